@@ -1,0 +1,242 @@
+"""What a model is, as data: the contents of `models/NAME/model.json`.
+
+Nothing here knows how to compute anything. A recipe travels with the weights it belongs to, and no audio or picture
+constant is defined anywhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, cast, get_args
+
+from acousticsense.errors import CheckpointError
+
+__all__ = [
+    "NATIVE_CQT",
+    "NATIVE_MEL",
+    "NATIVE_WINDOWS",
+    "UPSTREAM_WINDOWS",
+    "Calibration",
+    "FrontEnd",
+    "ModelSpec",
+    "SpectrogramKind",
+    "WindowPolicy",
+    "upstream_front_end",
+]
+
+SpectrogramKind = Literal["mel", "cqt", "chroma"]
+Style = Literal["native", "figure"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontEnd:
+    """The recipe from a mono waveform to the picture a network sees.
+
+    `style` "native" draws log-power (mel) or log-magnitude (cqt) as grey levels. "figure" reproduces the pictures of
+    ccmusic-database/music_genre: decibels below the maximum, drawn by librosa's specshow with its colormap.
+
+    Attributes:
+        kind: which spectrogram.
+        style: how its values become a picture.
+        sample_rate_hz: rate to which audio is resampled.
+        n_fft: FFT length in samples (mel, chroma).
+        hop_length: samples between frames.
+        n_mels: mel bands, Slaney scale and norm.
+        f_min_hz: lowest frequency: lower edge of the mel bands, or centre of the lowest cqt bin (32.703 Hz is C1).
+        f_max_hz: upper edge of the mel bands.
+        n_bins: cqt bins.
+        bins_per_octave: cqt bins per octave.
+        log_offset: added before the logarithm (native style).
+        top_db: range kept below the maximum in dB; None keeps all.
+        image_size: side of the square picture in pixels.
+        mean: subtracted per channel from values in 0..1.
+        std: divisor per channel.
+    """
+
+    kind: SpectrogramKind = "mel"
+    style: Style = "native"
+    sample_rate_hz: int = 22_050
+    n_fft: int = 2048
+    hop_length: int = 512
+    n_mels: int = 128
+    f_min_hz: float = 0.0
+    f_max_hz: float = 11_025.0
+    n_bins: int = 84
+    bins_per_octave: int = 12
+    log_offset: float = 1e-6
+    top_db: float | None = None
+    image_size: int = 224
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+
+#: C1 in Hz, twelve-tone equal temperament with A4 = 440 Hz.
+C1_HZ: Final = 32.70319566257483
+
+NATIVE_MEL: Final = FrontEnd()
+NATIVE_CQT: Final = FrontEnd(kind="cqt", f_min_hz=C1_HZ)
+
+
+def upstream_front_end(kind: SpectrogramKind, *, image_size: int = 224) -> FrontEnd:
+    """The recipe behind the checkpoints of ccmusic-database/music_genre (librosa defaults)."""
+    f_min_hz = C1_HZ if kind == "cqt" else 0.0
+    return FrontEnd(kind=kind, style="figure", f_min_hz=f_min_hz, top_db=80.0, image_size=image_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowPolicy:
+    """How a clip is cut into the windows that become pictures.
+
+    Attributes:
+        window_s: seconds of audio in one picture.
+        anchor: where whole windows lie in a clip that is not a multiple of a window.
+        vote: "mean" averages probabilities over windows; "majority" counts each window's best label.
+        default_duration_s: seconds that are judged when the user does not say; None is the whole track.
+    """
+
+    window_s: float = 10.0
+    anchor: Literal["start", "center"] = "start"
+    vote: Literal["mean", "majority"] = "mean"
+    default_duration_s: float | None = 10.0
+
+
+NATIVE_WINDOWS: Final = WindowPolicy()
+UPSTREAM_WINDOWS: Final = WindowPolicy(window_s=11.4, anchor="center", vote="majority", default_duration_s=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What probabilities mean, measured on real validation music.
+
+    Attributes:
+        temperature: divisor of the logits; 1.0 is uncalibrated.
+        confident_at: lowest top probability that is called confident.
+        plausible_at: lowest top probability that is called plausible.
+        mixed_at: lowest sum of the two best that is called a mix of two styles, when neither is plausible alone.
+        not_music_at: lowest probability of the not-music output that is called not music; None when there is none.
+        band_accuracy: verdict -> measured share of right answers, for those that were measured.
+        measured_on: what was measured, in words; empty when nothing was.
+    """
+
+    temperature: float = 1.0
+    confident_at: float = 0.8
+    plausible_at: float = 0.5
+    mixed_at: float = 0.6
+    not_music_at: float | None = None
+    band_accuracy: dict[str, float] = field(default_factory=dict)
+    measured_on: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One installed model: everything but the weights themselves.
+
+    Attributes:
+        name: folder name under `models/`.
+        architecture: a timm model name (or, for networks read as they are, a torchvision one; see `networks`).
+        labels: label of each genre output, in index order.
+        has_not_music: the network has one more output after the labels: "this is not music".
+        head: widths of the classifier's hidden layers; empty is a single linear layer.
+        front_end: recipe of the picture.
+        alternative_front_ends: further recipes the same weights were trained on, by kind.
+        windows: how clips are cut.
+        calibration: what the probabilities mean.
+        weights_file: file name inside the folder.
+        weights_sha256: its SHA-256 in hex; empty when unrecorded (a bare file).
+        licence: SPDX identifier or words.
+        provenance: where the weights come from, in words.
+        metrics: measured figures, e.g. {"real_test": {"top1": 0.61, ...}}.
+    """
+
+    name: str
+    architecture: str
+    labels: tuple[str, ...]
+    has_not_music: bool = False
+    head: tuple[int, ...] = ()
+    front_end: FrontEnd = NATIVE_MEL
+    alternative_front_ends: tuple[FrontEnd, ...] = ()
+    windows: WindowPolicy = NATIVE_WINDOWS
+    calibration: Calibration = field(default_factory=Calibration)
+    weights_file: str = "model.safetensors"
+    weights_sha256: str = ""
+    licence: str = ""
+    provenance: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_outputs(self) -> int:
+        """Width of the last layer."""
+        return len(self.labels) + int(self.has_not_music)
+
+    def front_end_for(self, kind: SpectrogramKind | None) -> FrontEnd:
+        """The recipe of `kind` (None: the main one).
+
+        Raises:
+            CheckpointError: these weights were not trained on that kind of picture.
+        """
+        choices = {front_end.kind: front_end for front_end in (*self.alternative_front_ends, self.front_end)}
+        try:
+            return choices[kind or self.front_end.kind]
+        except KeyError:
+            raise CheckpointError(
+                f"model {self.name!r} was not trained on {kind} pictures.", hint=f"It knows: {', '.join(choices)}."
+            ) from None
+
+    def to_json(self) -> str:
+        """The text of `model.json`."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str = "model.json") -> ModelSpec:
+        """Reads `model.json`.
+
+        Raises:
+            CheckpointError: not JSON, or a field is missing, unknown or of the wrong kind; `source` is named.
+        """
+        try:
+            raw = json.loads(text)
+            spec = cast(ModelSpec, _build(cls, raw))
+        except (json.JSONDecodeError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{source} is not a usable model description: {error}.") from error
+        return spec
+
+    @classmethod
+    def read(cls, path: Path) -> ModelSpec:
+        """Reads the file at `path`; raises like `from_json`."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CheckpointError(f"{path} cannot be read: {error}.") from error
+        return replace(cls.from_json(text, source=str(path)), name=path.parent.name)
+
+
+_NESTED: Final = MappingProxyType({"front_end": FrontEnd, "windows": WindowPolicy, "calibration": Calibration})
+_CHOICES: Final = MappingProxyType(
+    {
+        "kind": get_args(SpectrogramKind),
+        "style": get_args(Style),
+        "anchor": ("start", "center"),
+        "vote": ("mean", "majority"),
+    }
+)
+
+
+def _build(cls: type[Any], raw: dict[str, Any]) -> object:
+    """A frozen dataclass from plain JSON values; unknown keys and impossible choices are errors, not surprises."""
+    known = {entry.name for entry in fields(cls)}
+    if unknown := set(raw) - known:
+        raise ValueError(f"unknown field {sorted(unknown)[0]!r} in {cls.__name__}")
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key in _CHOICES and value not in _CHOICES[key]:
+            raise ValueError(f"{key} is {value!r}, expected one of {', '.join(_CHOICES[key])}")
+        if key in _NESTED:
+            values[key] = _build(_NESTED[key], value)
+        elif key == "alternative_front_ends":
+            values[key] = tuple(_build(FrontEnd, entry) for entry in value)
+        else:
+            values[key] = tuple(value) if isinstance(value, list) else value
+    return cls(**values)

@@ -1,0 +1,145 @@
+"""Every error a user can meet, as one tree.
+
+    AcousticSenseError
+    ├── RequestError            the request itself is malformed                 400
+    ├── UnknownModelError       no such model in the catalogue                  404
+    ├── AudioError              the audio cannot be judged                      415
+    │   ├── AudioDecodeError        not audio, or damaged beyond use            415
+    │   ├── AudioTooLargeError      over a limit on bytes, seconds or PCM       413
+    │   └── AudioEmptyError         decodes, but holds nothing to judge         422
+    ├── CheckpointError         weights that must not be used                   500
+    │   ├── UnsafeCheckpointError       holds more than tensors
+    │   ├── CorruptCheckpointError      truncated, or the hash does not match
+    │   └── IncompatibleCheckpointError a layer would be left at random
+    ├── DownloadError           a hub did not deliver                           502
+    ├── SettingsError           a setting has an unusable value                 500
+    └── OverloadError           the queue is full, try again later              503
+
+Each error carries a stable `code` for programs, a message that says what was wrong, and a hint that says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "AcousticSenseError",
+    "AudioDecodeError",
+    "AudioEmptyError",
+    "AudioError",
+    "AudioTooLargeError",
+    "CheckpointError",
+    "CorruptCheckpointError",
+    "DownloadError",
+    "IncompatibleCheckpointError",
+    "OverloadError",
+    "RequestError",
+    "SettingsError",
+    "UnknownModelError",
+    "UnsafeCheckpointError",
+]
+
+
+class AcousticSenseError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: what was wrong, with the value and the limit.
+        hint: what the user can do about it; may be empty.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class RequestError(AcousticSenseError):
+    """A request or an argument is malformed."""
+
+    code = "bad_request"
+
+
+class UnknownModelError(AcousticSenseError):
+    """No model of that name is installed."""
+
+    code = "unknown_model"
+
+
+class AudioError(AcousticSenseError):
+    """Audio that cannot be judged."""
+
+    code = "audio_error"
+
+
+class AudioDecodeError(AudioError):
+    """No decoder could read the data."""
+
+    code = "audio_undecodable"
+
+
+class AudioTooLargeError(AudioError):
+    """A limit on bytes, seconds or decoded samples was reached."""
+
+    code = "audio_too_large"
+
+
+class AudioEmptyError(AudioError):
+    """The data decodes, but there is nothing in it to judge."""
+
+    code = "audio_empty"
+
+
+class CheckpointError(AcousticSenseError):
+    """Weights that must not be used."""
+
+    code = "checkpoint_error"
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """The file would run code when it is read."""
+
+    code = "checkpoint_unsafe"
+
+
+class CorruptCheckpointError(CheckpointError):
+    """The file is truncated or is not the one that was recorded."""
+
+    code = "checkpoint_corrupt"
+
+
+class IncompatibleCheckpointError(CheckpointError):
+    """The weights do not cover the network that was asked for."""
+
+    code = "checkpoint_incompatible"
+
+
+class DownloadError(AcousticSenseError):
+    """A model hub did not deliver what was asked for."""
+
+    code = "download_failed"
+
+
+class SettingsError(AcousticSenseError):
+    """A setting has an unusable value."""
+
+    code = "bad_setting"
+
+
+class OverloadError(AcousticSenseError):
+    """Too many requests wait already.
+
+    Args:
+        retry_after_s: seconds after which another try makes sense.
+    """
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: int = 2) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,118 @@
+"""What comes out: frozen results that every face turns into its own form. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+__all__ = ["Advice", "ClipInfo", "GenreScore", "HealthNote", "HealthReport", "ModelInfo", "Prediction", "Timing", "Verdict"]
+
+Verdict = Literal["confident", "plausible", "mixed", "unsure", "not_music"]
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class GenreScore:
+    """A label and its calibrated probability in 0..1."""
+
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipInfo:
+    """What was judged.
+
+    Attributes:
+        offset_s: where the clip begins in the track.
+        duration_s: seconds of audio that were really there (before looping).
+        track_duration_s: length of the whole track, None when the container does not say.
+        sample_rate_hz: of the file, before resampling.
+        channels: of the file, before mixing.
+    """
+
+    offset_s: float
+    duration_s: float
+    track_duration_s: float | None
+    sample_rate_hz: int
+    channels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """Which weights answered, so that a result can be audited later."""
+
+    name: str
+    architecture: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Milliseconds spent per stage."""
+
+    decode: float
+    spectrogram: float
+    network: float
+    total: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthNote:
+    """One finding about the audio itself.
+
+    Attributes:
+        code: stable name, e.g. "clipping"; its words are in `texts` under "health.CODE".
+        severity: "error" when nothing can be judged, "warning" when the verdict may suffer, "info" otherwise.
+        value: the measured value, in the unit that the text names.
+    """
+
+    code: str
+    severity: Severity
+    value: float
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """All findings about a clip, worst first; empty when it is clean."""
+
+    notes: tuple[HealthNote, ...] = ()
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One piece of guidance: `code` names its words in `texts` under "advice.CODE", `values` fill them."""
+
+    code: str
+    values: Mapping[str, str | float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The answer for one clip.
+
+    Attributes:
+        probabilities: label -> calibrated probability, in the model's label order; they sum to 1.
+        not_music: probability that this is not music at all; None when the model cannot tell.
+        verdict: how far to trust the best label.
+        advice: what the user can do, most useful first.
+    """
+
+    probabilities: Mapping[str, float]
+    not_music: float | None
+    verdict: Verdict
+    advice: tuple[Advice, ...]
+    health: HealthReport
+    clip: ClipInfo
+    model: ModelInfo
+    timing_ms: Timing
+
+    def top(self, k: int = 5) -> tuple[GenreScore, ...]:
+        """The `k` best labels, best first; equal probabilities stay in label order."""
+        ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
+        return tuple(GenreScore(label, confidence) for label, confidence in ranked[:k])
+
+    def facts(self) -> dict[str, Any]:
+        """Clip, model and timing as plain JSON values."""
+        return {"clip": asdict(self.clip), "model": asdict(self.model), "timing_ms": asdict(self.timing_ms)}

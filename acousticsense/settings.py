@@ -1,0 +1,91 @@
+"""Settings of the server and the command line, read once from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from acousticsense.errors import SettingsError
+
+__all__ = ["Settings"]
+
+#: `models/` beside the package: in a checkout and in the image alike.
+_MODELS_BESIDE_THE_PACKAGE: Final = Path(__file__).resolve().parent.parent / "models"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting, with its default. `ACOUSTICSENSE_` plus the upper-case name is the environment variable.
+
+    Attributes:
+        host: address to listen on.
+        port: TCP port, 1..65535 (`PORT` is read too).
+        model: name, folder, file or hub id of the model that answers by default; empty is the catalogue's default.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        models: folder with one folder per model.
+        cache_dir: where models fetched from a hub are kept.
+        max_upload_mb: largest file accepted, in MiB.
+        max_clip_s: longest stretch that is decoded for one answer, in seconds.
+        max_loaded_models: models kept in memory; the least recently used one goes first.
+        concurrency: predictions computed at the same time.
+        queue_size: requests that may wait; one more is answered with 503.
+        picture_ttl_s: seconds for which a spectrogram can be fetched.
+        max_pictures: spectrograms kept at most; the oldest goes first.
+        public_url: address under which browsers reach the server, when a proxy hides it.
+    """
+
+    host: str = "0.0.0.0"
+    port: int = 8000
+    model: str = ""
+    device: str = "auto"
+    models: Path = _MODELS_BESIDE_THE_PACKAGE
+    cache_dir: Path = Path.home() / ".cache" / "acousticsense"
+    max_upload_mb: int = 200
+    max_clip_s: float = 1800.0
+    max_loaded_models: int = 3
+    concurrency: int = 2
+    queue_size: int = 32
+    picture_ttl_s: int = 3600
+    max_pictures: int = 500
+    public_url: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port <= 65_535:
+            raise SettingsError(f"port is {self.port}.", hint="Choose one between 1 and 65535.")
+        for name in ("max_upload_mb", "max_clip_s", "max_loaded_models", "concurrency", "picture_ttl_s", "max_pictures"):
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be above 0.")
+        if self.queue_size < 0:
+            raise SettingsError(f"queue_size is {self.queue_size}.", hint="It must be 0 or more.")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Settings from environment variables.
+
+        Raises:
+            SettingsError: naming the variable, its value and what is expected.
+        """
+        values: dict[str, Any] = {}
+        for entry in fields(cls):
+            key = f"ACOUSTICSENSE_{entry.name.upper()}"
+            if entry.name == "port" and key not in environ:
+                key = "PORT"
+            if environ.get(key, "").strip():
+                values[entry.name] = _convert(key, environ[key].strip(), entry.default)
+        return replace(cls(), **values)
+
+
+def _convert(key: str, text: str, default: object) -> object:
+    """`text` as the type of the setting's default."""
+    try:
+        if isinstance(default, Path):
+            return Path(text).expanduser()
+        if isinstance(default, (int, float)):
+            return type(default)(text)
+    except ValueError as error:
+        expected = "a whole number" if isinstance(default, int) else "a number"
+        raise SettingsError(f"{key} is {text!r}.", hint=f"Set it to {expected}.") from error
+    return text

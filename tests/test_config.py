@@ -1,0 +1,78 @@
+"""model.json round-trips, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from acousticsense.config import NATIVE_CQT, Calibration, ModelSpec, upstream_front_end
+from acousticsense.errors import CheckpointError
+from acousticsense.genres import CCMUSIC_LABELS, GENRES, LABEL_SETS, display_name
+
+SPEC = ModelSpec(
+    name="m",
+    architecture="vit_base_patch16_224",
+    labels=GENRES,
+    has_not_music=True,
+    head=(42, 110, 289),
+    alternative_front_ends=(NATIVE_CQT,),
+    calibration=Calibration(temperature=1.3, band_accuracy={"confident": 0.9}),
+    metrics={"real_test": {"top1": 0.5}},
+)
+
+
+def test_round_trip() -> None:
+    assert ModelSpec.from_json(SPEC.to_json()) == SPEC
+
+
+def test_the_folder_gives_the_name(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.json").write_text(SPEC.to_json(), encoding="utf-8")
+    assert ModelSpec.read(tmp_path / "mine" / "model.json").name == "mine"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        ModelSpec.read(tmp_path / "model.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": 1}, "unknown field 'colour' in ModelSpec"),
+        ({"front_end": {"kind": "wavelet"}}, "kind is 'wavelet', expected one of mel, cqt, chroma"),
+        ({"windows": {"vote": "dictator"}}, "vote is 'dictator'"),
+        ({"front_end": 3}, "not a usable model description"),
+    ],
+)
+def test_a_wrong_field_is_named(change: dict[str, object], message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        ModelSpec.from_json(json.dumps({**json.loads(SPEC.to_json()), **change}))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{", '{"name": "m"}'])
+def test_text_that_is_no_description(text: str) -> None:
+    with pytest.raises(CheckpointError, match=r"model\.json is not a usable"):
+        ModelSpec.from_json(text)
+
+
+def test_pictures_a_model_was_not_trained_on_are_refused() -> None:
+    assert SPEC.front_end_for("cqt") == NATIVE_CQT
+    assert SPEC.front_end_for(None).kind == "mel"
+    with pytest.raises(CheckpointError, match=r"not trained on cqt pictures. It knows: mel"):
+        replace(SPEC, alternative_front_ends=()).front_end_for("cqt")
+
+
+def test_upstream_recipe_is_decibels_below_the_maximum() -> None:
+    assert upstream_front_end("cqt").f_min_hz == pytest.approx(32.703, abs=1e-3)
+    assert upstream_front_end("mel").top_db == 80.0
+
+
+def test_label_sets_are_complete_and_named_in_chinese() -> None:
+    assert {name: len(labels) for name, labels in LABEL_SETS.items()} == {"acousticsense": 16, "ccmusic": 16}
+    assert all(display_name(label, "zh") != label for label in GENRES + CCMUSIC_LABELS)
+    assert display_name("Soul_or_r_and_b") == "Soul or r and b"
+    assert display_name("Gamelan", "zh") == "Gamelan"
