@@ -1,0 +1,33 @@
+"""The exception tree is what its drawing says."""
+
+from __future__ import annotations
+
+import inspect
+
+from acousticsense import errors
+from acousticsense.api import HTTP_STATUS
+
+
+def test_all_names_exist_and_derive_from_the_root() -> None:
+    classes = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
+    assert classes == set(errors.__all__)
+    assert all(issubclass(getattr(errors, name), errors.AcousticSenseError) for name in classes)
+
+
+def test_the_drawing_names_every_class_and_the_status_it_is_answered_with() -> None:
+    for line in (errors.__doc__ or "").splitlines():
+        words = line.strip(" │├└─").split()
+        if words and words[0] in errors.__all__ and words[-1].isdigit():
+            mro = getattr(errors, words[0]).__mro__
+            assert next(HTTP_STATUS[cls] for cls in mro if cls in HTTP_STATUS) == int(words[-1]), line
+    assert all(name in (errors.__doc__ or "") for name in errors.__all__)
+
+
+def test_codes_are_unique() -> None:
+    codes = [getattr(errors, name).code for name in errors.__all__]
+    assert len(codes) == len(set(codes))
+
+
+def test_the_text_carries_the_hint() -> None:
+    assert str(errors.SettingsError("Port is taken.", hint="Take another.")) == "Port is taken. Take another."
+    assert str(errors.SettingsError("Port is taken.")) == "Port is taken."
