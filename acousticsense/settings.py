@@ -29,7 +29,8 @@ class Settings:
         cache_dir: where models fetched from a hub are kept.
         max_upload_mb: largest file accepted, in MiB.
         max_clip_s: longest stretch that is decoded for one answer, in seconds.
-        max_loaded_models: models kept in memory; the least recently used one goes first.
+        max_pcm_mb: most memory for the decoded sound of one request, in MiB.
+        max_loaded_models: models kept in memory beside the default; the least recently used one goes first.
         concurrency: predictions computed at the same time.
         queue_size: requests that may wait; one more is answered with 503.
         picture_ttl_s: seconds for which a spectrogram can be fetched.
@@ -45,6 +46,7 @@ class Settings:
     cache_dir: Path = Path.home() / ".cache" / "acousticsense"
     max_upload_mb: int = 200
     max_clip_s: float = 1800.0
+    max_pcm_mb: int = 256
     max_loaded_models: int = 3
     concurrency: int = 2
     queue_size: int = 32
@@ -55,7 +57,14 @@ class Settings:
     def __post_init__(self) -> None:
         if not 1 <= self.port <= 65_535:
             raise SettingsError(f"port is {self.port}.", hint="Choose one between 1 and 65535.")
-        for name in ("max_upload_mb", "max_clip_s", "max_loaded_models", "concurrency", "picture_ttl_s", "max_pictures"):
+        for name in (
+            "max_upload_mb",
+            "max_clip_s",
+            "max_loaded_models",
+            "concurrency",
+            "picture_ttl_s",
+            "max_pictures",
+        ):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be above 0.")
         if self.queue_size < 0:

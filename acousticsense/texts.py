@@ -29,7 +29,7 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "这段声音不像音乐，下面的流派结果意义不大。",
     ),
     "advice.measured": (
-        "On real music that the model had not heard in training, answers given this verdict were right {percent:.0f} % of the time.",
+        "On real music kept out of training, answers with this verdict were right {percent:.0f} % of the time.",
         "在训练中未听过的真实音乐上，得到该结论的回答有 {percent:.0f}% 是正确的。",
     ),
     "advice.unmeasured": (
@@ -46,7 +46,52 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-HEALTH: Final[dict[str, tuple[str, str]]] = {}
+HEALTH: Final[dict[str, tuple[str, str]]] = {
+    "health.silence": (
+        "The loudest moment is at {value:.0f} dBFS, which is silence. Choose another stretch or check the recording.",
+        "最响处仅 {value:.0f} dBFS，等同静音。请换一段，或检查录音。",
+    ),
+    "health.quiet": (
+        "The recording is very quiet: its loudest moment is at {value:.0f} dBFS. Use a louder copy if there is one.",
+        "录音音量很低，最响处仅 {value:.0f} dBFS。如有音量正常的版本，请改用。",
+    ),
+    "health.clipping": (
+        "{value:.1f} % of the samples are clipped, so the sound is distorted. Use a copy that was not overdriven.",
+        "有 {value:.1f}% 的采样削波，声音已失真。请改用未过载的版本。",
+    ),
+    "health.out_of_phase": (
+        "Left and right cancel each other: mixed to mono, {value:.0f} dB are lost. Invert one channel and try again.",
+        "左右声道反相，混成单声道后损失 {value:.0f} dB。请将其中一个声道反相后重试。",
+    ),
+    "health.dead_channel": (
+        "Channel {value:.0f} of 2 is silent. Check the cable or the export; the other channel is judged.",
+        "双声道中的第 {value:.0f} 声道没有声音，仅按另一声道判断。请检查线缆或导出设置。",
+    ),
+    "health.dc_offset": (
+        "The waveform is shifted by {value:.1f} % of full scale (DC offset). Remove it with a high-pass at 20 Hz.",
+        "波形整体偏移满幅的 {value:.1f}%（直流偏移）。请用 20 Hz 高通滤波去除。",
+    ),
+    "health.dull": (
+        "There is hardly any sound above {value:.0f} Hz, as after strong compression. Use a better copy, if any.",
+        "{value:.0f} Hz 以上几乎没有声音，可能经过高度压缩。如有音质更好的版本，请改用。",
+    ),
+    "health.short": (
+        "Only {value:.1f} s of sound: it is repeated to fill the picture. Ten seconds or more are judged better.",
+        "只有 {value:.1f} 秒的声音，会循环补足。提供十秒以上的音频，判断更可靠。",
+    ),
+    "health.low_sample_rate": (
+        "The sample rate of {value:.0f} Hz leaves no treble. Use a copy with 22050 Hz or more.",
+        "采样率仅 {value:.0f} Hz，缺少高频。请改用 22050 Hz 以上的版本。",
+    ),
+    "health.odd_sample_rate": (
+        "A sample rate of {value:.0f} Hz is unusual. Check that the file plays at the right speed and pitch.",
+        "采样率 {value:.0f} Hz 较少见。请确认播放时的速度和音高是否正常。",
+    ),
+    "health.mono_in_stereo": (
+        "Both channels are the same (they differ by {value:.0f} dB). Nothing to do: music is judged in mono anyway.",
+        "左右声道内容相同（差异仅 {value:.0f} dB）。无需处理，本来就按单声道判断。",
+    ),
+}
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {**VERDICTS, **ADVICE, **HEALTH}
 
