@@ -1,0 +1,188 @@
+"""Networks: timm models under one function, with the classifier heads that checkpoints bring along.
+
+Everything is a timm module with timm's parameter names, also where the weights come from torchvision: for each network
+of `UPSTREAM_ARCHITECTURES` the two libraries compute the same function once the names are converted (`conversion`).
+Inception v3 is torchvision's with `transform_input=False`, which is what building it without weights means upstream.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+import timm
+import torch
+from torch import nn
+
+from acousticsense.errors import CheckpointError
+
+__all__ = [
+    "UPSTREAM_ARCHITECTURES",
+    "UpstreamArchitecture",
+    "build_network",
+    "classifier_name",
+    "fill_tables",
+    "input_size",
+    "skeleton",
+    "timm_name",
+]
+
+
+@dataclass(frozen=True)
+class UpstreamArchitecture:
+    """A torchvision network of ccmusic-database/music_genre.
+
+    Attributes:
+        timm_name: the timm model that computes the same function.
+        feature_width: width of the features that reach the classifier.
+        image_size: side of its square input in pixels.
+    """
+
+    timm_name: str
+    feature_width: int
+    image_size: int = 224
+
+
+#: torchvision name -> the timm model that stands in for it.
+UPSTREAM_ARCHITECTURES: Final = MappingProxyType(
+    {
+        "vit_b_16": UpstreamArchitecture("vit_base_patch16_224", 768),
+        "vgg19_bn": UpstreamArchitecture("vgg19_bn", 25088),
+        "resnet50": UpstreamArchitecture("resnet50", 2048),
+        "densenet121": UpstreamArchitecture("densenet121", 1024),
+        "efficientnet_b0": UpstreamArchitecture("efficientnet_b0", 1280),
+        "mobilenet_v3_large": UpstreamArchitecture("mobilenetv3_large_100", 960),
+        "mobilenet_v3_small": UpstreamArchitecture("mobilenetv3_small_100", 576),
+        "convnext_base": UpstreamArchitecture("convnext_base", 1024),
+        "swin_b": UpstreamArchitecture("swin_base_patch4_window7_224", 1024),
+        "inception_v3": UpstreamArchitecture("inception_v3", 2048, image_size=299),
+    }
+)
+
+#: Side of VGG's last feature map, as torchvision pools it before the classifier.
+_VGG_GRID: Final = 7
+
+
+def timm_name(architecture: str) -> str:
+    """The timm name of an architecture given by its timm or torchvision name.
+
+    Raises:
+        CheckpointError: neither library knows it by that name.
+    """
+    if architecture in UPSTREAM_ARCHITECTURES:
+        return UPSTREAM_ARCHITECTURES[architecture].timm_name
+    # is_model also keeps out timm's "hf-hub:..." and "local-dir:..." names, which would fetch or read further files.
+    if timm.is_model(architecture):
+        return architecture
+    close = difflib.get_close_matches(architecture, [*UPSTREAM_ARCHITECTURES, *timm.list_models()], n=3)
+    hint = f"Did you mean {' or '.join(close)}?" if close else "Use a timm model name such as vit_base_patch16_224."
+    raise CheckpointError(f"There is no network architecture called {architecture!r}.", hint=hint)
+
+
+def classifier_name(architecture: str) -> str:
+    """Where a timm model keeps its last linear layer, e.g. "head.fc".
+
+    Raises:
+        CheckpointError: the architecture is unknown or has no single classifier.
+    """
+    name = _pretrained_cfg(architecture).classifier
+    if not isinstance(name, str):
+        raise CheckpointError(f"{architecture} has no single classifier layer, so it cannot be used here.")
+    return name
+
+
+def input_size(architecture: str) -> int:
+    """Side in pixels of the square picture that an architecture was designed for."""
+    return int(_pretrained_cfg(architecture).input_size[-1])
+
+
+def build_network(
+    architecture: str, n_outputs: int, *, head: tuple[int, ...] = (), direct: bool = False, image_size: int = 224
+) -> nn.Module:
+    """A freshly initialised network: (B, 3, image_size, image_size) float32 -> (B, n_outputs) logits.
+
+    Args:
+        architecture: timm name, or a torchvision name of `UPSTREAM_ARCHITECTURES`.
+        n_outputs: width of the last layer, at least 1.
+        head: widths of hidden layers between features and output; empty is a single linear layer.
+        direct: the classifier hangs on the pooled features, without the hidden layers that VGG and MobileNetV3 have
+            of their own; implied by `head`.
+        image_size: side of the square input in pixels; only transformers depend on it.
+
+    Returns:
+        The network in eval mode, on the CPU, with random weights.
+
+    Raises:
+        CheckpointError: unknown architecture, or a number below 1.
+    """
+    if n_outputs < 1 or any(width < 1 for width in head):
+        raise CheckpointError(f"A network needs at least one output and no empty layer, got {n_outputs} and {head}.")
+    name = timm_name(architecture)
+    network = timm.create_model(name, num_classes=n_outputs, **_size_argument(name, image_size))
+    if head or direct:
+        _attach_head(network, name, n_outputs, head)
+    return network.eval()
+
+
+def skeleton(
+    architecture: str, n_outputs: int, *, head: tuple[int, ...] = (), direct: bool = False, image_size: int = 224
+) -> nn.Module:
+    """`build_network` without memory or initialising: on the meta device, for weights to be assigned.
+
+    When they are, `fill_tables` makes it whole. Raises like `build_network`.
+    """
+    with torch.device("meta"):
+        return build_network(architecture, n_outputs, head=head, direct=direct, image_size=image_size)
+
+
+def fill_tables(network: nn.Module) -> None:
+    """Computes what a skeleton has besides its weights: tables such as Swin's relative positions.
+
+    Raises:
+        CheckpointError: a timm network without the means to compute them afterwards.
+    """
+    for name, module in network.named_modules():
+        tables = {key: buffer for key, buffer in module.named_buffers(recurse=False) if buffer.is_meta}
+        if not tables:
+            continue
+        if not hasattr(module, "init_non_persistent_buffers"):
+            raise CheckpointError(f"{type(network).__name__} networks cannot be loaded: {name} needs {list(tables)}.")
+        for key, buffer in tables.items():
+            setattr(module, key, torch.empty_like(buffer, device="cpu"))
+        cast(Any, module).init_non_persistent_buffers()
+
+
+def _mlp(in_features: int, head: tuple[int, ...], n_outputs: int) -> nn.Module:
+    if not head:
+        return nn.Linear(in_features, n_outputs)
+    layers: list[nn.Module] = []
+    for wide, narrow in zip((in_features, *head[:-1]), head, strict=True):
+        layers += [nn.Dropout(), nn.Linear(wide, narrow), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(head[-1], n_outputs))
+
+
+def _attach_head(network: nn.Module, name: str, n_outputs: int, head: tuple[int, ...]) -> None:
+    """Hangs the MLP where torchvision's classifier hangs: on the pooled features."""
+    where = classifier_name(name)
+    if name.startswith("vgg"):
+        in_features = cast(int, network.num_features) * _VGG_GRID**2
+        network.set_submodule("pre_logits", nn.Identity())
+        network.set_submodule("head.global_pool", nn.Sequential(nn.AdaptiveAvgPool2d(_VGG_GRID), nn.Flatten()))
+    elif name.startswith("mobilenetv3"):
+        in_features = cast(int, network.num_features)
+        network.set_submodule("conv_head", nn.Identity())
+        network.set_submodule("act2", nn.Identity())
+    else:
+        in_features = cast(nn.Linear, network.get_submodule(where)).in_features
+    network.set_submodule(where, _mlp(in_features, head, n_outputs))
+
+
+def _pretrained_cfg(architecture: str) -> Any:
+    return timm.get_pretrained_cfg(timm_name(architecture))
+
+
+def _size_argument(name: str, image_size: int) -> dict[str, Any]:
+    config = _pretrained_cfg(name)
+    return {"img_size": image_size} if config.fixed_input_size and config.input_size[-1] != image_size else {}

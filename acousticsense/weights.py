@@ -1,0 +1,191 @@
+"""Weights files: tensors by name, in safetensors or in PyTorch's own format, read without running what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from acousticsense.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
+
+__all__ = ["read_state_dict", "sha256_of", "write_state_dict"]
+
+#: `k` int8 with `k` + this, float32 (out, 1, ...), stands for the float32 tensor k * scale.
+_SCALE: Final = ".__scale__"
+
+#: Under which keys people nest the weights, the likeliest first.
+_NESTS: Final = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
+
+#: Prefixes that wrappers (DataParallel, torch.compile, Lightning) put before every name.
+_WRAPPERS: Final = ("module.", "_orig_mod.", "model.", "net.", "network.")
+
+#: A pickle of protocol 2 to 5.
+_PICKLE_STARTS: Final = frozenset({b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"})
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hex.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    return digest.hexdigest()
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file by name, without nesting and wrappers' prefixes.
+
+    Reads safetensors (8-bit ones are restored to float32) and PyTorch files that hold nothing but tensors and plain
+    values; the content decides, not the suffix. Tensors may be mapped from the file: copy them before it changes.
+
+    Raises:
+        CheckpointError: no such file, or no weights in it.
+        UnsafeCheckpointError: reading it would run code.
+        CorruptCheckpointError: truncated, or not a weights file.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"There is no weights file {path}.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    if start.startswith(b"version https://git-lfs"):
+        raise CorruptCheckpointError(f"{path} is a Git LFS pointer, not the weights.", hint="Run: git lfs pull")
+    tensors = _read_safetensors(path) if start[8:9] == b"{" else _unwrap(_read_pickle(path), path)
+    if odd := next((name for name, tensor in tensors.items() if not _is_plain(tensor)), None):
+        raise CheckpointError(f"{path}: {odd!r} is not a plain array of real numbers, so it cannot be used.")
+    return _strip_wrappers(tensors)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Real numbers, all of them in the file: a tensor expanded from one number could stand for any amount of memory."""
+    if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_complex():
+        return False
+    return tensor.untyped_storage().nbytes() >= tensor.nbytes
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError) as error:
+        raise CorruptCheckpointError(f"{path} is damaged: {error}.", hint="Copy or download it again.") from error
+    return {name: _restore(name, tensor, stored, path) for name, tensor in stored.items() if not name.endswith(_SCALE)}
+
+
+def _restore(name: str, tensor: Tensor, stored: Mapping[str, Tensor], path: Path) -> Tensor:
+    if tensor.dtype != torch.int8:
+        return tensor
+    scale = stored.get(name + _SCALE)
+    shape = (*tensor.shape[:1], *(1 for _ in tensor.shape[1:]))
+    if scale is None or scale.shape != shape:
+        found = "none" if scale is None else tuple(scale.shape)
+        raise CorruptCheckpointError(f"{path}: 8-bit tensor {name!r} needs a scale of shape {shape}, found {found}.")
+    return tensor.to(torch.float32) * scale.to(torch.float32)
+
+
+def _read_pickle(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        raise _refused_pickle(path, error) from error
+    except Exception as error:  # whatever damaged bytes happen to provoke in the unpickler
+        raise CorruptCheckpointError(
+            f"{path} is truncated or is not a weights file ({type(error).__name__}).", hint="Copy or download it again."
+        ) from error
+
+
+def _refused_pickle(path: Path, error: pickle.UnpicklingError) -> CheckpointError:
+    """Code inside, or simply not a checkpoint? PyTorch raises the same for both."""
+    names = re.findall(r"GLOBAL ([\w.]+)", str(error))
+    with path.open("rb") as file:
+        is_pickle = file.read(2) in _PICKLE_STARTS or zipfile.is_zipfile(path)
+    if not names and not is_pickle:
+        return CorruptCheckpointError(f"{path} is not a weights file.", hint="Expected safetensors or torch.save.")
+    what = f": it asks for {names[0]}" if names else ""
+    return UnsafeCheckpointError(
+        f"{path} holds more than tensors{what}. Reading it would run code, so it was not read.",
+        hint="Ask its author for torch.save(network.state_dict(), ...) or a safetensors file.",
+    )
+
+
+def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
+    """The innermost dictionary of tensors."""
+    while isinstance(content, Mapping):
+        nested = next((content[key] for key in _NESTS if isinstance(content.get(key), Mapping)), None)
+        if nested is not None:
+            content = nested
+            continue
+        if tensors := {str(name): value for name, value in content.items() if isinstance(value, Tensor)}:
+            return tensors
+        raise CheckpointError(
+            f"{path} holds no weights; it holds {_keys(content) or 'nothing'}.",
+            hint=f"Expected tensors by name, at the top or under {', '.join(_NESTS)}.",
+        )
+    raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors.")
+
+
+def _keys(content: Mapping[object, object]) -> str:
+    keys = [str(key) for key in content]
+    return ", ".join(keys[:8]) + (" ..." if len(keys) > 8 else "")
+
+
+def _strip_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    while prefix := next((p for p in _WRAPPERS if tensors and all(name.startswith(p) for name in tensors)), None):
+        tensors = {name[len(prefix) :]: tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def write_state_dict(tensors: Mapping[str, Tensor], path: Path, *, eight_bit: bool = False) -> None:
+    """Writes a safetensors file; it appears whole or not at all.
+
+    Args:
+        tensors: name -> tensor.
+        path: file to write or replace.
+        eight_bit: store matrices and convolutions as int8 with one float32 scale per output channel (a quarter of the
+            size); `read_state_dict` restores them.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    stored: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        stored.update(_quantised(name, plain) if eight_bit else {name: plain})
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+            draft = Path(folder, path.name)
+            save_file(stored, draft)
+            draft.chmod(0o644)
+            draft.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} cannot be written: {error}.", hint="Check disk space and permissions."
+        ) from error
+
+
+def _quantised(name: str, tensor: Tensor) -> dict[str, Tensor]:
+    """Symmetric, one scale per output channel: the largest weight of a channel becomes 127."""
+    if tensor.ndim < 2 or not tensor.is_floating_point():
+        return {name: tensor}
+    peak = tensor.float().abs().amax(dim=tuple(range(1, tensor.ndim)), keepdim=True)
+    scale = torch.where(peak > 0, peak / 127, torch.ones_like(peak))
+    return {name: (tensor.float() / scale).round().to(torch.int8), name + _SCALE: scale}
