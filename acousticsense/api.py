@@ -1,0 +1,313 @@
+"""The REST face: JSON in, JSON out, on the same port as the page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from acousticsense import __version__
+from acousticsense.api_schema import PREDICT_BODY, RESPONSES
+from acousticsense.audio import Source
+from acousticsense.errors import (
+    AcousticSenseError,
+    AudioDecodeError,
+    AudioEmptyError,
+    AudioError,
+    AudioTooLargeError,
+    DownloadError,
+    OverloadError,
+    RequestError,
+    UnknownModelError,
+)
+from acousticsense.payload import error_payload, prediction_payload
+from acousticsense.service import PredictionService, Request
+from acousticsense.texts import preferred_language
+from acousticsense.uploads import uploaded_file
+
+__all__ = ["HTTP_STATUS", "create_api", "models_payload"]
+
+#: The status of each error; a class not named here takes its nearest ancestor's.
+HTTP_STATUS: Final[dict[type[AcousticSenseError], int]] = {
+    RequestError: 400,
+    UnknownModelError: 404,
+    AudioTooLargeError: 413,
+    AudioDecodeError: 415,
+    AudioError: 415,
+    AudioEmptyError: 422,
+    DownloadError: 502,
+    OverloadError: 503,
+    AcousticSenseError: 500,
+}
+
+#: Names under which a multipart form may carry the file.
+_FILE_FIELDS: Final = ("data", "file", "audio")
+#: Base64 makes a file a third larger; the rest is room for other fields.
+_BODY_PER_FILE_BYTE: Final = 1.4
+
+
+def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
+    """The application with every REST route.
+
+    Args:
+        service: what answers.
+        upload_dir: where Gradio keeps uploads; a FileData body may only name files in it.
+    """
+    app = FastAPI(title="AcousticSense", version=__version__, docs_url=None, redoc_url=None)
+    app.add_middleware(_BodyLimit, max_bytes=int(service.settings.max_upload_mb * 2**20 * _BODY_PER_FILE_BYTE))
+    app.add_exception_handler(AcousticSenseError, _error_response)
+    app.add_exception_handler(HTTPException, _http_error_response)
+    _add_predict(app, service, upload_dir)
+    _add_catalogue(app, service)
+    _add_operations(app, service)
+    return app
+
+
+def _add_predict(app: FastAPI, service: PredictionService, upload_dir: Path) -> None:
+    async def predict(request: HttpRequest) -> JSONResponse:
+        """Judges one audio file: genre probabilities, verdict, health notes and a link to the spectrogram."""
+        source, fields, is_json = await _read_request(request, upload_dir)
+        wanted = _parse(fields)
+        analysis = await run_in_threadpool(service.analyse, source, wanted)
+        language = preferred_language(request.headers.get("accept-language"))
+        body = prediction_payload(analysis.prediction, top_k=wanted.top_k, language=language)
+        base_url = service.settings.public_url or str(request.base_url)
+        url = f"{base_url.rstrip('/')}/api/spectrograms/{service.keep_picture(analysis)}.png"
+        body["mel_spectrogram_url"] = url
+        if is_json:
+            # Gradio 3 and 4 clients read `data`: the outputs of the page, a Label and an Image
+            body["data"] = [{"label": body["prediction"][0]["label"], "confidences": body["prediction"]}, url]
+        return JSONResponse(body)
+
+    for path in ("/api/predict", "/api/predict/"):
+        app.add_api_route(
+            path,
+            predict,
+            methods=["POST"],
+            responses=RESPONSES,
+            openapi_extra=PREDICT_BODY,
+            include_in_schema=not path.endswith("/"),
+        )
+
+    @app.get("/api/spectrograms/{picture_id}.png", response_class=Response)
+    async def spectrogram(picture_id: str) -> Response:
+        """The spectrogram of an earlier answer, as a PNG; it expires."""
+        png = await run_in_threadpool(service.pictures.get, picture_id)
+        if png is None:
+            raise HTTPException(404, "There is no such picture, or it has expired. Send the audio again.")
+        return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _add_catalogue(app: FastAPI, service: PredictionService) -> None:
+    @app.get("/api/models")
+    def models() -> dict[str, Any]:
+        """What is installed: labels, pictures, hashes, licence, provenance and measured figures."""
+        return models_payload(service)
+
+
+def models_payload(service: PredictionService) -> dict[str, Any]:
+    """The response body of `/api/models`; a model that cannot be used carries its error."""
+    rows: list[dict[str, Any]] = []
+    for entry in service.models():
+        if entry.spec is None:
+            rows.append({"name": entry.name, "error": str(entry.error)})
+            continue
+        spec = entry.spec
+        rows.append(
+            {
+                "name": spec.name,
+                "architecture": spec.architecture,
+                "spectrogram": spec.front_end.kind,
+                "spectrograms": [spec.front_end.kind, *(other.kind for other in spec.alternative_front_ends)],
+                "labels": list(spec.labels),
+                "weights_sha256": spec.weights_sha256,
+                "licence": spec.licence,
+                "provenance": spec.provenance,
+                "metrics": spec.metrics,
+            }
+        )
+    return {"models": rows}
+
+
+def _add_operations(app: FastAPI, service: PredictionService) -> None:
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    def readyz() -> JSONResponse:
+        """The default model is loaded and warm, and the queue has room."""
+        reason = service.ready()
+        if reason:
+            return JSONResponse({"status": "not ready", "reason": reason}, 503, {"Retry-After": "2"})
+        return JSONResponse({"status": "ready", "model": service.classifier("").spec.name})
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def metrics() -> PlainTextResponse:
+        """Counters in the Prometheus text format."""
+        return PlainTextResponse(_prometheus(service), media_type="text/plain; version=0.0.4")
+
+
+def _prometheus(service: PredictionService) -> str:
+    counters = service.counters
+    with counters.lock:
+        failures = [
+            f'acousticsense_errors_total{{code="{code}"}} {count}' for code, count in sorted(counters.failed.items())
+        ]
+        lines = [
+            "# HELP acousticsense_predictions_total Clips answered.",
+            "# TYPE acousticsense_predictions_total counter",
+            f"acousticsense_predictions_total {counters.answered}",
+            "# HELP acousticsense_prediction_seconds_total Seconds spent on answered clips, waiting included.",
+            "# TYPE acousticsense_prediction_seconds_total counter",
+            f"acousticsense_prediction_seconds_total {counters.seconds:.6f}",
+            "# HELP acousticsense_errors_total Requests refused, by error code.",
+            "# TYPE acousticsense_errors_total counter",
+            *failures,
+            "# HELP acousticsense_ready Whether the server answers requests.",
+            "# TYPE acousticsense_ready gauge",
+            f"acousticsense_ready {int(not service.ready())}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+async def _read_request(request: HttpRequest, upload_dir: Path) -> tuple[Source, Mapping[str, Any], bool]:
+    """The audio, the other fields, and whether the body was JSON."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == "multipart/form-data":
+        form = await _read_form(request)
+        return _file_of(form), {key: value for key, value in form.items() if isinstance(value, str)}, False
+    if content_type == "application/json":
+        try:
+            body = await request.json()
+        except ValueError as error:
+            raise RequestError(f"The body is not JSON: {error}.") from error
+        if not isinstance(body, dict) or not isinstance(body.get("data"), list) or not body["data"]:
+            raise RequestError(
+                'The JSON body has no "data" list.', hint='Send {"data": ["data:audio/mpeg;base64,..."]}.'
+            )
+        return _from_json(body["data"][0], upload_dir), body, True
+    raise RequestError(
+        f"The content type is {content_type or 'missing'}.",
+        hint='Send multipart/form-data with the file in the field "data", or JSON.',
+    )
+
+
+async def _read_form(request: HttpRequest) -> FormData:
+    try:
+        return await request.form(max_files=1, max_fields=20)
+    except HTTPException as error:
+        raise RequestError(f"The form cannot be read: {error.detail}.", hint="Send one file.") from error
+
+
+def _file_of(form: FormData) -> Source:
+    for name in _FILE_FIELDS:
+        upload = form.get(name)
+        if isinstance(upload, UploadFile):
+            return upload.file
+    raise RequestError(
+        "The form has no file.", hint=f'Put it in the field "data" (also: {", ".join(_FILE_FIELDS[1:])}).'
+    )
+
+
+def _from_json(value: object, upload_dir: Path) -> Source:
+    """The audio in one element of `data`: a data URI, bare or as a member, or a file uploaded to Gradio before."""
+    if isinstance(value, str):
+        return _from_data_uri(value)
+    if isinstance(value, dict):
+        if isinstance(value.get("data"), str):
+            return _from_data_uri(value["data"])
+        if isinstance(value.get("path"), str):
+            return uploaded_file(value["path"], upload_dir)
+    raise RequestError(
+        "The first element of data holds no audio.",
+        hint='Send a "data:audio/...;base64,..." URI, {"name", "data": URI}, or a FileData with the path of an upload.',
+    )
+
+
+def _from_data_uri(uri: str) -> bytes:
+    header, separator, encoded = uri.partition(",")
+    if not header.startswith("data:") or not header.endswith(";base64") or not separator:
+        raise RequestError("The audio is not a base64 data URI.", hint='It begins "data:audio/mpeg;base64,".')
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except binascii.Error as error:
+        raise RequestError(f"The data URI is not valid base64: {error}.") from error
+
+
+def _parse(fields: Mapping[str, Any]) -> Request:
+    """The optional fields of a request."""
+    duration_s = _number(fields, "duration_s", float)
+    return Request(
+        model=str(fields.get("model") or ""),
+        **({} if duration_s is None else {"duration_s": duration_s}),
+        offset_s=_number(fields, "offset_s", float) or 0.0,
+        top_k=int(_number(fields, "top_k", int) or Request.top_k),
+    )
+
+
+def _number(fields: Mapping[str, Any], name: str, kind: Callable[[Any], float]) -> float | None:
+    value = fields.get(name)
+    if value in (None, ""):
+        return None
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RequestError(f"{name} is {value!r}.", hint="Send a number.") from error
+
+
+def _status_of(error: AcousticSenseError) -> int:
+    return next(HTTP_STATUS[cls] for cls in type(error).__mro__ if cls in HTTP_STATUS)
+
+
+def _error_response(_: HttpRequest, error: Exception) -> Response:
+    if not isinstance(error, AcousticSenseError):
+        raise error
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, OverloadError) else None
+    return JSONResponse(error_payload(error), _status_of(error), headers)
+
+
+def _http_error_response(_: HttpRequest, error: Exception) -> Response:
+    """Routing errors (no such path, wrong method) in the same form as ours."""
+    if not isinstance(error, HTTPException):
+        raise error
+    body = {"error": {"code": f"http_{error.status_code}", "message": str(error.detail), "hint": "See /docs."}}
+    return JSONResponse(body, error.status_code, error.headers)
+
+
+class _BodyLimit:
+    """Stops reading an API request's body at `max_bytes`, whether or not it announced its length."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+            await self._app(scope, receive, send)
+            return
+        read_bytes = 0
+
+        async def limited() -> Message:
+            nonlocal read_bytes
+            message = await receive()
+            read_bytes += len(message.get("body", b""))
+            if read_bytes > self._max_bytes:
+                raise AudioTooLargeError(
+                    f"The request is larger than {self._max_bytes >> 20} MiB.",
+                    hint="Send a shorter or compressed file.",
+                )
+            return message
+
+        await self._app(scope, limited, send)

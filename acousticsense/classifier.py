@@ -1,0 +1,234 @@
+"""One model on one device: audio -> pictures -> probabilities -> `Prediction`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from acousticsense.audio import AudioClip, AudioLimits, Source, read_clip
+from acousticsense.catalog import Catalog, load_resolved, resolve
+from acousticsense.config import ModelSpec, SpectrogramKind
+from acousticsense.errors import SettingsError
+from acousticsense.health import check
+from acousticsense.results import ModelInfo, Prediction, Timing
+from acousticsense.settings import Settings
+from acousticsense.spectrogram import Pictures, clip_pictures, normalise
+from acousticsense.verdict import advise, judge
+
+__all__ = ["MODEL_DEFAULT", "Analysis", "Duration", "GenreClassifier", "pick_device"]
+
+#: Stands for "as many seconds as the model's window policy says".
+MODEL_DEFAULT: Final = "model"
+Duration = float | Literal["model"] | None
+
+#: Pictures in one forward pass; bounds the memory of long clips.
+_BATCH: Final = 16
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A prediction with everything that led to it.
+
+    Attributes:
+        prediction: the answer.
+        audio: the stretch that was decoded.
+        pictures: what the network saw.
+        window_probabilities: float32 (n_windows, n_labels), before the vote.
+    """
+
+    prediction: Prediction
+    audio: AudioClip
+    pictures: Pictures
+    window_probabilities: Tensor
+
+
+class GenreClassifier:
+    """A network, its recipe and a device. Safe to share between threads: forward passes take turns.
+
+    Args:
+        network: maps float32 (n, 3, S, S) to logits (n, spec.n_outputs).
+        spec: the model's description.
+        device: where pictures are made and judged.
+        limits: bounds on what is decoded.
+    """
+
+    def __init__(
+        self, network: nn.Module, spec: ModelSpec, *, device: torch.device, limits: AudioLimits | None = None
+    ) -> None:
+        self.spec = spec
+        self.device = device
+        self._limits = limits or AudioLimits()
+        self._network = network.eval().requires_grad_(False).to(device)
+        self._turn = threading.Lock()
+
+    @classmethod
+    def load(
+        cls, reference: str | Path | None = None, *, device: str = "auto", settings: Settings | None = None
+    ) -> GenreClassifier:
+        """Loads a model.
+
+        Args:
+            reference: a name in the models folder, a folder, a .pt/.pth/.safetensors file or a hub id
+                ("hf:owner/repo/folder", "ms:..."); None is the default model.
+            device: "auto" takes the GPU when there is one.
+            settings: folders and limits; by default from the environment.
+
+        Raises:
+            UnknownModelError: nothing of that name is installed.
+            CheckpointError: the weights are unsafe, corrupt or do not fit.
+            DownloadError: the hub did not deliver.
+            SettingsError: no such device.
+        """
+        settings = settings or Settings.from_env()
+        resolved = resolve(reference or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
+        network, spec = load_resolved(resolved)
+        return cls(network, spec, device=pick_device(device), limits=limits_of(settings))
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, architecture and weights hash."""
+        return ModelInfo(
+            name=self.spec.name, architecture=self.spec.architecture, weights_sha256=self.spec.weights_sha256
+        )
+
+    def warm_up(self) -> Pictures:
+        """Judges a second of silence, so that the first request pays for no lazy import and no first allocation."""
+        silence = np.zeros(self.spec.front_end.sample_rate_hz, dtype=np.float32)
+        pictures = clip_pictures(silence, self.spec.front_end, self.spec.windows, device=self.device)
+        self.logits(pictures.pictures)
+        return pictures
+
+    def logits(self, pictures: Tensor) -> Tensor:
+        """Raw outputs, float32 (n, n_outputs) on the CPU, for uint8 pictures (n, 3, S, S)."""
+        with self._turn, torch.inference_mode():
+            parts = [
+                self._network(normalise(batch.to(self.device), self.spec.front_end)).float().cpu()
+                for batch in (pictures[start : start + _BATCH] for start in range(0, len(pictures), _BATCH))
+            ]
+        return torch.cat(parts)
+
+    def probabilities(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Calibrated genre probabilities (n, n_labels) and P(not music) (n,), None when the model has no such output.
+
+        The genres are a softmax over the labels alone, divided by the temperature (Guo et al. 2017, "On Calibration
+        of Modern Neural Networks"); not-music is a softmax over all outputs.
+        """
+        genres = torch.softmax(logits[:, : len(self.spec.labels)] / self.spec.calibration.temperature, dim=1)
+        return genres, torch.softmax(logits, dim=1)[:, -1] if self.spec.has_not_music else None
+
+    def predict(
+        self,
+        source: Source,
+        *,
+        duration_s: Duration = MODEL_DEFAULT,
+        offset_s: float = 0.0,
+        anchor: Literal["start", "center"] = "start",
+        kind: SpectrogramKind | None = None,
+    ) -> Prediction:
+        """Judges a stretch of a track; see `analyse` for the arguments and errors."""
+        return self.analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor, kind=kind).prediction
+
+    def analyse(
+        self,
+        source: Source,
+        *,
+        duration_s: Duration = MODEL_DEFAULT,
+        offset_s: float = 0.0,
+        anchor: Literal["start", "center"] = "start",
+        kind: SpectrogramKind | None = None,
+    ) -> Analysis:
+        """Judges a stretch of a track and keeps what led to the answer.
+
+        Args:
+            source: path, bytes or binary file object of any audio format.
+            duration_s: seconds to judge; "model" is the model's own choice (10 s for ours), None the whole track.
+            offset_s: where the stretch begins.
+            anchor: "center" takes the stretch from the middle of the track.
+            kind: which picture, for models that know several.
+
+        Raises:
+            AudioError: not audio, over a limit, or nothing in it.
+            CheckpointError: the model does not know this kind of picture.
+        """
+        started = time.perf_counter()
+        front_end = self.spec.front_end_for(kind)
+        wanted_s = self.spec.windows.default_duration_s if duration_s == MODEL_DEFAULT else duration_s
+        audio = read_clip(
+            source,
+            duration_s=wanted_s,
+            offset_s=offset_s,
+            anchor=anchor,
+            sample_rate_hz=front_end.sample_rate_hz,
+            limits=self._limits,
+        )
+        health = check(audio)
+        decoded = time.perf_counter()
+        pictures = clip_pictures(audio.waveform, front_end, self.spec.windows, device=self.device)
+        drawn = time.perf_counter()
+        per_window, not_music_per_window = self.probabilities(self.logits(pictures.pictures))
+        finished = time.perf_counter()
+
+        values = self._vote(per_window)
+        not_music = None if not_music_per_window is None else float(not_music_per_window.mean())
+        calibration = self.spec.calibration
+        verdict = judge(values, not_music, calibration)
+        prediction = Prediction(
+            probabilities=values,
+            not_music=not_music,
+            verdict=verdict,
+            advice=advise(verdict, values, health, calibration),
+            health=health,
+            clip=audio.info,
+            model=self.info,
+            timing_ms=Timing(
+                decode=_ms(started, decoded),
+                spectrogram=_ms(decoded, drawn),
+                network=_ms(drawn, finished),
+                total=_ms(started, time.perf_counter()),
+            ),
+        )
+        return Analysis(prediction, audio, pictures, per_window)
+
+    def _vote(self, per_window: Tensor) -> Mapping[str, float]:
+        """One probability per label from those of the windows, by the model's vote."""
+        if self.spec.windows.vote == "majority":
+            per_window = torch.nn.functional.one_hot(per_window.argmax(dim=1), len(self.spec.labels)).double()
+        mean = per_window.double().mean(dim=0)
+        return dict(zip(self.spec.labels, (mean / mean.sum()).tolist(), strict=True))
+
+
+def limits_of(settings: Settings) -> AudioLimits:
+    """The decoding limits that the settings ask for."""
+    return AudioLimits(
+        max_file_bytes=settings.max_upload_mb * 2**20,
+        max_clip_s=settings.max_clip_s,
+        max_pcm_bytes=settings.max_pcm_mb * 2**20,
+    )
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name.
+
+    Raises:
+        SettingsError: no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"device {name!r} cannot be used here.", hint='Choose "auto" or "cpu".') from error
+    return device
+
+
+def _ms(start: float, end: float) -> float:
+    return round(1000 * (end - start), 2)

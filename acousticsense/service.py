@@ -1,0 +1,206 @@
+"""What every request of a server shares: the loaded models, the queue in front of them and the pictures they leave."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from acousticsense.audio import Source
+from acousticsense.catalog import Catalog, CatalogEntry
+from acousticsense.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier
+from acousticsense.errors import AcousticSenseError, OverloadError, RequestError, UnknownModelError
+from acousticsense.figures import spectrogram_drawing
+from acousticsense.settings import Settings
+
+__all__ = ["Counters", "Gate", "PictureStore", "PredictionService", "Request"]
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asked of one clip, checked.
+
+    Raises:
+        RequestError: a value out of its range.
+    """
+
+    model: str = ""
+    duration_s: Duration = MODEL_DEFAULT
+    offset_s: float = 0.0
+    top_k: int = 5
+
+    def __post_init__(self) -> None:
+        if isinstance(self.duration_s, (int, float)) and not 0.1 <= self.duration_s <= 86_400:
+            raise RequestError(f"duration_s is {self.duration_s}.", hint="Ask for 0.1 to 86400 seconds.")
+        if not 0 <= self.offset_s <= 1e7:
+            raise RequestError(f"offset_s is {self.offset_s}.", hint="Give seconds from the start, 0 or more.")
+        if not 1 <= self.top_k <= 1000:
+            raise RequestError(f"top_k is {self.top_k}.", hint="Ask for 1 or more labels.")
+
+
+class Gate:
+    """Lets `concurrency` requests work and `queue_size` wait; one more is turned away at once."""
+
+    def __init__(self, *, concurrency: int, queue_size: int) -> None:
+        self._places = threading.Semaphore(concurrency + queue_size)
+        self._workers = threading.Semaphore(concurrency)
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """A place at work, after a wait in the queue.
+
+        Raises:
+            OverloadError: the queue is full.
+        """
+        if not self._places.acquire(blocking=False):
+            raise OverloadError("The server is busy and its queue is full.", hint="Try again in a few seconds.")
+        try:
+            with self._workers:
+                yield
+        finally:
+            self._places.release()
+
+    @property
+    def full(self) -> bool:
+        """Whether the next request would be turned away."""
+        if self._places.acquire(blocking=False):
+            self._places.release()
+            return False
+        return True
+
+
+class PictureStore:
+    """Pictures by unguessable id: at most `max_pictures`, each for `ttl_s` seconds, drawn when first asked for."""
+
+    def __init__(self, *, max_pictures: int, ttl_s: float) -> None:
+        self._max_pictures = max_pictures
+        self._ttl_s = ttl_s
+        self._drawings: OrderedDict[str, tuple[float, Callable[[], bytes]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, draw: Callable[[], bytes]) -> str:
+        """Keeps what draws a picture and returns its id (128 random bits)."""
+        picture_id = secrets.token_urlsafe(16)
+        with self._lock:
+            self._drawings[picture_id] = (time.monotonic() + self._ttl_s, draw)
+            while len(self._drawings) > self._max_pictures:
+                self._drawings.popitem(last=False)
+        return picture_id
+
+    def get(self, picture_id: str) -> bytes | None:
+        """The picture, or None when there is none or it has expired."""
+        with self._lock:
+            now = time.monotonic()
+            while self._drawings and next(iter(self._drawings.values()))[0] < now:
+                self._drawings.popitem(last=False)
+            entry = self._drawings.get(picture_id)
+        return entry[1]() if entry else None
+
+
+@dataclass
+class Counters:
+    """What `/metrics` reports."""
+
+    answered: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def success(self, seconds: float) -> None:
+        """One answer, after so many seconds."""
+        with self.lock:
+            self.answered += 1
+            self.seconds += seconds
+
+    def failure(self, code: str) -> None:
+        """One refusal, by error code."""
+        with self.lock:
+            self.failed[code] = self.failed.get(code, 0) + 1
+
+
+class PredictionService:
+    """Loads models once, keeps the most recently used, and answers requests in turn."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.catalog = Catalog(settings.models)
+        self.counters = Counters()
+        self.pictures = PictureStore(max_pictures=settings.max_pictures, ttl_s=settings.picture_ttl_s)
+        self._gate = Gate(concurrency=settings.concurrency, queue_size=settings.queue_size)
+        self._models: OrderedDict[str, GenreClassifier] = OrderedDict()
+        self._loading = threading.Lock()
+        self._failure: AcousticSenseError | None = None
+        self._warm = False
+
+    def warm_up(self) -> None:
+        """Loads the default model and answers once with it; a failure is kept for `ready`."""
+        try:
+            spectrogram_drawing(self.classifier("").warm_up())()
+            self._warm = True
+            _log.info("default model is loaded and warm")
+        except AcousticSenseError as error:
+            self._failure = error
+            _log.error("the default model could not be loaded: %s", error)
+
+    def ready(self) -> str:
+        """Empty when requests will be answered, else the reason why not."""
+        if self._failure:
+            return str(self._failure)
+        if not self._warm:
+            return "The model is still loading."
+        return "The queue is full." if self._gate.full else ""
+
+    def classifier(self, name: str) -> GenreClassifier:
+        """The classifier of an installed model, loaded when needed; "" is the default.
+
+        Raises:
+            UnknownModelError: no such model is installed. Requests can't name files or hubs.
+            CheckpointError: its weights cannot be used.
+        """
+        if name and name not in {entry.name for entry in self.catalog.list()}:
+            self.catalog.spec(name)  # raises with the list of what there is
+            raise UnknownModelError(f"There is no model {name!r}.")
+        with self._loading:
+            if name not in self._models:
+                self._models[name] = GenreClassifier.load(
+                    name or None, device=self.settings.device, settings=self.settings
+                )
+            self._models.move_to_end(name)
+            others = [key for key in self._models if key]
+            for key in others[: -self.settings.max_loaded_models]:
+                del self._models[key]
+            return self._models[name]
+
+    def models(self) -> tuple[CatalogEntry, ...]:
+        """What is installed."""
+        return self.catalog.list()
+
+    def analyse(self, source: Source, request: Request) -> Analysis:
+        """Answers one request, in turn.
+
+        Raises:
+            AcousticSenseError: whatever the classifier raises, or OverloadError when too many wait.
+        """
+        started = time.perf_counter()
+        try:
+            with self._gate.enter():
+                analysis = self.classifier(request.model).analyse(
+                    source, duration_s=request.duration_s, offset_s=request.offset_s
+                )
+        except AcousticSenseError as error:
+            self.counters.failure(error.code)
+            raise
+        self.counters.success(time.perf_counter() - started)
+        return analysis
+
+    def keep_picture(self, analysis: Analysis) -> str:
+        """Keeps the clip's spectrogram for a later request and returns its id."""
+        return self.pictures.put(spectrogram_drawing(analysis.pictures, offset_s=analysis.prediction.clip.offset_s))

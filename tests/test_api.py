@@ -1,0 +1,337 @@
+"""REST: every request form, every error, the links and the operations routes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+import soundfile
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from acousticsense.api import create_api
+from acousticsense.errors import OverloadError, RequestError
+from acousticsense.service import Gate, PictureStore, PredictionService, Request
+from acousticsense.settings import Settings
+from tests.conftest import RATE_HZ, play_chords
+
+
+@pytest.fixture(scope="module")
+def service(tiny_models: Path) -> PredictionService:
+    service = PredictionService(Settings(models=tiny_models, model="tiny", device="cpu", max_upload_mb=4))
+    service.warm_up()
+    return service
+
+
+@pytest.fixture(scope="module")
+def upload_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("uploads")
+
+
+@pytest.fixture(scope="module")
+def client(service: PredictionService, upload_dir: Path) -> Iterator[TestClient]:
+    with TestClient(create_api(service, upload_dir=upload_dir), base_url="http://music.test") as client:
+        yield client
+
+
+def post(client: TestClient, audio: bytes, field: str = "data", **fields: str) -> httpx.Response:
+    return client.post("/api/predict", files={field: ("song.mp3", audio)}, data=fields)
+
+
+def error_of(response: httpx.Response) -> tuple[int, str]:
+    body = response.json()["error"]
+    assert body["message"]
+    return response.status_code, body["code"]
+
+
+@pytest.fixture(scope="module")
+def expected(client: TestClient, music_mp3: Path) -> dict[str, float]:
+    probabilities: dict[str, float] = post(client, music_mp3.read_bytes()).json()["probabilities"]
+    return probabilities
+
+
+def test_the_answer_has_everything_that_scripts_read(client: TestClient, music_mp3: Path) -> None:
+    body = post(client, music_mp3.read_bytes()).json()
+    assert len(body["prediction"]) == 5
+    assert body["prediction"][0]["confidence"] == max(body["probabilities"].values())
+    assert sum(body["probabilities"].values()) == pytest.approx(1)
+    assert body["verdict"] in ("confident", "plausible", "mixed", "unsure", "not_music")
+    assert body["model"]["name"] == "tiny"
+    assert set(body["timing_ms"]) == {"decode", "spectrogram", "network", "total"}
+    assert set(body["clip"]) == {"offset_s", "duration_s", "track_duration_s", "sample_rate_hz", "channels"}
+    assert "data" not in body
+
+
+def test_the_spectrogram_link_leads_to_a_png(client: TestClient, music_mp3: Path) -> None:
+    url = post(client, music_mp3.read_bytes()).json()["mel_spectrogram_url"]
+    assert url.startswith("http://music.test/api/spectrograms/")
+    response = client.get(url)
+    assert response.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(response.content)).size == (1600, 640)
+
+
+def test_a_wrong_picture_id_is_a_404(client: TestClient) -> None:
+    assert error_of(client.get("/api/spectrograms/guess.png")) == (404, "http_404")
+
+
+@pytest.mark.parametrize("field", ["data", "file", "audio"])
+@pytest.mark.parametrize("path", ["/api/predict", "/api/predict/"])
+def test_form_fields(client: TestClient, music_mp3: Path, expected: dict[str, float], field: str, path: str) -> None:
+    response = client.post(path, files={field: ("歌 'n' \"曲\".mp3", music_mp3.read_bytes())}, follow_redirects=False)
+    assert response.json()["probabilities"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_options(client: TestClient, music_mp3: Path) -> None:
+    body = post(client, music_mp3.read_bytes(), model="tiny", duration_s="3", offset_s="1.5", top_k="2").json()
+    assert len(body["prediction"]) == 2
+    assert body["clip"]["duration_s"] == pytest.approx(3, abs=0.01)
+    assert body["clip"]["offset_s"] == pytest.approx(1.5, abs=0.01)
+
+
+def json_bodies(audio: bytes, upload_dir: Path) -> dict[str, object]:
+    uri = "data:audio/mpeg;base64," + base64.b64encode(audio).decode()
+    (upload_dir / "song.mp3").write_bytes(audio)
+    return {
+        "old client": {"name": "song.mp3", "data": uri},
+        "bare uri": uri,
+        "file data": {"path": str(upload_dir / "song.mp3"), "meta": {"_type": "gradio.FileData"}},
+    }
+
+
+@pytest.mark.parametrize("form", ["old client", "bare uri", "file data"])
+def test_json_bodies(
+    client: TestClient, music_mp3: Path, upload_dir: Path, expected: dict[str, float], form: str
+) -> None:
+    value = json_bodies(music_mp3.read_bytes(), upload_dir)[form]
+    body = client.post("/api/predict", json={"data": [value]}).json()
+    assert body["probabilities"] == pytest.approx(expected, abs=1e-9)
+    assert body["data"][0]["label"] == body["prediction"][0]["label"]
+    assert body["data"][1] == body["mel_spectrogram_url"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": []},
+        {"data": "song.mp3"},
+        {"data": [None]},
+        {"data": [{}]},
+        {"data": ["song.mp3"]},
+        {"data": ["data:audio/mpeg;base64,!!!"]},
+        {"data": [{"path": "/etc/passwd"}]},
+        {"data": [{"path": "nul\0byte"}]},
+        {"data": [{"url": "http://127.0.0.1/song.mp3"}]},
+        [],
+    ],
+)
+def test_malformed_json_bodies(client: TestClient, body: object) -> None:
+    assert error_of(client.post("/api/predict", json=body)) == (400, "bad_request")
+
+
+def test_files_outside_the_upload_folder_stay_private(client: TestClient, upload_dir: Path, music_mp3: Path) -> None:
+    (upload_dir / "link.mp3").unlink(missing_ok=True)
+    (upload_dir / "link.mp3").symlink_to(music_mp3)
+    for path in (str(music_mp3), f"{upload_dir}/../{music_mp3.name}", str(upload_dir / "link.mp3")):
+        assert error_of(client.post("/api/predict", json={"data": [{"path": path}]})) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"duration_s": "long"}, "duration_s is 'long'"),
+        ({"duration_s": "-3"}, "duration_s is -3"),
+        ({"duration_s": "nan"}, "duration_s is nan"),
+        ({"offset_s": "inf"}, "offset_s is inf"),
+        ({"top_k": "0.5"}, "top_k is '0.5'"),
+        ({"top_k": "-1"}, "top_k is -1"),
+    ],
+)
+def test_bad_options_are_named(client: TestClient, music_mp3: Path, fields: dict[str, str], message: str) -> None:
+    response = post(client, music_mp3.read_bytes(), **fields)
+    assert error_of(response) == (400, "bad_request")
+    assert message in response.json()["error"]["message"]
+
+
+def test_other_bodies_are_refused(client: TestClient) -> None:
+    assert error_of(client.post("/api/predict", content=b"x")) == (400, "bad_request")
+    assert error_of(client.post("/api/predict", data={"data": "text"}))[0] == 400
+    assert error_of(client.post("/api/predict", files={"song": b"x"})) == (400, "bad_request")
+    broken = {"content-type": "multipart/form-data"}
+    assert error_of(client.post("/api/predict", content=b"x", headers=broken)) == (400, "bad_request")
+    broken = {"content-type": "application/json"}
+    assert error_of(client.post("/api/predict", content=b"{", headers=broken)) == (400, "bad_request")
+    assert error_of(client.get("/api/predict"))[0] == 405
+
+
+def test_an_unknown_model_is_a_404_and_paths_are_not_models(client: TestClient, music_mp3: Path) -> None:
+    for name in ("huge", "../tiny", "/etc/passwd", "hf:owner/repo"):
+        assert error_of(post(client, music_mp3.read_bytes(), model=name)) == (404, "unknown_model")
+
+
+@pytest.mark.parametrize(
+    ("audio", "status", "code"),
+    [
+        (b"", 422, "audio_empty"),
+        (b"not audio at all, whatever it is called", 415, "audio_undecodable"),
+        (bytes(range(256)) * 40, 415, "audio_undecodable"),
+    ],
+)
+def test_what_is_no_audio(client: TestClient, audio: bytes, status: int, code: str) -> None:
+    assert error_of(post(client, audio)) == (status, code)
+
+
+def test_a_file_over_the_limit_is_a_413(client: TestClient) -> None:
+    assert error_of(post(client, bytes(5 * 2**20))) == (413, "audio_too_large")
+    assert error_of(post(client, bytes(8 * 2**20))) == (413, "audio_too_large")
+
+
+def test_a_body_that_hides_its_length_is_stopped_too(client: TestClient) -> None:
+    chunks = (bytes(2**20) for _ in range(64))
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    assert error_of(client.post("/api/predict", content=chunks, headers=headers))[0] in (400, 413)
+
+
+def test_an_offset_beyond_the_end_is_a_422(client: TestClient, music_mp3: Path) -> None:
+    assert error_of(post(client, music_mp3.read_bytes(), offset_s="4000")) == (422, "audio_empty")
+
+
+def test_advice_follows_the_browser_language(client: TestClient, music_mp3: Path) -> None:
+    files = {"data": music_mp3.read_bytes()}
+    chinese = client.post("/api/predict", files=files, headers={"accept-language": "zh-CN"}).json()
+    assert any("一" <= character <= "鿿" for character in "".join(chinese["advice"]))
+    assert chinese["prediction"][0]["label"].isascii()
+
+
+def test_models(client: TestClient) -> None:
+    (model,) = client.get("/api/models").json()["models"]
+    assert (model["name"], model["spectrogram"], len(model["labels"])) == ("tiny", "mel", 16)
+    assert len(model["weights_sha256"]) == 64
+
+
+def test_alive_ready_and_counted(client: TestClient, music_mp3: Path) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ready", "model": "tiny"}
+    counted = client.get("/metrics").text
+    post(client, music_mp3.read_bytes())
+    post(client, b"noise")
+    after = client.get("/metrics").text
+    assert (
+        read_metric(after, "acousticsense_predictions_total")
+        == read_metric(counted, "acousticsense_predictions_total") + 1
+    )
+    assert 'acousticsense_errors_total{code="audio_undecodable"}' in after
+
+
+def read_metric(text: str, name: str) -> float:
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
+
+
+def test_openapi_describes_both_request_forms(client: TestClient) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/api/predict"]["post"]
+    assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
+    assert {"200", "400", "404", "413", "415", "422", "503"} <= set(operation["responses"])
+
+
+def test_not_ready_until_the_model_is_loaded_and_says_why_it_cannot_be(tiny_settings: Settings, tmp_path: Path) -> None:
+    loading = PredictionService(tiny_settings)
+    with TestClient(create_api(loading, upload_dir=tmp_path)) as client:
+        response = client.get("/readyz")
+        assert response.status_code == 503
+        assert "loading" in response.json()["reason"]
+        loading.warm_up()
+        assert client.get("/readyz").status_code == 200
+    broken = PredictionService(replace(tiny_settings, model="missing"))
+    broken.warm_up()
+    with TestClient(create_api(broken, upload_dir=tmp_path)) as client:
+        assert "missing" in client.get("/readyz").json()["reason"]
+
+
+def test_a_full_queue_turns_away_at_once_and_says_when_to_come_back(tiny_settings: Settings, tmp_path: Path) -> None:
+    service = PredictionService(replace(tiny_settings, concurrency=1, queue_size=0))
+    service.warm_up()
+    with TestClient(create_api(service, upload_dir=tmp_path)) as client, service._gate.enter():
+        response = client.post("/api/predict", files={"data": b"x"})
+        assert error_of(response) == (503, "overloaded")
+        assert int(response.headers["retry-after"]) > 0
+        assert "queue is full" in client.get("/readyz").json()["reason"]
+
+
+def test_the_gate_lets_through_what_it_promises() -> None:
+    gate = Gate(concurrency=2, queue_size=1)
+    with gate.enter(), gate.enter():
+        entered = threading.Event()
+
+        def wait_and_enter() -> None:
+            with gate.enter():
+                entered.set()
+
+        waiting = threading.Thread(target=wait_and_enter)
+        waiting.start()
+        while not gate.full:
+            pass
+        with pytest.raises(OverloadError, match="queue is full"), gate.enter():
+            pass
+        assert not entered.is_set()
+    waiting.join(5)
+    assert entered.is_set()
+    assert not gate.full
+
+
+def test_pictures_expire_and_the_oldest_goes_first() -> None:
+    store = PictureStore(max_pictures=2, ttl_s=1000)
+    first, second, third = (store.put(lambda name=name: name) for name in (b"1", b"2", b"3"))
+    assert [store.get(picture) for picture in (first, second, third)] == [None, b"2", b"3"]
+    expired = PictureStore(max_pictures=2, ttl_s=-1)
+    assert expired.get(expired.put(lambda: b"1")) is None
+
+
+def test_one_bad_request_never_harms_the_others(
+    client: TestClient, music_mp3: Path, expected: dict[str, float]
+) -> None:
+    def ask(audio: bytes) -> None:
+        answers.append(post(client, audio).json())
+
+    answers: list[dict[str, dict[str, float]]] = []
+    audios = [music_mp3.read_bytes(), b"junk"] * 4
+    threads = [threading.Thread(target=ask, args=(audio,)) for audio in audios]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    good = [answer["probabilities"] for answer in answers if "probabilities" in answer]
+    assert len(good) == 4
+    assert all(probabilities == pytest.approx(expected, abs=1e-6) for probabilities in good)
+
+
+def test_loaded_models_are_bounded(tiny_models: Path, tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        (tmp_path / name).symlink_to(tiny_models / "tiny")
+    service = PredictionService(Settings(models=tmp_path, model="one", max_loaded_models=1, device="cpu"))
+    default, two = service.classifier(""), service.classifier("two")
+    assert service.classifier("two") is two
+    service.classifier("three")
+    assert service.classifier("two") is not two
+    assert service.classifier("") is default
+
+
+@pytest.mark.parametrize(
+    "change", [{"duration_s": 0.0}, {"offset_s": -1.0}, {"top_k": 0}, {"duration_s": float("nan")}]
+)
+def test_requests_are_checked(change: dict[str, float]) -> None:
+    with pytest.raises(RequestError, match=next(iter(change))):
+        Request(**change)  # type: ignore[arg-type]  # one field at a time
+
+
+def test_short_and_odd_audio_is_answered(client: TestClient) -> None:
+    for rate_hz in (8000, 96_000):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, play_chords(1.0)[:: max(1, RATE_HZ // rate_hz)], rate_hz, format="WAV")
+        body = post(client, buffer.getvalue()).json()
+        assert sum(body["probabilities"].values()) == pytest.approx(1)
