@@ -1,0 +1,8 @@
+"""`python -m acousticsense` is the command `acousticsense`."""
+
+import sys
+
+from acousticsense.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""The command `acousticsense`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+from acousticsense import __version__
+from acousticsense.catalog import Catalog
+from acousticsense.catalog import import_checkpoint as import_into
+from acousticsense.classifier import MODEL_DEFAULT, Duration, GenreClassifier
+from acousticsense.config import SpectrogramKind
+from acousticsense.errors import AcousticSenseError
+from acousticsense.genres import LABEL_SETS
+from acousticsense.payload import error_payload, prediction_payload
+from acousticsense.settings import Settings
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0 when all is well, 1 when a file or a model could not be used, 2 when the command itself is wrong.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for chatty in ("httpx", "matplotlib", "timm"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        return int(options.run(options))
+    except AcousticSenseError as error:
+        print(f"acousticsense: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="acousticsense", description="Music genres, with the reason why.")
+    parser.add_argument("--version", action="version", version=f"acousticsense {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_predict(commands)
+    _add_models(commands)
+    _add_import(commands)
+    _add_evaluate(commands)
+    return parser
+
+
+def _add_serve(commands: Any) -> None:
+    parser = commands.add_parser("serve", help="the web page and the REST API")
+    parser.add_argument("--host", help="address to listen on (0.0.0.0)")
+    parser.add_argument("--port", type=int, help="port to listen on (8000)")
+    _add_model_options(parser)
+    parser.set_defaults(run=_serve)
+
+
+def _add_predict(commands: Any) -> None:
+    parser = commands.add_parser("predict", help="judge files")
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    _add_model_options(parser)
+    parser.add_argument("--duration", type=_duration, default=MODEL_DEFAULT, help='seconds to judge, or "all" (10)')
+    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+    parser.add_argument("--top-k", type=_positive, default=5, help="genres to show (5)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(run=_predict)
+
+
+def _add_models(commands: Any) -> None:
+    parser = commands.add_parser("models", help="what is installed")
+    parser.add_argument("action", nargs="?", choices=["list", "verify"], default="list")
+    parser.set_defaults(run=_models)
+
+
+def _add_import(commands: Any) -> None:
+    parser = commands.add_parser("import-checkpoint", help="make a folder in models/ out of anybody's checkpoint")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--architecture", required=True, help="a timm or torchvision name")
+    parser.add_argument("--spectrogram", choices=get_args(SpectrogramKind), default="mel")
+    parser.add_argument(
+        "--labels",
+        required=True,
+        help=f"{' or '.join(LABEL_SETS)}, a file with one label a line, or labels with commas between",
+    )
+    parser.add_argument("--name", required=True, help="folder under models/")
+    parser.set_defaults(run=_import)
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = commands.add_parser("evaluate", help="accuracy, calibration and confusion on labelled audio")
+    parser.add_argument("data", type=Path, metavar="CSV_OR_DIR", help="columns path,genre; or a folder per genre")
+    _add_model_options(parser)
+    parser.add_argument("--out", type=Path, help="folder for the report, the plots and the misjudged list")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=_evaluate)
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="name in models/, folder, file, or hf:/ms: id")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N")
+
+
+def _duration(text: str) -> Duration:
+    # argparse converts defaults too
+    return MODEL_DEFAULT if text == MODEL_DEFAULT else None if text == "all" else float(text)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The environment's settings, overridden by what the command line says."""
+    given = {name: getattr(options, name, None) for name in ("host", "port", "model", "device")}
+    return replace(Settings.from_env(), **{name: value for name, value in given.items() if value is not None})
+
+
+def _classifier(options: argparse.Namespace) -> GenreClassifier:
+    settings = _settings(options)
+    return GenreClassifier.load(device=settings.device, settings=settings)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    # Only this command needs the server's dependencies; the others start seconds sooner without them.
+    from acousticsense.server import serve
+
+    serve(_settings(options))
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    classifier = _classifier(options)
+    failed = 0
+    for file in options.files:
+        try:
+            prediction = classifier.predict(file, duration_s=options.duration, offset_s=options.offset)
+        except AcousticSenseError as error:
+            failed += 1
+            line = json.dumps({"path": file, **error_payload(error)}, ensure_ascii=False) if options.json else ""
+            print(line or f"{file}: {error}", file=sys.stdout if options.json else sys.stderr)
+            continue
+        if options.json:
+            print(json.dumps({"path": file, **prediction_payload(prediction, top_k=options.top_k)}, ensure_ascii=False))
+        else:
+            scores = "  ".join(f"{score.label} {score.confidence:.1%}" for score in prediction.top(options.top_k))
+            print(f"{file}: {scores}  [{prediction.verdict}]")
+    return 1 if failed else 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    catalog = Catalog(Settings.from_env().models)
+    if options.action == "verify":
+        results = catalog.verify()
+        for result in results:
+            print(f"{result.name}: {'ok' if result.error is None else result.error}")
+        return 1 if any(result.error is not None for result in results) else 0
+    for entry in catalog.list():
+        if entry.spec is None:
+            print(f"{entry.name}: cannot be used: {entry.error}")
+        else:
+            spec = entry.spec
+            print(
+                f"{entry.name}: {spec.architecture}, {spec.front_end.kind}, {len(spec.labels)} labels, {spec.licence}"
+            )
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    report = import_into(
+        options.file,
+        architecture=options.architecture,
+        spectrogram=options.spectrogram,
+        labels=_labels(options.labels),
+        name=options.name,
+        catalog=Catalog(Settings.from_env().models),
+    )
+    print(
+        f"{options.name}: {len(report.matched)} tensors matched, {len(report.converted)} converted, "
+        f"{len(report.unused)} unused"
+    )
+    for key in report.unused:
+        print(f"  unused: {key}")
+    return 0
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    if text in LABEL_SETS:
+        return LABEL_SETS[text]
+    path = Path(text)
+    parts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from acousticsense.evaluation import evaluate, read_items, write_report
+
+    result = evaluate(_classifier(options), read_items(options.data))
+    if options.out:
+        write_report(result, options.out)
+    print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
+    return 0

@@ -1,0 +1,88 @@
+"""The composition root: one process with the page at /, the REST API under /api and the documentation at /docs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+from swagger_ui_bundle import swagger_ui_path
+
+from acousticsense.api import create_api
+from acousticsense.errors import SettingsError
+from acousticsense.service import PredictionService
+from acousticsense.settings import Settings
+from acousticsense.ui import mount_ui
+
+__all__ = ["create_app", "serve"]
+
+_log: Final = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole application; the default model is loaded in the background, see `/readyz`."""
+    # Gradio reads its settings when uploads arrive; analytics would call the internet.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    upload_dir = Path(os.environ.setdefault("GRADIO_TEMP_DIR", tempfile.mkdtemp(prefix="acousticsense-uploads-")))
+    service = PredictionService(settings)
+    app = create_api(service, upload_dir=upload_dir)
+    _add_docs(app)
+    threading.Thread(target=service.warm_up, name="warm-up", daemon=True).start()
+    return mount_ui(app, service)
+
+
+def serve(settings: Settings) -> None:
+    """Runs the server until it is interrupted.
+
+    Raises:
+        SettingsError: the port cannot be listened on.
+    """
+    check_port(settings.host, settings.port)
+    shown = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
+    _log.info("AcousticSense: http://%s:%d  (REST: /docs)", shown, settings.port)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        proxy_headers=True,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises SettingsError when something else listens there, or the address is not this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"Port {port} on {host} cannot be used: {error.strerror or error}.",
+                hint=f"Stop what uses it, or choose another one: bash start.sh --port {port + 1}",
+            ) from error
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Swagger UI at /docs from the package's own files: FastAPI's default page would fetch them from the internet."""
+    app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), name="docs-assets")
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="AcousticSense REST API",
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        )

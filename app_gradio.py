@@ -1,0 +1,10 @@
+"""Starts the web page and the REST API: `python app_gradio.py [--host H] [--port P] [--model M] [--device D]`."""
+
+from __future__ import annotations
+
+import sys
+
+from acousticsense.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["serve", *sys.argv[1:]]))

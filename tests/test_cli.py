@@ -1,0 +1,98 @@
+"""The command line, in process: output, exit codes and plain sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from acousticsense.cli import main
+from acousticsense.networks import build_network
+
+
+@pytest.fixture(autouse=True)
+def tiny_is_default(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(tiny_models))
+    monkeypatch.setenv("ACOUSTICSENSE_MODEL", "tiny")
+
+
+def test_predict_prints_a_line_a_file(music_mp3: Path, music_wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(music_mp3), str(music_wav), "--top-k", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [str(music_mp3), str(music_wav)]
+    assert lines[0].count("%") == 3
+
+
+def test_a_broken_file_never_ends_the_run(music_mp3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "broken.mp3").write_text("no audio")
+    assert main(["predict", str(tmp_path / "broken.mp3"), str(tmp_path / "none.mp3"), str(music_mp3), "--json"]) == 1
+    broken, missing, good = map(json.loads, capsys.readouterr().out.splitlines())
+    assert broken["error"]["code"] == "audio_undecodable"
+    assert missing["error"]["message"]
+    assert good["probabilities"]
+
+
+def test_predict_options(music_mp3: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(music_mp3), "--duration", "2", "--offset", "1", "--json"]) == 0
+    clip = json.loads(capsys.readouterr().out)["clip"]
+    assert (clip["offset_s"], clip["duration_s"]) == (pytest.approx(1, abs=0.01), pytest.approx(2, abs=0.01))
+    assert main(["predict", str(music_mp3), "--duration", "all", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["clip"]["duration_s"] == pytest.approx(12, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["predict", "x.mp3", "--model", "huge"], "tiny"),
+        (["predict", "x.mp3", "--device", "abacus"], "'abacus' cannot be used"),
+        (["predict", "x.mp3", "--model", "hf:nonsense"], "hf:"),
+    ],
+)
+def test_errors_are_one_sentence(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("acousticsense: ")
+    assert sentence in error
+    assert "Traceback" not in error
+
+
+def test_a_wrong_command_is_a_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", "x.mp3", "--top-k", "0"])
+    assert stop.value.code == 2
+    assert "must be 1 or more" in capsys.readouterr().err
+
+
+def test_models_and_verify(
+    tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models"]) == 0
+    assert "tiny: vit_tiny_patch16_224, mel, 16 labels" in capsys.readouterr().out
+    assert main(["models", "verify"]) == 0
+    broken = tmp_path / "models" / "tiny"
+    broken.mkdir(parents=True)
+    for file in (tiny_models / "tiny").iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    with (broken / "model.safetensors").open("r+b") as weights:
+        weights.seek(-1, 2)
+        weights.write(b"\xff")
+    monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(tmp_path / "models"))
+    assert main(["models", "verify"]) == 1
+    assert "tiny: " in capsys.readouterr().out
+
+
+def test_import_checkpoint_then_predict(
+    music_mp3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(tmp_path))
+    network = build_network("mobilenetv3_small_100", 3)
+    torch.save({"state_dict": {f"module.{k}": v for k, v in network.state_dict().items()}}, tmp_path / "mine.pth")
+    arguments = ["import-checkpoint", str(tmp_path / "mine.pth"), "--architecture", "mobilenetv3_small_100"]
+    assert main([*arguments, "--labels", "A,B", "--name", "two"]) == 1
+    assert "3" in capsys.readouterr().err
+    assert main([*arguments, "--labels", "A,B,C", "--name", "three"]) == 0
+    assert "matched" in capsys.readouterr().out
+    assert main(["predict", "--model", "three", str(music_mp3), "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["probabilities"]) == {"A", "B", "C"}

@@ -1,0 +1,141 @@
+"""One clip through every face of the running product: the same sixteen numbers to 1e-6."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from gradio_client import Client, handle_file
+
+from inference import load_model, predict_genre
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def environ(tiny_models: Path) -> Iterator[dict[str, str]]:
+    """The environment under which "tiny" is everybody's default model."""
+    ours = {"ACOUSTICSENSE_MODELS": str(tiny_models), "ACOUSTICSENSE_MODEL": "tiny", "ACOUSTICSENSE_DEVICE": "cpu"}
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in ours.items():
+            patch.setenv(key, value)
+        yield {**os.environ}
+
+
+@pytest.fixture(scope="module")
+def server_url(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The real server on a real port, ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log"
+    command = [sys.executable, "app_gradio.py", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
+    try:
+        yield wait_until_ready(f"http://127.0.0.1:{port}", server, log)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()
+        try:
+            if requests.get(f"{url}/readyz", timeout=5).ok:
+                return url
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"not ready: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def expected(environ: dict[str, str], music_mp3: Path) -> dict[str, float]:  # noqa: ARG001 - environ sets the model
+    return dict(predict_genre(load_model(), str(music_mp3), top_k=16))
+
+
+def close(probabilities: dict[str, float], expected: dict[str, float]) -> bool:
+    return probabilities == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_article_script(server_url: str, music_mp3: Path, expected: dict[str, float]) -> None:
+    with music_mp3.open("rb") as file:
+        response = requests.post(f"{server_url}/api/predict/", files={"data": file}, timeout=60).json()
+    best = response["prediction"][0]
+    assert best["label"] == max(expected, key=lambda label: expected[label])
+    assert best["confidence"] == pytest.approx(max(expected.values()), abs=1e-6)
+    assert close(response["probabilities"], expected)
+    picture = requests.get(response["mel_spectrogram_url"], timeout=60)
+    assert picture.content.startswith(b"\x89PNG")
+
+
+def test_gradio_client(server_url: str, music_mp3: Path, expected: dict[str, float]) -> None:
+    client = Client(server_url, verbose=False)
+    answer: dict[str, Any] = client.predict(handle_file(str(music_mp3)), api_name="/predict")
+    assert close(answer["probabilities"], expected)
+
+
+def test_gradio_client_shows_one_public_endpoint(server_url: str) -> None:
+    endpoints = Client(server_url, verbose=False).view_api(return_format="dict", print_info=False)
+    assert set(endpoints["named_endpoints"]) == {"/predict"}
+
+
+def test_curl(server_url: str, music_mp3: Path, expected: dict[str, float]) -> None:
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("no curl on the PATH")
+    done = subprocess.run(
+        [curl, "-sSF", f"data=@{music_mp3}", f"{server_url}/api/predict"], capture_output=True, check=True
+    )
+    assert close(json.loads(done.stdout)["probabilities"], expected)
+
+
+def test_python_inference_py(environ: dict[str, str], music_mp3: Path, expected: dict[str, float]) -> None:
+    command = [sys.executable, "inference.py", str(music_mp3), "--top-k", "16"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True, text=True)
+    shown = {label: float(percent) / 100 for label, percent in re.findall(r"(\S+) ([\d.]+)%", done.stdout)}
+    assert shown == pytest.approx(expected, abs=6e-4)
+
+
+def test_acousticsense_predict_json(environ: dict[str, str], music_mp3: Path, expected: dict[str, float]) -> None:
+    command = [sys.executable, "-m", "acousticsense", "predict", str(music_mp3), "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True, text=True)
+    (line,) = done.stdout.splitlines()
+    assert close(json.loads(line)["probabilities"], expected)
+
+
+def test_the_page_and_the_documentation_are_there(server_url: str) -> None:
+    assert "AcousticSense" in requests.get(server_url, timeout=30).text
+    docs = requests.get(f"{server_url}/docs", timeout=30).text
+    assert re.findall(r'(?:src|href)="(https?://[^"]+)"', docs) == []
+    for asset in re.findall(r'(?:src|href)="(/[^"]+)"', docs):
+        assert requests.get(server_url + asset, timeout=30).ok, asset
+
+
+def test_a_taken_port_is_a_sentence(server_url: str, environ: dict[str, str]) -> None:
+    port = server_url.rpartition(":")[2]
+    command = [sys.executable, "app_gradio.py", "--host", "127.0.0.1", "--port", port]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=False, text=True)
+    assert done.returncode == 1
+    assert f"Port {port}" in done.stderr
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_files_of_the_server_stay_private(server_url: str) -> None:
+    for path in ("/gradio_api/file=/etc/passwd", f"/gradio_api/file={ROOT}/pyproject.toml"):
+        assert requests.get(server_url + path, timeout=30).status_code in (403, 404)
