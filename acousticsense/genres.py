@@ -49,17 +49,40 @@ CCMUSIC_LABELS: Final[tuple[str, ...]] = (
 #: Label sets that can be named where labels are asked for (`import-checkpoint --labels`).
 LABEL_SETS: Final[dict[str, tuple[str, ...]]] = {"acousticsense": GENRES, "ccmusic": CCMUSIC_LABELS}
 
-_CHINESE: Final[dict[str, str]] = dict(
-    zip(
-        GENRES + CCMUSIC_LABELS,
-        (
-            *"蓝调 古典 乡村 迪斯科 电子 民谣 嘻哈 爵士 拉丁 金属 流行 节奏布鲁斯 说唱 雷鬼 摇滚 世界音乐".split(),
-            *"交响乐 戏曲 独奏 室内乐 芭乐 成人时代 青少年流行 当代流行舞曲 流行舞曲 经典独立流行".split(),
-            *"室内卡巴莱与艺术流行乐 灵魂乐或节奏布鲁斯 成人另类摇滚 迷幻民族摇滚 慢摇滚 原声流行".split(),
-        ),
-        strict=True,
-    )
-)
+_CHINESE: Final[dict[str, str]] = {
+    "Blues": "蓝调",
+    "Classical": "古典",
+    "Country": "乡村",
+    "Disco": "迪斯科",
+    "Electronic": "电子",
+    "Folk": "民谣",
+    "Hip-Hop": "嘻哈",
+    "Jazz": "爵士",
+    "Latin": "拉丁",
+    "Metal": "金属",
+    "Pop": "流行",
+    "R&B": "节奏布鲁斯",
+    "Rap": "说唱",
+    "Reggae": "雷鬼",
+    "Rock": "摇滚",
+    "World": "世界音乐",
+    "Symphony": "交响乐",
+    "Opera": "戏曲",
+    "Solo": "独奏",
+    "Chamber": "室内乐",
+    "Pop_vocal_ballad": "芭乐",
+    "Adult_contemporary": "成人时代",
+    "Teen_pop": "青少年流行",
+    "Contemporary_dance_pop": "当代流行舞曲",
+    "Dance_pop": "流行舞曲",
+    "Classic_indie_pop": "经典独立流行",
+    "Chamber_cabaret_and_art_pop": "室内卡巴莱与艺术流行乐",
+    "Soul_or_r_and_b": "灵魂乐或节奏布鲁斯",
+    "Adult_alternative_rock": "成人另类摇滚",
+    "Uplifting_anthemic_rock": "迷幻民族摇滚",
+    "Soft_rock": "慢摇滚",
+    "Acoustic_pop": "原声流行",
+}
 
 
 def display_name(label: str, language: str = "en") -> str:

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Advice", "ClipInfo", "GenreScore", "HealthNote", "HealthReport", "ModelInfo", "Prediction", "Timing", "Verdict"]
+__all__ = [
+    "Advice",
+    "ClipInfo",
+    "GenreScore",
+    "HealthNote",
+    "HealthReport",
+    "ModelInfo",
+    "Prediction",
+    "Timing",
+    "Verdict",
+]
 
 Verdict = Literal["confident", "plausible", "mixed", "unsure", "not_music"]
 Severity = Literal["info", "warning", "error"]

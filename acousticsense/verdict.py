@@ -20,7 +20,7 @@ def judge(probabilities: Mapping[str, float], not_music: float | None, calibrati
     """
     if not_music is not None and calibration.not_music_at is not None and not_music >= calibration.not_music_at:
         return "not_music"
-    best, second = (sorted(probabilities.values(), reverse=True) + [0.0])[:2]
+    best, second = [*sorted(probabilities.values(), reverse=True), 0.0][:2]
     if best >= calibration.confident_at:
         return "confident"
     if best >= calibration.plausible_at:

@@ -17,7 +17,9 @@ def test_defaults_need_no_environment() -> None:
 
 
 def test_values_are_converted() -> None:
-    settings = Settings.from_env({"ACOUSTICSENSE_PORT": "9000", "ACOUSTICSENSE_MODELS": "/m", "ACOUSTICSENSE_MAX_CLIP_S": "60"})
+    settings = Settings.from_env(
+        {"ACOUSTICSENSE_PORT": "9000", "ACOUSTICSENSE_MODELS": "/m", "ACOUSTICSENSE_MAX_CLIP_S": "60"}
+    )
     assert (settings.port, settings.models, settings.max_clip_s) == (9000, Path("/m"), 60.0)
 
 

@@ -25,8 +25,8 @@ CALIBRATION = Calibration(confident_at=0.8, plausible_at=0.5, mixed_at=0.6, not_
     ],
 )
 def test_bands(best: float, second: float, not_music: float | None, verdict: str) -> None:
-    rest = 1 - best - second
-    probabilities = {"Jazz": best, "Blues": second, "Rock": rest * 0.6, "Pop": rest * 0.4}
+    rest = (1 - best - second) / 4
+    probabilities = {"Jazz": best, "Blues": second, "Rock": rest, "Pop": rest, "Folk": rest, "Rap": rest}
     assert judge(probabilities, not_music, CALIBRATION) == verdict
 
 
