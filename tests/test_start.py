@@ -1,0 +1,529 @@
+"""start.sh, and the files an environment or an image is made from.
+
+The script runs for real in a folder of its own. On its PATH there are the system's small tools and stand-ins for what
+would change the machine or take minutes: python3, uv, conda, apt-get. Each stand-in writes down how it was called.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import Field, fields
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from acousticsense.settings import Settings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TOOLS = ("awk", "bash", "cat", "cksum", "cp", "dirname", "du", "env", "grep", "head", "id", "mkdir", "rm", "sed")
+
+#: A Python that has every package already: it makes an environment by copying itself, and its pip only takes notes.
+PYTHON = f"""
+case "$1 $2 $3" in
+  "-m venv --clear") echo "venv $4" >>"$NOTES"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; exit ;;
+  "-m pip config") echo "${{PIP_INDEX:-}}"; exit ;;
+  "-m pip --version") exit ;;
+  "-m pip install")
+    echo "pip $*" >>"$NOTES"
+    case "$*" in *" uv") [ -z "${{UV_FROM_PYPI:-}}" ] || cp "$UV_FROM_PYPI" "${{0%/*}}/uv" ;; esac
+    exit "${{PIP_STATUS:-0}}" ;;
+  "-m pytest "*) echo "pytest $* in $PWD" >>"$NOTES"; exit ;;
+esac
+exec {sys.executable} "$@"
+"""
+
+UV = """
+case "$1" in
+  --version) exit 0 ;;
+  cache) echo "${UV_CACHE:-$NOTES.cache}" ;;
+  *) echo "uv $* index=${UV_DEFAULT_INDEX:-} cache=${UV_CACHE_DIR:-}" >>"$NOTES"; exit "${UV_STATUS:-0}" ;;
+esac
+"""
+
+#: Knows the subcommands that start.sh uses; environments live in $CONDA_ENVS.
+CONDA = """
+me="${0##*/}"
+echo "$me $*" >>"$NOTES"
+case "$1 $2" in
+  "shell.bash hook" | "shell hook")
+    echo "$me() {
+      [ \\"\\$1\\" = activate ] && [ -d \\"$CONDA_ENVS/\\$2\\" ] || return 1
+      export CONDA_DEFAULT_ENV=\\"\\$2\\" CONDA_PREFIX=\\"$CONDA_ENVS/\\$2\\"
+    }
+    echo \\$a_variable_that_is_not_set >/dev/null
+    false" ;;
+  "env create" | "create --yes")
+    [ -z "${CONDA_FAILS:-}" ] || { echo "CondaHTTPError" >&2; exit 1; }
+    mkdir -p "$CONDA_ENVS/acousticsense/bin"
+    cp "$CONDA_PYTHON" "$CONDA_ENVS/acousticsense/bin/python" ;;
+esac
+"""
+
+DF = 'echo "Filesystem 1024-blocks Used Available Capacity Mounted"; echo "disk 9 9 ${FREE_KB:-99000000} 9% /"\n'
+
+
+class Clone:
+    """A folder with start.sh in it, and a PATH of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "my songs 音乐"
+        self.path = folder / "path"
+        self.notes_file = folder / "notes"
+        self.environment = {"NOTES": str(self.notes_file), "HOME": str(folder / "no home"), "LC_ALL": "C.UTF-8"}
+        for name in (
+            "start.sh",
+            "environment.yml",
+            "pyproject.toml",
+            ".ci/requirements.lock",
+            ".ci/requirements-test.lock",
+        ):
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, self.root / name)
+        (self.root / "app_gradio.py").write_text("import sys; print('served', *sys.argv[1:])\n")
+        self.path.mkdir()
+        for tool in TOOLS:
+            (self.path / tool).symlink_to(shutil.which(tool) or pytest.fail(f"this test needs {tool}"))
+        self.put("df", DF)
+        self.put("python3", PYTHON)
+        self.put("uv", UV)
+
+    def put(self, name: str, script: str) -> Path:
+        """Puts a stand-in on the PATH."""
+        stand_in = self.path / name
+        stand_in.unlink(missing_ok=True)
+        stand_in.write_text(f"#!{shutil.which('bash')}\n{script}")
+        stand_in.chmod(0o755)
+        return stand_in
+
+    def start(self, *arguments: str, user: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.path / "bash"), str(self.root / "start.sh"), *arguments],
+            env={"PATH": str(self.path), **self.environment, **environment},
+            cwd=self.path.parent,
+            user=user,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def served(self, *arguments: str, **environment: str) -> str:
+        """What a start that must succeed printed."""
+        done = self.start(*arguments, **environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def refused(self, *arguments: str, user: int | None = None, **environment: str) -> str:
+        """The last line, the sentence for the user, of a start that must fail."""
+        done = self.start(*arguments, user=user, **environment)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert not done.stdout
+        return done.stderr.strip().splitlines()[-1]
+
+    def notes(self) -> list[str]:
+        """How the stand-ins were called since the last look."""
+        lines = self.notes_file.read_text().splitlines() if self.notes_file.exists() else []
+        self.notes_file.unlink(missing_ok=True)
+        return lines
+
+
+@pytest.fixture
+def clone() -> Iterator[Clone]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Clone(Path(folder))
+
+
+class TestVenv:
+    def test_first_start_prepares_and_serves(self, clone: Clone) -> None:
+        assert clone.served("--port", "9000", "--model", "a b") == "served --port 9000 --model a b"
+        venv, packages, project = clone.notes()
+        python = f"{clone.root}/.venv/bin/python"
+        assert venv == f"venv {clone.root}/.venv"
+        assert packages.startswith(
+            f"uv pip install --python {python} --require-hashes -r {clone.root}/.ci/requirements.lock "
+        )
+        assert project.startswith(f"uv pip install --python {python}")
+        assert f"--no-deps --no-build-isolation --editable {clone.root} " in project
+
+    def test_second_start_goes_straight_to_the_server(self, clone: Clone) -> None:
+        clone.served()
+        clone.notes()
+        assert clone.served("--host", "::1") == "served --host ::1"
+        assert clone.notes() == []
+
+    def test_changed_lock_is_installed(self, clone: Clone) -> None:
+        clone.served()
+        clone.notes()
+        with (clone.root / ".ci/requirements.lock").open("a") as lock:
+            lock.write("one-more==1.0\n")
+        clone.served()
+        assert [note.split()[0] for note in clone.notes()] == ["uv", "uv"]
+
+    def test_interrupted_installation_is_done_again(self, clone: Clone) -> None:
+        assert "could not be fetched" in clone.refused(
+            UV_STATUS="1", UV_DEFAULT_INDEX=f"http://127.0.0.1:{free_port()}/"
+        )
+        clone.notes()
+        assert clone.served() == "served"
+        assert [note.split()[0] for note in clone.notes()] == ["uv", "uv"]
+
+    def test_half_installed_change_that_is_taken_back_is_installed_again(self, clone: Clone) -> None:
+        clone.served()
+        lock = clone.root / ".ci/requirements.lock"
+        before = lock.read_bytes()
+        lock.write_bytes(before + b"one-more==1.0\n")
+        clone.refused(UV_STATUS="1", UV_DEFAULT_INDEX=f"http://127.0.0.1:{free_port()}/")
+        lock.write_bytes(before)
+        clone.notes()
+        clone.served()
+        assert [note.split()[0] for note in clone.notes()] == ["uv", "uv"]
+
+    def test_moved_folder_gets_a_new_environment(self, clone: Clone) -> None:
+        clone.served()
+        clone.root = clone.root.rename(clone.root.with_name("moved"))
+        clone.notes()
+        clone.served()
+        assert clone.notes()[0] == f"venv {clone.root}/.venv"
+
+    def test_lost_interpreter_gets_a_new_environment(self, clone: Clone) -> None:
+        clone.served()
+        (clone.root / ".venv/bin/python").unlink()
+        clone.notes()
+        clone.served()
+        assert clone.notes()[0] == f"venv {clone.root}/.venv"
+
+    def test_real_python_makes_the_environment(self, clone: Clone) -> None:
+        clone.put("python3", f'exec {Path(sys.base_prefix) / "bin" / "python3"} "$@"\n')
+        assert clone.served("--device", "cpu") == "served --device cpu"
+        assert (clone.root / ".venv/pyvenv.cfg").exists()
+
+    def test_newer_python_is_found_beside_an_old_one(self, clone: Clone) -> None:
+        clone.put("python3", "exit 1\n")
+        clone.put("python3.12", PYTHON)
+        assert clone.served() == "served"
+
+
+class TestInstaller:
+    def test_missing_uv_comes_from_pypi(self, clone: Clone) -> None:
+        uv = clone.put("uv", UV).rename(clone.path / "uv-from-pypi")
+        assert clone.served(UV_FROM_PYPI=str(uv)) == "served"
+        notes = clone.notes()
+        assert re.fullmatch("pip -m pip install .* uv", notes[1])
+        assert [note.split()[0] for note in notes[2:]] == ["uv", "uv"]
+
+    def test_pip_installs_where_uv_will_not_run(self, clone: Clone) -> None:
+        clone.put("uv", "exit 126\n")
+        assert clone.served() == "served"
+        packages, project = clone.notes()[-2:]
+        assert packages == f"pip -m pip install --require-hashes -r {clone.root}/.ci/requirements.lock"
+        assert project.endswith(f"--editable {clone.root}")
+
+    def test_pip_tries_when_uv_fails_and_the_index_answers(self, clone: Clone) -> None:
+        with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as index:  # answers 501 to everything
+            threading.Thread(target=index.serve_forever, daemon=True).start()
+            address = f"http://127.0.0.1:{index.server_port}/"
+            assert clone.served(UV_STATUS="2", UV_DEFAULT_INDEX=address) == "served"
+            index.shutdown()
+        assert [note.split()[0] for note in clone.notes()] == ["venv", "uv", "pip", "pip"]
+
+    def test_mirror_in_pips_settings_is_used_by_uv(self, clone: Clone) -> None:
+        clone.served(PIP_INDEX="https://mirror.example/simple")
+        assert "index=https://mirror.example/simple" in clone.notes()[1]
+
+    def test_cache_that_cannot_be_written_is_replaced(self, clone: Clone) -> None:
+        clone.served(UV_CACHE="/proc/nowhere")
+        assert f"cache={clone.root}/.venv/.uv-cache" in clone.notes()[1]
+
+    def test_cache_on_the_same_disk_is_kept(self, clone: Clone) -> None:
+        clone.served()
+        assert clone.notes()[1].endswith("cache=")
+
+
+class TestConda:
+    @pytest.fixture(autouse=True)
+    def _environments(self, clone: Clone) -> None:
+        clone.environment["CONDA_ENVS"] = str(clone.path.parent / "envs")
+        clone.environment["CONDA_PYTHON"] = str(clone.path / "python3")
+
+    @pytest.mark.parametrize(
+        ("name", "creation"),
+        [
+            ("conda", "conda env create --file {root}/environment.yml"),
+            ("mamba", "mamba create --yes --file {root}/environment.yml"),
+            ("micromamba", "micromamba create --yes --file {root}/environment.yml"),
+        ],
+    )
+    def test_environment_is_created_once_and_activated(self, clone: Clone, name: str, creation: str) -> None:
+        clone.put(name, CONDA)
+        (clone.root / "app_gradio.py").write_text("import os; print(os.environ['CONDA_PREFIX'])\n")
+        prefix = str(clone.path.parent / "envs" / "acousticsense")
+        assert clone.served() == prefix
+        notes = clone.notes()
+        assert creation.format(root=clone.root) in notes
+        assert f"uv pip install --python {prefix}/bin/python" in notes[-1]
+        assert not (clone.root / ".venv").exists()
+
+        assert clone.served() == prefix
+        assert [note for note in clone.notes() if "hook" not in note] == []
+
+    def test_conda_comes_before_the_others(self, clone: Clone) -> None:
+        for name in ("micromamba", "mamba", "conda"):
+            clone.put(name, CONDA)
+        clone.served()
+        assert not any("mamba" in note for note in clone.notes())
+
+    def test_conda_named_by_its_shell_hook_is_found(self, clone: Clone) -> None:
+        elsewhere = clone.path.parent / "conda"
+        clone.put("conda", CONDA).rename(elsewhere)
+        clone.served(CONDA_EXE=str(elsewhere))
+        assert any(note.startswith("conda env create") for note in clone.notes())
+
+    def test_active_environment_is_used_as_it_is(self, clone: Clone) -> None:
+        clone.put("conda", CONDA)
+        prefix = clone.path.parent / "mine"
+        (prefix / "bin").mkdir(parents=True)
+        shutil.copy(clone.path / "python3", prefix / "bin/python")
+        active = {"CONDA_DEFAULT_ENV": "acousticsense", "CONDA_PREFIX": str(prefix)}
+        assert clone.served(**active) == "served"
+        assert not any(note.startswith("conda") for note in clone.notes())
+        assert clone.served(**active) == "served"
+        assert clone.notes() == []
+
+    def test_other_active_environment_is_left_alone(self, clone: Clone) -> None:
+        clone.put("conda", CONDA)
+        clone.served(CONDA_DEFAULT_ENV="base", CONDA_PREFIX="/nowhere")
+        assert any(note.startswith("conda env create") for note in clone.notes())
+
+    def test_environment_with_an_old_python(self, clone: Clone) -> None:
+        old = clone.put("old", 'case "$1" in --version) echo "Python 3.9.2" ;; *) exit 1 ;; esac\n')
+        clone.put("conda", CONDA)
+        sentence = clone.refused(CONDA_PYTHON=str(old))
+        assert "has Python 3.9.2" in sentence
+        assert "conda env remove --name acousticsense" in sentence
+
+    def test_failed_creation_says_how_to_do_without(self, clone: Clone) -> None:
+        clone.put("conda", CONDA)
+        assert "ACOUSTICSENSE_ENV=venv bash start.sh" in clone.refused(CONDA_FAILS="1")
+        assert clone.served(ACOUSTICSENSE_ENV="venv") == "served"
+        assert (clone.root / ".venv").exists()
+
+    def test_unknown_kind_of_environment(self, clone: Clone) -> None:
+        assert "ACOUSTICSENSE_ENV is 'docker'" in clone.refused(ACOUSTICSENSE_ENV="docker")
+
+
+class TestRefusals:
+    """Each is one plain sentence with the fix."""
+
+    def test_no_python(self, clone: Clone) -> None:
+        (clone.path / "python3").unlink()
+        sentence = clone.refused()
+        assert "needs Python 3.10 to 3.13, and this machine has no Python" in sentence
+        assert "sudo apt-get install python3" in sentence
+
+    def test_old_python(self, clone: Clone) -> None:
+        clone.put("python3", 'case "$1" in --version) echo "Python 3.9.2" ;; *) exit 1 ;; esac\n')
+        assert "this machine has Python 3.9.2" in clone.refused()
+
+    def test_no_venv_module(self, clone: Clone) -> None:
+        clone.put("python3", 'case "$2" in *ensurepip*) exit 1 ;; esac\n' + PYTHON)
+        sentence = clone.refused()
+        assert "has no venv module" in sentence
+        assert "sudo apt-get install python3-venv" in sentence
+
+    def test_no_disk(self, clone: Clone) -> None:
+        sentence = clone.refused(FREE_KB="2048000")
+        assert "about 6 GB" in sentence
+        assert "2000 MB are free" in sentence
+
+    def test_disk_that_filled_up(self, clone: Clone) -> None:
+        clone.put("df", '[ -e "$NOTES" ] && grep -q uv "$NOTES" && FREE_KB=5\n' + DF)
+        assert "is full" in clone.refused(UV_STATUS="2")
+
+    def test_no_network(self, clone: Clone) -> None:
+        index = f"http://127.0.0.1:{free_port()}/simple"
+        sentence = clone.refused(UV_STATUS="2", PIP_INDEX_URL=index)
+        assert f"{index} does not answer" in sentence
+        assert "name a mirror" in sentence
+
+    def test_no_network_and_no_uv(self, clone: Clone) -> None:
+        clone.put("uv", "exit 126\n")
+        assert "does not answer" in clone.refused(PIP_STATUS="1", PIP_INDEX_URL=f"http://127.0.0.1:{free_port()}/")
+
+    @pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root can become another user")
+    def test_folder_of_somebody_else(self, clone: Clone) -> None:
+        sentence = clone.refused(user=65534)
+        assert "may not write there" in sentence
+        assert "a folder of your own" in sentence
+
+    def test_misspelt_command(self, clone: Clone) -> None:
+        assert "knows no 'tets'" in clone.refused("tets")
+        assert clone.notes() == []
+
+    def test_run_without_a_command(self, clone: Clone) -> None:
+        assert "Name the command to run" in clone.refused("run")
+
+    def test_help_installs_nothing(self, clone: Clone) -> None:
+        usage = clone.served("--help")
+        assert "bash start.sh test" in usage
+        assert "set -" not in usage
+        assert clone.notes() == []
+
+
+class TestOtherCommands:
+    def test_test_runs_pytest_with_the_test_lock(self, clone: Clone) -> None:
+        clone.put("chromium", "")
+        clone.served("test", "-k", "one thing")
+        _, packages, _, tests = clone.notes()
+        assert f"-r {clone.root}/.ci/requirements-test.lock" in packages
+        assert tests == f"pytest -m pytest -k one thing in {clone.root}"
+
+    def test_server_needs_nothing_more_after_the_tests(self, clone: Clone) -> None:
+        clone.put("chromium", "")
+        clone.served("test")
+        clone.notes()
+        assert clone.served() == "served"
+        assert clone.notes() == []
+
+    def test_tests_after_the_server_add_their_packages(self, clone: Clone) -> None:
+        clone.put("chromium", "")
+        clone.served()
+        clone.notes()
+        clone.served("test")
+        assert "requirements-test.lock" in clone.notes()[0]
+
+    def test_root_gets_debians_chromium(self, clone: Clone) -> None:
+        clone.put("id", "echo 0\n")
+        clone.put(
+            "apt-get", f'echo "apt-get $*" >>"$NOTES"; case "$*" in *install*) cp "$0" {clone.path}/chromium ;; esac\n'
+        )
+        done = clone.start("test")
+        assert "skipped" not in done.stderr
+        assert any(re.search("apt-get .*install .*chromium fonts-noto-cjk", note) for note in clone.notes())
+
+    @pytest.mark.parametrize("user", ["0", "1000"])
+    def test_without_chromium_one_line_says_what_is_skipped(self, clone: Clone, user: str) -> None:
+        clone.put("id", f"echo {user}\n")
+        clone.put("apt-get", "exit 100\n")
+        done = clone.start("test")
+        assert done.returncode == 0
+        assert done.stderr.strip().splitlines()[-1].startswith("The browser tests are skipped: there is no chromium")
+
+    def test_run_runs_a_command_where_the_user_stands(self, clone: Clone) -> None:
+        command = ["run", "bash", "-c", 'type -P python; echo "$PWD" "$1" "$GRADIO_ANALYTICS_ENABLED"', "_", "a b"]
+        assert clone.served(*command) == f"{clone.root}/.venv/bin/python\n{clone.path.parent} a b False"
+
+    def test_python_settings_of_the_users_shell_do_no_harm(self, clone: Clone) -> None:
+        command = ["run", "python", "-c", "import site; print(site.ENABLE_USER_SITE)"]
+        assert clone.served(*command, PYTHONHOME="/nowhere") == "False"
+
+    def test_exit_status_is_the_commands(self, clone: Clone) -> None:
+        assert clone.start("run", "bash", "-c", "exit 7").returncode == 7
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def pins(lock: str) -> dict[tuple[str, str], Version]:
+    """Version by (name, marker) of a file in .ci."""
+    requirements = [
+        Requirement(line.rstrip(" \\"))
+        for line in (REPOSITORY / ".ci" / lock).read_text().splitlines()
+        if re.match(r"[a-z0-9]", line)
+    ]
+    return {(entry.name, str(entry.marker)): Version(next(iter(entry.specifier)).version) for entry in requirements}
+
+
+def project_table() -> dict[str, object]:
+    return dict(tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"])
+
+
+class TestLocks:
+    """`bash .ci/lock` renews them."""
+
+    @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-test.lock"])
+    def test_hold_every_dependency_in_a_version_that_fits(self, lock: str) -> None:
+        project = project_table()
+        wanted = list(project["dependencies"])  # type: ignore[call-overload]
+        if "test" in lock:
+            wanted += project["optional-dependencies"]["test"]  # type: ignore[index]
+        for requirement in map(Requirement, wanted):
+            name = requirement.name.replace("_", "-").lower()
+            versions = [version for (pinned, _), version in pins(lock).items() if pinned == name]
+            assert versions, f"{requirement} is not in {lock}: bash .ci/lock"
+            assert all(version in requirement.specifier for version in versions), f"{requirement}: bash .ci/lock"
+
+    def test_test_lock_holds_the_other(self) -> None:
+        assert pins("requirements.lock").items() <= pins("requirements-test.lock").items()
+
+    def test_every_pin_has_a_hash(self) -> None:
+        for lock in ("requirements.lock", "requirements-test.lock"):
+            entries = re.split(r"\n(?=[a-z0-9])", (REPOSITORY / ".ci" / lock).read_text())[1:]
+            assert all("--hash=sha256:" in entry for entry in entries)
+
+
+class TestCondaFile:
+    def test_installs_the_lock_and_nothing_else(self) -> None:
+        environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+        assert environment["name"] == "acousticsense"
+        python, pip, packages = environment["dependencies"]
+        assert pip == "pip"
+        assert packages == {"pip": ["-r .ci/requirements.lock"]}
+        assert python.split("=")[1] in Requirement(f"python{project_table()['requires-python']}").specifier
+
+
+class TestDockerfile:
+    @pytest.fixture
+    def lines(self) -> list[str]:
+        return (REPOSITORY / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+
+    def test_has_the_same_python_as_the_conda_environment(self, lines: list[str]) -> None:
+        images = {line.split()[1] for line in lines if line.startswith("FROM ")}
+        assert images == {"python:3.11-slim"}
+
+    def test_copies_what_exists_and_is_not_ignored(self, lines: list[str]) -> None:
+        allowed = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+        copies = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]
+        for name in [name for names in copies for name in names]:
+            assert (REPOSITORY / name).exists()
+            assert any(fnmatch.fnmatch(name, pattern) for pattern in allowed), f"{name} is in .dockerignore"
+
+    def test_runs_as_an_ordinary_user_and_is_asked_whether_it_is_ready(self, lines: list[str]) -> None:
+        assert [line for line in lines if line.startswith("USER ")] == ["USER 10001"]
+        assert any(line.startswith("HEALTHCHECK ") and "/readyz" in line for line in lines)
+
+
+class TestDeploymentPage:
+    @pytest.mark.parametrize("setting", fields(Settings), ids=lambda setting: str(setting.name))
+    def test_names_every_setting_with_its_default(self, setting: Field[object]) -> None:
+        row = re.search(
+            rf"^\| `ACOUSTICSENSE_{setting.name.upper()}`[^|]*\| (.+?) \|",
+            (REPOSITORY / "docs/deployment.md").read_text(),
+            re.MULTILINE,
+        )
+        assert row, f"docs/deployment.md does not name {setting.name}"
+        if isinstance(setting.default, (int, float)):
+            assert row[1] == f"`{setting.default:g}`"
