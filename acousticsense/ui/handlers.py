@@ -1,0 +1,195 @@
+"""What happens when somebody uses the page. No state per user: everything a call needs comes with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+import soundfile
+
+from acousticsense.classifier import MODEL_DEFAULT, Duration
+from acousticsense.errors import AcousticSenseError, RequestError
+from acousticsense.payload import prediction_payload
+from acousticsense.service import PredictionService, Request
+from acousticsense.texts import preferred_language
+from acousticsense.ui.example_clips import ExampleClip
+from acousticsense.ui.html import escape
+from acousticsense.ui.result_html import empty_html, error_html, identity_html, result_html
+from acousticsense.ui.spectrogram_html import empty_spectrogram_html, spectrogram_html
+from acousticsense.ui.steps_html import steps_html
+from acousticsense.ui_texts import ui_text
+
+__all__ = ["Handlers", "waveform_options"]
+
+_log: Final = logging.getLogger(__name__)
+
+#: Longest track whose waveform is drawn: the browser decodes all of it for that.
+_WAVEFORM_MAX_S: Final = 900.0
+#: Largest file whose waveform is drawn when its length is unknown.
+_WAVEFORM_MAX_BYTES: Final = 20 * 2**20
+
+
+class Handlers:
+    """The callbacks of one page.
+
+    Args:
+        service: what answers.
+        labels: shown before there is an answer.
+        examples: the clips that the page offers.
+    """
+
+    def __init__(self, service: PredictionService, labels: Sequence[str], examples: Sequence[ExampleClip]) -> None:
+        self._service = service
+        self._labels = tuple(labels)
+        self._examples = tuple(examples)
+
+    def classify(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        path: str | None,
+        duration_s: float,
+        whole_track: bool,
+        offset_s: float | None,
+        model: str | None,
+        request: gr.Request,
+    ) -> tuple[str, str]:
+        """The answer card and what stands below it, in the browser's language."""
+        language = _language(request)
+        if not path:
+            return empty_html(self._labels, language), empty_spectrogram_html(language)
+        try:
+            source = uploaded(path)
+            wanted = Request(
+                model=model or "", duration_s=None if whole_track else duration_s, offset_s=offset_s or 0.0
+            )
+            analysis = self._service.analyse(source, wanted)
+            spec = self._service.classifier(wanted.model).spec
+            picture_id = self._service.keep_picture(analysis)
+        except AcousticSenseError as error:
+            return error_html(error, self._labels, language), empty_spectrogram_html(language)
+        prediction, name = analysis.prediction, source.name
+        below = (
+            spectrogram_html(prediction, analysis.pictures, picture_id, name, language),
+            steps_html(analysis, spec, language),
+            identity_html(prediction, language),
+        )
+        return result_html(prediction, name, language), "".join(below)
+
+    def classify_now(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        path: str | None,
+        duration_s: float,
+        whole_track: bool,
+        offset_s: float | None,
+        model: str | None,
+        request: gr.Request,
+    ) -> tuple[str, str]:
+        """As `classify`, for the button: without a song it says what is missing."""
+        if not path:
+            language = _language(request)
+            return error_html(None, self._labels, language, code="nothing"), empty_spectrogram_html(language)
+        return self.classify(path, duration_s, whole_track, offset_s, model, request)
+
+    def explain_failure(self, request: gr.Request) -> tuple[str, str]:
+        """What stands in place of an answer after a fault of ours, which the log has in full."""
+        language = _language(request)
+        return error_html(None, self._labels, language, code="unexpected"), empty_spectrogram_html(language)
+
+    def prepare_player(self, path: str | None, request: gr.Request) -> tuple[Any, Any]:
+        """The player and the note under it: a long track plays without a waveform, and the note says so."""
+        try:
+            long = bool(path) and is_long(uploaded(str(path)))
+        except AcousticSenseError:
+            long = False
+        words = escape(ui_text("long_track", _language(request)))
+        return (
+            gr.Audio(waveform_options=waveform_options(drawn=not long)),
+            gr.HTML(f'<p class="as-note">{words}</p>', visible=long),
+        )
+
+    def choose_example(self, event: gr.EventData) -> str:
+        """The path of the clip that was clicked."""
+        return str(self._examples[int(event.index)].path)
+
+    def predict(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        audio: gr.FileData,
+        request: gr.Request,
+        duration_s: float | None = None,
+        offset_s: float = 0.0,
+        top_k: int = 5,
+        model: str = "",
+    ) -> dict[str, Any]:
+        """Judges one audio file, like POST /api/predict.
+
+        Args:
+            audio: the file; gradio_client: `handle_file("song.mp3")`.
+            request: of the caller.
+            duration_s: seconds to judge; None is the model's own choice (10 s for ours).
+            offset_s: where the stretch begins, in seconds.
+            top_k: how many labels `prediction` lists, best first.
+            model: name of an installed model; "" is the default.
+        """
+        seconds: Duration = MODEL_DEFAULT if duration_s is None else duration_s
+        try:
+            source = uploaded(_path_of(audio))
+            wanted = Request(model=model, duration_s=seconds, offset_s=offset_s, top_k=top_k)
+            analysis = self._service.analyse(source, wanted)
+        except AcousticSenseError as error:
+            raise gr.Error(str(error)) from error
+        body = prediction_payload(analysis.prediction, top_k=top_k, language=_language(request))
+        address = f"api/spectrograms/{self._service.keep_picture(analysis)}.png"
+        body["mel_spectrogram_url"] = f"{self._base_url(request)}/{address}"
+        return body
+
+    def _base_url(self, request: gr.Request) -> str:
+        """Where the caller reaches this server, without a slash at the end."""
+        known = self._service.settings.public_url or (str(request.request.base_url) if request.request else "")
+        return known.rstrip("/")
+
+
+def uploaded(path: str) -> Path:
+    """The uploaded file at `path`. A request can name any path; only those below the upload folder are read.
+
+    Raises:
+        RequestError: it lies elsewhere, or is gone.
+    """
+    folder = Path(gr.utils.get_upload_folder()).resolve()
+    try:
+        resolved = Path(path).resolve(strict=True)
+    except (OSError, ValueError):
+        resolved = None
+    if resolved is None or not resolved.is_file() or not resolved.is_relative_to(folder):
+        raise RequestError("The path names no file uploaded to this server.", hint="Upload the file again.")
+    return resolved
+
+
+def waveform_options(*, drawn: bool) -> Any:
+    """The player's waveform. Without one the browser's own player streams the file; with one it decodes all of it."""
+    return gr.WaveformOptions(
+        waveform_color="#a39eae",
+        waveform_progress_color="#b02a70",
+        trim_region_color="#b02a7033",
+        show_recording_waveform=drawn,
+    )
+
+
+def is_long(path: Path) -> bool:
+    """Whether a track is too long to have its waveform drawn in the browser."""
+    try:
+        return float(soundfile.info(path).duration) > _WAVEFORM_MAX_S
+    except (OSError, RuntimeError):
+        return path.stat().st_size > _WAVEFORM_MAX_BYTES
+
+
+def _path_of(audio: object) -> str:
+    path = audio.get("path") if isinstance(audio, dict) else getattr(audio, "path", None)
+    if not isinstance(path, str):
+        raise RequestError("There is no audio file.", hint='Pass handle_file("song.mp3").')
+    return path
+
+
+def _language(request: gr.Request | None) -> str:
+    return preferred_language(request.headers.get("accept-language") if request else None)

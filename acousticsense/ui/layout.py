@@ -1,0 +1,178 @@
+"""Where things stand on the page, and which of them answer to what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import gradio as gr
+from fastapi import FastAPI
+
+from acousticsense.catalog import DEFAULT_MODEL
+from acousticsense.errors import AcousticSenseError
+from acousticsense.genres import GENRES
+from acousticsense.service import PredictionService
+from acousticsense.ui.example_clips import examples_html, read_examples
+from acousticsense.ui.handlers import Handlers, waveform_options
+from acousticsense.ui.html import escape
+from acousticsense.ui.result_html import empty_html
+from acousticsense.ui.spectrogram_html import empty_spectrogram_html
+from acousticsense.ui.theme import FAVICON, build_i18n, build_theme, read_css, read_head
+from acousticsense.ui_texts import ui_text
+
+__all__ = ["build_ui", "mount_ui"]
+
+#: Uploads are looked over this often and removed at this age; nothing waits in the queue for that long.
+_CACHE_LOOK_S: Final = 600
+_CACHE_AGE_S: Final = 3600
+_MARK_PATH: Final = "M4 20v-8M10 26V6M16 22V10M22 28V4M28 19v-6"
+_MARK: Final = f'<svg class="as-mark" viewBox="0 0 32 32" aria-hidden="true"><path d="{_MARK_PATH}"/></svg>'
+_REPORT_EXAMPLE: Final = (
+    "element.addEventListener('click', (event) => {"
+    " const button = event.target.closest('[data-example]');"
+    " if (button) trigger('click', {index: Number(button.dataset.example)}); });"
+)
+
+
+#: HTML that is ours alone: no style sheet of Gradio's, no click event.
+_PLAIN: Final[dict[str, Any]] = {"apply_default_css": False, "js_on_load": None}
+
+
+def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
+    """Adds the page to `app` at "/"; what `app` already routes stays as it is."""
+    page = build_ui(service)
+    mounted: FastAPI = gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        i18n=page.as_i18n,
+        theme=build_theme(),
+        css=read_css(),
+        head=read_head(),
+        favicon_path=str(FAVICON),
+        max_file_size=service.settings.max_upload_mb * 2**20,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        show_error=False,
+    )
+    return mounted
+
+
+def build_ui(service: PredictionService) -> Any:
+    """The page as Gradio blocks, not yet mounted; its texts are in its attribute `as_i18n`."""
+    labels = _default_labels(service)
+    examples = read_examples()
+    pieces = {
+        "html.header": _both(_header_html),
+        "html.examples": _both(lambda language: examples_html(examples, language)),
+        "html.empty": _both(lambda language: empty_html(labels, language)),
+        "html.spectrogram": _both(empty_spectrogram_html),
+    }
+    i18n = build_i18n(pieces)
+    handlers = Handlers(service, labels, examples)
+    with gr.Blocks(
+        title="AcousticSense", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_LOOK_S, _CACHE_AGE_S)
+    ) as page:
+        gr.HTML(i18n("html.header"), **_PLAIN)
+        with gr.Tabs(elem_classes="as-tabs"), gr.Tab(i18n("tab.classify"), id="classify"):
+            _classify_tab(i18n, handlers, service)
+        gr.events.api(
+            handlers.predict,
+            api_name="predict",
+            concurrency_limit=service.settings.concurrency,
+            concurrency_id="predict",
+        )
+    page.queue(max_size=service.settings.queue_size, default_concurrency_limit=service.settings.concurrency)
+    page.as_i18n = i18n
+    return page
+
+
+def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> None:
+    with gr.Row(elem_classes="as-columns"):
+        with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
+            audio = gr.Audio(
+                sources=["upload", "microphone"],
+                type="filepath",
+                label=i18n("audio.label"),
+                show_label=False,
+                editable=True,
+                buttons=[],
+                elem_classes="as-audio",
+                waveform_options=waveform_options(drawn=True),
+            )
+            note = gr.HTML("", visible=False, **_PLAIN)
+            with gr.Group(elem_classes="as-stretch"):
+                duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), elem_classes="as-duration")
+                with gr.Row(elem_classes="as-stretch-row"):
+                    offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130)
+                    whole = gr.Checkbox(False, label=i18n("whole.label"), min_width=130, elem_classes="as-whole")
+                model = _model_choice(i18n, service)
+            button = gr.Button(i18n("classify"), variant="primary", elem_classes="as-go")
+            picked = gr.HTML(i18n("html.examples"), apply_default_css=False, js_on_load=_REPORT_EXAMPLE)
+        with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
+            result = gr.HTML(i18n("html.empty"), elem_classes="as-result-block", **_PLAIN)
+    below = gr.HTML(i18n("html.spectrogram"), elem_classes="as-below", **_PLAIN)
+
+    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    whole.change(lambda on: gr.Slider(interactive=not on), whole, duration, **quietly)
+    audio.change(handlers.prepare_player, audio, [audio, note], **quietly)
+    picked.click(handlers.choose_example, None, audio, **quietly)
+    inputs = [audio, duration, whole, offset, model]
+    for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
+        answered = trigger(
+            handler,
+            inputs,
+            [result, below],
+            api_visibility="private",
+            concurrency_id="predict",
+            concurrency_limit=service.settings.concurrency,
+            show_progress="minimal",
+            show_progress_on=[result],
+            trigger_mode="always_last",
+        )
+        answered.failure(handlers.explain_failure, None, [result, below], **quietly)
+        answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
+
+
+def _model_choice(i18n: Any, service: PredictionService) -> Any:
+    """A choice of installed models, the default one first; invisible where there is only one."""
+    default = _default_name(service)
+    others = [entry.name for entry in service.models() if entry.spec is not None and entry.name != default]
+    return gr.Dropdown(
+        [(default, ""), *((name, name) for name in others)],
+        value="",
+        label=i18n("model.label"),
+        visible=bool(others),
+        elem_classes="as-model",
+    )
+
+
+def _default_name(service: PredictionService) -> str:
+    return service.settings.model or DEFAULT_MODEL
+
+
+def _default_labels(service: PredictionService) -> tuple[str, ...]:
+    """The labels of the model that answers by default; ours where it can't be described yet."""
+    try:
+        return service.catalog.spec(_default_name(service)).labels
+    except AcousticSenseError:
+        return GENRES
+
+
+def _both(render: Callable[[str], str]) -> tuple[str, str]:
+    return render("en"), render("zh")
+
+
+def _header_html(language: str) -> str:
+    links = "".join(
+        f'<a href="{address}">{escape(ui_text(key, language))}</a>'
+        for key, address in (("link.api", "docs"), ("link.models", "api/models"))
+    )
+    return (
+        f'<header class="as-header"><div class="as-brand">{_MARK}<h1>{escape(ui_text("title", language))}</h1>'
+        f"<p>{escape(ui_text('tagline', language))}</p></div><nav>{links}</nav></header>"
+    )

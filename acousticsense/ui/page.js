@@ -1,0 +1,35 @@
+(() => {
+  "use strict";
+  const chinese = (navigator.language || "").toLowerCase().startsWith("zh");
+  document.documentElement.lang = chinese ? "zh-CN" : "en";
+
+  const enlarge = (figure) => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else if (figure.requestFullscreen) figure.requestFullscreen();
+    else window.open(figure.querySelector("a[download]").href, "_blank", "noopener");
+  };
+
+  const root = document.documentElement;
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-as-enlarge]");
+    if (button) enlarge(button.closest("figure"));
+    if (event.target.closest("[data-as-order]")) root.classList.toggle("as-sorted");
+  });
+
+  // On a phone the answer stands below the fold: bring it into view.
+  window.acousticSenseReveal = () => {
+    const result = document.querySelector(".as-result:not([data-state='empty'])");
+    if (result && result.getBoundingClientRect().top > window.innerHeight * 0.7) {
+      const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      result.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+    }
+  };
+
+  document.addEventListener("fullscreenchange", () => {
+    for (const button of document.querySelectorAll("[data-as-enlarge]")) {
+      const other = button.dataset.close;
+      button.dataset.close = button.textContent;
+      button.textContent = other;
+    }
+  });
+})();

@@ -1,0 +1,217 @@
+"""Every sentence of the web page, in English and Chinese, by key. `{name}` marks are filled in by `ui_text`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["UI_TEXTS", "ui_text"]
+
+_HEADER: Final[dict[str, tuple[str, str]]] = {
+    "title": ("AcousticSense", "AcousticSense"),
+    "tagline": ("A song in, sixteen genre probabilities out", "输入一首歌，得到十六种流派的概率"),
+    "link.api": ("REST API", "REST 接口"),
+    "link.models": ("Models", "模型"),
+    "tab.classify": ("Classify", "识别流派"),
+}
+
+_INPUT: Final[dict[str, tuple[str, str]]] = {
+    "audio.label": ("Song", "歌曲"),
+    "duration.label": ("Seconds to judge", "分析时长（秒）"),
+    "offset.label": ("From second", "起点（秒）"),
+    "whole.label": ("Whole track", "整首歌"),
+    "model.label": ("Model", "模型"),
+    "classify": ("Classify", "开始识别"),
+    "long_track": (
+        "This is a long track, so it plays without a waveform and can't be cropped here. Choose the stretch with the "
+        "start and the seconds below.",
+        "音频较长，为保持流畅不显示波形，也不能在此裁剪。请用下面的起点和时长选择片段。",
+    ),
+    "examples.title": ("Or try one of these", "或试听这些例子"),
+    "examples.play": ("Classify “{title}” by {artist}", "识别 {artist} 的《{title}》"),
+}
+
+_RESULT: Final[dict[str, tuple[str, str]]] = {
+    "empty.title": ("What does it sound like?", "这是什么风格？"),
+    "empty.body": (
+        "Drop a song on the left, record one, or start with an example. Ten seconds are enough; choose which ones.",
+        "在左侧拖入一首歌、录一段，或从例子开始。十秒就够，由你选择哪十秒。",
+    ),
+    "result.range": ("{start} to {end}", "{start} 至 {end}"),
+    "result.range_of": ("{start} to {end} of {total}", "{start} 至 {end}，全长 {total}"),
+    "result.closest": ("Closest genre: {label}, {percent}", "最接近的流派：{label}，{percent}"),
+    "top.title": ("Top 5", "前五名"),
+    "bars.title": ("All {n} genres", "全部 {n} 种流派"),
+    "bars.by_name": ("Sort by name", "恢复固定顺序"),
+    "bars.by_probability": ("Sort by probability", "按概率排序"),
+    "health.title": ("About the recording", "关于这段录音"),
+    "severity.info": ("Note", "提示"),
+    "severity.warning": ("Warning", "注意"),
+    "severity.error": ("Problem", "问题"),
+    "identity": ("Judged by", "识别模型"),
+    "identity.hash": ("weights {hash}", "权重 {hash}"),
+    "identity.hash_unknown": ("weights not recorded", "权重未登记"),
+    "identity.timing": (
+        "decode {decode} ms · picture {spectrogram} ms · network {network} ms",
+        "解码 {decode} 毫秒 · 成图 {spectrogram} 毫秒 · 网络 {network} 毫秒",
+    ),
+}
+
+_SPECTROGRAM: Final[dict[str, tuple[str, str]]] = {
+    "spectrogram.title": ("Spectrogram", "频谱图"),
+    "spectrogram.caption": (
+        "Time runs to the right, frequency upwards; the brighter, the louder.",
+        "横轴为时间，纵轴为频率，越亮表示越响。",
+    ),
+    "spectrogram.caption_chroma": (
+        "Time runs to the right, the twelve pitch classes upwards; the brighter, the louder.",
+        "横轴为时间，纵轴为十二个音级，越亮表示越响。",
+    ),
+    "spectrogram.empty": ("The spectrogram of your song appears here.", "歌曲的频谱图会显示在这里。"),
+    "spectrogram.alt": ("Spectrogram of {name}, {range}", "{name} 的频谱图，{range}"),
+    "spectrogram.download": ("Download PNG", "下载 PNG"),
+    "spectrogram.enlarge": ("Enlarge", "放大"),
+    "spectrogram.close": ("Close", "关闭"),
+    "spectrogram.time": ("Time (s)", "时间（秒）"),
+    "spectrogram.frequency": ("Frequency (Hz)", "频率（Hz）"),
+    "spectrogram.pitch_class": ("Pitch class", "音级"),
+    "spectrogram.level": ("dB below the loudest", "相对最响处的 dB"),
+}
+
+_STEPS: Final[dict[str, tuple[str, str]]] = {
+    "steps.title": ("What the network saw, step by step", "网络看到了什么：逐步拆解"),
+    "step.decode": ("Decode", "解码"),
+    "step.decode.body": (
+        "{duration} s from second {offset}, at {rate} Hz, {channels}.",
+        "从第 {offset} 秒起取 {duration} 秒，采样率 {rate} Hz，{channels}。",
+    ),
+    "step.channels_1": ("one channel", "单声道"),
+    "step.channels_n": ("{n} channels", "{n} 声道"),
+    "step.resample": ("Mix and resample", "混合并重采样"),
+    "step.resample.body": (
+        "The mean of the channels at {rate} Hz: {samples} samples.",
+        "各声道取平均，重采样到 {rate} Hz：共 {samples} 个采样点。",
+    ),
+    "step.looped": (
+        "Shorter than a window of {window} s, so it repeats until the window is full.",
+        "短于 {window} 秒的窗口，因此循环播放直到填满。",
+    ),
+    "step.mel": ("Log-mel spectrogram", "对数梅尔频谱"),
+    "step.mel.body": (
+        "FFT of {n_fft} samples every {hop}, {bins} mel bands from {f_min} to {f_max} Hz, then "
+        "log(power + {log_offset}): {bins} × {frames} values from {low} to {high}.",
+        "每 {hop} 个采样点做一次 {n_fft} 点 FFT，{f_min} 至 {f_max} Hz 分成 {bins} 个梅尔带，"
+        "再取 log(功率 + {log_offset})："
+        "{bins} × {frames} 个数值，范围 {low} 至 {high}。",
+    ),
+    "step.cqt": ("Log constant-Q spectrogram", "对数常数 Q 频谱"),
+    "step.cqt.body": (
+        "{bins} bins, {bins_per_octave} per octave, from {f_min} Hz every {hop} samples, then "
+        "log(magnitude + {log_offset}): {bins} × {frames} values from {low} to {high}.",
+        "从 {f_min} Hz 起 {bins} 个频点，每八度 {bins_per_octave} 个，每 {hop} 个采样点一帧，"
+        "再取 log(幅度 + {log_offset})："
+        "{bins} × {frames} 个数值，范围 {low} 至 {high}。",
+    ),
+    "step.figure": ("Spectrogram in decibels", "分贝频谱"),
+    "step.figure.body": (
+        "{bins} bins every {hop} samples, in decibels below the maximum: "
+        "{bins} × {frames} values from {low} to {high}.",
+        "{bins} 个频带，每 {hop} 个采样点一帧，取相对最大值的分贝：{bins} × {frames} 个数值，范围 {low} 至 {high}。",
+    ),
+    "step.picture": ("Picture", "成图"),
+    "step.picture.body": (
+        "Each window of {window} s is resized to {size} × {size} pixels and stretched to grey levels 0 to 255, the "
+        "same in red, green and blue.",
+        "每个 {window} 秒的窗口缩放为 {size} × {size} 像素，拉伸到 0 至 255 灰度，红绿蓝三个通道相同。",
+    ),
+    "step.picture_figure.body": (
+        "Each window of {window} s is coloured as in the original training pictures and resized to {size} × {size} "
+        "pixels.",
+        "每个 {window} 秒的窗口按原训练图片的配色着色，并缩放为 {size} × {size} 像素。",
+    ),
+    "step.picture.one": (
+        "Below is exactly what goes in, pixel for pixel.",
+        "下图就是送入网络的图像，逐像素一致。",
+    ),
+    "step.picture.many": (
+        "Below is exactly what goes in, pixel for pixel, {n} windows, each with its own best guess.",
+        "下图就是送入网络的图像，逐像素一致，共 {n} 个窗口，各附自己的最佳判断。",
+    ),
+    "step.picture.some": (
+        "Below is exactly what goes in, pixel for pixel: {shown} of {n} windows, each with its own best guess.",
+        "下图就是送入网络的图像，逐像素一致：展示 {n} 个窗口中的 {shown} 个，各附自己的最佳判断。",
+    ),
+    "step.picture.alt": ("The picture of {range}", "{range} 的图像"),
+    "step.normalise": ("Normalise", "归一化"),
+    "step.normalise.body": (
+        "(value / 255 − {mean}) / {std} makes {n} × 3 × {size} × {size} numbers from {low} to {high}.",
+        "(数值 / 255 − {mean}) / {std}，得到 {n} × 3 × {size} × {size} 个数，范围 {low} 至 {high}。",
+    ),
+    "step.network": ("Judge", "判断"),
+    "step.network.body": (
+        "{architecture} answers with {outputs} numbers a window; a softmax at temperature {temperature} turns them "
+        "into probabilities.",
+        "{architecture} 对每个窗口给出 {outputs} 个数，经温度为 {temperature} 的 softmax 变为概率。",
+    ),
+    "step.network.mean": ("The windows are averaged.", "各窗口取平均。"),
+    "step.network.majority": ("Each window has one vote.", "每个窗口投一票。"),
+}
+
+_ERRORS: Final[dict[str, tuple[str, str]]] = {
+    "error.error": ("This did not work.", "未能完成。"),
+    "error.bad_request": ("These settings cannot be used.", "无法使用这些设置。"),
+    "error.bad_request.hint": ("Change the start or the seconds and try again.", "请调整起点或时长后重试。"),
+    "error.unknown_model": ("This model is not installed.", "该模型未安装。"),
+    "error.unknown_model.hint": ("Choose another model.", "请选择其他模型。"),
+    "error.audio_error": ("This audio cannot be judged.", "无法分析这段音频。"),
+    "error.audio_undecodable": ("This file cannot be read as audio.", "无法将此文件读作音频。"),
+    "error.audio_undecodable.hint": (
+        "Choose another file: mp3, wav, flac, ogg, opus and m4a all work.",
+        "请换一个文件：mp3、wav、flac、ogg、opus、m4a 均可。",
+    ),
+    "error.audio_too_large": ("This is more audio than fits.", "音频超出了限制。"),
+    "error.audio_too_large.hint": (
+        "Choose fewer seconds or a smaller file.",
+        "请缩短分析时长，或使用更小的文件。",
+    ),
+    "error.audio_empty": ("There is nothing to judge here.", "这里没有可分析的声音。"),
+    "error.audio_empty.hint": (
+        "Choose another stretch of the track or another file.",
+        "请选择歌曲的其他片段，或换一个文件。",
+    ),
+    "error.checkpoint_error": ("The model cannot be used.", "该模型无法使用。"),
+    "error.checkpoint_error.hint": (
+        "Choose another model, or tell whoever runs this server.",
+        "请选择其他模型，或联系本服务的管理员。",
+    ),
+    "error.overloaded": ("The server is busy.", "服务器繁忙。"),
+    "error.overloaded.hint": ("Try again in a few seconds.", "请几秒后重试。"),
+    "error.unexpected": ("Something went wrong on the server.", "服务器出现了意外问题。"),
+    "error.unexpected.hint": (
+        "Try again; if it happens again, tell whoever runs this server.",
+        "请重试；若再次出现，请联系本服务的管理员。",
+    ),
+    "error.nothing": ("There is no song yet.", "还没有歌曲。"),
+    "error.nothing.hint": (
+        "Drop a file on the left, record something, or choose an example.",
+        "请在左侧拖入文件、录音，或选择一个例子。",
+    ),
+}
+
+UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
+    **_HEADER,
+    **_INPUT,
+    **_RESULT,
+    **_SPECTROGRAM,
+    **_STEPS,
+    **_ERRORS,
+}
+
+
+def ui_text(key: str, language: str = "en", **values: str | float) -> str:
+    """The sentence behind `key` in `language` ("en" or "zh"), filled with `values`.
+
+    Raises:
+        KeyError: no such key; a test checks every key that the page uses.
+    """
+    english, chinese = UI_TEXTS[key]
+    return (chinese if language == "zh" else english).format(**values)

@@ -1,0 +1,367 @@
+"""What the page shows, without a browser: HTML, texts, examples and which endpoints there are."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+import soundfile
+from gradio.utils import get_upload_folder
+
+from acousticsense.classifier import Analysis
+from acousticsense.config import ModelSpec
+from acousticsense.errors import (
+    AudioDecodeError,
+    CorruptCheckpointError,
+    OverloadError,
+    RequestError,
+    UnknownModelError,
+)
+from acousticsense.genres import GENRES, display_name
+from acousticsense.payload import prediction_payload
+from acousticsense.results import ClipInfo, Prediction
+from acousticsense.service import PredictionService, Request
+from acousticsense.settings import Settings
+from acousticsense.ui import build_ui
+from acousticsense.ui.example_clips import examples_html, read_examples
+from acousticsense.ui.handlers import Handlers, is_long, uploaded
+from acousticsense.ui.html import clock, escape, number, percent
+from acousticsense.ui.result_html import empty_html, error_html, identity_html, range_text, result_html
+from acousticsense.ui.spectrogram_html import spectrogram_html
+from acousticsense.ui.steps_html import steps_html
+from acousticsense.ui.theme import build_theme, read_css, read_head
+from acousticsense.ui_texts import UI_TEXTS, ui_text
+
+ROOT = Path(__file__).resolve().parent.parent
+HOSTILE = '<img src=x onerror="alert(1)">&.mp3'
+
+
+@dataclass
+class FakeRequest:
+    """A browser's request, as far as the page looks at it."""
+
+    headers: dict[str, str]
+    request: None = None
+
+
+CHINESE = FakeRequest({"accept-language": "zh-CN,zh;q=0.9"})
+ENGLISH = FakeRequest({"accept-language": "en-GB,en;q=0.9"})
+
+
+@pytest.fixture(scope="module")
+def service(tiny_models: Path) -> PredictionService:
+    return PredictionService(Settings(models=tiny_models, model="tiny", device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def spec(service: PredictionService) -> ModelSpec:
+    return service.classifier("").spec
+
+
+@pytest.fixture(scope="module")
+def analysis(service: PredictionService, music_wav: Path) -> Analysis:
+    return service.analyse(music_wav, Request())
+
+
+@pytest.fixture
+def handlers(service: PredictionService) -> Handlers:
+    return Handlers(service, GENRES, read_examples())
+
+
+@pytest.fixture
+def upload(music_wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The song, where Gradio puts what a browser sends."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = Path(get_upload_folder()) / "a song.wav"
+    path.write_bytes(music_wav.read_bytes())
+    return path
+
+
+# Texts
+
+
+@pytest.mark.parametrize("key", sorted(UI_TEXTS))
+def test_both_languages_are_there_and_use_the_same_marks(key: str) -> None:
+    marks = [{name for _, name, _, _ in string.Formatter().parse(words) if name} for words in UI_TEXTS[key]]
+    assert all(UI_TEXTS[key])
+    assert marks[0] == marks[1]
+
+
+def test_every_text_that_the_page_names_exists() -> None:
+    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "acousticsense" / "ui").glob("*.py"))
+    named = set(re.findall(r"""(?:ui_text|i18n)\(\s*["']([\w.]+)["']""", source))
+    assert len(named) > 20
+    assert {key for key in named if not key.startswith("html.")} <= set(UI_TEXTS)
+
+
+def test_there_is_no_text_that_nobody_uses() -> None:
+    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "acousticsense" / "ui").glob("*.py"))
+    made_of_parts = ("error.", "severity.", "step.")
+    assert {key for key in UI_TEXTS if not key.startswith(made_of_parts) and key not in source} == set()
+
+
+# Figures
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"), [(0.7134, "71.3%"), (1.0, "100.0%"), (0.0, "0.0%"), (0.0001, "<0.1%"), (0.0005, "0.1%")]
+)
+def test_percent(probability: float, words: str) -> None:
+    assert percent(probability) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0:00"), (8, "0:08"), (8.52, "0:08.5"), (59.96, "1:00"), (125.6, "2:06"), (3723, "1:02:03")],
+)
+def test_clock(seconds: float, words: str) -> None:
+    assert clock(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(44_100, "44\u202f100"), (0.5, "0.5"), (-13.816, "\u221213.82"), (0, "0"), (1e-6, "1e-06")]
+)
+def test_number(value: float, words: str) -> None:
+    assert number(value) == words
+
+
+# The answer
+
+
+def test_the_answer_shows_all_sixteen_in_the_models_order_and_the_best_five(analysis: Analysis) -> None:
+    html = result_html(analysis.prediction, "song.mp3", "en")
+    bars = html.split('data-testid="bars"')[1]
+    assert re.findall(r'class="as-label">([^<]+)<', bars) == [label.replace("&", "&amp;") for label in GENRES]
+    top = html.split('data-testid="top"')[1].split("</ol>")[0]
+    best = analysis.prediction.top(5)
+    assert re.findall(r'class="as-value">([^<]+)<', top) == [escape(percent(score.confidence)) for score in best]
+
+
+def test_the_rank_of_each_bar_lets_the_style_sheet_sort_them(analysis: Analysis) -> None:
+    html = result_html(analysis.prediction, "song.mp3", "en")
+    ranks = [int(rank) for rank in re.findall(r'data-rank="(\d+)"', html)]
+    by_rank = [label for _, label in sorted(zip(ranks, GENRES, strict=True))]
+    assert by_rank == [score.label for score in analysis.prediction.top(16)]
+
+
+def test_chinese_answers_name_the_genres_in_chinese(analysis: Analysis) -> None:
+    html = result_html(analysis.prediction, "song.mp3", "zh")
+    assert all(display_name(label, "zh") in html for label in GENRES)
+    assert "Jazz" not in html
+
+
+def test_no_music_is_said_before_any_genre(analysis: Analysis) -> None:
+    prediction = replace(analysis.prediction, verdict="not_music")
+    heading = re.search(r'<h2 class="as-best">(.*?)</h2>', result_html(prediction, "speech.mp3", "en"))
+    assert heading
+    assert heading[1] == "Not music"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_file_name_cannot_bring_markup_into_the_page(analysis: Analysis, spec: ModelSpec, language: str) -> None:
+    prediction = analysis.prediction
+    pages = (
+        result_html(prediction, HOSTILE, language),
+        spectrogram_html(prediction, analysis.pictures, "id", HOSTILE, language),
+        error_html(AudioDecodeError(f"{HOSTILE} is no audio."), GENRES, language),
+        steps_html(analysis, replace(spec, architecture=HOSTILE), language),
+        identity_html(replace(prediction, model=replace(prediction.model, name=HOSTILE)), language),
+    )
+    for page in pages:
+        assert "<img src=x" not in page
+        assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in page
+
+
+def test_the_empty_page_has_the_bars_already_so_that_nothing_jumps(analysis: Analysis) -> None:
+    empty, full = empty_html(GENRES, "en"), result_html(analysis.prediction, "song.mp3", "en")
+    for part in ('class="as-bar"', 'class="as-top"', "as-answer"):
+        assert empty.count(part) == full.count(part)
+
+
+@pytest.mark.parametrize(("track_s", "words"), [(243.1, "0:05 to 0:15 of 4:03"), (None, "0:05 to 0:15")])
+def test_which_stretch_was_judged(track_s: float | None, words: str) -> None:
+    clip = ClipInfo(offset_s=5, duration_s=10, track_duration_s=track_s, sample_rate_hz=44_100, channels=2)
+    assert range_text(clip, "en") == words
+
+
+# Errors
+
+
+def test_an_error_says_what_was_wrong_and_what_to_do() -> None:
+    error = AudioDecodeError("song.mp3 is text.", hint="Send an mp3.")
+    english, chinese = (error_html(error, GENRES, language) for language in ("en", "zh"))
+    assert all(part in english for part in ("This file cannot be read as audio.", "song.mp3 is text.", "Send an mp3."))
+    assert ui_text("error.audio_undecodable", "zh") in chinese
+    assert ui_text("error.audio_undecodable.hint", "zh") in chinese
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CorruptCheckpointError("truncated"), "checkpoint_error"),
+        (OverloadError("full"), "overloaded"),
+        (RequestError("offset_s is -1."), "bad_request"),
+        (UnknownModelError("no such model"), "unknown_model"),
+    ],
+)
+def test_an_error_without_words_of_its_own_takes_its_ancestors(error: Any, code: str) -> None:
+    assert ui_text(f"error.{code}", "zh") in error_html(error, GENRES, "zh")
+
+
+# Spectrogram and steps
+
+
+def test_the_axes_are_in_seconds_of_the_track_and_in_hertz(analysis: Analysis) -> None:
+    prediction: Prediction = replace(analysis.prediction, clip=replace(analysis.prediction.clip, offset_s=30.0))
+    html = spectrogram_html(prediction, analysis.pictures, "abc", "song.mp3", "en")
+    times = html.split('class="as-x"')[1].split("</div>")[0]
+    assert re.findall(r">(\d+)<", times) == [str(second) for second in range(30, 41)]
+    assert all(f">{hz}<" in html for hz in (512, 1024, 2048, 4096, 8192))
+    assert 'href="api/spectrograms/abc.png" download="song-spectrogram.png"' in html
+
+
+def test_the_steps_show_the_numbers_of_this_clip(analysis: Analysis, spec: ModelSpec) -> None:
+    html = steps_html(analysis, spec, "en")
+    for fact in ("44\u202f100 Hz", "2 channels", "220\u202f500 samples", "128 × 431 values", "1 × 3 × 224 × 224"):
+        assert fact in html
+    assert html.count("<h4>") == 6
+    assert html.count('width="224" height="224"') == 1
+
+
+def test_a_whole_track_shows_a_dozen_of_its_windows(
+    service: PredictionService, spec: ModelSpec, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 8_000 * 150), 8_000)
+    html = steps_html(service.analyse(path, Request(duration_s=None)), spec, "en")
+    assert "12 of 15 windows" in html
+    assert html.count('width="224" height="224"') == 12
+
+
+# What a visitor can do
+
+
+def test_a_song_gives_an_answer_in_the_language_of_the_browser(handlers: Handlers, upload: Path) -> None:
+    for request, words in ((ENGLISH, "Top 5"), (CHINESE, "前五名")):
+        answer, below = handlers.classify(str(upload), 10, False, 0, None, request)
+        assert words in answer
+        assert 'data-state="ready"' in below
+
+
+def test_the_download_link_leads_to_the_picture(handlers: Handlers, service: PredictionService, upload: Path) -> None:
+    _, below = handlers.classify(str(upload), 10, False, 0, None, ENGLISH)
+    link = re.search(r"api/spectrograms/([\w-]+)\.png", below)
+    assert link
+    assert (service.pictures.get(link[1]) or b"").startswith(b"\x89PNG")
+
+
+def test_the_chosen_stretch_is_judged(handlers: Handlers, upload: Path) -> None:
+    assert "0:04 to 0:07 of 0:12" in handlers.classify(str(upload), 3, False, 4, None, ENGLISH)[0]
+    assert "0:00 to 0:12 of 0:12" in handlers.classify(str(upload), 3, True, 0, None, ENGLISH)[0]
+
+
+def test_an_offset_beyond_the_end_is_explained(handlers: Handlers, upload: Path) -> None:
+    answer, below = handlers.classify(str(upload), 10, False, 99, None, ENGLISH)
+    assert 'data-state="error"' in answer
+    assert 'data-state="empty"' in below
+
+
+def test_nothing_to_classify_is_said_only_to_those_who_ask(handlers: Handlers) -> None:
+    assert 'data-state="empty"' in handlers.classify(None, 10, False, 0, None, ENGLISH)[0]
+    assert "There is no song yet." in handlers.classify_now(None, 10, False, 0, None, ENGLISH)[0]
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/etc", "no such file", "a\0b"])
+def test_only_uploaded_files_are_read(path: str, upload: Path) -> None:
+    assert uploaded(str(upload)) == upload
+    with pytest.raises(RequestError, match="no file uploaded to this server"):
+        uploaded(path)
+
+
+def test_a_link_out_of_the_upload_folder_is_not_followed(upload: Path) -> None:
+    link = upload.with_name("link.mp3")
+    link.symlink_to("/etc/passwd")
+    with pytest.raises(RequestError, match="no file uploaded to this server"):
+        uploaded(str(link))
+
+
+def test_a_long_track_has_no_waveform_in_the_browser(tmp_path: Path) -> None:
+    short, long, odd = (tmp_path / name for name in ("short.wav", "long.wav", "odd.m4a"))
+    soundfile.write(short, np.zeros(8_000), 8_000)
+    soundfile.write(long, np.zeros(1_000 * 901, dtype=np.int16), 1_000)
+    odd.write_bytes(b"?")
+    assert [is_long(path) for path in (short, long, odd)] == [False, True, False]
+
+
+def test_gradios_own_endpoint_answers_what_rest_answers(
+    handlers: Handlers, service: PredictionService, upload: Path
+) -> None:
+    answer = handlers.predict({"path": str(upload)}, ENGLISH)
+    expected = prediction_payload(service.analyse(upload, Request()).prediction)
+    for key in ("prediction", "probabilities", "verdict", "advice", "health", "clip", "model"):
+        assert answer[key] == expected[key]
+    assert answer["mel_spectrogram_url"].endswith(".png")
+
+
+@pytest.mark.parametrize(
+    ("audio", "words"),
+    [
+        ({"path": "/etc/passwd"}, "names no file uploaded to this server"),
+        ({}, "There is no audio file"),
+        ({"path": 3}, "There is no audio file"),
+    ],
+)
+def test_gradios_own_endpoint_refuses_in_words(handlers: Handlers, audio: dict[str, Any], words: str) -> None:
+    with pytest.raises(gr.Error, match=words):
+        handlers.predict(audio, ENGLISH)
+
+
+def test_predict_is_the_only_public_endpoint(service: PredictionService) -> None:
+    page = build_ui(service)
+    endpoints = page.get_api_info()["named_endpoints"]
+    assert set(endpoints) == {"/predict"}
+    required = [
+        entry["parameter_name"] for entry in endpoints["/predict"]["parameters"] if not entry["parameter_has_default"]
+    ]
+    assert required == ["audio"]
+
+
+# Look and examples
+
+
+def test_nothing_in_the_style_script_or_theme_comes_from_elsewhere() -> None:
+    theme = build_theme()
+    assert not theme._stylesheets
+    for text in (read_css(), read_head(), theme._get_theme_css()):
+        assert set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+/", text)) <= {
+            "http://www.w3.org/"
+        }  # SVG's name, not a place
+
+
+def test_every_example_may_be_shared_and_says_whose_it_is() -> None:
+    clips = read_examples()
+    assert len(clips) == 6
+    assert {clip.path.suffix for clip in clips} >= {".mp3", ".wav", ".ogg"}
+    html = examples_html(clips, "en")
+    for clip in clips:
+        assert clip.path.stat().st_size < 300_000
+        assert soundfile.info(clip.path).duration <= 12.1
+        assert clip.licence.startswith(("CC BY", "CC0", "GPL"))
+        assert all(part.replace("&", "&amp;") in html for part in (clip.title, clip.artist, clip.licence))
+
+
+def test_the_list_of_examples_is_complete() -> None:
+    folder = ROOT / "examples"
+    listed = {entry["file"] for entry in json.loads((folder / "examples.json").read_text(encoding="utf-8"))}
+    assert listed == {file.name for file in folder.iterdir() if file.suffix in (".mp3", ".ogg", ".wav")}
+
+
+def test_without_an_examples_folder_the_page_still_works(tmp_path: Path) -> None:
+    assert read_examples(tmp_path) == ()
