@@ -1,0 +1,108 @@
+"""`python -m acousticsense.training STAGE`: every stage goes on where it was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+from pathlib import Path
+
+import torch
+
+from acousticsense.training import export as exporting
+from acousticsense.training import report as reporting
+from acousticsense.training.ingest import ingest_recordings
+from acousticsense.training.readout import train_readout
+from acousticsense.training.recipe import Recipe
+from acousticsense.training.render.plan import jobs, render
+from acousticsense.training.sources import recordings
+from acousticsense.training.store import TrackStore
+from acousticsense.training.teachers.panel import TeacherPanel
+from acousticsense.training.train import pick_device, train
+
+_LICENCE = "CC-BY-SA-4.0"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one stage; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(options.threads)
+    options.run(options, Recipe.read(options.recipe), TrackStore(options.work / "tracks"))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--work", type=Path, required=True, help="folder for audio, tracks and checkpoints")
+    common.add_argument("--recipe", type=Path, help="a recipe.json of your own")
+    common.add_argument("--free-recordings", type=Path, help="folder with the recordings that are not in Debian")
+    common.add_argument("--threads", type=int, default=1, help="of PyTorch")
+    parser = argparse.ArgumentParser(prog="python -m acousticsense.training", description=__doc__)
+    stages = parser.add_subparsers(required=True, metavar="STAGE")
+
+    corpus = stages.add_parser("corpus", parents=[common], help="fetch, render, hear through the teachers")
+    corpus.add_argument("--only", choices=("real", "rendered"), help="half of it, for two processes side by side")
+    corpus.set_defaults(run=_corpus)
+
+    training = stages.add_parser("train", parents=[common], help="train the student, or go on training it")
+    training.add_argument("--minutes", type=float, default=math.inf, help="stop after so many, learning rate and all")
+    training.add_argument("--device", default="auto")
+    training.add_argument("--workers", type=int, default=1, help="processes that draw batches")
+    training.add_argument("--check-every", type=int, default=50, help="steps between validations")
+    training.set_defaults(run=_train)
+
+    for name, run, words in (
+        ("export", _export, "grow, pack in 8 bits, calibrate"),
+        ("report", _report, "evaluate on the test music and write the card"),
+    ):
+        stage = stages.add_parser(name, parents=[common], help=words)
+        stage.add_argument("--out", type=Path, required=True, help="the model's folder, e.g. models/vit_b_16_mel")
+        stage.set_defaults(run=run)
+    return parser
+
+
+def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
+    panel = TeacherPanel(options.work / "teachers")
+    if options.only != "rendered":
+        for split, most_windows in (("test", 1), ("val", 2), ("train", recipe.real_windows)):
+            wanted = tuple(
+                entry for entry in recordings() if entry.split == split and (entry.genre or split == "train")
+            )
+            ingest_recordings(
+                wanted,
+                store,
+                panel,
+                work=options.work,
+                free_recordings=options.free_recordings,
+                most_windows=most_windows,
+            )
+    if options.only != "real":
+        render(jobs(recipe.rendered_per_genre, recipe.not_music, seed=recipe.seed), store, panel, most_windows=2)
+
+
+def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
+    if recipe.method == "dictionary":
+        train_readout(store, options.work / "run", recipe, check_every=options.check_every)
+        return
+    train(
+        store,
+        options.work / "run",
+        recipe,
+        device=pick_device(options.device),
+        minutes=options.minutes,
+        check_every=options.check_every,
+        workers=options.workers,
+    )
+
+
+def _export(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
+    exporting.export(options.work / "run", store, recipe, options.out, licence=_LICENCE)
+
+
+def _report(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
+    reporting.report(options.out, store, recipe, work=options.work, free_recordings=options.free_recordings)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,109 @@
+"""What happens to music in the world, done to its log-mel spectrogram on the device that trains.
+
+Tempo and pitch, equalisation, microphones and loudspeakers that cut bands, noise, quiet recordings, gaps.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from acousticsense.config import NATIVE_MEL
+from acousticsense.training.bank import WINDOW_FRAMES
+
+__all__ = ["MARGIN_FRAMES", "augment"]
+
+#: Frames that a training window brings beyond the picture, so that it can be played faster.
+MARGIN_FRAMES: Final = 64
+
+_FLOOR: Final = NATIVE_MEL.log_offset
+
+
+def augment(log_mel: Tensor, generator: torch.Generator) -> Tensor:
+    """Random views of windows.
+
+    Args:
+        log_mel: (n, n_mels, WINDOW_FRAMES + MARGIN_FRAMES), natural logarithms of power plus offset.
+        generator: source of every choice, on the CPU.
+
+    Returns:
+        (n, n_mels, WINDOW_FRAMES).
+    """
+    draw = _Draw(len(log_mel), log_mel.device, generator)
+    view = _warp(log_mel, draw)
+    view = view + _equaliser(draw, view.shape[1])
+    view = torch.logaddexp(view + draw.uniform(-4.0, 2.0), _noise(view, draw))
+    view = _band_limits(view, draw)
+    return _gaps(view, draw)
+
+
+class _Draw:
+    """Random numbers, one per picture, shaped to broadcast over (n, bands, frames)."""
+
+    def __init__(self, n: int, device: torch.device, generator: torch.Generator) -> None:
+        self._n, self._device, self._generator = n, device, generator
+
+    def uniform(self, low: float, high: float) -> Tensor:
+        return (low + (high - low) * torch.rand(self._n, generator=self._generator)).to(self._device)[:, None, None]
+
+    def happens(self, probability: float) -> Tensor:
+        return self.uniform(0.0, 1.0) < probability
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(self._n, *shape, generator=self._generator).to(self._device)
+
+
+def _warp(log_mel: Tensor, draw: _Draw) -> Tensor:
+    """Tempo 0.88..1.13, a shift of up to 3 bands and a stretch of 4 % in pitch, by one bilinear resampling."""
+    n, bands, frames = log_mel.shape
+    span = WINDOW_FRAMES / frames * draw.uniform(0.88, frames / WINDOW_FRAMES)[:, 0, 0]
+    offset = (1 - span) * draw.uniform(-1.0, 1.0)[:, 0, 0]
+    pitched = draw.happens(0.6)[:, 0, 0]
+    stretch = torch.where(pitched, draw.uniform(0.96, 1.04)[:, 0, 0], 1.0)
+    shift = torch.where(pitched, draw.uniform(-6.0, 6.0)[:, 0, 0] / bands, 0.0)
+    zero = torch.zeros_like(span)
+    theta = torch.stack([torch.stack([span, zero, offset], 1), torch.stack([zero, stretch, shift], 1)], 1)
+    grid = functional.affine_grid(theta, [n, 1, bands, WINDOW_FRAMES], align_corners=False)
+    return functional.grid_sample(log_mel[:, None], grid, padding_mode="border", align_corners=False)[:, 0]
+
+
+def _equaliser(draw: _Draw, bands: int) -> Tensor:
+    """A smooth random gain per band, up to about 12 dB, and a tilt."""
+    curve = functional.interpolate(draw.normal(1, 5) * draw.uniform(0.0, 1.2), size=bands, mode="linear")[:, 0]
+    tilt = draw.uniform(-1.5, 1.5)[:, 0] * torch.linspace(-1, 1, bands, device=curve.device)
+    return (curve + tilt)[:, :, None]
+
+
+def _noise(view: Tensor, draw: _Draw) -> Tensor:
+    """Log power of a noise floor, somewhere between inaudible and 20 dB below the loudest band."""
+    peak = view.amax((1, 2), keepdim=True)
+    below = torch.where(draw.happens(0.5), draw.uniform(4.6, 14.0), draw.uniform(14.0, 25.0))
+    slope = draw.uniform(-3.0, 1.0) * torch.linspace(0, 1, view.shape[1], device=view.device)[None, :, None]
+    rough = 0.4 * draw.normal(*view.shape[1:])
+    floor = torch.full_like(view, _FLOOR).log()
+    return torch.logaddexp(peak - below + slope + rough, floor)
+
+
+def _band_limits(view: Tensor, draw: _Draw) -> Tensor:
+    """Codecs and small loudspeakers: nothing above or below some band, on some pictures."""
+    bands = torch.arange(view.shape[1], device=view.device)[None, :, None]
+    lowest = view.amin((1, 2), keepdim=True)
+    top = torch.where(draw.happens(0.2), draw.uniform(75.0, 125.0), 1e9)
+    bottom = torch.where(draw.happens(0.12), draw.uniform(2.0, 14.0), -1.0)
+    return torch.where((bands > top) | (bands < bottom), lowest, view)
+
+
+def _gaps(view: Tensor, draw: _Draw) -> Tensor:
+    """SpecAugment (Park et al., arXiv 1904.08779): one band and one stretch of time set to the picture's mean."""
+    for axis, longest in ((1, 18.0), (2, 60.0)):
+        size = view.shape[axis]
+        position = torch.arange(size, device=view.device)
+        position = position[None, :, None] if axis == 1 else position[None, None, :]
+        width = torch.where(draw.happens(0.6), draw.uniform(0.0, longest), 0.0)
+        start = draw.uniform(0.0, float(size) - longest)
+        hidden = (position >= start) & (position < start + width)
+        view = torch.where(hidden, view.mean((1, 2), keepdim=True), view)
+    return view

@@ -1,0 +1,60 @@
+"""Reading corpus files at their full rate: sound files through libsndfile, tracker modules through openmpt123.
+
+The application's own decoder gives 22 050 Hz; teachers want more of the sound, and tracker modules are no audio files.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+__all__ = ["Sound", "read_sound"]
+
+#: Note lists with their samples, played by libopenmpt.
+_MODULES: Final = frozenset({".mod", ".xm", ".s3m", ".it", ".stm"})
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Mono samples (n,) at `sample_rate_hz`."""
+
+    samples: NDArray[np.float32]
+    sample_rate_hz: int
+
+    def at(self, sample_rate_hz: int) -> NDArray[np.float32]:
+        """The samples resampled to another rate."""
+        return np.asarray(soxr.resample(self.samples, self.sample_rate_hz, sample_rate_hz), np.float32)
+
+
+def read_sound(path: Path, *, max_s: float) -> Sound:
+    """The first `max_s` seconds of a sound file or tracker module.
+
+    Raises:
+        soundfile.LibsndfileError: the file cannot be decoded.
+        subprocess.CalledProcessError: the module cannot be played.
+    """
+    if path.suffix.lower() in _MODULES:
+        with tempfile.TemporaryDirectory() as folder:
+            rendered = Path(folder) / "module.wav"
+            _play_module(path, rendered, max_s)
+            return _read_file(rendered, max_s)
+    return _read_file(path, max_s)
+
+
+def _play_module(path: Path, target: Path, max_s: float) -> None:
+    options = ["--quiet", "--batch", "--end-time", str(max_s), "--output", str(target)]
+    subprocess.run(["openmpt123", *options, str(path)], check=True, capture_output=True, timeout=120)
+
+
+def _read_file(path: Path, max_s: float) -> Sound:
+    with soundfile.SoundFile(path) as file:
+        frames = file.read(int(max_s * file.samplerate), dtype="float32", always_2d=True)
+        return Sound(frames.mean(axis=1), file.samplerate)

@@ -1,0 +1,87 @@
+"""From audio to a stored track: its log-mel spectrogram and what the teachers hear in it."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from acousticsense.config import NATIVE_MEL, NATIVE_WINDOWS
+from acousticsense.spectrogram import log_spectrogram
+from acousticsense.training.decode import Sound, read_sound
+from acousticsense.training.fetch import Fetched, fetch
+from acousticsense.training.sources import Recording
+from acousticsense.training.store import Arrays, Track, TrackStore
+from acousticsense.training.teachers.panel import TeacherPanel
+
+__all__ = ["MAX_TRACK_S", "ingest", "ingest_recordings", "window_starts"]
+
+logger = logging.getLogger(__name__)
+
+#: Of long tracks only the beginning is used.
+MAX_TRACK_S: Final = 100.0
+
+
+def window_starts(duration_s: float, *, window_s: float, most: int) -> NDArray[np.float32]:
+    """Where at most `most` windows begin, spread evenly; the first begins at 0.
+
+    >>> window_starts(100.0, window_s=10.0, most=3).tolist()
+    [0.0, 45.0, 90.0]
+    """
+    count = max(1, min(most, int(duration_s // window_s)))
+    return (
+        np.linspace(0.0, max(0.0, duration_s - window_s), count, dtype=np.float32) if count > 1 else np.zeros(1, "f4")
+    )
+
+
+def ingest(sound: Sound, track: Track, store: TrackStore, panel: TeacherPanel, *, most_windows: int) -> None:
+    """Adds one track to the store."""
+    window_s = NATIVE_WINDOWS.window_s
+    waveform = sound.at(NATIVE_MEL.sample_rate_hz)
+    waveform = np.resize(waveform, max(len(waveform), round(window_s * NATIVE_MEL.sample_rate_hz)))
+    log_mel = log_spectrogram(torch.from_numpy(waveform), NATIVE_MEL).numpy().astype(np.float16)
+    starts_s = window_starts(len(sound.samples) / sound.sample_rate_hz, window_s=window_s, most=most_windows)
+    features, scores = panel(sound, starts_s, window_s)
+    store.add(track, Arrays(log_mel, starts_s, features, scores))
+
+
+def ingest_recordings(
+    recordings: tuple[Recording, ...],
+    store: TrackStore,
+    panel: TeacherPanel,
+    *,
+    work: Path,
+    free_recordings: Path | None,
+    most_windows: int,
+) -> None:
+    """Fetches and stores every recording that is not in the store yet."""
+    missing = tuple(recording for recording in recordings if recording.key not in store)
+    logger.info("%d of %d recordings to fetch", len(missing), len(recordings))
+    for fetched in fetch(missing, work, free_recordings=free_recordings):
+        try:
+            sound = read_sound(fetched.path, max_s=MAX_TRACK_S)
+            ingest(sound, _track(fetched), store, panel, most_windows=most_windows)
+        except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
+            logger.warning("%s cannot be used: %s", fetched.recording.key, error)
+
+
+def _track(fetched: Fetched) -> Track:
+    recording = fetched.recording
+    version = f" {fetched.package_version}" if fetched.package_version else ""
+    return Track(
+        key=recording.key,
+        kind="real",
+        genre=recording.genre,
+        split=recording.split,
+        group=recording.artist or recording.package,
+        is_measurable=recording.is_measurable,
+        labelled_by_people=recording.labelled_by_people,
+        licence=recording.licence,
+        origin=f"{recording.source} {recording.package}{version}: {recording.path}",
+        sha256=fetched.sha256,
+    )

@@ -1,0 +1,116 @@
+"""The recordings that we train, validate and test on: who made them, under which licence, where they are public.
+
+No audio is shipped. `data/recordings.csv` names a file inside a public Debian package, or a file of a public repository
+that the user keeps in a local folder; `data/splits.csv` says what each package or artist is used for.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final, Literal, cast
+
+from acousticsense.genres import GENRES
+
+__all__ = ["FREE_RECORDINGS", "Recording", "Split", "is_reserved", "read_data", "recordings"]
+
+Split = Literal["train", "val", "test"]
+
+#: Stands where a package name would, for recordings that come from a local folder.
+FREE_RECORDINGS: Final = "free-recordings"
+
+#: Artists whose music is kept for judging, wherever it turns up.
+RESERVED_ARTISTS: Final = ("kevin macleod", "brad sucks")
+
+#: Labels that a neural network proposed: good enough to learn from, never to be measured against.
+_BY_NETWORK: Final = "nn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One real track.
+
+    Attributes:
+        package: Debian package, or FREE_RECORDINGS.
+        path: the file inside the package (`archive.zip!member` for a file inside an archive there) or folder.
+        title: as its author names it, empty when unknown.
+        artist: empty when unknown.
+        licence: as its package or repository states it, empty when the package's copyright file says it for all files.
+        genre: one of GENRES; None when nobody said.
+        confidence: how sure the label is.
+        known_by: where the label comes from: "meta", "know", "title", "nn" (proposed by a network) or words.
+        source: where the recording is public.
+        split: what it is used for.
+    """
+
+    package: str
+    path: str
+    title: str
+    artist: str
+    licence: str
+    genre: str | None
+    confidence: Literal["", "low", "medium", "high"]
+    known_by: str
+    source: str
+    split: Split
+
+    @property
+    def key(self) -> str:
+        """Identifies the recording across the work folder; usable as a file name."""
+        return f"{self.package}--{self.path}".replace("/", "_").replace(" ", "_").replace("!", "_")
+
+    @property
+    def is_measurable(self) -> bool:
+        """Whether its label is sure enough, and independent enough of any network, to be measured against."""
+        return self.genre is not None and self.confidence in ("medium", "high") and self.labelled_by_people
+
+    @property
+    def labelled_by_people(self) -> bool:
+        """Whether its label, if it has one, is not a network's guess."""
+        return self.known_by != _BY_NETWORK
+
+
+def read_data(name: str) -> str:
+    """The text of a data file that ships with this package."""
+    return (files("acousticsense.training") / "data" / name).read_text(encoding="utf-8")
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(read_data(name).splitlines()))
+
+
+@cache
+def _reserved_packages() -> frozenset[str]:
+    return frozenset(cast(list[str], json.loads(read_data("reserved.json"))))
+
+
+def is_reserved(*, package: str, artist: str) -> bool:
+    """Whether this music is kept for judging, and therefore never trained, tuned or validated on."""
+    named = artist.casefold()
+    return package in _reserved_packages() or any(reserved in named for reserved in RESERVED_ARTISTS)
+
+
+@cache
+def _splits() -> dict[str, Split]:
+    return {row["name"]: cast(Split, row["split"]) for row in _rows("splits.csv")}
+
+
+def _split_of(package: str, artist: str) -> Split:
+    """By artist for the free recordings, by package for the rest; what `splits.csv` does not name is for training."""
+    return _splits().get(artist if package == FREE_RECORDINGS else package, "train")
+
+
+@cache
+def recordings() -> tuple[Recording, ...]:
+    """Every recording in the list, reserved music left out."""
+    found = []
+    for row in _rows("recordings.csv"):
+        if is_reserved(package=row["package"], artist=row["artist"]):
+            continue
+        split = _split_of(row["package"], row["artist"])
+        genre = row.pop("genre")
+        found.append(Recording(**row, genre=genre if genre in GENRES else None, split=split))  # type: ignore[arg-type]
+    return tuple(found)
