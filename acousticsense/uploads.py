@@ -10,7 +10,7 @@ __all__ = ["uploaded_file"]
 
 
 def uploaded_file(path: str, upload_dir: Path) -> Path:
-    """The uploaded file at `path`, with links followed. A request can name any path; only those in `upload_dir` are read.
+    """The uploaded file at `path`, links followed. A request can name any path; only those in `upload_dir` are read.
 
     Raises:
         RequestError: it lies elsewhere, or is gone; the two are not told apart.

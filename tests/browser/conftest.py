@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 import requests
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from acousticsense.server import create_app
 from acousticsense.settings import Settings
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+#: A busy machine is slow, not wrong.
+_PATIENCE_MS = 40_000
+
 #: Containers have no sandbox; the microphone is Chromium's own, which beeps.
 _ARGUMENTS = [
     "--no-sandbox",
@@ -33,6 +36,7 @@ def browser() -> Iterator[Browser]:
     """Chromium from the PATH; where there is none, the browser tests are skipped."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on the PATH; on Debian: apt-get install chromium fonts-noto-cjk")
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         yield chromium
@@ -68,21 +72,31 @@ def wait_until_ready(url: str) -> None:
     raise AssertionError(f"{url} did not get ready")
 
 
+@pytest.fixture(scope="session")
+def contexts() -> Iterator[dict[str, BrowserContext]]:
+    """One browser profile per set of options: its cache makes every visit but the first a quick one."""
+    opened: dict[str, BrowserContext] = {}
+    yield opened
+    for context in opened.values():
+        context.close()
+
+
 @pytest.fixture
-def visit(browser: Browser, page_url: str) -> Iterator[Callable[..., Page]]:
-    """Opens the page as a new visitor; keyword arguments are those of a browser context (locale, viewport ...)."""
-    contexts = []
+def visit(browser: Browser, contexts: dict[str, BrowserContext], page_url: str) -> Iterator[Callable[..., Page]]:
+    """Opens the page as a visitor; keyword arguments are those of a browser context (locale, viewport ...)."""
+    pages: list[Page] = []
 
     def open_page(query: str = "", **options: Any) -> Page:
-        context = browser.new_context(**{"locale": "en-US", **options})
-        contexts.append(context)
+        context = contexts.get(repr(options)) or browser.new_context(**{"locale": "en-US", **options})
+        contexts[repr(options)] = context
+        context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.goto(f"{page_url}/{query}")
+        pages.append(page)
+        page.goto(f"{page_url}/{query}", wait_until="commit")
         page.locator(".as-result").wait_for()
         page.locator("input[type=file]").wait_for(state="attached")
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
