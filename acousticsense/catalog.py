@@ -143,7 +143,9 @@ class Catalog:
 
     def _installed(self) -> str:
         names = ", ".join(self.names())
-        return f"Installed are: {names}." if names else f"No model is installed in {self.root}."
+        if names:
+            return f"Installed are: {names}."
+        return f"{self.root} holds no model. Copy the project's folder models/ there, or set ACOUSTICSENSE_MODELS."
 
 
 def _verified(catalog: Catalog, entry: CatalogEntry) -> CatalogEntry:

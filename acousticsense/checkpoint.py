@@ -118,6 +118,7 @@ def load_network(
         report = _compare(network.state_dict(), renamed, name, found)
     except IncompatibleCheckpointError as error:
         raise _explained(error, path, tensors, name) from error
+    del tensors  # so that each tensor's memory is free as soon as it has been copied
     _fill(network, renamed, path)
     logger.info("%s: %d matched, %d converted", path, len(report.matched), len(report.converted))
     return network.eval(), report
@@ -180,10 +181,10 @@ def _explained(
 
 
 def _fill(network: nn.Module, renamed: Renamed, path: Path) -> None:
-    """Replaces every parameter and buffer; copies, so that the network does not depend on the file any more."""
+    """Moves the tensors into the network; copies, so that it does not depend on the file any more."""
     values: dict[str, Tensor] = {}
     for key, target in network.state_dict().items():
-        source = renamed.tensors.get(key)
+        source = renamed.tensors.pop(key, None)
         if source is None:
             values[key] = torch.zeros(target.shape, dtype=target.dtype)
             continue

@@ -1,4 +1,7 @@
-"""The command `acousticsense`."""
+"""The command `acousticsense`.
+
+What a command needs is imported when it runs: PyTorch takes seconds, and a wrong option should be told at once.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,23 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from acousticsense import __version__
-from acousticsense.catalog import Catalog
-from acousticsense.catalog import import_checkpoint as import_into
-from acousticsense.classifier import MODEL_DEFAULT, Duration, GenreClassifier
 from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AcousticSenseError
 from acousticsense.genres import LABEL_SETS
 from acousticsense.payload import error_payload, prediction_payload
+from acousticsense.ports import check_port
 from acousticsense.settings import Settings
 
+if TYPE_CHECKING:
+    from acousticsense.classifier import Duration, GenreClassifier
+
 __all__ = ["main"]
+
+#: As in `classifier`: the model's own choice of seconds.
+_MODEL_DEFAULT: Final = "model"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +74,7 @@ def _add_predict(commands: Any) -> None:
     parser = commands.add_parser("predict", help="judge files")
     parser.add_argument("files", nargs="+", metavar="FILE")
     _add_model_options(parser)
-    parser.add_argument("--duration", type=_duration, default=MODEL_DEFAULT, help='seconds to judge, or "all" (10)')
+    parser.add_argument("--duration", type=_duration, default=_MODEL_DEFAULT, help='seconds to judge, or "all" (10)')
     parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
     parser.add_argument("--top-k", type=_positive, default=5, help="genres to show (5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -110,7 +117,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def _duration(text: str) -> Duration:
     # argparse converts defaults too
-    return MODEL_DEFAULT if text == MODEL_DEFAULT else None if text == "all" else float(text)
+    return "model" if text == _MODEL_DEFAULT else None if text == "all" else float(text)
 
 
 def _positive(text: str) -> int:
@@ -127,15 +134,18 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _classifier(options: argparse.Namespace) -> GenreClassifier:
+    from acousticsense.classifier import GenreClassifier
+
     settings = _settings(options)
     return GenreClassifier.load(device=settings.device, settings=settings)
 
 
 def _serve(options: argparse.Namespace) -> int:
-    # Only this command needs the server's dependencies; the others start seconds sooner without them.
+    settings = _settings(options)
+    check_port(settings.host, settings.port)
     from acousticsense.server import serve
 
-    serve(_settings(options))
+    serve(settings)
     return 0
 
 
@@ -159,6 +169,8 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
+    from acousticsense.catalog import Catalog
+
     catalog = Catalog(Settings.from_env().models)
     if options.action == "verify":
         results = catalog.verify()
@@ -177,7 +189,9 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    report = import_into(
+    from acousticsense.catalog import Catalog, import_checkpoint
+
+    report = import_checkpoint(
         options.file,
         architecture=options.architecture,
         spectrogram=options.spectrogram,

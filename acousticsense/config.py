@@ -109,7 +109,7 @@ UPSTREAM_WINDOWS: Final = WindowPolicy(window_s=11.4, anchor="center", vote="maj
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What probabilities mean, measured on real validation music.
+    """What probabilities mean: fitted on real validation music, measured on real test music.
 
     Attributes:
         temperature: divisor of the logits; 1.0 is uncalibrated.
@@ -117,8 +117,8 @@ class Calibration:
         plausible_at: lowest top probability that is called plausible.
         mixed_at: lowest sum of the two best that is called a mix of two styles, when neither is plausible alone.
         not_music_at: lowest probability of the not-music output that is called not music; None when there is none.
-        band_accuracy: verdict -> measured share of right answers, for those that were measured.
-        measured_on: what was measured, in words; empty when nothing was.
+        band_accuracy: verdict -> share of right answers on test music, for those that were measured; quoted to users.
+        measured_on: what temperature and thresholds were fitted on, in words; empty when they were not.
     """
 
     temperature: float = 1.0

@@ -17,14 +17,14 @@ from PIL import Image
 from acousticsense.config import FrontEnd
 from acousticsense.spectrogram import Pictures, frame_s, frequencies_hz
 
-__all__ = ["input_png", "spectrogram_drawing", "spectrogram_png"]
+__all__ = ["RANGE_DB", "input_png", "relative_decibels", "spectrogram_drawing", "spectrogram_png", "thin"]
 
 #: Natural log of power to decibels.
 _DB_PER_NEPER: Final = 10 / np.log(10)
 #: Frequencies worth a tick, in Hz.
 _TICKS_HZ: Final = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 #: Decibels below the loudest value that still get a colour of their own; more shows only codec noise.
-_RANGE_DB: Final = 90.0
+RANGE_DB: Final = 90.0
 #: Columns drawn at most: a long track has more frames than a screen has pixels.
 _MAX_COLUMNS: Final = 2000
 
@@ -41,7 +41,7 @@ def spectrogram_png(pictures: Pictures, *, offset_s: float = 0.0) -> bytes:
 
 def spectrogram_drawing(pictures: Pictures, *, offset_s: float = 0.0) -> Callable[[], bytes]:
     """`spectrogram_png` for later: what is returned draws when it is called, and holds little memory until then."""
-    decibels = _thin(_relative_decibels(pictures.spectrogram.cpu().numpy(), pictures.front_end)).astype(np.float16)
+    decibels = thin(relative_decibels(pictures.spectrogram.cpu().numpy(), pictures.front_end)).astype(np.float16)
     duration_s = pictures.spectrogram.shape[-1] * frame_s(pictures.front_end)
     return partial(_draw, decibels, pictures.front_end, (offset_s, offset_s + duration_s))
 
@@ -56,7 +56,7 @@ def _draw(decibels: NDArray[np.float16], front_end: FrontEnd, extent_s: tuple[fl
         origin="lower",
         aspect="auto",
         cmap="magma",
-        vmin=-_RANGE_DB,
+        vmin=-RANGE_DB,
         vmax=0,
         extent=(*extent_s, -0.5, bins - 0.5),
         interpolation="nearest",
@@ -85,8 +85,8 @@ def input_png(pictures: Pictures, index: int = 0) -> bytes:
     return buffer.getvalue()
 
 
-def _relative_decibels(values: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
-    """Decibels below the maximum, whatever the recipe's own unit is."""
+def relative_decibels(values: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+    """Decibels below the maximum of a spectrogram (bins, frames), whatever the recipe's own unit is."""
     if front_end.style == "figure":
         decibels = values
     else:
@@ -95,8 +95,8 @@ def _relative_decibels(values: NDArray[np.float32], front_end: FrontEnd) -> NDAr
     return np.asarray(decibels - decibels.max(), dtype=np.float32)
 
 
-def _thin(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """At most `_MAX_COLUMNS` columns, each the maximum of those it stands for, so that short events stay visible."""
+def thin(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """At most `_MAX_COLUMNS` columns of (bins, frames), each the maximum of those it stands for: short events stay."""
     step = -(-values.shape[1] // _MAX_COLUMNS)
     if step == 1:
         return values

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -18,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
 from acousticsense.api import create_api
-from acousticsense.errors import SettingsError
+from acousticsense.catalog import Catalog, resolve
 from acousticsense.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.ui import mount_ui
@@ -44,9 +43,9 @@ def serve(settings: Settings) -> None:
     """Runs the server until it is interrupted.
 
     Raises:
-        SettingsError: the port cannot be listened on.
+        UnknownModelError: the default model is not installed.
     """
-    check_port(settings.host, settings.port)
+    resolve(settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     shown = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
     _log.info("AcousticSense: http://%s:%d  (REST: /docs)", shown, settings.port)
     uvicorn.run(
@@ -57,20 +56,6 @@ def serve(settings: Settings) -> None:
         proxy_headers=True,
         timeout_graceful_shutdown=5,
     )
-
-
-def check_port(host: str, port: int) -> None:
-    """Raises SettingsError when something else listens there, or the address is not this machine's."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise SettingsError(
-                f"Port {port} on {host} cannot be used: {error.strerror or error}.",
-                hint=f"Stop what uses it, or choose another one: bash start.sh --port {port + 1}",
-            ) from error
 
 
 def _add_docs(app: FastAPI) -> None:

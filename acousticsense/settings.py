@@ -43,7 +43,7 @@ class Settings:
     model: str = ""
     device: str = "auto"
     models: Path = _MODELS_BESIDE_THE_PACKAGE
-    cache_dir: Path = Path.home() / ".cache" / "acousticsense"
+    cache_dir: Path = Path(os.path.expanduser("~/.cache/acousticsense"))  # noqa: PTH111 - Path.home raises without a home
     max_upload_mb: int = 200
     max_clip_s: float = 1800.0
     max_pcm_mb: int = 256

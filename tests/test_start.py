@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import Field, fields
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -457,7 +458,7 @@ def pins(lock: str) -> dict[tuple[str, str], Version]:
     return {(entry.name, str(entry.marker)): Version(next(iter(entry.specifier)).version) for entry in requirements}
 
 
-def project_table() -> dict[str, object]:
+def project_table() -> dict[str, Any]:
     return dict(tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"])
 
 
@@ -467,9 +468,10 @@ class TestLocks:
     @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-test.lock"])
     def test_hold_every_dependency_in_a_version_that_fits(self, lock: str) -> None:
         project = project_table()
-        wanted = list(project["dependencies"])  # type: ignore[call-overload]
+        wanted = list(project["dependencies"])
         if "test" in lock:
-            wanted += project["optional-dependencies"]["test"]  # type: ignore[index]
+            extras = project["optional-dependencies"]
+            wanted += extras["test"] + extras["train"]
         for requirement in map(Requirement, wanted):
             name = requirement.name.replace("_", "-").lower()
             versions = [version for (pinned, _), version in pins(lock).items() if pinned == name]

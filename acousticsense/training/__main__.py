@@ -52,13 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--check-every", type=int, default=50, help="steps between validations")
     training.set_defaults(run=_train)
 
-    for name, run, words in (
-        ("export", _export, "grow, pack in 8 bits, calibrate"),
-        ("report", _report, "evaluate on the test music and write the card"),
-    ):
-        stage = stages.add_parser(name, parents=[common], help=words)
+    exporter = stages.add_parser("export", parents=[common], help="grow, pack in 8 bits, calibrate")
+    exporter.set_defaults(run=_export)
+    reporter = stages.add_parser("report", parents=[common], help="evaluate on the test music and write the card")
+    reporter.add_argument("--note", default="The test music was looked at once.", help="how often it was looked at")
+    reporter.set_defaults(run=_report)
+    for stage in (exporter, reporter):
         stage.add_argument("--out", type=Path, required=True, help="the model's folder, e.g. models/vit_b_16_mel")
-        stage.set_defaults(run=run)
     return parser
 
 
@@ -82,8 +82,11 @@ def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
 
 
 def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
+    class_list = options.work / "teachers" / "class_labels_indices.csv"
     if recipe.method == "dictionary":
-        train_readout(store, options.work / "run", recipe, check_every=options.check_every)
+        train_readout(
+            store, options.work / "run", recipe, check_every=options.check_every, class_list=class_list
+        )
         return
     train(
         store,
@@ -93,6 +96,7 @@ def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> No
         minutes=options.minutes,
         check_every=options.check_every,
         workers=options.workers,
+        class_list=class_list,
     )
 
 
@@ -101,7 +105,9 @@ def _export(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
 
 
 def _report(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    reporting.report(options.out, store, recipe, work=options.work, free_recordings=options.free_recordings)
+    reporting.report(
+        options.out, store, recipe, work=options.work, free_recordings=options.free_recordings, note=options.note
+    )
 
 
 if __name__ == "__main__":

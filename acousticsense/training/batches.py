@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,8 +22,10 @@ __all__ = ["Batch", "Batches"]
 #: Shares of a batch: recordings, rendered music, not music.
 _SHARES: Final = {"real": 0.5, "rendered": 0.42, "not_music": 0.08}
 
-#: A window is cut up to this many frames before or after the one that the teachers heard (about 1.4 s).
+#: A window is cut up to this many frames before or after the one that the teachers heard (about 1.4 s) ...
 _JITTER_FRAMES: Final = 60
+#: ... or, in this share of draws, anywhere in the track: genres last longer than windows, and tracks are few.
+_ELSEWHERE: Final = 0.75
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,12 @@ class Batches:
         odds: (W,), how often each window is drawn.
     """
 
-    def __init__(self, items: list[Item], probe: Probe, *, size: int, mixup: float) -> None:
+    def __init__(
+        self, items: list[Item], probe: Probe, *, size: int, mixup: float, class_list: Path | None = None
+    ) -> None:
         self._items = items
         self._windows: Windows = windows_of(items)
-        self.targets = soft_targets(items, self._windows, probe)
+        self.targets = soft_targets(items, self._windows, probe, class_list=class_list)
         self.features = probe.standardise(self._windows.features)
         self._size, self._mixup = size, mixup
         self.odds = self._draw_odds()
@@ -86,16 +91,23 @@ class Batches:
 
     def pictures(self, chosen: NDArray[np.int64], source: np.random.Generator) -> Tensor:
         """Normalised pictures (n, 3, 224, 224) of random views of the chosen windows."""
-        windows, length = self._windows, WINDOW_FRAMES + MARGIN_FRAMES
-        shifts = source.integers(-_JITTER_FRAMES, _JITTER_FRAMES + 1, len(chosen))
+        length = WINDOW_FRAMES + MARGIN_FRAMES
         log_mel = np.stack(
             [
-                cut(self._items[windows.item[index]].arrays.log_mel, int(windows.start[index] + shift), length)
-                for index, shift in zip(chosen, shifts, strict=True)
+                cut(self._items[self._windows.item[index]].arrays.log_mel, self._start(index, length, source), length)
+                for index in chosen
             ]
         )
         generator = torch.Generator().manual_seed(int(source.integers(1 << 62)))
         return normalise(to_picture(augment(torch.from_numpy(log_mel), generator), NATIVE_MEL), NATIVE_MEL)
+
+    def _start(self, index: int, length: int, source: np.random.Generator) -> int:
+        """First frame of a view of window `index`."""
+        near = int(self._windows.start[index] + source.integers(-_JITTER_FRAMES, _JITTER_FRAMES + 1))
+        if source.random() >= _ELSEWHERE:
+            return near
+        frames = self._items[self._windows.item[index]].arrays.log_mel.shape[1]
+        return int(source.integers(0, max(1, frames - length + 1)))
 
 
 def _mix(batch: Batch, source: np.random.Generator) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -25,7 +26,7 @@ The default model of AcousticSense: a picture of ten seconds of music in, probab
 ## How good it is
 
 On **{n} real recordings that nothing was trained or tuned on**, of other artists and other packages than the training
-music, at most 20 of a genre, the first ten seconds of each, evaluated once:
+music, at most 20 of a genre, the first ten seconds of each. {note}
 
 | | clips | Top-1 | Top-3 | macro recall |
 | --- | ---: | ---: | ---: | ---: |
@@ -33,6 +34,7 @@ music, at most 20 of a genre, the first ten seconds of each, evaluated once:
 {peers}
 
 The other rows are the published networks that taught it, asked without any training of ours, on the same clips.
+{standing}
 
 {tables}
 
@@ -59,39 +61,43 @@ varied in tempo, pitch, equalisation, noise, band limits and gaps.
 ## What its confidence means
 
 Temperature {temperature} and the verdict thresholds were fitted on {measured_on}. Share of right answers there, by
-verdict: {bands}. "Not music" from a probability of {not_music_at}: on validation {not_music}.
+verdict: {bands}; the table above tells how far that held on the test music. "Not music" from a
+probability of {not_music_at}: on validation {not_music}.
 
 ## Limits
 
 - Ten seconds decide; openings are often not typical of a piece.
-- It has heard little real Blues, Country, Disco, Folk, Hip-Hop, Jazz, Latin, Pop, R&B, Rap, Reggae and Rock, and no
-  singing to speak of. What it knows of them it knows from rendered music and from its teachers.
+- Of real music with a known genre it has heard little but Electronic, and no singing to speak of (see the table above).
+  What it knows of the other genres it knows from rendered music and from its teachers.
 - Genre is a matter of opinion and of place; sixteen names are a coarse and Western choice.
 - Not for decisions about people: royalties, promotion or rights.
 
 ## Make it again
 
 ```sh
-python -m acousticsense.training corpus --work WORK --teachers TEACHERS --free-recordings FOLDER
+python -m acousticsense.training corpus --work WORK --free-recordings FOLDER
 python -m acousticsense.training train  --work WORK
 python -m acousticsense.training export --work WORK --out models/{name}
 python -m acousticsense.training report --work WORK --out models/{name} --free-recordings FOLDER
 ```
 
-`docs/training.md` explains the commands and what they need. Trained {steps} steps of {batch} pictures. 8-bit weights
-against the trained ones, on the validation clips: largest change of a probability {max_change:.4f}, mean
+`docs/training.md` explains the commands and what they need. The corpus of this version was gathered in stages on a
+shared machine, so a new run gives similar weights and not the same. Trained {steps} steps of {batch} pictures.
+8-bit weights against the trained ones, on the validation clips: largest change of a probability {max_change:.4f}, mean
 {mean_change:.5f}, same best label {agreement:.1%}.
 
 Licence of the weights: {licence}.
 """
 
 
-def card(spec: ModelSpec, result: Evaluation, peers: Mapping[str, Score], store: TrackStore, recipe: Recipe) -> str:
-    """The text of `README.md`."""
+def card(
+    spec: ModelSpec, result: Evaluation, peers: Mapping[str, Score], store: TrackStore, recipe: Recipe, *, note: str
+) -> str:
+    """The text of `README.md`; `note` says how often the test music was looked at."""
     few = [f"{genre} ({count})" for genre, count in result.support.items() if count < 5]
     calibration, packing = spec.calibration, spec.metrics["packing"]
     training = spec.metrics.get("training", {})
-    return _CARD.format(
+    text = _CARD.format(
         name=spec.name,
         n_labels=len(spec.labels),
         architecture=spec.architecture,
@@ -108,7 +114,7 @@ def card(spec: ModelSpec, result: Evaluation, peers: Mapping[str, Score], store:
         corpus=_corpus(store.tracks()),
         temperature=calibration.temperature,
         measured_on=calibration.measured_on,
-        bands=_bands(calibration.band_accuracy),
+        bands=_bands(spec.metrics["validation_bands"]),
         not_music_at=calibration.not_music_at,
         not_music=_not_music(spec.metrics.get("not_music_validation", {})),
         steps=training.get("step", "?"),
@@ -116,8 +122,28 @@ def card(spec: ModelSpec, result: Evaluation, peers: Mapping[str, Score], store:
         max_change=packing["max_change"],
         mean_change=packing["mean_change"],
         agreement=packing["top1_agreement"],
+        note=note,
+        standing=_standing(result, peers),
         licence=spec.licence,
     )
+    return "\n\n".join(_wrapped(block) for block in text.rstrip().split("\n\n")) + "\n"
+
+
+def _wrapped(block: str) -> str:
+    """A paragraph of prose filled; tables, headings, lists, pictures and commands are left alone."""
+    return block if block.startswith(("|", "#", "-", "!", "`")) else textwrap.fill(block, 118, break_on_hyphens=False)
+
+
+def _standing(result: Evaluation, peers: Mapping[str, Score]) -> str:
+    """The comparison in plain words, to the model's advantage or not."""
+    right = sum(clip.is_right for clip in result.clips)
+    best = max(peers.values(), key=lambda figures: figures.top1)
+    if result.accuracy < best.top1:
+        return (
+            f"In plain words: it names the right genre for {right} of {result.n} clips. **That is worse than its "
+            "teachers do by themselves; do not rely on this version.**"
+        )
+    return f"In plain words: it names the right genre for {right} of {result.n} clips, more than its teachers do."
 
 
 def _peer_row(name: str, figures: Score) -> str:

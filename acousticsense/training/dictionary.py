@@ -24,12 +24,12 @@ GRID: Final = 14
 
 #: Whitened components that describe a patch.
 _COMPONENTS: Final = 96
-#: Strength of the code that tells a patch's row (its frequency), against components of variance 1; and its blur in rows.
+#: Strength of the code that tells a patch's row (its frequency), against components of variance 1; its blur in rows.
 _ROW_STRENGTH: Final = 4.0
 _ROW_BLUR: Final = 1.5
-#: An exemplar answers to these shares of patches: readily, less so, and to its likes alone. What is averaged over a picture
-#: then tells how similarities are spread and not only how large they are.
-_ACTIVE: Final = (0.5, 0.15, 0.03)
+#: An exemplar answers to these shares of patches: once readily, once to its likes alone. What is averaged over a
+#: picture then tells how similarities are spread and not only how large they are.
+_ACTIVE: Final = (0.4, 0.05)
 
 _LAYER_NORM_EPS: Final = 1e-6
 
@@ -70,13 +70,14 @@ class Dictionary:
         similar = functional.gelu(_norm(tokens) @ self.exemplars.T - self.thresholds)
         return _norm(tokens + similar @ self.projection.T)
 
-    def _class_token(self) -> Tensor:
-        """What the class token, which starts at zero, adds to the average: (width,)."""
-        return _norm(functional.gelu(-self.thresholds) @ self.projection.T)
+    @property
+    def class_token(self) -> Tensor:
+        """The class token (width,) after the first block; it starts at zero, so it is the same for all pictures."""
+        return functional.gelu(-self.thresholds) @ self.projection.T
 
     def _mix(self, mean: Tensor) -> Tensor:
         n_patches = GRID * GRID
-        everything = (n_patches * mean + self._class_token()) / (n_patches + 1)
+        everything = (n_patches * mean + _norm(self.class_token)) / (n_patches + 1)
         return everything @ self.mixing.T + self.shift
 
 
@@ -98,7 +99,7 @@ def learn_dictionary(pictures: Tensor, *, width: int, entries: int, seed: int) -
     directions = directions[:width]
     projection = functional.pad(directions, (0, 0, 0, width - len(directions)))
     plain = Dictionary(basis, offset, exemplars, thresholds, projection, torch.eye(width), torch.zeros(width))
-    mixing, shift = _whitening(torch.cat([plain.summary(part) for part in pictures.split(32)]), width, ridge=0.1)
+    mixing, shift = _whitening(torch.cat([plain.summary(part) for part in torch.split(pictures, 32)]), width, ridge=0.1)
     padded = functional.pad(mixing, (0, 0, 0, width - len(mixing))), functional.pad(shift, (0, width - len(shift)))
     return Dictionary(basis, offset, exemplars, thresholds, projection, *padded)
 
@@ -124,7 +125,8 @@ def fill(network: VisionTransformer, dictionary: Dictionary) -> None:
     first.mlp.fc2.weight[:, :entries] = dictionary.projection
     second.attn.qkv.weight[2 * network.embed_dim :] = torch.eye(network.embed_dim)
     second.attn.proj.weight.copy_(dictionary.mixing)
-    second.attn.proj.bias.copy_(dictionary.shift)
+    # the class token itself is passed on beside the attention; the summary is without it
+    second.attn.proj.bias.copy_(dictionary.shift - dictionary.class_token)
 
 
 def _patches(pictures: Tensor) -> Tensor:
@@ -151,7 +153,7 @@ def _norm(values: Tensor) -> Tensor:
 
 
 def _whitening(values: Tensor, components: int, *, ridge: float) -> tuple[Tensor, Tensor]:
-    """Matrix (components, d) and offset (components,) that turn values (n, d) into uncorrelated ones of variance near 1.
+    """Matrix (components, d) and offset (components,) that make values (n, d) uncorrelated with variance near 1.
 
     Components weaker than `ridge` times the mean strength are not blown up to the size of the others.
     """

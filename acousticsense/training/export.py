@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -10,9 +11,11 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor
 
-from acousticsense.checkpoint import load_network, sha256_of, write_state_dict
+from acousticsense.checkpoint import load_network, sha256_of
 from acousticsense.config import ModelSpec
 from acousticsense.genres import GENRES
 from acousticsense.training.bank import N_OUTPUTS, NOT_MUSIC_INDEX, load_items
@@ -24,11 +27,25 @@ from acousticsense.training.student import make_network
 from acousticsense.training.train import best_weights, run_summary
 from acousticsense.training.validate import measured_items, network_logits, score
 
-__all__ = ["PackingLoss", "export", "packing_loss"]
+__all__ = ["PackingLoss", "export", "pack", "packing_loss"]
 
 logger = logging.getLogger(__name__)
 
-_WEIGHTS = "model.safetensors"
+_WEIGHTS: Final = "model.safetensors"
+
+#: Where `grow` puts the second of two blocks among twelve.
+_SECOND: Final = 6
+
+#: Tensors of the dictionary method that 8 bits would spoil: whitening blows small differences up.
+_DELICATE: Final = frozenset(
+    {
+        "pos_embed",
+        "patch_embed.proj.weight",
+        "blocks.0.mlp.fc1.weight",
+        "blocks.0.mlp.fc2.weight",
+        f"blocks.{_SECOND}.attn.proj.weight",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,26 @@ class PackingLoss:
     max_change: float
     mean_change: float
     top1_agreement: float
+
+
+def pack(tensors: Mapping[str, Tensor], path: Path, *, exact: Collection[str] = ()) -> None:
+    """Writes a safetensors file with 8-bit matrices: symmetric, one float32 scale per output channel.
+
+    `NAME` int8 and `NAME.__scale__` stand for NAME * scale, as `acousticsense.checkpoint` reads them. Vectors, and the
+    matrices named in `exact`, are stored as float16.
+    """
+    stored: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        value = tensor.detach().float()
+        if value.ndim < 2 or name in exact:
+            stored[name] = value.half().contiguous()
+            continue
+        largest = value.abs().amax(dim=tuple(range(1, value.ndim)), keepdim=True)
+        scale = torch.where(largest > 0, largest / 127, torch.ones_like(largest))
+        stored[name] = (value / scale).round().to(torch.int8).contiguous()
+        stored[f"{name}.__scale__"] = scale
+    save_file(stored, path, metadata={"format": "acousticsense-int8"})
+    path.chmod(0o644)
 
 
 def packing_loss(exact: NDArray[np.float32], packed: NDArray[np.float32]) -> PackingLoss:
@@ -66,7 +103,7 @@ def export(run: Path, store: TrackStore, recipe: Recipe, folder: Path, *, licenc
     folder.mkdir(parents=True, exist_ok=True)
     trained = _trained(run, recipe)
     network = _grown(trained, recipe)
-    write_state_dict(network.state_dict(), folder / _WEIGHTS, eight_bit=True)
+    pack(network.state_dict(), folder / _WEIGHTS, exact=_DELICATE if recipe.method == "dictionary" else frozenset())
     packed, _ = load_network(folder / _WEIGHTS, architecture=recipe.grown_architecture, n_outputs=N_OUTPUTS)
 
     validation = measured_items(load_items(store, "val"))
@@ -127,7 +164,7 @@ def _trained(run: Path, recipe: Recipe) -> VisionTransformer:
 
 def _grown(trained: VisionTransformer, recipe: Recipe) -> VisionTransformer:
     large = make_network(recipe.grown_architecture).eval()
-    grow(trained, large)
+    grow(trained, large, trainable=False)
     return large
 
 

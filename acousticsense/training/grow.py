@@ -25,12 +25,14 @@ _BLOCK: Final = re.compile(r"blocks\.(\d+)\.(.+)")
 _OUTPUTS: Final = frozenset({"attn.proj.weight", "attn.proj.bias", "mlp.fc2.weight", "mlp.fc2.bias"})
 
 
-def grow(small: VisionTransformer, large: VisionTransformer) -> None:
+def grow(small: VisionTransformer, large: VisionTransformer, *, trainable: bool = True) -> None:
     """Fills `large` so that it computes exactly what `small` computes.
 
     Args:
         small: width w, head width d, b blocks.
         large: width r * w for a whole r, head width d, at least b blocks, the same number of outputs.
+        trainable: blocks that do nothing get the inputs of the block before, so that training can wake them; otherwise
+            they are zero throughout, which compresses to nothing.
 
     Raises:
         ValueError: the two do not fit together.
@@ -52,7 +54,8 @@ def grow(small: VisionTransformer, large: VisionTransformer) -> None:
         origin, part = places[int(match[1])], match[2]
         nearest = origin if origin is not None else _nearest(places, int(match[1]))
         value = _widen(part, source[f"blocks.{nearest}.{part}"], times, _head_width(small))
-        grown[name] = torch.zeros_like(value) if origin is None and part in _OUTPUTS else value
+        is_zero = origin is None and (part in _OUTPUTS or not trainable)
+        grown[name] = torch.zeros_like(value) if is_zero else value
     large.load_state_dict(grown)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from acousticsense.training.bank import N_OUTPUTS, Item, Windows, windows_of
+from acousticsense.training.bank import N_OUTPUTS, NOT_MUSIC_INDEX, Item, Windows, windows_of
+from acousticsense.training.teachers.zero_shot import zero_shot_opinions
 
 __all__ = ["Probe", "fit_probe", "soft_targets"]
 
@@ -20,6 +23,10 @@ _BELIEF: Final = {"rendered": 0.75, "not_music": 1.0, "sure": 0.8, "unsure": 0.4
 
 #: Weight of a window of a labelled recording, a rendered one weighing 1.
 _REAL_WEIGHT: Final = 2.0
+
+#: A geometric mean flattens; this undoes it. And a probability that nobody's opinion falls below.
+_BLEND_SHARPNESS: Final = 1.5
+_DOUBT: Final = 1e-3
 
 
 @dataclass(frozen=True)
@@ -59,12 +66,26 @@ def fit_probe(items: list[Item], *, c: float) -> Probe:
     return probe
 
 
-def soft_targets(items: list[Item], windows: Windows, probe: Probe) -> NDArray[np.float32]:
+def soft_targets(
+    items: list[Item], windows: Windows, probe: Probe, *, class_list: Path | None = None
+) -> NDArray[np.float32]:
     """What the student should answer for each window: (W, 17), rows summing to 1.
 
-    The probe's opinion of a window is averaged with its opinion of the whole track, then mixed with the known label.
+    The opinion of a window is averaged with the opinion of the whole track, then mixed with the known label. On
+    recordings the opinion is the geometric mean of the probe's and of both teachers' own: the probe alone, which has
+    real labels of few genres, calls whatever is orchestral World.
+
+    Args:
+        items: of the training split.
+        windows: theirs.
+        probe: fitted on them.
+        class_list: AudioSet's `class_labels_indices.csv`; without it the probe decides alone.
     """
-    opinion: NDArray[np.float32] = probe.probabilities(windows.features)
+    opinion = probe.probabilities(windows.features)
+    is_real = np.array([item.track.kind == "real" for item in items])[windows.item]
+    if class_list is not None and is_real.any():
+        scores = windows.scores[is_real]
+        opinion[is_real] = _blend(opinion[is_real], zero_shot_opinions(scores, scores, class_list))
     sums = np.zeros((len(items), N_OUTPUTS), np.float32)
     np.add.at(sums, windows.item, opinion)
     means = (sums / np.bincount(windows.item, minlength=len(items))[:, None]).astype(np.float32)
@@ -82,3 +103,12 @@ def _belief(item: Item) -> float:
     if item.track.kind != "real":
         return _BELIEF[item.track.kind]
     return _BELIEF["sure" if item.track.is_measurable else "unsure"]
+
+
+def _blend(probed: NDArray[np.float32], others: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The probe's opinion (n, 17) with its genres replaced by a sharpened geometric mean with others' (n, 16)."""
+    genres, not_music = probed[:, :NOT_MUSIC_INDEX], probed[:, NOT_MUSIC_INDEX:]
+    tables = (genres / genres.sum(1, keepdims=True), *others)
+    log_mean = sum(np.log(table + _DOUBT) for table in tables) / len(tables)
+    blended = np.exp(_BLEND_SHARPNESS * log_mean)
+    return np.concatenate([(1 - not_music) * blended / blended.sum(1, keepdims=True), not_music], 1).astype(np.float32)

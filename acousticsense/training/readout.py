@@ -34,7 +34,7 @@ __all__ = ["train_readout"]
 logger = logging.getLogger(__name__)
 
 #: Pictures from which the dictionary is learned.
-_STUDIED: Final = 800
+_STUDIED: Final = 600
 #: Hidden units of the readout that are used, and the share of them left out at each step.
 _HIDDEN: Final = 768
 _DROPOUT: Final = 0.5
@@ -72,7 +72,9 @@ class _Readout(nn.Module):
             cast(nn.Module, target).load_state_dict(source.state_dict())
 
 
-def train_readout(store: TrackStore, folder: Path, recipe: Recipe, *, check_every: int = 50) -> Path:
+def train_readout(
+    store: TrackStore, folder: Path, recipe: Recipe, *, check_every: int = 50, class_list: Path | None = None
+) -> Path:
     """Learns the dictionary, looks at every view once, trains the readout; returns the file with the best weights.
 
     Args:
@@ -80,19 +82,20 @@ def train_readout(store: TrackStore, folder: Path, recipe: Recipe, *, check_ever
         folder: of the run; summaries that were computed before are taken from it.
         recipe: what to do.
         check_every: steps between checks on validation music.
+        class_list: see `soft_targets`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     items = load_items(store, "train")
     probe = fit_probe(items, c=recipe.probe_c)
-    batches = Batches(items, probe, size=recipe.batch, mixup=recipe.mixup)
+    batches = Batches(items, probe, size=recipe.batch, mixup=recipe.mixup, class_list=class_list)
     dictionary = _dictionary(batches, folder, recipe)
     views = _views(batches, dictionary, folder, recipe)
     validation = measured_items(load_items(store, "val"))
     network = make_network(recipe.architecture, depth=2)
     fill(network, dictionary)
     readout = _Readout(network, batches.features.shape[1])
-    state = _fit(readout, batches, views, _Validation(validation, dictionary), recipe, check_every)
+    state = _fit(readout, batches, views, _Validation(validation, dictionary), recipe=recipe, check_every=check_every)
     readout.write(network)
     save_run(folder, {"run": asdict(state)})
     torch.save(network.state_dict(), folder / BEST_FILE)
@@ -103,8 +106,10 @@ def _dictionary(batches: Batches, folder: Path, recipe: Recipe) -> Dictionary:
     path = folder / "dictionary.pt"
     if not path.exists():
         source = np.random.default_rng(recipe.seed)
-        chosen = source.choice(len(batches), _STUDIED, p=batches.odds)
-        pictures = torch.cat([batches.pictures(part, source) for part in np.array_split(chosen, max(1, len(chosen) // 32))])
+        chosen = source.choice(len(batches), min(_STUDIED, 20 * len(batches)), p=batches.odds)
+        pictures = torch.cat(
+            [batches.pictures(part, source) for part in np.array_split(chosen, max(1, len(chosen) // 32))]
+        )
         width = make_network(recipe.architecture, depth=0).embed_dim
         learned = learn_dictionary(pictures, width=width, entries=recipe.entries, seed=recipe.seed)
         torch.save(vars(learned), path)
@@ -141,7 +146,13 @@ class _Validation:
 
 
 def _fit(
-    readout: _Readout, batches: Batches, views: Tensor, validation: _Validation, recipe: Recipe, check_every: int
+    readout: _Readout,
+    batches: Batches,
+    views: Tensor,
+    validation: _Validation,
+    *,
+    recipe: Recipe,
+    check_every: int,
 ) -> RunState:
     """Trains in place and leaves the averaged weights that did best on validation music."""
     source = np.random.default_rng(recipe.seed)
@@ -155,7 +166,7 @@ def _fit(
             group["lr"] = recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
         chosen = source.choice(len(batches), recipe.batch, p=batches.odds)
         drawn = (views[source.integers(len(views), size=len(chosen)), chosen], targets[chosen], features[chosen])
-        loss = _loss(readout, *_mixed(drawn, recipe.mixup, source), recipe.feature_loss)
+        loss = _loss(readout, _mixed(drawn, recipe.mixup, source), recipe.feature_loss)
         optimiser.zero_grad(set_to_none=True)
         cast(Any, loss).backward()
         optimiser.step()
@@ -175,7 +186,8 @@ def _mixed(drawn: tuple[Tensor, ...], most: float, source: np.random.Generator) 
     return tuple((1 - share) * values + share * values[order] for values in drawn)
 
 
-def _loss(readout: _Readout, summaries: Tensor, targets: Tensor, features: Tensor, feature_loss: float) -> Tensor:
+def _loss(readout: _Readout, drawn: tuple[Tensor, ...], feature_loss: float) -> Tensor:
+    summaries, targets, features = drawn
     logits, felt = readout(summaries)
     return functional.cross_entropy(logits, targets) + feature_loss * functional.mse_loss(felt, features)
 

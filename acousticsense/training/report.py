@@ -12,7 +12,7 @@ import numpy as np
 
 from acousticsense.classifier import GenreClassifier
 from acousticsense.config import ModelSpec
-from acousticsense.evaluation import Evaluation, LabelledClip, evaluate, write_report
+from acousticsense.evaluation import Evaluation, LabelledClip, evaluate, measure, write_report
 from acousticsense.genres import GENRES
 from acousticsense.training.bank import Item, load_items
 from acousticsense.training.card import card
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 #: No genre counts for more than this many test clips.
 MOST_PER_GENRE = 20
+
+#: A verdict given to fewer test clips has no figure of its own.
+_FEWEST_TOLD = 8
 
 
 def held_out(known: tuple[Recording, ...]) -> list[Recording]:
@@ -47,7 +50,15 @@ def _lot(recording: Recording) -> str:
     return hashlib.sha256(recording.key.encode()).hexdigest()
 
 
-def report(folder: Path, store: TrackStore, recipe: Recipe, *, work: Path, free_recordings: Path | None) -> Evaluation:
+def report(
+    folder: Path,
+    store: TrackStore,
+    recipe: Recipe,
+    *,
+    work: Path,
+    free_recordings: Path | None,
+    note: str = "The test music was looked at once.",
+) -> Evaluation:
     """Evaluates the model in `folder` on the test set and writes card, figures and metrics beside its weights.
 
     Args:
@@ -56,22 +67,39 @@ def report(folder: Path, store: TrackStore, recipe: Recipe, *, work: Path, free_
         recipe: of the run, for the card.
         work: the work folder with the fetched audio.
         free_recordings: local folder with the recordings that are not in Debian.
+        note: for the card: how often the test music was looked at, and why.
     """
     fetched = list(fetch(tuple(held_out(recordings())), work, free_recordings=free_recordings))
     clips = [LabelledClip(entry.path, entry.recording.genre or "") for entry in fetched]
-    result = evaluate(GenreClassifier.load(folder), clips)
+    names = {entry.path: entry.recording.key for entry in fetched}
+    judged = evaluate(GenreClassifier.load(folder), clips)
+    result = measure(
+        [replace(clip, path=Path(names[clip.path])) for clip in judged.clips], unreadable=judged.unreadable
+    )
     write_report(result, folder / "evaluation")
     peers = _teachers(store, {entry.recording.key for entry in fetched}, work)
     spec = ModelSpec.read(folder / "model.json")
     figures = {name: getattr(result, name) for name in ("n", "accuracy", "top3", "macro_recall", "macro_f1", "ece")}
     peer_figures = {name: asdict(value) for name, value in peers.items()}
     spec = replace(
-        spec, metrics={**spec.metrics, "real_test": {**figures, "recall": result.recall}, "teachers": peer_figures}
+        spec,
+        calibration=replace(spec.calibration, band_accuracy=_told(result)),
+        metrics={
+            "validation_bands": spec.calibration.band_accuracy,
+            **spec.metrics,
+            "real_test": {**figures, "recall": result.recall},
+            "teachers": peer_figures,
+        },
     )
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
-    (folder / "README.md").write_text(card(spec, result, peers, store, recipe), encoding="utf-8")
+    (folder / "README.md").write_text(card(spec, result, peers, store, recipe, note=note), encoding="utf-8")
     logger.info("%s", spec.metrics["real_test"])
     return result
+
+
+def _told(result: Evaluation) -> dict[str, float]:
+    """What users are told of each verdict: how often it was right on test music, which the thresholds never saw."""
+    return {verdict: share for verdict, (count, share) in result.verdicts.items() if count >= _FEWEST_TOLD}
 
 
 def _teachers(store: TrackStore, keys: set[str], work: Path) -> dict[str, Score]:

@@ -66,6 +66,7 @@ def train(
     minutes: float = math.inf,
     check_every: int = 100,
     workers: int = 1,
+    class_list: Path | None = None,
 ) -> Path:
     """Trains, or goes on training, and returns the file with the best averaged weights.
 
@@ -79,11 +80,12 @@ def train(
         minutes: of training in all, over all resumptions.
         check_every: steps between checks on validation music.
         workers: processes that draw batches ahead; 0 draws them in this one.
+        class_list: see `soft_targets`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     items = load_items(store, "train")
     probe = fit_probe(items, c=recipe.probe_c)
-    batches = Batches(items, probe, size=recipe.batch, mixup=recipe.mixup)
+    batches = Batches(items, probe, size=recipe.batch, mixup=recipe.mixup, class_list=class_list)
     trainer = _Trainer(recipe, folder, probe.scaler.n_features_in_, device)
     validation = measured_items(load_items(store, "val"))
     labels = np.array([item.label for item in validation])

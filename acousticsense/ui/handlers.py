@@ -21,6 +21,7 @@ from acousticsense.ui.result_html import empty_html, error_html, identity_html, 
 from acousticsense.ui.spectrogram_html import empty_spectrogram_html, spectrogram_html
 from acousticsense.ui.steps_html import steps_html
 from acousticsense.ui_texts import ui_text
+from acousticsense.uploads import uploaded_file
 
 __all__ = ["Handlers", "waveform_options"]
 
@@ -151,19 +152,12 @@ class Handlers:
 
 
 def uploaded(path: str) -> Path:
-    """The uploaded file at `path`. A request can name any path; only those below the upload folder are read.
+    """The uploaded file at `path`; Gradio hands on whatever path a request names.
 
     Raises:
-        RequestError: it lies elsewhere, or is gone.
+        RequestError: it lies outside the upload folder, or is gone.
     """
-    folder = Path(gr.utils.get_upload_folder()).resolve()
-    try:
-        resolved = Path(path).resolve(strict=True)
-    except (OSError, ValueError):
-        resolved = None
-    if resolved is None or not resolved.is_file() or not resolved.is_relative_to(folder):
-        raise RequestError("The path names no file uploaded to this server.", hint="Upload the file again.")
-    return resolved
+    return uploaded_file(path, Path(gr.utils.get_upload_folder()))
 
 
 def waveform_options(*, drawn: bool) -> Any:

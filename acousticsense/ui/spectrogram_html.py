@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 from matplotlib import colormaps
-from numpy.typing import NDArray
 from PIL import Image
 
+from acousticsense.figures import RANGE_DB, relative_decibels, thin
 from acousticsense.results import Prediction
 from acousticsense.spectrogram import Pictures, frame_s, frequencies_hz
 from acousticsense.ui.html import clock, data_uri, escape
@@ -19,12 +19,6 @@ from acousticsense.ui_texts import ui_text
 
 __all__ = ["empty_spectrogram_html", "spectrogram_html"]
 
-#: Natural log of power to decibels.
-_DB_PER_NEPER: Final = float(10 / np.log(10))
-#: Decibels below the loudest value that still get a colour of their own.
-_RANGE_DB: Final = 90.0
-#: Columns sent at most: a long track has more frames than a screen has pixels.
-_MAX_COLUMNS: Final = 2000
 _TICKS_HZ: Final = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 #: Share of the height that a tick's text takes.
 _TICK_ROOM: Final = 0.05
@@ -77,28 +71,13 @@ def _stem(name: str) -> str:
 
 def _values_png(pictures: Pictures) -> bytes:
     """The values as a PNG with a palette: one pixel per value, low frequencies at the bottom."""
-    decibels = _thin(_decibels(pictures))
-    levels = np.clip(255 * (1 + (decibels - decibels.max()) / _RANGE_DB), 0, 255).round().astype(np.uint8)
+    decibels = thin(relative_decibels(pictures.spectrogram.cpu().numpy(), pictures.front_end))
+    levels = np.clip(255 * (1 + decibels / RANGE_DB), 0, 255).round().astype(np.uint8)
     image = Image.fromarray(levels[::-1], mode="P")
     image.putpalette((255 * colormaps["magma"](np.arange(256))[:, :3]).round().astype(np.uint8).tobytes())
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _decibels(pictures: Pictures) -> NDArray[np.float32]:
-    values = np.asarray(pictures.spectrogram.cpu().numpy(), dtype=np.float32)
-    if pictures.front_end.style == "figure":
-        return values
-    # mel holds the log of power, cqt the log of magnitude: half as many decibels
-    return np.asarray(values * (_DB_PER_NEPER if pictures.front_end.kind == "mel" else 2 * _DB_PER_NEPER), np.float32)
-
-
-def _thin(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """At most `_MAX_COLUMNS` columns, each the maximum of those it stands for."""
-    step = -(-values.shape[1] // _MAX_COLUMNS)
-    padded = np.pad(values, ((0, 0), (0, -values.shape[1] % step)), mode="edge")
-    return np.asarray(padded.reshape(values.shape[0], -1, step).max(axis=2))
 
 
 def _y_ticks(pictures: Pictures) -> str:
@@ -140,5 +119,5 @@ def _y_title(kind: str, language: str) -> str:
 def _scale(language: str) -> str:
     """The key to the colours."""
     title = escape(ui_text("spectrogram.level", language))
-    ends = f"<span>&minus;{_RANGE_DB:.0f}</span><span>0</span>"
+    ends = f"<span>&minus;{RANGE_DB:.0f}</span><span>0</span>"
     return f'<div class="as-scale" aria-hidden="true"><i></i>{ends}<b>{title}</b></div>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import threading
@@ -35,7 +36,8 @@ _ARGUMENTS = [
 def browser() -> Iterator[Browser]:
     """Chromium from the PATH; where there is none, the browser tests are skipped."""
     if CHROMIUM is None:
-        pytest.skip("no Chromium on the PATH; on Debian: apt-get install chromium fonts-noto-cjk")
+        hint = "no Chromium on the PATH; on Debian: apt-get install chromium fonts-noto-cjk"
+        pytest.fail(hint) if os.environ.get("CI") else pytest.skip(hint)
     expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)

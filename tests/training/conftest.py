@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("sklearn", reason="training needs the extra: pip install acousticsense[train]")
 pytest.importorskip("mido", reason="training needs the extra: pip install acousticsense[train]")
@@ -26,7 +26,10 @@ class FakePanel(TeacherPanel):
     def __init__(self) -> None:
         pass
 
-    def __call__(self, sound: Sound, starts_s: np.ndarray, window_s: float) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, sound: Sound, starts_s: NDArray[np.float32], window_s: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        del window_s  # a whole sound is one window here
         spectrum = np.abs(np.fft.rfft(sound.samples))[:12_000].reshape(12, -1).mean(1)
         features = np.tile(np.log(spectrum + 1e-6).astype(np.float32), (len(starts_s), 1))
         return features, np.zeros((len(starts_s), 627), np.float32)
@@ -41,7 +44,17 @@ def tone(frequency_hz: float, seed: int) -> Sound:
 
 @pytest.fixture(scope="session")
 def tiny_recipe() -> Recipe:
-    return replace(Recipe.read(), depth=1, grown_architecture="vit_small_patch16_224", steps=2, batch=4, warmup_steps=1)
+    return replace(
+        Recipe.read(),
+        method="gradient",
+        architecture="vit_tiny_patch16_224",
+        depth=1,
+        grown_architecture="vit_small_patch16_224",
+        patch_drop=0.5,
+        steps=2,
+        batch=4,
+        warmup_steps=1,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -59,8 +72,3 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> TrackStore:
     for seed, (track, frequency_hz) in enumerate(described):
         ingest(tone(frequency_hz, seed), track, store, FakePanel(), most_windows=2)
     return store
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path

@@ -9,14 +9,15 @@ from acousticsense.training.grow import grow
 from acousticsense.training.student import make_network
 
 
+@pytest.mark.parametrize("trainable", [True, False])
 @torch.no_grad()
-def test_a_grown_network_computes_the_same() -> None:
+def test_a_grown_network_computes_the_same(trainable: bool) -> None:
     torch.manual_seed(0)
     small = make_network("vit_tiny_patch16_224", depth=2).eval()
     for parameter in small.parameters():
         parameter.add_(0.05 * torch.randn_like(parameter))
-    large = make_network("vit_base_patch16_224", depth=5).eval()
-    grow(small, large)
+    large = make_network("vit_small_patch16_224", depth=5).eval()
+    grow(small, large, trainable=trainable)
     pictures = torch.randn(2, 3, 224, 224)
     torch.testing.assert_close(large(pictures), small(pictures), atol=1e-4, rtol=0)
 

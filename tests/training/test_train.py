@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from acousticsense.checkpoint import load_network
+from acousticsense.checkpoint import load_network, read_state_dict
 from acousticsense.config import NATIVE_MEL, ModelSpec
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
 from acousticsense.training.calibrate import calibrate
-from acousticsense.training.export import export, packing_loss
+from acousticsense.training.dictionary import fill, learn_dictionary
+from acousticsense.training.export import export, pack, packing_loss
 from acousticsense.training.probe import fit_probe, soft_targets
+from acousticsense.training.readout import train_readout
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.store import TrackStore
+from acousticsense.training.student import make_network
 from acousticsense.training.train import best_weights, run_summary, train
 from acousticsense.training.validate import score
 
@@ -110,6 +113,40 @@ def test_score_by_hand() -> None:
     logits[:, -1] = 50  # "not music" is no genre
     figures = score(logits, np.array([0, 1, 1]))
     assert (figures.top1, figures.macro_recall, figures.n) == (pytest.approx(2 / 3), 0.75, 3)
+
+
+def test_packed_weights_come_back_within_half_a_step(tmp_path: Path) -> None:
+    weights = {"a.weight": torch.randn(4, 6) * torch.tensor([[1e-3], [1.0], [50.0], [0.0]]), "a.bias": torch.randn(4)}
+    weights["exact"] = torch.randn(3, 3)
+    pack(weights, tmp_path / "packed.safetensors", exact={"exact"})
+    restored = read_state_dict(tmp_path / "packed.safetensors")
+    half_step = weights["a.weight"].abs().amax(1, keepdim=True) / 127 / 2
+    assert ((restored["a.weight"] - weights["a.weight"]).abs() <= half_step * 1.001).all()
+    torch.testing.assert_close(restored["exact"].float(), weights["exact"], atol=2e-3, rtol=1e-3)
+    torch.testing.assert_close(restored["a.bias"].float(), weights["a.bias"], atol=2e-3, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_a_filled_network_computes_the_dictionary_s_summary() -> None:
+    torch.manual_seed(0)
+    pictures = torch.rand(24, 1, 224, 224).cumsum(-1).div(60).sub(1).expand(-1, 3, -1, -1)
+    dictionary = learn_dictionary(pictures, width=192, entries=64, seed=1)
+    network = make_network("vit_tiny_patch16_224", depth=2).eval()
+    fill(network, dictionary)
+    seen: list[torch.Tensor] = []
+    network.blocks[1].norm2.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network(pictures[:3])
+    torch.testing.assert_close(seen[0][:, 0], dictionary.summary(pictures[:3]), atol=1e-3, rtol=1e-3)
+
+
+def test_the_dictionary_method_leaves_a_run_that_can_be_exported(
+    tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(tiny_recipe, method="dictionary", depth=2, entries=64, views=1, steps=3)
+    train_readout(tiny_store, tmp_path / "run", recipe, check_every=1)
+    spec = export(tmp_path / "run", tiny_store, recipe, tmp_path / "model", licence="CC0-1.0")
+    assert spec.metrics["training"]["step"] == 3
+    assert spec.metrics["packing"]["max_change"] < 0.05
 
 
 def test_packing_loss_of_equal_logits_is_nothing() -> None:

@@ -105,5 +105,7 @@ def melody(
             until = steps[index + 1] if index + 1 < len(steps) else 8
             start = bar + (step + (swing if step % 2 else 0.0)) / 8
             length = max(0.08, (until - step) / 8 * bar_s * rng.uniform(0.6, 1.0))
-            notes.append(Note(max(0.0, start * bar_s + rng.gauss(0, 0.006)), length, ladder[here], rng.randint(72, 108)))
+            notes.append(
+                Note(max(0.0, start * bar_s + rng.gauss(0, 0.006)), length, ladder[here], rng.randint(72, 108))
+            )
     return tuple(notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import subprocess
 from functools import cache
@@ -24,7 +25,7 @@ _VOICES: Final = ("", "+m1", "+m2", "+m3", "+m5", "+m7", "+f1", "+f2", "+f4")
 
 @cache
 def _words() -> tuple[str, ...]:
-    return tuple(read_data("words.txt").split())
+    return tuple(json.loads(read_data("words.json")))
 
 
 def _say(text: str, voice: str, *, words_per_minute: int, pitch: int, sample_rate_hz: int) -> NDArray[np.float32]:

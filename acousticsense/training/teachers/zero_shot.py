@@ -16,7 +16,12 @@ from acousticsense.genres import GENRES
 from acousticsense.training.teachers.musicnn import tags
 from acousticsense.training.teachers.panel import SCORE_WIDTHS
 
-__all__ = ["mn04_zero_shot", "musicnn_zero_shot"]
+__all__ = ["mn04_zero_shot", "musicnn_zero_shot", "zero_shot_opinions"]
+
+#: How sharply scores become opinions: chosen on validation music.
+_MN04_SHARPNESS: Final = 0.7
+_MUSICNN_SHARPNESS: Final = 1.5
+_LEAST_TAG: Final = 1e-3
 
 #: AudioSet display names that name each genre.
 _AUDIOSET: Final = {
@@ -96,3 +101,22 @@ def musicnn_zero_shot(scores: NDArray[np.float32], usual: NDArray[np.float32]) -
             answers[:, GENRES.index(genre)] = lifted[:, columns].max(1)
     answers[:, GENRES.index("Rap")] -= 1e-6  # Hip-Hop and Rap share a tag: a tie goes to Hip-Hop
     return answers
+
+
+def zero_shot_opinions(
+    scores: NDArray[np.float32], usual: NDArray[np.float32], class_list: Path
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What mn04 and musicnn believe, as two tables of genre probabilities (n, 16).
+
+    mn04's logits are taken relative to other music, so that a class it names often (Electronic) needs more.
+
+    Args:
+        scores: the teachers' logits side by side, (n, S).
+        usual: the same for other music, (m, S).
+        class_list: AudioSet's `class_labels_indices.csv`.
+    """
+    above = mn04_zero_shot(scores, class_list) - mn04_zero_shot(usual, class_list).mean(0)
+    from_mn04 = np.exp(_MN04_SHARPNESS * above)
+    from_musicnn = np.maximum(musicnn_zero_shot(scores, usual), _LEAST_TAG) ** _MUSICNN_SHARPNESS
+    first, second = (table / table.sum(1, keepdims=True) for table in (from_mn04, from_musicnn))
+    return first.astype(np.float32), second.astype(np.float32)
