@@ -84,9 +84,7 @@ def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
 def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
     class_list = options.work / "teachers" / "class_labels_indices.csv"
     if recipe.method == "dictionary":
-        train_readout(
-            store, options.work / "run", recipe, check_every=options.check_every, class_list=class_list
-        )
+        train_readout(store, options.work / "run", recipe, check_every=options.check_every, class_list=class_list)
         return
     train(
         store,
