@@ -148,6 +148,7 @@ prepare_uv() {
   local uv="$1" index cache
   index="${PIP_INDEX_URL:-$("$ENV_DIR/bin/python" -m pip config get global.index-url 2>/dev/null || true)}"
   if [ -n "$index" ]; then export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"; fi
+  export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" # a company's certificates are in the system's store, not in uv's
   cache="$("$uv" cache dir 2>/dev/null || true)"
   if ! mkdir -p "$cache" 2>/dev/null || [ ! -w "$cache" ] || [ "$(mount_of "$cache")" != "$(mount_of "$ENV_DIR")" ]; then
     export UV_CACHE_DIR="$ENV_DIR/.uv-cache"

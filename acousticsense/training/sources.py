@@ -112,5 +112,5 @@ def recordings() -> tuple[Recording, ...]:
             continue
         split = _split_of(row["package"], row["artist"])
         genre = row.pop("genre")
-        found.append(Recording(**row, genre=genre if genre in GENRES else None, split=split))  # type: ignore[arg-type]
+        found.append(Recording(**row, genre=genre if genre in GENRES else None, split=split))  # type: ignore[arg-type]  # columns are fields
     return tuple(found)

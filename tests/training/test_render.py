@@ -56,7 +56,7 @@ def test_midi_gives_back_what_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "maker"), [entry for entry in NOT_MUSIC if entry[0] != "speech"])
 def test_sounds_that_are_not_music_are_finite_and_not_clipped(name: str, maker: object) -> None:
-    sound = not_music(maker, random.Random(name), duration_s=1.0)  # type: ignore[arg-type]
+    sound = not_music(maker, random.Random(name), duration_s=1.0)  # type: ignore[arg-type]  # parametrized
     assert len(sound.samples) == SAMPLE_RATE_HZ
     assert np.isfinite(sound.samples).all()
     assert np.abs(sound.samples).max() <= 1.0

@@ -75,7 +75,7 @@ def _torchvision_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, value in state.items():
         is_gate = _GATE in name
         for old, new in _RENAMED:
-            name = name.replace(old, new)  # noqa: PLW2901
+            name = name.replace(old, new)  # noqa: PLW2901 - each replacement works on the last
         renamed[name] = value[:, :, None, None] if is_gate and name.endswith("weight") else value
     return renamed
 
