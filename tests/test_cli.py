@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,18 @@ def test_errors_are_one_sentence(arguments: list[str], sentence: str, capsys: py
     assert error.startswith("acousticsense: ")
     assert sentence in error
     assert "Traceback" not in error
+
+
+def test_a_server_without_a_model_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(tmp_path))
+    monkeypatch.setenv("ACOUSTICSENSE_MODEL", "")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert main(["serve", "--host", "127.0.0.1", "--port", str(port)]) == 1
+    assert "Copy the project's folder models/ there" in capsys.readouterr().err
 
 
 def test_a_wrong_command_is_a_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from acousticsense.genres import GENRES
 from acousticsense.training.teachers.musicnn import tags
 from acousticsense.training.teachers.panel import SCORE_WIDTHS
-from acousticsense.training.teachers.zero_shot import musicnn_zero_shot
+from acousticsense.training.teachers.zero_shot import _AUDIOSET, musicnn_zero_shot, zero_shot_opinions
 
 
 def test_each_tagger_has_fifty_different_tags() -> None:
@@ -27,3 +31,27 @@ def test_hip_hop_wins_the_tag_that_it_shares_with_rap() -> None:
     scores = usual[:1].copy()
     scores[0, SCORE_WIDTHS["mn04"] + tags("MSD_musicnn").index("Hip-Hop")] = 3.0
     assert GENRES[musicnn_zero_shot(scores, usual)[0].argmax()] == "Hip-Hop"
+
+
+@pytest.fixture
+def class_list(tmp_path: Path) -> Path:
+    """A class list in AudioSet's format with the classes that name genres, as many as mn04 has places for."""
+    path = tmp_path / "class_labels_indices.csv"
+    names = [name for group in _AUDIOSET.values() for name in group]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["index", "mid", "display_name"])
+        rows.writerows([index, f"/m/{index}", name] for index, name in enumerate(names))
+    return path
+
+
+def test_opinions_are_probabilities_relative_to_other_music(class_list: Path) -> None:
+    names = [name for group in _AUDIOSET.values() for name in group]
+    usual = np.full((3, sum(SCORE_WIDTHS.values())), -4.0, np.float32)
+    usual[:, names.index("Electronic music")] = 2.0
+    scores = usual[:1].copy()
+    scores[0, names.index("Reggae")] = 0.0
+    from_mn04, from_musicnn = zero_shot_opinions(scores, usual, class_list)
+    assert GENRES[from_mn04[0].argmax()] == "Reggae"
+    for table in (from_mn04, from_musicnn):
+        np.testing.assert_allclose(table.sum(1), 1, atol=1e-5)

@@ -11,13 +11,14 @@ import torch
 
 from acousticsense.checkpoint import load_network, read_state_dict
 from acousticsense.config import NATIVE_MEL, ModelSpec
+from acousticsense.genres import GENRES
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
 from acousticsense.training.calibrate import calibrate
 from acousticsense.training.dictionary import fill, learn_dictionary
 from acousticsense.training.export import export, pack, packing_loss
-from acousticsense.training.probe import fit_probe, soft_targets
+from acousticsense.training.probe import _blend, fit_probe, soft_targets
 from acousticsense.training.readout import train_readout
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.store import TrackStore
@@ -76,6 +77,16 @@ def test_targets_are_probabilities_and_believe_known_labels(tiny_store: TrackSto
     for index, item in enumerate(items):
         if item.label is not None:
             assert (targets[windows.item == index].argmax(1) == item.label).all()
+
+
+def test_the_teachers_own_opinions_move_the_probes() -> None:
+    probed = np.full((2, N_OUTPUTS), 1 / N_OUTPUTS, np.float32)
+    sure = np.full((2, len(GENRES)), 0.01, np.float32)
+    sure[:, GENRES.index("Classical")] = 0.85
+    blended = _blend(probed, (sure, sure))
+    np.testing.assert_allclose(blended.sum(1), 1, atol=1e-5)
+    assert (blended[:, : len(GENRES)].argmax(1) == GENRES.index("Classical")).all()
+    np.testing.assert_allclose(blended[:, -1], probed[:, -1])
 
 
 def test_a_batch_is_the_same_whenever_it_is_drawn(tiny_store: TrackStore) -> None:
