@@ -10,7 +10,7 @@ RUN /opt/uv/bin/uv pip install --no-cache --python /opt/acousticsense/bin/python
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="AcousticSense" \
     org.opencontainers.image.description="A song in, sixteen genre probabilities out" \
-    org.opencontainers.image.licenses="MIT"
+    org.opencontainers.image.licenses="MIT AND CC-BY-SA-4.0"
 RUN useradd --uid 10001 --create-home acousticsense
 COPY --from=packages /opt/acousticsense /opt/acousticsense
 WORKDIR /app

@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
 from acousticsense.audio import Source
 from acousticsense.classifier import GenreClassifier
+from acousticsense.errors import AcousticSenseError, RequestError
 
 __all__ = ["load_model", "predict_genre"]
 
@@ -45,12 +47,41 @@ def predict_genre(
 
     Raises:
         AudioError: not audio, over a limit, or nothing in it.
+        RequestError: an argument is out of range.
     """
+    if top_k < 1:
+        raise RequestError(f"top_k is {top_k}.", hint="Ask for 1 or more genres.")
     prediction = model.predict(path, duration_s=duration_sec, offset_s=offset_sec)
     return [(score.label, score.confidence) for score in prediction.top(top_k)]
 
 
-if __name__ == "__main__":
-    from acousticsense.cli import main
+def main() -> int:
+    """Prints what `predict_genre` returns for each file; 0 when all could be judged, else 1."""
+    parser = argparse.ArgumentParser(description="The genres of audio files, best first.")
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--model", help="name in models/, folder, file, or hub id")
+    parser.add_argument("--top-k", type=int, default=5)
+    parser.add_argument("--duration", type=float, default=10.0, help="seconds to judge (10)")
+    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+    options = parser.parse_args()
+    failed = False
+    try:
+        model = load_model(options.model)
+    except AcousticSenseError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for file in options.files:
+        try:
+            print(
+                predict_genre(
+                    model, file, top_k=options.top_k, duration_sec=options.duration, offset_sec=options.offset
+                )
+            )
+        except AcousticSenseError as error:
+            failed = True
+            print(f"{file}: {error}", file=sys.stderr)
+    return int(failed)
 
-    sys.exit(main(["predict", *sys.argv[1:]]))
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,3 +1,3 @@
-"""AcousticSense: a song in, sixteen calibrated genre probabilities out."""
+"""AcousticSense: a song in, sixteen genre probabilities out."""
 
 __version__ = "0.1.0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +68,7 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     app.add_middleware(_BodyLimit, max_bytes=int(service.settings.max_upload_mb * 2**20 * _BODY_PER_FILE_BYTE))
     app.add_exception_handler(AcousticSenseError, _error_response)
     app.add_exception_handler(HTTPException, _http_error_response)
+    app.add_exception_handler(Exception, _fault_response)
     _add_predict(app, service, upload_dir)
     _add_catalogue(app, service)
     _add_operations(app, service)
@@ -76,6 +78,7 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
 def _add_predict(app: FastAPI, service: PredictionService, upload_dir: Path) -> None:
     async def predict(request: HttpRequest) -> JSONResponse:
         """Judges one audio file: genre probabilities, verdict, health notes and a link to the spectrogram."""
+        service.refuse_if_full()
         source, fields, is_json = await _read_request(request, upload_dir)
         wanted = _parse(fields)
         analysis = await run_in_threadpool(service.analyse, source, wanted)
@@ -141,12 +144,12 @@ def models_payload(service: PredictionService) -> dict[str, Any]:
 
 def _add_operations(app: FastAPI, service: PredictionService) -> None:
     @app.get("/healthz")
-    def healthz() -> dict[str, str]:
+    async def healthz() -> dict[str, str]:
         """The process is alive."""
         return {"status": "ok"}
 
     @app.get("/readyz")
-    def readyz() -> JSONResponse:
+    async def readyz() -> JSONResponse:
         """The default model is loaded and warm, and the queue has room."""
         reason = service.ready()
         if reason:
@@ -190,14 +193,14 @@ async def _read_request(request: HttpRequest, upload_dir: Path) -> tuple[Source,
         return _file_of(form), {key: value for key, value in form.items() if isinstance(value, str)}, False
     if content_type == "application/json":
         try:
-            body = await request.json()
+            body = await run_in_threadpool(json.loads, await request.body())
         except ValueError as error:
             raise RequestError(f"The body is not JSON: {error}.") from error
         if not isinstance(body, dict) or not isinstance(body.get("data"), list) or not body["data"]:
             raise RequestError(
                 'The JSON body has no "data" list.', hint='Send {"data": ["data:audio/mpeg;base64,..."]}.'
             )
-        return _from_json(body["data"][0], upload_dir), body, True
+        return await run_in_threadpool(_from_json, body["data"][0], upload_dir), body, True
     raise RequestError(
         f"The content type is {content_type or 'missing'}.",
         hint='Send multipart/form-data with the file in the field "data", or JSON.',
@@ -249,11 +252,12 @@ def _from_data_uri(uri: str) -> bytes:
 def _parse(fields: Mapping[str, Any]) -> Request:
     """The optional fields of a request."""
     duration_s = _number(fields, "duration_s", float)
+    top_k = _number(fields, "top_k", int)
     return Request(
         model=str(fields.get("model") or ""),
         **({} if duration_s is None else {"duration_s": duration_s}),
         offset_s=_number(fields, "offset_s", float) or 0.0,
-        top_k=int(_number(fields, "top_k", int) or Request.top_k),
+        top_k=Request.top_k if top_k is None else int(top_k),
     )
 
 
@@ -284,6 +288,17 @@ def _http_error_response(_: HttpRequest, error: Exception) -> Response:
         raise error
     body = {"error": {"code": f"http_{error.status_code}", "message": str(error.detail), "hint": "See /docs."}}
     return JSONResponse(body, error.status_code, error.headers)
+
+
+def _fault_response(_: HttpRequest, error: Exception) -> Response:
+    """A fault of ours: logged by the server with its traceback, told without its inside."""
+    hint = "Try again; if it stays, report it with the server's log."
+    fault = {
+        "code": "internal_error",
+        "message": f"Something went wrong on the server ({type(error).__name__}).",
+        "hint": hint,
+    }
+    return JSONResponse({"error": fault}, 500)
 
 
 class _BodyLimit:

@@ -321,7 +321,8 @@ def _from_folder(folder: Path) -> ResolvedModel:
         raise CheckpointError(
             f"{folder} is not a model: expected {_SPEC_FILE}, or {_UPSTREAM_FILE} alone; weights found: {found}."
         )
-    return _from_file(weights_found)
+    found_file = _from_file(weights_found)
+    return replace(found_file, spec=replace(found_file.spec, name=folder.name))
 
 
 def _from_file(path: Path) -> ResolvedModel:

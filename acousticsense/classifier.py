@@ -78,7 +78,7 @@ class GenreClassifier:
         Args:
             reference: a name in the models folder, a folder, a .pt/.pth/.safetensors file or a hub id
                 ("hf:owner/repo/folder", "ms:..."); None is the default model.
-            device: "auto" takes the GPU when there is one.
+            device: "auto" is the device of the settings, and by default the GPU when there is one.
             settings: folders and limits; by default from the environment.
 
         Raises:
@@ -90,7 +90,12 @@ class GenreClassifier:
         settings = settings or Settings.from_env()
         resolved = resolve(reference or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
         network, spec = load_resolved(resolved)
-        return cls(network, spec, device=pick_device(device), limits=limits_of(settings))
+        return cls(
+            network,
+            spec,
+            device=pick_device(settings.device if device == "auto" else device),
+            limits=limits_of(settings),
+        )
 
     @property
     def info(self) -> ModelInfo:

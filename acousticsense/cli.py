@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from acousticsense import __version__
 from acousticsense.config import SpectrogramKind
-from acousticsense.errors import AcousticSenseError
+from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.genres import LABEL_SETS
 from acousticsense.payload import error_payload, prediction_payload
 from acousticsense.ports import check_port
@@ -211,8 +211,13 @@ def _import(options: argparse.Namespace) -> int:
 def _labels(text: str) -> tuple[str, ...]:
     if text in LABEL_SETS:
         return LABEL_SETS[text]
-    path = Path(text)
-    parts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
+    try:
+        is_file = "," not in text and Path(text).is_file()
+        parts = Path(text).read_text(encoding="utf-8").splitlines() if is_file else text.split(",")
+    except (OSError, ValueError) as error:
+        raise RequestError(
+            f"The labels cannot be read: {error}.", hint="Give a UTF-8 file, one label a line."
+        ) from error
     return tuple(part.strip() for part in parts if part.strip())
 
 

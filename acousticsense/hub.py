@@ -213,7 +213,7 @@ def _download(file: _RemoteFile, target: Path) -> None:
 def _transfer(file: _RemoteFile, part: Path) -> int | None:
     """Appends to `part` what it lacks; returns how long the whole should be, None when the server does not say."""
     offset = part.stat().st_size if part.is_file() else 0
-    if file.size is not None and offset >= file.size:
+    if file.size is None or offset >= file.size:  # without a size there is no telling whether the rest would fit
         part.unlink(missing_ok=True)
         offset = 0
     request = Request(file.url, headers={"Range": f"bytes={offset}-"} if offset else {})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -18,6 +20,7 @@ from swagger_ui_bundle import swagger_ui_path
 
 from acousticsense.api import create_api
 from acousticsense.catalog import Catalog, resolve
+from acousticsense.classifier import pick_device
 from acousticsense.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.ui import mount_ui
@@ -31,7 +34,10 @@ def create_app(settings: Settings) -> FastAPI:
     """The whole application; the default model is loaded in the background, see `/readyz`."""
     # Gradio reads its settings when uploads arrive; analytics would call the internet.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    upload_dir = Path(os.environ.setdefault("GRADIO_TEMP_DIR", tempfile.mkdtemp(prefix="acousticsense-uploads-")))
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="acousticsense-uploads-")
+        atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+    upload_dir = Path(os.environ["GRADIO_TEMP_DIR"])
     service = PredictionService(settings)
     app = create_api(service, upload_dir=upload_dir)
     _add_docs(app)
@@ -44,7 +50,9 @@ def serve(settings: Settings) -> None:
 
     Raises:
         UnknownModelError: the default model is not installed.
+        SettingsError: there is no such device.
     """
+    pick_device(settings.device)
     resolve(settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     shown = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
     _log.info("AcousticSense: http://%s:%d  (REST: /docs)", shown, settings.port)

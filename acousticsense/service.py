@@ -10,12 +10,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 from acousticsense.audio import Source
-from acousticsense.catalog import Catalog, CatalogEntry
+from acousticsense.catalog import DEFAULT_MODEL, Catalog, CatalogEntry
 from acousticsense.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier
-from acousticsense.errors import AcousticSenseError, OverloadError, RequestError, UnknownModelError
+from acousticsense.errors import AcousticSenseError, OverloadError, RequestError
 from acousticsense.figures import spectrogram_drawing
 from acousticsense.settings import Settings
 
@@ -50,7 +51,9 @@ class Gate:
     """Lets `concurrency` requests work and `queue_size` wait; one more is turned away at once."""
 
     def __init__(self, *, concurrency: int, queue_size: int) -> None:
-        self._places = threading.Semaphore(concurrency + queue_size)
+        self._limit = concurrency + queue_size
+        self._inside = 0
+        self._lock = threading.Lock()
         self._workers = threading.Semaphore(concurrency)
 
     @contextmanager
@@ -60,21 +63,25 @@ class Gate:
         Raises:
             OverloadError: the queue is full.
         """
-        if not self._places.acquire(blocking=False):
-            raise OverloadError("The server is busy and its queue is full.", hint="Try again in a few seconds.")
+        with self._lock:
+            self.refuse_if_full()
+            self._inside += 1
         try:
             with self._workers:
                 yield
         finally:
-            self._places.release()
+            with self._lock:
+                self._inside -= 1
+
+    def refuse_if_full(self) -> None:
+        """Raises OverloadError when the next request would be turned away."""
+        if self.full:
+            raise OverloadError("The server is busy and its queue is full.", hint="Try again in a few seconds.")
 
     @property
     def full(self) -> bool:
         """Whether the next request would be turned away."""
-        if self._places.acquire(blocking=False):
-            self._places.release()
-            return False
-        return True
+        return self._inside >= self._limit
 
 
 class PictureStore:
@@ -90,7 +97,7 @@ class PictureStore:
         """Keeps what draws a picture and returns its id (128 random bits)."""
         picture_id = secrets.token_urlsafe(16)
         with self._lock:
-            self._drawings[picture_id] = (time.monotonic() + self._ttl_s, draw)
+            self._drawings[picture_id] = (time.monotonic() + self._ttl_s, cache(draw))
             while len(self._drawings) > self._max_pictures:
                 self._drawings.popitem(last=False)
         return picture_id
@@ -136,8 +143,9 @@ class PredictionService:
         self.pictures = PictureStore(max_pictures=settings.max_pictures, ttl_s=settings.picture_ttl_s)
         self._gate = Gate(concurrency=settings.concurrency, queue_size=settings.queue_size)
         self._models: OrderedDict[str, GenreClassifier] = OrderedDict()
+        self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._failure: AcousticSenseError | None = None
+        self._failure = ""
         self._warm = False
 
     def warm_up(self) -> None:
@@ -147,13 +155,16 @@ class PredictionService:
             self._warm = True
             _log.info("default model is loaded and warm")
         except AcousticSenseError as error:
-            self._failure = error
+            self._failure = str(error)
             _log.error("the default model could not be loaded: %s", error)
+        except Exception as error:
+            self._failure = f"The default model could not be loaded: {error!r}"
+            raise
 
     def ready(self) -> str:
         """Empty when requests will be answered, else the reason why not."""
         if self._failure:
-            return str(self._failure)
+            return self._failure
         if not self._warm:
             return "The model is still loading."
         return "The queue is full." if self._gate.full else ""
@@ -165,19 +176,37 @@ class PredictionService:
             UnknownModelError: no such model is installed. Requests can't name files or hubs.
             CheckpointError: its weights cannot be used.
         """
-        if name and name not in {entry.name for entry in self.catalog.list()}:
-            self.catalog.spec(name)  # raises with the list of what there is
-            raise UnknownModelError(f"There is no model {name!r}.")
+        if name == (self.settings.model or DEFAULT_MODEL):
+            name = ""
+        if loaded := self._loaded(name):
+            return loaded
+        if name:
+            self.catalog.spec(name)  # raises for whatever is no name in the catalogue
         with self._loading:
-            if name not in self._models:
-                self._models[name] = GenreClassifier.load(
-                    name or None, device=self.settings.device, settings=self.settings
-                )
-            self._models.move_to_end(name)
-            others = [key for key in self._models if key]
-            for key in others[: -self.settings.max_loaded_models]:
-                del self._models[key]
-            return self._models[name]
+            if loaded := self._loaded(name):
+                return loaded
+            loaded = GenreClassifier.load(name or None, settings=self.settings)
+            with self._lock:
+                self._models[name] = loaded
+                others = [key for key in self._models if key]
+                for key in others[: -self.settings.max_loaded_models]:
+                    del self._models[key]
+        return loaded
+
+    def _loaded(self, name: str) -> GenreClassifier | None:
+        """The classifier if it is in memory; it is then the most recently used one. Never waits for a load."""
+        with self._lock:
+            if name in self._models:
+                self._models.move_to_end(name)
+            return self._models.get(name)
+
+    def refuse_if_full(self) -> None:
+        """Raises OverloadError before a body is read that could not be judged anyway."""
+        try:
+            self._gate.refuse_if_full()
+        except OverloadError as error:
+            self.counters.failure(error.code)
+            raise
 
     def models(self) -> tuple[CatalogEntry, ...]:
         """What is installed."""

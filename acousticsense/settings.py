@@ -51,7 +51,7 @@ class Settings:
     concurrency: int = 2
     queue_size: int = 32
     picture_ttl_s: int = 3600
-    max_pictures: int = 500
+    max_pictures: int = 200
     public_url: str = ""
 
     def __post_init__(self) -> None:
@@ -60,12 +60,13 @@ class Settings:
         for name in (
             "max_upload_mb",
             "max_clip_s",
+            "max_pcm_mb",
             "max_loaded_models",
             "concurrency",
             "picture_ttl_s",
             "max_pictures",
         ):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:  # so that NaN is refused too
                 raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be above 0.")
         if self.queue_size < 0:
             raise SettingsError(f"queue_size is {self.queue_size}.", hint="It must be 0 or more.")

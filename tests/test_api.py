@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -151,6 +152,7 @@ def test_files_outside_the_upload_folder_stay_private(client: TestClient, upload
         ({"offset_s": "inf"}, "offset_s is inf"),
         ({"top_k": "0.5"}, "top_k is '0.5'"),
         ({"top_k": "-1"}, "top_k is -1"),
+        ({"top_k": "0"}, "top_k is 0"),
     ],
 )
 def test_bad_options_are_named(client: TestClient, music_mp3: Path, fields: dict[str, str], message: str) -> None:
@@ -193,9 +195,10 @@ def test_a_file_over_the_limit_is_a_413(client: TestClient) -> None:
 
 
 def test_a_body_that_hides_its_length_is_stopped_too(client: TestClient) -> None:
-    chunks = (bytes(2**20) for _ in range(64))
+    part = b'--b\r\nContent-Disposition: form-data; name="data"; filename="song.mp3"\r\n\r\n'
+    chunks = itertools.chain([part], (bytes(2**20) for _ in range(64)))
     headers = {"content-type": "multipart/form-data; boundary=b"}
-    assert error_of(client.post("/api/predict", content=chunks, headers=headers))[0] in (400, 413)
+    assert error_of(client.post("/api/predict", content=chunks, headers=headers)) == (413, "audio_too_large")
 
 
 def test_an_offset_beyond_the_end_is_a_422(client: TestClient, music_mp3: Path) -> None:
@@ -315,6 +318,7 @@ def test_loaded_models_are_bounded(tiny_models: Path, tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(tiny_models / "tiny")
     service = PredictionService(Settings(models=tmp_path, model="one", max_loaded_models=1, device="cpu"))
     default, two = service.classifier(""), service.classifier("two")
+    assert service.classifier("one") is default
     assert service.classifier("two") is two
     service.classifier("three")
     assert service.classifier("two") is not two

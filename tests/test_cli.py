@@ -109,3 +109,19 @@ def test_import_checkpoint_then_predict(
     assert "matched" in capsys.readouterr().out
     assert main(["predict", "--model", "three", str(music_mp3), "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)["probabilities"]) == {"A", "B", "C"}
+
+
+def test_evaluate(music_mp3: Path, music_wav: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "clips.csv").write_text(f"path,genre\n{music_mp3},Jazz\n{music_wav},Rock\n", encoding="utf-8")
+    assert main(["evaluate", str(tmp_path / "clips.csv"), "--json", "--out", str(tmp_path / "report")]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 2
+    assert (tmp_path / "report" / "confusion.png").stat().st_size > 0
+
+
+def test_labels_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "labels.txt").write_bytes(b"\xff\xfe\xff")
+    (tmp_path / "mine.pth").write_bytes(b"")
+    for labels in (str(tmp_path / "labels.txt"), "x" * 5000):
+        arguments = [str(tmp_path / "mine.pth"), "--architecture", "resnet50", "--labels", labels, "--name", "n"]
+        assert main(["import-checkpoint", *arguments]) == 1
+        assert "Traceback" not in capsys.readouterr().err

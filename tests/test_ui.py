@@ -295,7 +295,7 @@ def test_a_link_out_of_the_upload_folder_is_not_followed(upload: Path) -> None:
 def test_a_long_track_has_no_waveform_in_the_browser(tmp_path: Path) -> None:
     short, long, odd = (tmp_path / name for name in ("short.wav", "long.wav", "odd.m4a"))
     soundfile.write(short, np.zeros(8_000), 8_000)
-    soundfile.write(long, np.zeros(1_000 * 901, dtype=np.int16), 1_000)
+    soundfile.write(long, np.zeros(8_000 * 901, dtype=np.int16), 8_000)
     odd.write_bytes(b"?")
     assert [is_long(path) for path in (short, long, odd)] == [False, True, False]
 

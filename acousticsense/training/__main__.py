@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     exporter = stages.add_parser("export", parents=[common], help="grow, pack in 8 bits, calibrate")
     exporter.set_defaults(run=_export)
     reporter = stages.add_parser("report", parents=[common], help="evaluate on the test music and write the card")
-    reporter.add_argument("--note", default="The test music was looked at once.", help="how often it was looked at")
+    reporter.add_argument("--note", required=True, help="how often it was looked at")
     reporter.set_defaults(run=_report)
     for stage in (exporter, reporter):
         stage.add_argument("--out", type=Path, required=True, help="the model's folder, e.g. models/vit_b_16_mel")

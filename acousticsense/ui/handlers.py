@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
-import soundfile
 
+from acousticsense.audio import read_clip
 from acousticsense.classifier import MODEL_DEFAULT, Duration
+from acousticsense.config import NATIVE_MEL
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.payload import prediction_payload
 from acousticsense.service import PredictionService, Request
@@ -173,9 +174,10 @@ def waveform_options(*, drawn: bool) -> Any:
 def is_long(path: Path) -> bool:
     """Whether a track is too long to have its waveform drawn in the browser."""
     try:
-        return float(soundfile.info(path).duration) > _WAVEFORM_MAX_S
-    except (OSError, RuntimeError):
-        return path.stat().st_size > _WAVEFORM_MAX_BYTES
+        duration_s = read_clip(path, duration_s=0.1, sample_rate_hz=NATIVE_MEL.sample_rate_hz).info.track_duration_s
+    except AcousticSenseError:
+        return False
+    return path.stat().st_size > _WAVEFORM_MAX_BYTES if duration_s is None else duration_s > _WAVEFORM_MAX_S
 
 
 def _path_of(audio: object) -> str:

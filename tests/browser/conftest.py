@@ -19,7 +19,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from acousticsense.server import create_app
 from acousticsense.settings import Settings
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
+)
 #: A busy machine is slow, not wrong.
 _PATIENCE_MS = 40_000
 
