@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense import __version__
@@ -72,6 +72,7 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     _add_predict(app, service, upload_dir)
     _add_catalogue(app, service)
     _add_operations(app, service)
+    _add_rest(app)
     return app
 
 
@@ -162,6 +163,15 @@ def _add_operations(app: FastAPI, service: PredictionService) -> None:
         return PlainTextResponse(_prometheus(service), media_type="text/plain; version=0.0.4")
 
 
+def _add_rest(app: FastAPI) -> None:
+    """Answers for whatever else is asked below /api: the page, mounted at /, would answer in another form."""
+
+    @app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    async def unknown(request: HttpRequest) -> None:
+        is_known = any(route.matches(request.scope)[0] is Match.PARTIAL for route in app.router.routes)
+        raise HTTPException(405 if is_known else 404)
+
+
 def _prometheus(service: PredictionService) -> str:
     counters = service.counters
     with counters.lock:
@@ -194,7 +204,7 @@ async def _read_request(request: HttpRequest, upload_dir: Path) -> tuple[Source,
     if content_type == "application/json":
         try:
             body = await run_in_threadpool(json.loads, await request.body())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RequestError(f"The body is not JSON: {error}.") from error
         if not isinstance(body, dict) or not isinstance(body.get("data"), list) or not body["data"]:
             raise RequestError(
@@ -245,7 +255,7 @@ def _from_data_uri(uri: str) -> bytes:
         raise RequestError("The audio is not a base64 data URI.", hint='It begins "data:audio/mpeg;base64,".')
     try:
         return base64.b64decode(encoded, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one
         raise RequestError(f"The data URI is not valid base64: {error}.") from error
 
 
@@ -266,7 +276,7 @@ def _number(fields: Mapping[str, Any], name: str, kind: Callable[[Any], float]) 
     if value in (None, ""):
         return None
     try:
-        return kind(value)
+        return kind(str(value))  # so that 2.7 is no whole number and true is no number
     except (TypeError, ValueError, OverflowError) as error:
         raise RequestError(f"{name} is {value!r}.", hint="Send a number.") from error
 

@@ -224,8 +224,9 @@ def _labels(text: str) -> tuple[str, ...]:
 def _evaluate(options: argparse.Namespace) -> int:
     from acousticsense.evaluation import evaluate, read_items, write_report
 
-    result = evaluate(_classifier(options), read_items(options.data))
+    items = read_items(options.data)
+    result = evaluate(_classifier(options), items)
     if options.out:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
-    return 0
+    return 1 if result.unreadable else 0

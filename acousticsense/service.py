@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +20,7 @@ from acousticsense.classifier import MODEL_DEFAULT, Analysis, Duration, GenreCla
 from acousticsense.errors import AcousticSenseError, OverloadError, RequestError
 from acousticsense.figures import spectrogram_drawing
 from acousticsense.settings import Settings
+from acousticsense.spectrogram import Pictures
 
 __all__ = ["Counters", "Gate", "PictureStore", "PredictionService", "Request"]
 
@@ -44,7 +46,7 @@ class Request:
         if not 0 <= self.offset_s <= 1e7:
             raise RequestError(f"offset_s is {self.offset_s}.", hint="Give seconds from the start, 0 or more.")
         if not 1 <= self.top_k <= 1000:
-            raise RequestError(f"top_k is {self.top_k}.", hint="Ask for 1 or more labels.")
+            raise RequestError(f"top_k is {self.top_k}.", hint="Ask for 1 to 1000 labels.")
 
 
 class Gate:
@@ -142,6 +144,7 @@ class PredictionService:
         self.counters = Counters()
         self.pictures = PictureStore(max_pictures=settings.max_pictures, ttl_s=settings.picture_ttl_s)
         self._gate = Gate(concurrency=settings.concurrency, queue_size=settings.queue_size)
+        self._workers = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="predict")
         self._models: OrderedDict[str, GenreClassifier] = OrderedDict()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
@@ -151,7 +154,7 @@ class PredictionService:
     def warm_up(self) -> None:
         """Loads the default model and answers once with it; a failure is kept for `ready`."""
         try:
-            spectrogram_drawing(self.classifier("").warm_up())()
+            spectrogram_drawing(self._workers.submit(self._warmed).result())()
             self._warm = True
             _log.info("default model is loaded and warm")
         except AcousticSenseError as error:
@@ -160,6 +163,9 @@ class PredictionService:
         except Exception as error:
             self._failure = f"The default model could not be loaded: {error!r}"
             raise
+
+    def _warmed(self) -> Pictures:
+        return self.classifier("").warm_up()
 
     def ready(self) -> str:
         """Empty when requests will be answered, else the reason why not."""
@@ -221,14 +227,16 @@ class PredictionService:
         started = time.perf_counter()
         try:
             with self._gate.enter():
-                analysis = self.classifier(request.model).analyse(
-                    source, duration_s=request.duration_s, offset_s=request.offset_s
-                )
+                # Always the same few threads: PyTorch and the allocator keep memory for every thread they ever saw.
+                analysis = self._workers.submit(self._judge, source, request).result()
         except AcousticSenseError as error:
             self.counters.failure(error.code)
             raise
         self.counters.success(time.perf_counter() - started)
         return analysis
+
+    def _judge(self, source: Source, request: Request) -> Analysis:
+        return self.classifier(request.model).analyse(source, duration_s=request.duration_s, offset_s=request.offset_s)
 
     def keep_picture(self, analysis: Analysis) -> str:
         """Keeps the clip's spectrogram for a later request and returns its id."""

@@ -126,6 +126,7 @@ def test_json_bodies(
         {"data": [{}]},
         {"data": ["song.mp3"]},
         {"data": ["data:audio/mpeg;base64,!!!"]},
+        {"data": ["data:audio/mpeg;base64,中"]},
         {"data": [{"path": "/etc/passwd"}]},
         {"data": [{"path": "nul\0byte"}]},
         {"data": [{"url": "http://127.0.0.1/song.mp3"}]},
@@ -153,6 +154,7 @@ def test_files_outside_the_upload_folder_stay_private(client: TestClient, upload
         ({"top_k": "0.5"}, "top_k is '0.5'"),
         ({"top_k": "-1"}, "top_k is -1"),
         ({"top_k": "0"}, "top_k is 0"),
+        ({"top_k": "2.7"}, "top_k is '2.7'"),
     ],
 )
 def test_bad_options_are_named(client: TestClient, music_mp3: Path, fields: dict[str, str], message: str) -> None:
@@ -168,7 +170,10 @@ def test_other_bodies_are_refused(client: TestClient) -> None:
     broken = {"content-type": "multipart/form-data"}
     assert error_of(client.post("/api/predict", content=b"x", headers=broken)) == (400, "bad_request")
     broken = {"content-type": "application/json"}
-    assert error_of(client.post("/api/predict", content=b"{", headers=broken)) == (400, "bad_request")
+    for content in (b"{", b"[" * 200_000):
+        assert error_of(client.post("/api/predict", content=content, headers=broken)) == (400, "bad_request")
+    assert error_of(client.get("/api/nope"))[0] == 404
+    assert error_of(client.delete("/api/models"))[0] == 405
     assert error_of(client.get("/api/predict"))[0] == 405
 
 

@@ -136,6 +136,13 @@ def test_a_taken_port_is_a_sentence(server_url: str, environ: dict[str, str]) ->
     assert "Traceback" not in done.stderr
 
 
+def test_wrong_routes_are_answered_in_the_form_of_the_api(server_url: str) -> None:
+    for method, path, status in (("GET", "/api/predict", 405), ("DELETE", "/api/models", 405), ("GET", "/api/x", 404)):
+        answer = requests.request(method, server_url + path, timeout=30)
+        assert answer.status_code == status
+        assert answer.json()["error"]["message"]
+
+
 def test_files_of_the_server_stay_private(server_url: str) -> None:
     for path in ("/gradio_api/file=/etc/passwd", f"/gradio_api/file={ROOT}/pyproject.toml"):
         assert requests.get(server_url + path, timeout=30).status_code in (403, 404)
