@@ -25,7 +25,7 @@ The default model of AcousticSense: a picture of ten seconds of music in, probab
 
 ## How good it is
 
-On **{n} real recordings that nothing was trained or tuned on**, of other artists and other packages than the training
+On **{n} real recordings kept out of training**, of other artists and other packages than the training
 music, at most 20 of a genre, the first ten seconds of each. {note}
 
 | | clips | Top-1 | Top-3 | macro recall |
@@ -78,7 +78,7 @@ probability of {not_music_at}: on validation {not_music}.
 python -m acousticsense.training corpus --work WORK --free-recordings FOLDER
 python -m acousticsense.training train  --work WORK
 python -m acousticsense.training export --work WORK --out models/{name}
-python -m acousticsense.training report --work WORK --out models/{name} --free-recordings FOLDER
+python -m acousticsense.training report --work WORK --out models/{name} --free-recordings FOLDER --note "..."
 ```
 
 `docs/training.md` explains the commands and what they need. The corpus of this version was gathered in stages on a
