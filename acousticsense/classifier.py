@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from acousticsense.audio import AudioClip, AudioLimits, Source, read_clip
+from acousticsense.audio import AudioClip, AudioLimits, Source
 from acousticsense.catalog import Catalog, load_resolved, resolve
 from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.errors import SettingsError
-from acousticsense.health import check
-from acousticsense.results import ModelInfo, Prediction, Timing
+from acousticsense.preparation import Recipe, prepare
+from acousticsense.results import ModelInfo, Prediction, Timing, Verdict
 from acousticsense.settings import Settings
 from acousticsense.spectrogram import Pictures, clip_pictures, normalise
 from acousticsense.verdict import advise, judge
 
-__all__ = ["MODEL_DEFAULT", "Analysis", "Duration", "GenreClassifier", "pick_device"]
+__all__ = ["MODEL_DEFAULT", "Analysis", "Duration", "GenreClassifier", "Judgement", "limits_of", "pick_device"]
 
 #: Stands for "as many seconds as the model's window policy says".
 MODEL_DEFAULT: Final = "model"
@@ -31,6 +31,23 @@ Duration = float | Literal["model"] | None
 
 #: Pictures in one forward pass; bounds the memory of long clips.
 _BATCH: Final = 16
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a network makes of one clip.
+
+    Attributes:
+        probabilities: label -> calibrated probability after the vote over windows, in label order; they sum to 1.
+        not_music: probability that this is not music at all; None when the model cannot tell.
+        verdict: how far to trust the best label.
+        window_probabilities: float32 (n_windows, n_labels), before the vote.
+    """
+
+    probabilities: Mapping[str, float]
+    not_music: float | None
+    verdict: Verdict
+    window_probabilities: Tensor
 
 
 @dataclass(frozen=True)
@@ -129,6 +146,35 @@ class GenreClassifier:
         genres = torch.softmax(logits[:, : len(self.spec.labels)] / self.spec.calibration.temperature, dim=1)
         return genres, torch.softmax(logits, dim=1)[:, -1] if self.spec.has_not_music else None
 
+    def judge(self, logits: Tensor) -> Judgement:
+        """The answer for one clip from the raw outputs (n_windows, n_outputs) of its pictures."""
+        per_window, not_music_per_window = self.probabilities(logits)
+        values = self._vote(per_window)
+        not_music = None if not_music_per_window is None else float(not_music_per_window.mean())
+        return Judgement(values, not_music, judge(values, not_music, self.spec.calibration), per_window)
+
+    def recipe(
+        self,
+        *,
+        duration_s: Duration = MODEL_DEFAULT,
+        offset_s: float = 0.0,
+        anchor: Literal["start", "center"] = "start",
+        kind: SpectrogramKind | None = None,
+    ) -> Recipe:
+        """How a file becomes pictures for this model; see `analyse` for the arguments.
+
+        Raises:
+            CheckpointError: the model does not know this kind of picture.
+        """
+        return Recipe(
+            front_end=self.spec.front_end_for(kind),
+            windows=self.spec.windows,
+            limits=self._limits,
+            duration_s=self.spec.windows.default_duration_s if duration_s == MODEL_DEFAULT else duration_s,
+            offset_s=offset_s,
+            anchor=anchor,
+        )
+
     def predict(
         self,
         source: Source,
@@ -164,43 +210,27 @@ class GenreClassifier:
             CheckpointError: the model does not know this kind of picture.
         """
         started = time.perf_counter()
-        front_end = self.spec.front_end_for(kind)
-        wanted_s = self.spec.windows.default_duration_s if duration_s == MODEL_DEFAULT else duration_s
-        audio = read_clip(
-            source,
-            duration_s=wanted_s,
-            offset_s=offset_s,
-            anchor=anchor,
-            sample_rate_hz=front_end.sample_rate_hz,
-            limits=self._limits,
-        )
-        health = check(audio)
-        decoded = time.perf_counter()
-        pictures = clip_pictures(audio.waveform, front_end, self.spec.windows, device=self.device)
-        drawn = time.perf_counter()
-        per_window, not_music_per_window = self.probabilities(self.logits(pictures.pictures))
+        recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor, kind=kind)
+        clip = prepare(source, recipe, device=self.device)
+        prepared = time.perf_counter()
+        judgement = self.judge(self.logits(clip.pictures.pictures))
         finished = time.perf_counter()
-
-        values = self._vote(per_window)
-        not_music = None if not_music_per_window is None else float(not_music_per_window.mean())
-        calibration = self.spec.calibration
-        verdict = judge(values, not_music, calibration)
         prediction = Prediction(
-            probabilities=values,
-            not_music=not_music,
-            verdict=verdict,
-            advice=advise(verdict, values, health, calibration),
-            health=health,
-            clip=audio.info,
+            probabilities=judgement.probabilities,
+            not_music=judgement.not_music,
+            verdict=judgement.verdict,
+            advice=advise(judgement.verdict, judgement.probabilities, clip.health, self.spec.calibration),
+            health=clip.health,
+            clip=clip.audio.info,
             model=self.info,
             timing_ms=Timing(
-                decode=_ms(started, decoded),
-                spectrogram=_ms(decoded, drawn),
-                network=_ms(drawn, finished),
+                decode=round(clip.decode_ms, 2),
+                spectrogram=round(clip.spectrogram_ms, 2),
+                network=_ms(prepared, finished),
                 total=_ms(started, time.perf_counter()),
             ),
         )
-        return Analysis(prediction, audio, pictures, per_window)
+        return Analysis(prediction, clip.audio, clip.pictures, judgement.window_probabilities)
 
     def _vote(self, per_window: Tensor) -> Mapping[str, float]:
         """One probability per label from those of the windows, by the model's vote."""
