@@ -1,7 +1,8 @@
 """The recordings that we train, validate and test on: who made them, under which licence, where they are public.
 
 No audio is shipped. `data/recordings.csv` names a file inside a public Debian package, or a file of a public repository
-that the user keeps in a local folder; `data/splits.csv` says what each package or artist is used for.
+that the user keeps in a local folder; `data/splits.csv`, drawn by `split`, says what each package or artist is used
+for.
 """
 
 from __future__ import annotations
