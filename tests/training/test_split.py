@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from acousticsense.training.sources import FREE_RECORDINGS, Recording, read_data, recordings
 from acousticsense.training.split import Draw, Group, draw, groups, splits_csv, table
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Draw:
+    return draw(groups(recordings()))
 
 
 def track(package: str, artist: str = "", genre: str | None = None) -> Recording:
@@ -23,8 +30,8 @@ def track(package: str, artist: str = "", genre: str | None = None) -> Recording
     )
 
 
-def test_the_file_is_what_the_program_writes() -> None:
-    assert splits_csv(draw(groups(recordings()))) == read_data("splits.csv")
+def test_the_file_is_what_the_program_writes(drawn: Draw) -> None:
+    assert splits_csv(drawn) == read_data("splits.csv")
 
 
 def test_a_shared_package_game_or_artist_makes_one_group() -> None:
@@ -40,8 +47,7 @@ def test_a_shared_package_game_or_artist_makes_one_group() -> None:
     assert [group.names for group in found] == [("Dan",), ("bob", "chess-data", "chess-music"), ("tetris-data",)]
 
 
-def test_a_genre_with_three_groups_lies_in_every_split() -> None:
-    drawn = draw(groups(recordings()))
+def test_a_genre_with_three_groups_lies_in_every_split(drawn: Draw) -> None:
     by_genre: dict[str, list[str]] = {}
     for group, split in drawn.items():
         for genre in group.counts:
