@@ -33,6 +33,7 @@ class _Model(BaseModel):
     name: str
     architecture: str
     weights_sha256: str
+    backend: str = Field(examples=["openvino-int8"], description="what computed the answer")
 
 
 class _Timing(BaseModel):

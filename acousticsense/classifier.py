@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from acousticsense.audio import AudioClip, AudioLimits, Source
+from acousticsense.backends import Backend, Precision, SharedForward, TorchBackend, best_precision, to_device
 from acousticsense.catalog import Catalog, load_resolved, resolve
 from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.errors import SettingsError
@@ -29,8 +29,9 @@ __all__ = ["MODEL_DEFAULT", "Analysis", "Duration", "GenreClassifier", "Judgemen
 MODEL_DEFAULT: Final = "model"
 Duration = float | Literal["model"] | None
 
-#: Pictures in one forward pass; bounds the memory of long clips.
-_BATCH: Final = 16
+#: Most pictures in one forward pass, by kind of device: bounds the memory that long clips take on a CPU, and is where
+#: a GPU's gain from larger batches ends.
+_MAX_BATCH: Final = {"cpu": 16, "cuda": 128}
 
 
 @dataclass(frozen=True)
@@ -67,24 +68,40 @@ class Analysis:
     window_probabilities: Tensor
 
 
+@dataclass(frozen=True)
+class _Engine:
+    """What computes, and how threads share it: one object, so that the two are swapped at once."""
+
+    backend: Backend
+    logits: Callable[[Tensor], Tensor]
+
+
 class GenreClassifier:
-    """A network, its recipe and a device. Safe to share between threads: forward passes take turns.
+    """A network, its recipe and a device. Safe to share between threads: their pictures share forward passes.
 
     Args:
         network: maps float32 (n, 3, S, S) to logits (n, spec.n_outputs).
         spec: the model's description.
         device: where pictures are made and judged.
         limits: bounds on what is decoded.
+        precision: in what PyTorch computes; None is the device's best.
     """
 
     def __init__(
-        self, network: nn.Module, spec: ModelSpec, *, device: torch.device, limits: AudioLimits | None = None
+        self,
+        network: nn.Module,
+        spec: ModelSpec,
+        *,
+        device: torch.device,
+        limits: AudioLimits | None = None,
+        precision: Precision | None = None,
     ) -> None:
         self.spec = spec
         self.device = device
         self._limits = limits or AudioLimits()
-        self._network = network.eval().requires_grad_(False).to(device)
-        self._turn = threading.Lock()
+        reference = TorchBackend(network, device, precision=precision or best_precision(device))
+        self._network = reference.network
+        self.use(reference)
 
     @classmethod
     def load(
@@ -114,11 +131,25 @@ class GenreClassifier:
             limits=limits_of(settings),
         )
 
+    def use(self, backend: Backend) -> None:
+        """Lets `backend` compute from now on; answers that are under way are finished by the one they began with."""
+
+        def forward(pictures: Tensor) -> Tensor:
+            return backend.logits(normalise(to_device(pictures, self.device), self.spec.front_end))
+
+        self._engine = _Engine(backend, SharedForward(forward, max_batch=_MAX_BATCH.get(self.device.type, 16)))
+
     @property
     def info(self) -> ModelInfo:
-        """Name, architecture and weights hash."""
+        """Name, architecture, weights hash, and what computes now."""
+        return self._info(self._engine)
+
+    def _info(self, engine: _Engine) -> ModelInfo:
         return ModelInfo(
-            name=self.spec.name, architecture=self.spec.architecture, weights_sha256=self.spec.weights_sha256
+            name=self.spec.name,
+            architecture=self.spec.architecture,
+            weights_sha256=self.spec.weights_sha256,
+            backend=engine.backend.name,
         )
 
     def warm_up(self) -> Pictures:
@@ -130,12 +161,7 @@ class GenreClassifier:
 
     def logits(self, pictures: Tensor) -> Tensor:
         """Raw outputs, float32 (n, n_outputs) on the CPU, for uint8 pictures (n, 3, S, S)."""
-        with self._turn, torch.inference_mode():
-            parts = [
-                self._network(normalise(batch.to(self.device), self.spec.front_end)).float().cpu()
-                for batch in (pictures[start : start + _BATCH] for start in range(0, len(pictures), _BATCH))
-            ]
-        return torch.cat(parts)
+        return self._engine.logits(pictures)
 
     def probabilities(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
         """Calibrated genre probabilities (n, n_labels) and P(not music) (n,), None when the model has no such output.
@@ -213,7 +239,8 @@ class GenreClassifier:
         recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor, kind=kind)
         clip = prepare(source, recipe, device=self.device)
         prepared = time.perf_counter()
-        judgement = self.judge(self.logits(clip.pictures.pictures))
+        engine = self._engine
+        judgement = self.judge(engine.logits(clip.pictures.pictures))
         finished = time.perf_counter()
         prediction = Prediction(
             probabilities=judgement.probabilities,
@@ -222,7 +249,7 @@ class GenreClassifier:
             advice=advise(judgement.verdict, judgement.probabilities, clip.health, self.spec.calibration),
             health=clip.health,
             clip=clip.audio.info,
-            model=self.info,
+            model=self._info(engine),
             timing_ms=Timing(
                 decode=round(clip.decode_ms, 2),
                 spectrogram=round(clip.spectrogram_ms, 2),

@@ -92,7 +92,7 @@ def identity_html(prediction: Prediction, language: str) -> str:
     )
     return (
         f'<p class="as-identity"><span>{escape(ui_text("identity", language))} <b>{escape(model.name)}</b></span>'
-        f"<span>{escape(model.architecture)}</span>"
+        f"<span>{escape(model.architecture)}, {escape(model.backend)}</span>"
         f'<span title="{escape(digest)}"><code>{escape(shown)}</code></span><span>{escape(times)}</span></p>'
     )
 
