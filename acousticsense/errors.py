@@ -6,11 +6,14 @@
     ├── AudioError              the audio cannot be judged                      415
     │   ├── AudioDecodeError        not audio, or damaged beyond use            415
     │   ├── AudioTooLargeError      over a limit on bytes, seconds or PCM       413
-    │   └── AudioEmptyError         decodes, but holds nothing to judge         422
+    │   ├── AudioEmptyError         decodes, but holds nothing to judge         422
+    │   ├── DecoderTimeoutError     its decoder did not come to an end          415
+    │   └── DecoderCrashError       its decoder died of it                      415
     ├── CheckpointError         weights that must not be used                   500
     │   ├── UnsafeCheckpointError       holds more than tensors
     │   ├── CorruptCheckpointError      truncated, or the hash does not match
     │   └── IncompatibleCheckpointError a layer would be left at random
+    ├── LibraryError            a folder, ledger or list cannot be used         500
     ├── DownloadError           a hub did not deliver                           502
     ├── SettingsError           a setting has an unusable value                 500
     └── OverloadError           the queue is full, try again later              503
@@ -30,8 +33,11 @@ __all__ = [
     "AudioTooLargeError",
     "CheckpointError",
     "CorruptCheckpointError",
+    "DecoderCrashError",
+    "DecoderTimeoutError",
     "DownloadError",
     "IncompatibleCheckpointError",
+    "LibraryError",
     "OverloadError",
     "RequestError",
     "SettingsError",
@@ -95,6 +101,18 @@ class AudioEmptyError(AudioError):
     code = "audio_empty"
 
 
+class DecoderTimeoutError(AudioError):
+    """The file's decoder was stopped because it did not come to an end."""
+
+    code = "decoder_timeout"
+
+
+class DecoderCrashError(AudioError):
+    """The process that decoded the file died."""
+
+    code = "decoder_crashed"
+
+
 class CheckpointError(AcousticSenseError):
     """Weights that must not be used."""
 
@@ -117,6 +135,12 @@ class IncompatibleCheckpointError(CheckpointError):
     """The weights do not cover the network that was asked for."""
 
     code = "checkpoint_incompatible"
+
+
+class LibraryError(AcousticSenseError):
+    """A folder cannot be read, or a ledger or list cannot be used."""
+
+    code = "library_error"
 
 
 class DownloadError(AcousticSenseError):

@@ -16,6 +16,7 @@ __all__ = [
     "Prediction",
     "Timing",
     "Verdict",
+    "ranked",
 ]
 
 Verdict = Literal["confident", "plausible", "mixed", "unsure", "not_music"]
@@ -125,9 +126,14 @@ class Prediction:
 
     def top(self, k: int = 5) -> tuple[GenreScore, ...]:
         """The `k` best labels, best first; equal probabilities stay in label order."""
-        ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
-        return tuple(GenreScore(label, confidence) for label, confidence in ranked[:k])
+        return ranked(self.probabilities, k)
 
     def facts(self) -> dict[str, Any]:
         """Clip, model and timing as plain JSON values."""
         return {"clip": asdict(self.clip), "model": asdict(self.model), "timing_ms": asdict(self.timing_ms)}
+
+
+def ranked(probabilities: Mapping[str, float], k: int) -> tuple[GenreScore, ...]:
+    """The `k` best labels, best first; equal probabilities stay in label order."""
+    best_first = sorted(probabilities.items(), key=lambda item: -item[1])
+    return tuple(GenreScore(label, confidence) for label, confidence in best_first[:k])

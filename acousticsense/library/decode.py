@@ -1,0 +1,61 @@
+"""The CPU stage: a path -> what the network will see, or why it cannot. Runs in any process and never raises."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acousticsense.library.rows import RowError
+from acousticsense.preparation import Recipe, prepare
+from acousticsense.results import ClipInfo, HealthReport
+
+__all__ = ["DecodedFile", "FailedFile", "Outcome", "decode_file"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodedFile:
+    """A file that is ready for the network.
+
+    Attributes:
+        path: the file.
+        pictures: uint8 (n_windows, 3, S, S).
+        pictures_sha256: their hash, in hex.
+        health: what is wrong with the recording.
+        clip: which stretch was decoded.
+    """
+
+    path: str
+    pictures: NDArray[np.uint8]
+    pictures_sha256: str
+    health: HealthReport
+    clip: ClipInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedFile:
+    """A file that will have no answer, and why."""
+
+    path: str
+    error: RowError
+
+
+Outcome = DecodedFile | FailedFile
+
+
+def decode_file(path: str, recipe: Recipe) -> Outcome:
+    """Decodes a file, checks its health and draws its pictures; whatever goes wrong becomes a `FailedFile`."""
+    try:
+        clip = prepare(path, recipe)
+    except Exception as error:  # noqa: BLE001 - one file must not end the work on thousands
+        return FailedFile(path=path, error=RowError.of(error))
+    pictures = np.ascontiguousarray(clip.pictures.pictures.numpy())
+    return DecodedFile(
+        path=path,
+        pictures=pictures,
+        pictures_sha256=hashlib.sha256(pictures.data).hexdigest(),
+        health=clip.health,
+        clip=clip.audio.info,
+    )

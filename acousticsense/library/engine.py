@@ -1,0 +1,84 @@
+"""Paths in, rows out: files are decoded ahead in processes while the network judges batches in this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from acousticsense.library.decode import decode_file
+from acousticsense.library.judge import Judge
+from acousticsense.library.pool import Decode, DecoderPool
+from acousticsense.library.rows import Row
+from acousticsense.preparation import Recipe
+
+__all__ = ["EngineOptions", "LocalEngine"]
+
+#: Files under way per picture of a batch: enough that the next batch is decoded when one is judged.
+_AHEAD: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """How much of the machine the engine takes.
+
+    Attributes:
+        workers: decoder processes; None is one less than the cores, at least two, so that one that hangs stops nobody.
+        batch: pictures judged at a time.
+        timeout_s: seconds for decoding one file.
+    """
+
+    workers: int | None = None
+    batch: int = 16
+    timeout_s: float = 60.0
+
+
+class LocalEngine:
+    """The engine on one machine.
+
+    Args:
+        judge: the network stage.
+        recipe: by which files are decoded.
+        options: how much of the machine it takes.
+        decode: the CPU stage; another one must be importable by name.
+    """
+
+    def __init__(
+        self, judge: Judge, recipe: Recipe, options: EngineOptions | None = None, decode: Decode = decode_file
+    ) -> None:
+        self._judge = judge
+        self._recipe = recipe
+        self._options = options or EngineOptions()
+        self._decode = decode
+
+    def rows(self, paths: Iterable[str]) -> Iterator[list[tuple[str, Row]]]:
+        """Batches of (path, row), each as soon as it is there; one row for every path, in no particular order.
+
+        `paths` is read only as far ahead as files are decoded.
+
+        Raises:
+            LibraryError: decoder processes cannot be started.
+        """
+        options = self._options
+        waiting = iter(paths)
+        with DecoderPool(
+            self._recipe,
+            workers=options.workers or max(2, available_cores() - 1),
+            timeout_s=options.timeout_s,
+            decode=self._decode,
+        ) as pool:
+            while True:
+                for path in islice(waiting, _AHEAD * options.batch - pool.outstanding):
+                    pool.submit(path)
+                if not pool.outstanding:
+                    return
+                outcomes = pool.take(options.batch)
+                rows = self._judge.rows(outcomes)
+                yield [(outcome.path, row) for outcome, row in zip(outcomes, rows, strict=True)]
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

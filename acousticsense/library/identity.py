@@ -1,0 +1,75 @@
+"""When a row still holds: the file is the one that was judged, and the settings are those it was judged under.
+
+A file is taken for unchanged, without being opened, when its size and its times of modification and of status change
+are those on record. No program can set the status change time (`ctime`), so an edit that keeps the size and puts the
+modification time back is noticed too. Any other file is decoded again; when what the network would see is
+bit-identical (SHA-256 over the pictures), the earlier answer stands and only the network is spared. So a file that was
+copied, moved or tagged costs some milliseconds, a file whose sound changed is judged again, and no file is ever read
+from end to end for a checksum, which on a disk or a network share would take longer than judging it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from acousticsense import __version__
+from acousticsense.config import ModelSpec
+from acousticsense.preparation import Recipe
+
+__all__ = ["FileStamp", "network_digest", "settings_digest", "stamp"]
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """What tells, without opening a file, that it is as it was."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+def stamp(path: str) -> FileStamp | None:
+    """The file's stamp; None when there is no such file or it must not be looked at."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - called for millions of paths
+    except (OSError, ValueError):
+        return None
+    return FileStamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def network_digest(spec: ModelSpec) -> str:
+    """SHA-256 of what turns pictures into probabilities: weights, labels, temperature, normalisation and vote.
+
+    The device and the backend are not part of it: all have to give the same answers.
+    """
+    return _sha256(
+        weights=spec.weights_sha256,
+        architecture=spec.architecture,
+        labels=spec.labels,
+        temperature=spec.calibration.temperature,
+        normalisation=(spec.front_end.mean, spec.front_end.std),
+        vote=spec.windows.vote,
+    )
+
+
+def settings_digest(spec: ModelSpec, recipe: Recipe) -> str:
+    """SHA-256 of everything that decides a row but the file itself.
+
+    The package's version is part of it, since another decoder may find other sound in a file. After an update files are
+    decoded anew, and judged anew only where their pictures changed.
+    """
+    return _sha256(
+        version=__version__,
+        network=network_digest(spec),
+        name=spec.name,
+        calibration=asdict(spec.calibration),
+        recipe=asdict(recipe),
+    )
+
+
+def _sha256(**values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

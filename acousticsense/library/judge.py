@@ -1,0 +1,82 @@
+"""The network stage: batches of decoded files -> rows. One classifier, no files, no processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from acousticsense.classifier import GenreClassifier
+from acousticsense.library.decode import DecodedFile, FailedFile, Outcome
+from acousticsense.library.identity import settings_digest
+from acousticsense.library.rows import Row, RowError, printable
+from acousticsense.preparation import Recipe
+from acousticsense.verdict import judge
+
+__all__ = ["Judge", "Known"]
+
+#: What was answered to these pictures before: probabilities and not-music; None when they are new.
+Known = Callable[[str], tuple[Mapping[str, float], float | None] | None]
+
+
+class Judge:
+    """Turns outcomes of the CPU stage into rows.
+
+    Args:
+        classifier: answers.
+        recipe: by which the files were decoded.
+        known: asked with the hash of a file's pictures before the network is.
+    """
+
+    def __init__(self, classifier: GenreClassifier, recipe: Recipe, known: Known | None = None) -> None:
+        self._classifier = classifier
+        self._known = known or (lambda _: None)
+        self._digest = settings_digest(classifier.spec, recipe)
+
+    def rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
+        """One row for each outcome, in their order."""
+        rows: dict[int, Row] = {}
+        new: dict[int, DecodedFile] = {}
+        for index, outcome in enumerate(outcomes):
+            if isinstance(outcome, FailedFile):
+                rows[index] = self._failed(outcome.path, outcome.error)
+            elif (answer := self._known(outcome.pictures_sha256)) is not None:
+                rows[index] = self._answered(outcome, *answer)
+            else:
+                new[index] = outcome
+        rows.update(zip(new, self._judged(list(new.values())), strict=True))
+        return [rows[index] for index in range(len(outcomes))]
+
+    def _judged(self, files: Sequence[DecodedFile]) -> list[Row]:
+        """Rows by the network: all files in one batch, or one by one when the batch fails."""
+        if not files:
+            return []
+        try:
+            logits = self._classifier.logits(torch.from_numpy(np.concatenate([file.pictures for file in files])))
+        except Exception as error:  # noqa: BLE001 - one clip must not take the others of its batch with it
+            if len(files) == 1:
+                return [self._failed(files[0].path, RowError.of(error))]
+            return [row for file in files for row in self._judged([file])]
+        parts = torch.split(logits, [len(file.pictures) for file in files])
+        judgements = [self._classifier.judge(part) for part in parts]
+        return [
+            self._answered(file, judgement.probabilities, judgement.not_music)
+            for file, judgement in zip(files, judgements, strict=True)
+        ]
+
+    def _answered(self, file: DecodedFile, probabilities: Mapping[str, float], not_music: float | None) -> Row:
+        return Row(
+            path=printable(file.path),
+            model=self._classifier.info,
+            settings_digest=self._digest,
+            probabilities=probabilities,
+            not_music=not_music,
+            verdict=judge(probabilities, not_music, self._classifier.spec.calibration),
+            health=file.health.notes,
+            clip=file.clip,
+            pictures_sha256=file.pictures_sha256,
+        )
+
+    def _failed(self, path: str, error: RowError) -> Row:
+        return Row(path=printable(path), model=self._classifier.info, settings_digest=self._digest, error=error)
