@@ -105,6 +105,7 @@ def _add_evaluate(commands: Any) -> None:
     parser = commands.add_parser("evaluate", help="accuracy, calibration and confusion on labelled audio")
     parser.add_argument("data", type=Path, metavar="CSV_OR_DIR", help="columns path,genre; or a folder per genre")
     _add_model_options(parser)
+    parser.add_argument("--spectrogram", choices=get_args(SpectrogramKind), help="which picture (the model's main one)")
     parser.add_argument("--out", type=Path, help="folder for the report, the plots and the misjudged list")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.set_defaults(run=_evaluate)
@@ -222,10 +223,11 @@ def _labels(text: str) -> tuple[str, ...]:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from acousticsense.evaluation import evaluate, read_items, write_report
+    from acousticsense.evaluation import evaluate, write_report
+    from acousticsense.labelled import read_items
 
     items = read_items(options.data)
-    result = evaluate(_classifier(options), items)
+    result = evaluate(_classifier(options), items, kind=options.spectrogram)
     if options.out:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())

@@ -14,21 +14,22 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from acousticsense.calibration import wilson_interval
+from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AudioError, SettingsError
+from acousticsense.genres import NOT_MUSIC
+from acousticsense.labelled import LabelledClip
+from acousticsense.plots import confusion_figure, reliability_figure
 from acousticsense.results import Prediction
 
 __all__ = [
     "Bin",
     "ClipResult",
     "Evaluation",
-    "LabelledClip",
+    "NotMusic",
     "evaluate",
     "measure",
-    "read_items",
     "write_report",
 ]
 
@@ -37,22 +38,21 @@ logger = logging.getLogger(__name__)
 #: Equal-width confidence bins of the reliability table and the calibration error.
 _BINS: Final = 10
 
-_AUDIO: Final = frozenset({".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aiff", ".aif", ".wma", ".webm"})
+#: Clips judged between two lines of progress.
+_PROGRESS_EVERY: Final = 50
+
+#: Fewer clips of a genre than this say little about it.
+_FEW: Final = 5
+
+#: Misjudged clips listed in the report; the CSV has all.
+_LISTED: Final = 50
 
 
 class Predictor(Protocol):
     """What is evaluated; `GenreClassifier` is one."""
 
-    def predict(self, source: Path, /) -> Prediction:
-        """Judges a file."""
-
-
-@dataclass(frozen=True)
-class LabelledClip:
-    """A file and its genre."""
-
-    path: Path
-    genre: str
+    def predict(self, source: Path, /, *, kind: SpectrogramKind | None = None) -> Prediction:
+        """Judges a file by one kind of picture, the model's main one when None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,38 +99,61 @@ class Bin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotMusic:
+    """What became of clips labelled "not_music", and of the music beside them.
+
+    Attributes:
+        n: clips that are not music.
+        caught: share of them that was called not music.
+        refused: share of the music that was called not music.
+    """
+
+    n: int
+    caught: float
+    refused: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All figures over n clips; shares are in 0..1.
+    """All figures over n clips of music; shares are in 0..1.
 
     Attributes:
         labels: the model's labels, the order of `confusion`.
-        n: clips judged.
+        n: clips of music judged.
         accuracy: share whose best label is right.
+        accuracy_interval: bounds that hold the true accuracy in 95 of 100 cases, if the clips are independent.
         top3: share whose genre is among the three best.
         macro_recall: recall averaged over the genres that have clips.
         macro_f1: F1 averaged over the genres that have clips.
+        unmeasured: labels without a clip, of which no figure speaks.
         recall: genre -> share found, for genres that have clips.
+        recall_interval: genre -> bounds of the recall, like those of the accuracy.
         support: genre -> number of clips.
         ece: expected calibration error, confidence against accuracy in ten equal bins, weighted by count.
         reliability: those bins, the empty ones left out.
         verdicts: band -> (clips, share right).
         confusion: [true][predicted] counts.
-        clips: every clip, in the order given.
+        not_music: how clips labelled "not_music" fared; they count in no other figure. None when there were none.
+        clips: every clip of music, in the order given.
         unreadable: files that could not be judged, with the reason; they count in no figure.
     """
 
     labels: tuple[str, ...]
     n: int
     accuracy: float
+    accuracy_interval: tuple[float, float]
     top3: float
     macro_recall: float
     macro_f1: float
+    unmeasured: tuple[str, ...]
     recall: Mapping[str, float]
+    recall_interval: Mapping[str, tuple[float, float]]
     support: Mapping[str, int]
     ece: float
     reliability: tuple[Bin, ...]
     verdicts: Mapping[str, tuple[int, float]]
     confusion: tuple[tuple[int, ...], ...]
+    not_music: NotMusic | None
     clips: tuple[ClipResult, ...]
     unreadable: Mapping[str, str]
 
@@ -141,8 +164,9 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; of the clips only the misjudged."""
-        values = {key: value for key, value in vars(self).items() if key not in ("clips", "reliability")}
+        values = {key: value for key, value in vars(self).items() if key not in ("clips", "reliability", "not_music")}
         values["reliability"] = [asdict(entry) for entry in self.reliability]
+        values["not_music"] = self.not_music and asdict(self.not_music)
         values["misjudged"] = [_misjudged_row(clip) for clip in self.misjudged]
         return values
 
@@ -151,72 +175,45 @@ class Evaluation:
         return "\n\n".join((_summary(self), _recall_table(self), _confusion_table(self), _reliability_table(self)))
 
 
-def read_items(source: Path) -> list[LabelledClip]:
-    """Labelled clips from a CSV with the columns `path` and `genre`, or from a folder with a folder per genre.
-
-    Relative paths in a CSV are relative to the CSV.
-
-    Raises:
-        SettingsError: no such file, a column is missing, or nothing is in it.
-    """
-    if source.is_dir():
-        items = [
-            LabelledClip(path, folder.name)
-            for folder in sorted(entry for entry in source.iterdir() if entry.is_dir())
-            for path in sorted(folder.rglob("*"))
-            if path.suffix.lower() in _AUDIO
-        ]
-    else:
-        items = _read_csv(source)
-    if not items:
-        raise SettingsError(f"{source} names no clips.", hint="Give a CSV with path,genre or a folder per genre.")
-    return items
-
-
-def _read_csv(source: Path) -> list[LabelledClip]:
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{source} cannot be read: {error}.") from error
-    if rows and not {"path", "genre"} <= set(rows[0]):
-        raise SettingsError(f"{source} lacks a column.", hint=f"It has {', '.join(rows[0])}; needed are path, genre.")
-    return [LabelledClip(source.parent / row["path"], row["genre"]) for row in rows]
-
-
-def evaluate(classifier: Predictor, items: Iterable[LabelledClip]) -> Evaluation:
+def evaluate(
+    classifier: Predictor, items: Sequence[LabelledClip], *, kind: SpectrogramKind | None = None
+) -> Evaluation:
     """Judges every clip and measures the answers.
 
     Args:
         classifier: usually a `GenreClassifier`.
-        items: clips with their genres, each one of the model's labels.
+        items: clips with their genres, each one of the model's labels or "not_music".
+        kind: which picture, for models that know several.
 
     Raises:
         SettingsError: a genre is not among the model's labels, or no clip could be judged.
     """
     results, unreadable = [], {}
-    for item in items:
+    for number, item in enumerate(items, 1):
+        if number % _PROGRESS_EVERY == 0:
+            logger.info("%d of %d clips judged", number, len(items))
         try:
-            prediction = classifier.predict(item.path)
+            prediction = classifier.predict(item.path, kind=kind)
         except AudioError as error:
             logger.warning("%s is left out: %s", item.path, error)
             unreadable[str(item.path)] = str(error)
             continue
         values = prediction.probabilities
-        if item.genre not in values:
+        if item.genre not in (*values, NOT_MUSIC):
             raise SettingsError(f"{item.genre!r} is not a label of this model.", hint=f"It knows: {', '.join(values)}.")
         results.append(ClipResult(path=item.path, genre=item.genre, probabilities=values, verdict=prediction.verdict))
     return measure(results, unreadable=unreadable)
 
 
-def measure(clips: Sequence[ClipResult], *, unreadable: Mapping[str, str] | None = None) -> Evaluation:
+def measure(answers: Sequence[ClipResult], *, unreadable: Mapping[str, str] | None = None) -> Evaluation:
     """All figures from answers that were already given.
 
     Raises:
-        SettingsError: there are no clips.
+        SettingsError: there is no clip of music among them.
     """
+    clips = [clip for clip in answers if clip.genre in clip.probabilities]
     if not clips:
-        raise SettingsError("No clip could be judged, so there is nothing to measure.")
+        raise SettingsError("No clip of music could be judged, so there is nothing to measure.")
     labels = tuple(clips[0].probabilities)
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     for clip in clips:
@@ -230,18 +227,28 @@ def measure(clips: Sequence[ClipResult], *, unreadable: Mapping[str, str] | None
         labels=labels,
         n=len(clips),
         accuracy=float(found.sum() / len(clips)),
+        accuracy_interval=wilson_interval(int(found.sum()), len(clips)),
         top3=float(np.mean([clip.genre in clip.ranking[:3] for clip in clips])),
         macro_recall=float(recall.mean()),
         macro_f1=float(f1.mean()),
+        unmeasured=tuple(label for label, count in zip(labels, support, strict=True) if not count),
         recall={labels[index]: float(value) for index, value in zip(present, recall, strict=True)},
+        recall_interval={labels[index]: wilson_interval(int(found[index]), int(support[index])) for index in present},
         support={labels[index]: int(support[index]) for index in present},
         ece=sum(entry.count * abs(entry.confidence - entry.accuracy) for entry in reliability) / len(clips),
         reliability=reliability,
         verdicts=_verdicts(clips),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        not_music=_not_music(clips, [answer for answer in answers if answer.genre not in answer.probabilities]),
         clips=tuple(clips),
         unreadable=dict(unreadable or {}),
     )
+
+
+def _not_music(music: Sequence[ClipResult], others: Sequence[ClipResult]) -> NotMusic | None:
+    """How often "not music" was said of what is none, and of what is."""
+    caught, refused = ([clip.verdict == NOT_MUSIC for clip in clips] for clips in (others, music))
+    return NotMusic(n=len(others), caught=float(np.mean(caught)), refused=float(np.mean(refused))) if others else None
 
 
 def _bins(clips: Sequence[ClipResult]) -> tuple[Bin, ...]:
@@ -271,23 +278,38 @@ def _share_right(clips: Sequence[ClipResult]) -> float:
     return float(np.mean([clip.is_right for clip in clips]))
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def _table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table; the first column is left-aligned, numbers are not."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _summary(result: Evaluation) -> str:
-    names = ("clips", "accuracy", "Top-3", "macro recall", "macro F1", "calibration error")
-    values = (result.accuracy, result.top3, result.macro_recall, result.macro_f1, result.ece)
-    return _table(names, [[result.n, *(f"{value:.3f}" for value in values)]])
+    names = ("clips", "accuracy", "95 % interval", "Top-3", "macro recall", "macro F1", "calibration error")
+    low, high = result.accuracy_interval
+    shares = (result.top3, result.macro_recall, result.macro_f1, result.ece)
+    row = [result.n, f"{result.accuracy:.3f}", f"{low:.2f} to {high:.2f}", *(f"{share:.3f}" for share in shares)]
+    notes = [_table(names, [row])]
+    if result.not_music:
+        caught, refused, n = result.not_music.caught, result.not_music.refused, result.not_music.n
+        notes.append(f"Not music: {caught:.0%} of {n} such clips are caught, {refused:.1%} of the music is refused.")
+    if result.unreadable:
+        notes.append(f"Not judged: {len(result.unreadable)} files that cannot be read, which count in no figure.")
+    return "\n\n".join(notes)
 
 
 def _recall_table(result: Evaluation) -> str:
-    rows = [[genre, result.support[genre], f"{share:.2f}"] for genre, share in result.recall.items()]
-    missing = [label for label in result.labels if label not in result.support]
-    note = f"\n\nNo clips of: {', '.join(missing)}." if missing else ""
-    return _table(("genre", "clips", "recall"), rows) + note
+    rows = [
+        [genre, result.support[genre], f"{share:.2f}", "{:.2f} to {:.2f}".format(*result.recall_interval[genre])]
+        for genre, share in result.recall.items()
+    ]
+    notes = [_table(("genre", "clips", "recall", "95 % interval"), rows)]
+    if result.unmeasured:
+        macro = f"the macro figures average over the other {len(result.recall)}"
+        notes.append(f"No clips of: {', '.join(result.unmeasured)}. Nothing is known of these; {macro}.")
+    if few := [genre for genre, count in result.support.items() if count < _FEW]:
+        notes.append(f"Fewer than {_FEW} clips, so that the recall says little: {', '.join(few)}.")
+    return "\n\n".join(notes)
 
 
 def _confusion_table(result: Evaluation) -> str:
@@ -323,47 +345,32 @@ def _misjudged_row(clip: ClipResult) -> dict[str, Any]:
     }
 
 
+def _misjudged_list(result: Evaluation) -> str:
+    if not result.misjudged:
+        return "No clip was misjudged."
+    rows = [
+        [clip.path.name, clip.genre, clip.ranking[0], f"{clip.confidence:.2f}"] for clip in result.misjudged[:_LISTED]
+    ]
+    more = len(result.misjudged) - len(rows)
+    table = _table(("misjudged, surest first", "is", "was called", "confidence"), rows)
+    return f"{table}\n\nand {more} more in misjudged.csv." if more else table
+
+
+def _unreadable_list(result: Evaluation) -> str:
+    return "\n".join(f"- {path}: {reason}" for path, reason in result.unreadable.items())
+
+
 def write_report(result: Evaluation, folder: Path) -> None:
     """Writes `report.md`, `report.json`, `misjudged.csv`, `confusion.png` and `reliability.png` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.md").write_text(result.to_markdown() + "\n", encoding="utf-8")
+    parts = (result.to_markdown(), _misjudged_list(result), _unreadable_list(result))
+    (folder / "report.md").write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     with (folder / "misjudged.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ("path", "genre", "predicted", "confidence", "rank_of_genre"))
         writer.writeheader()
         writer.writerows(_misjudged_row(clip) for clip in result.misjudged)
-    _draw_confusion(result).savefig(folder / "confusion.png")
-    _draw_reliability(result).savefig(folder / "reliability.png")
-
-
-def _draw_confusion(result: Evaluation) -> Figure:
-    """Rows sum to 1 in colour, counts are written in."""
-    counts = np.array(result.confusion)
-    rows = np.flatnonzero(counts.sum(1))
-    shares: NDArray[np.float64] = counts[rows] / counts[rows].sum(1, keepdims=True)
-    figure = Figure(figsize=(9, 1.6 + 0.42 * len(rows)), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(result.labels)), result.labels, rotation=45, ha="right")
-    axes.set_yticks(range(len(rows)), [f"{result.labels[row]} ({counts[row].sum()})" for row in rows])
-    axes.set(xlabel="predicted", ylabel="true (clips)")
-    for (row, column), share in np.ndenumerate(shares):
-        if share:
-            ink = "white" if share > 0.5 else "black"
-            axes.text(column, row, str(counts[rows[row], column]), ha="center", va="center", color=ink, fontsize=8)
-    return figure
-
-
-def _draw_reliability(result: Evaluation) -> Figure:
-    """Confidence against accuracy; the size of a point is its number of clips."""
-    figure = Figure(figsize=(4.5, 4.5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.plot((0, 1), (0, 1), color="grey", linewidth=1)
-    confidence = [entry.confidence for entry in result.reliability]
-    accuracy = [entry.accuracy for entry in result.reliability]
-    axes.scatter(confidence, accuracy, s=[20 + 400 * entry.count / result.n for entry in result.reliability])
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share right", title=f"error {result.ece:.3f}")
-    return figure
+    confusion_figure(result.labels, result.confusion).savefig(folder / "confusion.png")
+    points = [(entry.confidence, entry.accuracy, entry.count) for entry in result.reliability]
+    reliability_figure(points, error=result.ece).savefig(folder / "reliability.png")

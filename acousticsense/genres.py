@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CCMUSIC_LABELS", "GENRES", "LABEL_SETS", "display_name"]
+__all__ = ["CCMUSIC_LABELS", "GENRES", "LABEL_SETS", "NOT_MUSIC", "display_name"]
 
 #: The sixteen genres of the default models, in the order of the network's outputs.
 GENRES: Final[tuple[str, ...]] = (
@@ -45,6 +45,9 @@ CCMUSIC_LABELS: Final[tuple[str, ...]] = (
     "Soft_rock",
     "Acoustic_pop",
 )
+
+#: Where labelled clips are read: those that are not music. Also the verdict of that name.
+NOT_MUSIC: Final = "not_music"
 
 #: Label sets that can be named where labels are asked for (`import-checkpoint --labels`).
 LABEL_SETS: Final[dict[str, tuple[str, ...]]] = {"acousticsense": GENRES, "ccmusic": CCMUSIC_LABELS}

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AudioError, SettingsError
-from acousticsense.evaluation import ClipResult, Evaluation, LabelledClip, evaluate, measure, read_items, write_report
+from acousticsense.evaluation import ClipResult, Evaluation, NotMusic, evaluate, measure, write_report
+from acousticsense.labelled import LabelledClip, read_items
+from acousticsense.plots import drawable
 from acousticsense.results import ClipInfo, HealthReport, ModelInfo, Prediction, Timing
 
 
@@ -72,8 +75,32 @@ def test_verdicts_tell_how_often_each_band_was_right(four: Evaluation) -> None:
 
 
 def test_markdown_names_genres_without_clips(four: Evaluation) -> None:
-    assert "No clips of: C." in four.to_markdown()
-    assert "| A | 2 | 0.50 |" in four.to_markdown()
+    assert four.unmeasured == ("C",)
+    assert "No clips of: C. Nothing is known of these; the macro figures average over the other 2" in four.to_markdown()
+    assert "Fewer than 5 clips, so that the recall says little: A, B." in four.to_markdown()
+    assert "| A | 2 | 0.50 | 0.09 to 0.91 |" in four.to_markdown()
+
+
+def test_accuracy_and_recall_come_with_their_uncertainty(four: Evaluation) -> None:
+    assert four.accuracy_interval == pytest.approx((0.150, 0.850), abs=1e-3)
+    assert four.recall_interval["B"] == pytest.approx((0.0945, 0.9055), abs=1e-3)
+    assert "| 4 | 0.500 | 0.15 to 0.85 |" in four.to_markdown()
+
+
+def test_what_is_not_music_counts_in_a_figure_of_its_own(four: Evaluation) -> None:
+    others = [clip("not_music", 0.5, 0.3, 0.2, verdict) for verdict in ("not_music", "not_music", "unsure")]
+    refused = clip("A", 0.9, 0.05, 0.05, "not_music")
+    result = measure([*four.clips, refused, *others])
+    assert result.not_music == NotMusic(n=3, caught=pytest.approx(2 / 3), refused=pytest.approx(1 / 5))
+    assert (result.n, result.accuracy) == (5, 0.6)
+    assert "67% of 3 such clips are caught, 20.0% of the music is refused" in result.to_markdown()
+    assert json.loads(json.dumps(result.to_dict()))["not_music"]["n"] == 3
+    assert four.not_music is None
+
+
+def test_nothing_but_what_is_not_music_is_nothing_to_measure() -> None:
+    with pytest.raises(SettingsError, match="No clip of music"):
+        measure([clip("not_music", 0.5, 0.3, 0.2)])
 
 
 def test_dictionary_survives_json(four: Evaluation) -> None:
@@ -91,17 +118,38 @@ def test_report_has_tables_pictures_and_the_misjudged(four: Evaluation, tmp_path
         assert [row["predicted"] for row in csv.DictReader(file)] == ["B", "A"]
     for name in ("confusion.png", "reliability.png"):
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
-    assert "macro F1" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "macro F1" in report
+    assert "| A.wav | A | B | 0.60 |" in report
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 40])
+def test_reports_hold_any_number_of_labels_in_any_script(n_labels: int, tmp_path: Path) -> None:
+    labels = [f"{name} {number}" for number in range(n_labels) for name in ("京剧 $R&B$ | _x_",)]
+    rest = dict.fromkeys(labels, 0.0)
+    result = measure(
+        [
+            ClipResult(path=Path("a.wav"), genre=label, probabilities={**rest, label: 1.0}, verdict="mixed")
+            for label in labels
+        ]
+    )
+    write_report(result, tmp_path)
+    assert f"| 京剧 $R&B$ \\| _x_ {n_labels - 1} | 1 |" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert (tmp_path / "confusion.png").stat().st_size > 0
+
+
+def test_a_label_that_no_font_can_draw_becomes_its_number() -> None:
+    assert drawable(["Rock", "\U000130d8", "A" * 40])[0] == ["Rock", "label 2", "A" * 23 + "…"]
 
 
 class Oracle:
-    """Answers A for every file but the broken one."""
+    """Answers A for every file but the broken one; two labels by cqt, three by anything else."""
 
-    def predict(self, source: Path, /) -> Prediction:
+    def predict(self, source: Path, /, *, kind: SpectrogramKind | None = None) -> Prediction:
         if source.name == "broken.wav":
             raise AudioError("no audio in it")
         return Prediction(
-            probabilities={"A": 0.7, "B": 0.3},
+            probabilities={"A": 0.7, "B": 0.3} if kind == "cqt" else {"A": 0.6, "B": 0.3, "C": 0.1},
             not_music=None,
             verdict="plausible",
             advice=(),
@@ -116,7 +164,12 @@ def test_unreadable_files_are_listed_and_count_in_no_figure() -> None:
     items = [LabelledClip(Path("a.wav"), "A"), LabelledClip(Path("broken.wav"), "B")]
     result = evaluate(Oracle(), items)
     assert (result.n, result.accuracy) == (1, 1.0)
+    assert "Not judged: 1 files" in result.to_markdown()
     assert "no audio" in result.unreadable["broken.wav"]
+
+
+def test_the_kind_of_picture_is_passed_on() -> None:
+    assert evaluate(Oracle(), [LabelledClip(Path("a.wav"), "A")], kind="cqt").labels == ("A", "B")
 
 
 def test_a_genre_that_the_model_does_not_know_is_an_error() -> None:
@@ -125,7 +178,7 @@ def test_a_genre_that_the_model_does_not_know_is_an_error() -> None:
 
 
 def test_items_come_from_a_folder_per_genre(tmp_path: Path) -> None:
-    for name in ("Jazz/b.wav", "Jazz/deep/a.MP3", "Jazz/cover.jpg", "Blues/c.ogg"):
+    for name in ("Jazz/b.wav", "Jazz/deep/a.MP3", "Jazz/cover.jpg", "Blues/c.ogg", "Blues/._c.ogg", ".x/d.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     found = [(item.path.name, item.genre) for item in read_items(tmp_path)]
@@ -135,6 +188,17 @@ def test_items_come_from_a_folder_per_genre(tmp_path: Path) -> None:
 def test_items_of_a_csv_are_relative_to_it(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("path,genre\nx/a.wav,Jazz\n", encoding="utf-8")
     assert read_items(tmp_path / "list.csv") == [LabelledClip(tmp_path / "x" / "a.wav", "Jazz")]
+
+
+def test_a_csv_may_name_groups(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path,genre,group\na.wav,Jazz, Ella \n", encoding="utf-8")
+    assert read_items(tmp_path / "list.csv") == [LabelledClip(tmp_path / "a.wav", "Jazz", "Ella")]
+
+
+def test_a_row_without_a_genre_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path,genre\na.wav,Jazz\nb.wav\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="line 3: path or genre is empty"):
+        read_items(tmp_path / "list.csv")
 
 
 def test_a_csv_without_genres_says_what_it_has(tmp_path: Path) -> None:

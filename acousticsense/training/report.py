@@ -12,8 +12,9 @@ import numpy as np
 
 from acousticsense.classifier import GenreClassifier
 from acousticsense.config import ModelSpec
-from acousticsense.evaluation import Evaluation, LabelledClip, evaluate, measure, write_report
+from acousticsense.evaluation import Evaluation, evaluate, measure, write_report
 from acousticsense.genres import GENRES
+from acousticsense.labelled import LabelledClip
 from acousticsense.training.bank import Item, load_items
 from acousticsense.training.card import card
 from acousticsense.training.fetch import fetch

@@ -1,0 +1,219 @@
+"""What a network's numbers mean, from answers whose truth is known: a temperature and the verdict bands.
+
+A band is a promise about errors. A threshold is chosen when the share of right answers beyond it, less one standard
+error, still keeps the promise; where no threshold does, the band is never said, and the reason is given.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
+
+from acousticsense.config import Calibration
+from acousticsense.verdict import judge
+
+__all__ = ["NEVER", "Answers", "CalibrationFit", "Targets", "band_accuracy", "fit_calibration", "wilson_interval"]
+
+#: A threshold above every probability: nothing earned the band.
+NEVER: Final = 1.01
+
+#: Fewest answers of which a share is told.
+_FEWEST: Final = 8
+
+_GRID: Final = np.round(np.arange(0.2, 1.0, 0.01), 2)
+
+#: Half the not-music output or more is "not music" where that catches enough: below it a genre is the likelier answer.
+_USUAL_NOT_MUSIC_AT: Final = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What the bands promise; shares in 0..1.
+
+    Attributes:
+        confident: least share of right answers among those called confident.
+        plausible: the same for plausible.
+        mixed: least share of answers called a mix whose genre is one of the two named.
+        caught: least share of sounds that are not music that are called so.
+        refused: largest share of music that is called not music.
+    """
+
+    confident: float = 0.9
+    plausible: float = 0.6
+    mixed: float = 0.7
+    caught: float = 0.95
+    refused: float = 0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a network said about windows of labelled clips that it was not trained on.
+
+    Attributes:
+        logits: (n_windows, n_labels), or one column more with the not-music output last.
+        labels: (n_clips,) index of the true label; -1 for what is not music.
+        n_labels: number of labels.
+        clips: (n_windows,) the clip of each window, 0..n_clips - 1; None when each clip has one window, in order.
+    """
+
+    logits: NDArray[np.floating]
+    labels: NDArray[np.integer]
+    n_labels: int
+    clips: NDArray[np.integer] | None = None
+
+    def genres(self, temperature: float) -> NDArray[np.float64]:
+        """Probability of each label (n_clips, n_labels), as `GenreClassifier` computes it with the mean vote."""
+        return self._mean(softmax(self.logits[:, : self.n_labels].astype(np.float64) / temperature, axis=1))
+
+    def not_music(self) -> NDArray[np.float64] | None:
+        """Probability of not being music (n_clips,); None when there is no such output."""
+        if self.logits.shape[1] == self.n_labels:
+            return None
+        return self._mean(softmax(self.logits.astype(np.float64), axis=1)[:, -1])
+
+    def _mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.clips is None:
+            return values
+        sums = np.zeros((len(self.labels), *values.shape[1:]))
+        np.add.at(sums, self.clips, values)
+        counts = np.bincount(self.clips, minlength=len(self.labels))
+        return np.asarray(sums / counts.reshape(-1, *(1 for _ in values.shape[1:])))
+
+
+@dataclass(frozen=True)
+class CalibrationFit:
+    """A calibration, and in words which bands the answers could not support."""
+
+    calibration: Calibration
+    shortfalls: tuple[str, ...]
+
+
+def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | None = None) -> CalibrationFit:
+    """Temperature by maximum likelihood (Guo et al., arXiv 1706.04599), then the bands on the scaled probabilities.
+
+    Args:
+        answers: for clips that the network was not trained on, music and, if there is any, what is not.
+        measured_on: what the clips are, in words.
+        targets: what the bands promise; the defaults of `Targets` when None.
+    """
+    targets = targets or Targets()
+    is_music = answers.labels >= 0
+    labels = answers.labels[is_music]
+    temperature = round(_temperature(answers), 4)
+    probabilities = answers.genres(temperature)[is_music]
+    ranks = (-probabilities).argsort(1, kind="stable")
+    best, right = probabilities.max(1), ranks[:, 0] == labels
+
+    confident_at, confident_note = _band("confident", best, right, targets.confident)
+    below = best < confident_at
+    plausible_at, plausible_note = _band("plausible", best[below], right[below], targets.plausible)
+    plausible_at = min(confident_at, plausible_at)
+    rest = best < plausible_at
+    among_two = (ranks[rest, :2] == labels[rest, None]).any(1)
+    mixed_at, mixed_note = _band("mixed", np.sort(probabilities[rest], 1)[:, -2:].sum(1), among_two, targets.mixed)
+    not_music_at, not_music_notes = _not_music(answers.not_music(), is_music, targets)
+    calibration = Calibration(
+        temperature=temperature,
+        confident_at=confident_at,
+        plausible_at=plausible_at,
+        mixed_at=mixed_at,
+        not_music_at=not_music_at,
+        measured_on=measured_on,
+    )
+    told = band_accuracy(probabilities, right, calibration)
+    notes = [note for note in (confident_note, plausible_note, mixed_note) if note] + not_music_notes
+    return CalibrationFit(replace(calibration, band_accuracy=told), tuple(notes))
+
+
+def band_accuracy(
+    probabilities: NDArray[np.float64], right: NDArray[np.bool_], calibration: Calibration
+) -> dict[str, float]:
+    """Verdict -> share of right answers, for verdicts given to enough clips.
+
+    Args:
+        probabilities: (n, n_labels), calibrated.
+        right: (n,) whether the best label is the true one.
+        calibration: the thresholds.
+    """
+    bands: dict[str, list[bool]] = {}
+    for row, is_right in zip(probabilities, right, strict=True):
+        verdict = judge({str(index): float(value) for index, value in enumerate(row)}, None, calibration)
+        bands.setdefault(verdict, []).append(bool(is_right))
+    return {verdict: round(float(np.mean(hits)), 3) for verdict, hits in bands.items() if len(hits) >= _FEWEST}
+
+
+def wilson_interval(hits: int, n: int, *, z: float = 1.96) -> tuple[float, float]:
+    """Bounds of a share of `hits` out of `n` >= 1 (Wilson 1927); z = 1.96 is 95 %, z = 1 one standard error."""
+    share = hits / n
+    centre = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def _temperature(answers: Answers) -> float:
+    """The temperature under which the true labels of the music are likeliest, after the vote."""
+    clips = np.flatnonzero(answers.labels >= 0)
+    labels = answers.labels[clips]
+
+    def loss(log_temperature: float) -> float:
+        chosen = answers.genres(math.exp(log_temperature))[clips, labels]
+        return float(-np.log(np.maximum(chosen, 1e-300)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+
+
+def _band(name: str, values: NDArray[np.float64], right: NDArray[np.bool_], promise: float) -> tuple[float, str]:
+    """The lowest threshold that keeps the promise, and why there is none when there is none."""
+    for threshold in _GRID:
+        chosen = right[values >= threshold]
+        if len(chosen) >= _FEWEST and _surely(chosen) >= promise:
+            return float(threshold), ""
+    if len(right) < _FEWEST:
+        reason = f"only {len(right)} clips are left to measure it on, {_FEWEST} are the least"
+    else:
+        top = right[np.argsort(-values, kind="stable")[: max(_FEWEST, len(right) // 4)]]
+        reason = f"of the {len(top)} surest {top.sum()} are right"
+    return NEVER, f"{name} is never said: {promise:.0%} right cannot be shown ({reason})."
+
+
+def _surely(right: NDArray[np.bool_]) -> float:
+    return wilson_interval(int(right.sum()), len(right), z=1.0)[0]
+
+
+def _not_music(
+    scores: NDArray[np.float64] | None, is_music: NDArray[np.bool_], targets: Targets
+) -> tuple[float | None, list[str]]:
+    """The threshold of the not-music output: refusing little music comes first, then catching what is none."""
+    if scores is None:
+        return None, []
+    music, others = np.sort(scores[is_music]), np.sort(scores[~is_music])
+    # Just above the surest piece of music that must not be refused, and just at the least sure sound to be caught.
+    lowest = float(music[len(music) - 1 - int(targets.refused * len(music))]) + 1e-3
+    highest = float(others[int((1 - targets.caught) * len(others))]) if len(others) else 1.0
+    threshold = _USUAL_NOT_MUSIC_AT if lowest <= _USUAL_NOT_MUSIC_AT <= highest else max(lowest, (lowest + highest) / 2)
+    return threshold, _not_music_notes(threshold, music, others, targets)
+
+
+def _not_music_notes(
+    threshold: float, music: NDArray[np.float64], others: NDArray[np.float64], targets: Targets
+) -> list[str]:
+    notes = []
+    if len(music) * targets.refused < 1:
+        notes.append(f"not music: {len(music)} clips of music are too few to show {targets.refused:.0%} refused.")
+    if not len(others):
+        notes.append("not music: nothing that is no music was measured.")
+    elif (caught := float(np.mean(others >= threshold))) < targets.caught:
+        notes.append(
+            f"not music: {caught:.0%} of {len(others)} sounds are caught, not {targets.caught:.0%}, "
+            f"since no more than {targets.refused:.0%} of music may be refused."
+        )
+    elif len(others) < _FEWEST:
+        notes.append(f"not music: {len(others)} sounds are too few to show {targets.caught:.0%} caught.")
+    return notes

@@ -1,0 +1,71 @@
+"""Audio whose genre somebody stated: a CSV, or a folder per genre."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from acousticsense.errors import SettingsError
+
+__all__ = ["LabelledClip", "read_items"]
+
+#: Suffixes that are looked for in folders.
+_AUDIO: Final = (
+    *(".aac", ".ac3", ".aif", ".aiff", ".ape", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mp2", ".mp3", ".mp4", ".oga"),
+    *(".ogg", ".opus", ".wav", ".webm", ".wma", ".wv"),
+)
+
+
+@dataclass(frozen=True)
+class LabelledClip:
+    """A file and its genre; `group` names what it shares with others (artist, album), empty when nobody said."""
+
+    path: Path
+    genre: str
+    group: str = ""
+
+
+def read_items(source: Path) -> list[LabelledClip]:
+    """Labelled clips from a CSV with the columns `path` and `genre`, or from a folder with a folder per genre.
+
+    Relative paths in a CSV are relative to the CSV; a column `group` may name artists or albums. The genre "not_music"
+    stands for clips that are none.
+
+    Raises:
+        SettingsError: no such file, a column or a value is missing, or nothing is in it.
+    """
+    if source.is_dir():
+        items = [
+            LabelledClip(path, folder.name)
+            for folder in sorted(entry for entry in source.iterdir() if entry.is_dir())
+            for path in sorted(folder.rglob("*"))
+            if path.suffix.lower() in _AUDIO and not _is_hidden(path.relative_to(source))
+        ]
+    else:
+        items = _read_csv(source)
+    if not items:
+        raise SettingsError(f"{source} names no clips.", hint="Give a CSV with path,genre or a folder per genre.")
+    return items
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def _read_csv(source: Path) -> list[LabelledClip]:
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{source} cannot be read: {error}.") from error
+    if rows and not {"path", "genre"} <= set(rows[0]):
+        raise SettingsError(f"{source} lacks a column.", hint=f"It has {', '.join(rows[0])}; needed are path, genre.")
+    items = []
+    for number, row in enumerate(rows, 2):
+        path, genre = ((row[key] or "").strip() for key in ("path", "genre"))
+        if not path or not genre:
+            raise SettingsError(f"{source}, line {number}: path or genre is empty.")
+        items.append(LabelledClip(source.parent / path, genre, (row.get("group") or "").strip()))
+    return items

@@ -1,0 +1,121 @@
+"""Temperature and bands from answers whose truth is known, and what is said when there are too few."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from acousticsense.calibration import NEVER, Answers, Targets, fit_calibration, wilson_interval
+from acousticsense.verdict import judge
+
+N_LABELS = 4
+
+
+def drawn(n: int, *, sharpness: float = 1.0, seed: int = 0) -> Answers:
+    """Answers whose probabilities are exactly right at temperature 1 / sharpness: labels are drawn from them."""
+    source = np.random.default_rng(seed)
+    logits = source.normal(0, 2.5, (n, N_LABELS))
+    odds = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = np.array([source.choice(N_LABELS, p=row) for row in odds])
+    return Answers(logits=logits * sharpness, labels=labels, n_labels=N_LABELS)
+
+
+def with_not_music(music: NDArray[np.float64], others: NDArray[np.float64]) -> Answers:
+    """Answers with given probabilities of not being music."""
+    scores = np.concatenate([music, others])
+    logits = np.zeros((len(scores), N_LABELS + 1))
+    logits[:, -1] = np.log(scores / (1 - scores)) + np.log(N_LABELS)
+    labels = np.concatenate([np.zeros(len(music), int), np.full(len(others), -1)])
+    return Answers(logits=logits, labels=labels, n_labels=N_LABELS)
+
+
+def test_the_temperature_undoes_too_sharp_logits() -> None:
+    assert fit_calibration(drawn(4000), measured_on="").calibration.temperature == pytest.approx(1, abs=0.06)
+    sharp = fit_calibration(drawn(4000, sharpness=3), measured_on="").calibration
+    assert sharp.temperature == pytest.approx(3, abs=0.2)
+
+
+def test_bands_keep_their_promises_on_music_that_they_were_not_chosen_on() -> None:
+    calibration = fit_calibration(drawn(1000), measured_on="").calibration
+    fresh = drawn(4000, seed=1)
+    values = fresh.genres(calibration.temperature)
+    hits: dict[str, list[bool]] = {}
+    for row, label in zip(values, fresh.labels, strict=True):
+        verdict = judge({str(index): value for index, value in enumerate(row)}, None, calibration)
+        named = np.argsort(-row)[: 2 if verdict == "mixed" else 1]
+        hits.setdefault(verdict, []).append(label in named)
+    assert np.mean(hits["confident"]) >= 0.9
+    assert np.mean(hits["plausible"]) >= 0.6
+    assert len(hits["confident"]) > 1000
+    assert calibration.band_accuracy["confident"] == pytest.approx(np.mean(hits["confident"]), abs=0.05)
+
+
+def test_a_band_that_nothing_earned_is_never_said_and_the_reason_is() -> None:
+    few = drawn(6)
+    fit = fit_calibration(few, measured_on="six clips")
+    assert (fit.calibration.confident_at, fit.calibration.mixed_at) == (NEVER, NEVER)
+    assert fit.calibration.measured_on == "six clips"
+    assert "confident is never said: 90% right cannot be shown (only 6 clips" in fit.shortfalls[0]
+
+    source = np.random.default_rng(0)
+    guesses = Answers(logits=source.normal(0, 3, (300, 4)), labels=source.integers(0, 4, 300), n_labels=4)
+    fit = fit_calibration(guesses, measured_on="")
+    assert fit.calibration.confident_at == NEVER
+    assert "surest" in fit.shortfalls[0]
+
+
+def test_eight_right_answers_are_not_yet_nine_in_ten() -> None:
+    """One standard error is taken off: eight of eight show 89 %, forty of forty 98 %."""
+    for n, earned in ((8, False), (40, True)):
+        certain = Answers(logits=np.eye(2)[np.arange(n) % 2] * 9, labels=np.arange(n) % 2, n_labels=2)
+        assert (fit_calibration(certain, measured_on="").calibration.confident_at < 1) is earned
+
+
+def test_windows_of_a_clip_vote() -> None:
+    logits = np.array([[4.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+    answers = Answers(logits=logits, labels=np.array([0, 1]), n_labels=2, clips=np.array([0, 0, 1]))
+    values = answers.genres(1.0)
+    assert values.shape == (2, 2)
+    assert values[0, 0] == pytest.approx((1 / (1 + np.exp(-4)) + 1 / (1 + np.e)) / 2)
+
+
+def test_not_music_sits_at_a_half_where_that_separates() -> None:
+    fit = fit_calibration(with_not_music(np.linspace(0.01, 0.3, 100), np.linspace(0.8, 0.99, 40)), measured_on="")
+    assert fit.calibration.not_music_at == 0.5
+    assert not any("not music" in note for note in fit.shortfalls)
+
+
+@pytest.mark.parametrize(("music", "others"), [((0.01, 0.1), (0.2, 0.4)), ((0.5, 0.8), (0.9, 0.99))])
+def test_not_music_moves_between_music_and_the_rest(music: tuple[float, float], others: tuple[float, float]) -> None:
+    answers = with_not_music(np.linspace(*music, 100), np.linspace(*others, 40))
+    threshold = fit_calibration(answers, measured_on="").calibration.not_music_at
+    assert threshold is not None
+    assert music[1] < threshold < others[0]
+
+
+def test_refusing_little_music_comes_before_catching_all_the_rest() -> None:
+    music = np.linspace(0.01, 0.9, 100)
+    fit = fit_calibration(with_not_music(music, np.linspace(0.4, 0.99, 40)), measured_on="")
+    assert fit.calibration.not_music_at is not None
+    assert np.mean(music >= fit.calibration.not_music_at) <= 0.03
+    assert any("sounds are caught, not 95%" in note for note in fit.shortfalls)
+
+
+def test_not_music_says_when_the_data_are_too_few() -> None:
+    fit = fit_calibration(with_not_music(np.linspace(0.01, 0.2, 20), np.array([])), measured_on="")
+    notes = " ".join(fit.shortfalls)
+    assert "20 clips of music are too few to show 3% refused" in notes
+    assert "nothing that is no music was measured" in notes
+
+
+def test_targets_are_what_the_thresholds_follow() -> None:
+    loose = fit_calibration(drawn(1000), measured_on="", targets=Targets(confident=0.7)).calibration
+    assert loose.confident_at < fit_calibration(drawn(1000), measured_on="").calibration.confident_at
+
+
+def test_wilson_interval() -> None:
+    # R: binom::binom.wilson(8, 10)
+    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
+    assert wilson_interval(0, 5)[0] == 0
+    assert wilson_interval(5, 5)[1] == 1
