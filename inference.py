@@ -14,6 +14,7 @@ from pathlib import Path
 
 from acousticsense.audio import Source
 from acousticsense.classifier import GenreClassifier
+from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AcousticSenseError, RequestError
 
 __all__ = ["load_model", "predict_genre"]
@@ -35,6 +36,7 @@ def predict_genre(
     top_k: int = 5,
     duration_sec: float | None = 10.0,
     offset_sec: float = 0.0,
+    spectrogram: SpectrogramKind | None = None,
 ) -> list[tuple[str, float]]:
     """The `top_k` genres of a stretch of audio with their probabilities (0..1), best first.
 
@@ -44,6 +46,7 @@ def predict_genre(
         top_k: how many genres to return.
         duration_sec: seconds to judge; None is the whole track.
         offset_sec: where to begin.
+        spectrogram: "mel" or "cqt", for models that know both; None is the model's default.
 
     Raises:
         AudioError: not audio, over a limit, or nothing in it.
@@ -51,7 +54,7 @@ def predict_genre(
     """
     if top_k < 1:
         raise RequestError(f"top_k is {top_k}.", hint="Ask for 1 or more genres.")
-    prediction = model.predict(path, duration_s=duration_sec, offset_s=offset_sec)
+    prediction = model.predict(path, duration_s=duration_sec, offset_s=offset_sec, kind=spectrogram)
     return [(score.label, score.confidence) for score in prediction.top(top_k)]
 
 

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from acousticsense import __version__
 from acousticsense.api_schema import PREDICT_BODY, RESPONSES
 from acousticsense.audio import Source
+from acousticsense.config import SpectrogramKind
 from acousticsense.errors import (
     AcousticSenseError,
     AudioDecodeError,
@@ -132,12 +133,13 @@ def models_payload(service: PredictionService) -> dict[str, Any]:
                 "name": spec.name,
                 "architecture": spec.architecture,
                 "spectrogram": spec.front_end.kind,
-                "spectrograms": [spec.front_end.kind, *(other.kind for other in spec.alternative_front_ends)],
+                "spectrograms": list(spec.kinds),
                 "labels": list(spec.labels),
                 "weights_sha256": spec.weights_sha256,
                 "licence": spec.licence,
                 "provenance": spec.provenance,
                 "metrics": spec.metrics,
+                "metrics_by_spectrogram": {kind: spec.seeing(kind).metrics for kind in spec.kinds},
             }
         )
     return {"models": rows}
@@ -265,6 +267,7 @@ def _parse(fields: Mapping[str, Any]) -> Request:
     top_k = _number(fields, "top_k", int)
     return Request(
         model=str(fields.get("model") or ""),
+        spectrogram=cast(SpectrogramKind, fields["spectrogram"]) if fields.get("spectrogram") else None,
         **({} if duration_s is None else {"duration_s": duration_s}),
         offset_s=_number(fields, "offset_s", float) or 0.0,
         top_k=Request.top_k if top_k is None else int(top_k),

@@ -34,6 +34,7 @@ class _Model(BaseModel):
     architecture: str
     weights_sha256: str
     backend: str = Field(examples=["openvino-int8"], description="what computed the answer")
+    spectrogram: str = Field(examples=["mel"])
 
 
 class _Timing(BaseModel):
@@ -85,6 +86,11 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 _OPTIONS: Final[dict[str, Any]] = {
     "model": {"type": "string", "description": "a name from /api/models; empty is the default"},
+    "spectrogram": {
+        "type": "string",
+        "enum": ["mel", "cqt", "chroma"],
+        "description": "which picture, for models that know several; left out, the model's default",
+    },
     "duration_s": {"type": "number", "description": "seconds to judge; left out, the model's own choice (10)"},
     "offset_s": {"type": "number", "default": 0, "description": "where to begin"},
     "top_k": {"type": "integer", "default": 5},

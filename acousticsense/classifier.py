@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ class GenreClassifier:
 
     @property
     def info(self) -> ModelInfo:
-        """Name, architecture, weights hash, and what computes now."""
+        """Name, architecture, weights hash, picture, and what computes now."""
         return self._info(self._engine)
 
     def _info(self, engine: _Engine) -> ModelInfo:
@@ -150,7 +151,20 @@ class GenreClassifier:
             architecture=self.spec.architecture,
             weights_sha256=self.spec.weights_sha256,
             backend=engine.backend.name,
+            spectrogram=self.spec.front_end.kind,
         )
+
+    def seeing(self, kind: SpectrogramKind | None) -> GenreClassifier:
+        """The same weights, looking at pictures of `kind` with the calibration that belongs to them (None: as it is).
+
+        Both share the network and its forward passes.
+
+        Raises:
+            RequestError: the model does not know this kind of picture.
+        """
+        view = copy.copy(self)
+        view.spec = self.spec.seeing(kind)
+        return view
 
     def warm_up(self) -> Pictures:
         """Judges a second of silence, so that the first request pays for no lazy import and no first allocation."""
@@ -185,15 +199,10 @@ class GenreClassifier:
         duration_s: Duration = MODEL_DEFAULT,
         offset_s: float = 0.0,
         anchor: Literal["start", "center"] = "start",
-        kind: SpectrogramKind | None = None,
     ) -> Recipe:
-        """How a file becomes pictures for this model; see `analyse` for the arguments.
-
-        Raises:
-            CheckpointError: the model does not know this kind of picture.
-        """
+        """How a file becomes pictures for this model; see `analyse` for the arguments."""
         return Recipe(
-            front_end=self.spec.front_end_for(kind),
+            front_end=self.spec.front_end,
             windows=self.spec.windows,
             limits=self._limits,
             duration_s=self.spec.windows.default_duration_s if duration_s == MODEL_DEFAULT else duration_s,
@@ -233,10 +242,12 @@ class GenreClassifier:
 
         Raises:
             AudioError: not audio, over a limit, or nothing in it.
-            CheckpointError: the model does not know this kind of picture.
+            RequestError: the model does not know this kind of picture.
         """
+        if kind is not None and kind != self.spec.front_end.kind:
+            return self.seeing(kind).analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor)
         started = time.perf_counter()
-        recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor, kind=kind)
+        recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor)
         clip = prepare(source, recipe, device=self.device)
         prepared = time.perf_counter()
         engine = self._engine

@@ -74,6 +74,7 @@ def _add_predict(commands: Any) -> None:
     parser = commands.add_parser("predict", help="judge files")
     parser.add_argument("files", nargs="+", metavar="FILE")
     _add_model_options(parser)
+    _add_spectrogram_option(parser)
     parser.add_argument("--duration", type=_duration, default=_MODEL_DEFAULT, help='seconds to judge, or "all" (10)')
     parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
     parser.add_argument("--top-k", type=_positive, default=5, help="genres to show (5)")
@@ -105,7 +106,7 @@ def _add_evaluate(commands: Any) -> None:
     parser = commands.add_parser("evaluate", help="accuracy, calibration and confusion on labelled audio")
     parser.add_argument("data", type=Path, metavar="CSV_OR_DIR", help="columns path,genre; or a folder per genre")
     _add_model_options(parser)
-    parser.add_argument("--spectrogram", choices=get_args(SpectrogramKind), help="which picture (the model's main one)")
+    _add_spectrogram_option(parser)
     parser.add_argument("--out", type=Path, help="folder for the report, the plots and the misjudged list")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.set_defaults(run=_evaluate)
@@ -114,6 +115,11 @@ def _add_evaluate(commands: Any) -> None:
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="name in models/, folder, file, or hf:/ms: id")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N")
+
+
+def _add_spectrogram_option(parser: argparse.ArgumentParser) -> None:
+    choices = get_args(SpectrogramKind)
+    parser.add_argument("--spectrogram", choices=choices, help="which picture, for models that know several")
 
 
 def _duration(text: str) -> Duration:
@@ -138,7 +144,7 @@ def _classifier(options: argparse.Namespace) -> GenreClassifier:
     from acousticsense.classifier import GenreClassifier
 
     settings = _settings(options)
-    return GenreClassifier.load(device=settings.device, settings=settings)
+    return GenreClassifier.load(device=settings.device, settings=settings).seeing(options.spectrogram)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -183,9 +189,8 @@ def _models(options: argparse.Namespace) -> int:
             print(f"{entry.name}: cannot be used: {entry.error}")
         else:
             spec = entry.spec
-            print(
-                f"{entry.name}: {spec.architecture}, {spec.front_end.kind}, {len(spec.labels)} labels, {spec.licence}"
-            )
+            kinds = " or ".join(spec.kinds)
+            print(f"{entry.name}: {spec.architecture}, {kinds}, {len(spec.labels)} labels, {spec.licence}")
     return 0
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
-from acousticsense.errors import CheckpointError
+from acousticsense.errors import CheckpointError, RequestError
 
 __all__ = [
     "NATIVE_CQT",
     "NATIVE_MEL",
     "NATIVE_WINDOWS",
     "UPSTREAM_WINDOWS",
+    "Alternative",
     "Calibration",
     "FrontEnd",
     "ModelSpec",
@@ -131,8 +132,26 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """A further picture that a model's weights were trained on.
+
+    Attributes:
+        front_end: recipe of the picture; size, mean and std are those of the model's other pictures.
+        calibration: what probabilities mean when the model sees it.
+        metrics: what was measured with it, like `ModelSpec.metrics`.
+    """
+
+    front_end: FrontEnd
+    calibration: Calibration = field(default_factory=Calibration)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """One installed model: everything but the weights themselves.
+
+    `front_end`, `calibration` and `metrics` belong together: they are those of the picture that the model sees unless
+    another of its `alternatives` is asked for.
 
     Attributes:
         name: folder name under `models/`.
@@ -141,7 +160,7 @@ class ModelSpec:
         has_not_music: the network has one more output after the labels: "this is not music".
         head: widths of the classifier's hidden layers; empty is a single linear layer.
         front_end: recipe of the picture.
-        alternative_front_ends: further recipes the same weights were trained on, by kind.
+        alternatives: further pictures the same weights were trained on, each of a kind of its own.
         windows: how clips are cut.
         calibration: what the probabilities mean.
         weights_file: file name inside the folder.
@@ -157,7 +176,7 @@ class ModelSpec:
     has_not_music: bool = False
     head: tuple[int, ...] = ()
     front_end: FrontEnd = NATIVE_MEL
-    alternative_front_ends: tuple[FrontEnd, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
     windows: WindowPolicy = NATIVE_WINDOWS
     calibration: Calibration = field(default_factory=Calibration)
     weights_file: str = "model.safetensors"
@@ -171,19 +190,32 @@ class ModelSpec:
         """Width of the last layer."""
         return len(self.labels) + int(self.has_not_music)
 
-    def front_end_for(self, kind: SpectrogramKind | None) -> FrontEnd:
-        """The recipe of `kind` (None: the main one).
+    @property
+    def kinds(self) -> tuple[SpectrogramKind, ...]:
+        """The pictures the weights were trained on, the default first."""
+        return (self.front_end.kind, *(other.front_end.kind for other in self.alternatives))
+
+    def seeing(self, kind: SpectrogramKind | None) -> ModelSpec:
+        """The same model with the picture of `kind` as its default (None: as it is).
 
         Raises:
-            CheckpointError: these weights were not trained on that kind of picture.
+            RequestError: these weights were not trained on that kind of picture.
         """
-        choices = {front_end.kind: front_end for front_end in (*self.alternative_front_ends, self.front_end)}
-        try:
-            return choices[kind or self.front_end.kind]
-        except KeyError:
-            raise CheckpointError(
-                f"model {self.name!r} was not trained on {kind} pictures.", hint=f"It knows: {', '.join(choices)}."
-            ) from None
+        if kind is None or kind == self.front_end.kind:
+            return self
+        if kind not in self.kinds:
+            raise RequestError(
+                f"model {self.name!r} was not trained on {kind} pictures.", hint=f"It knows: {', '.join(self.kinds)}."
+            )
+        wanted = next(other for other in self.alternatives if other.front_end.kind == kind)
+        left = Alternative(front_end=self.front_end, calibration=self.calibration, metrics=self.metrics)
+        return replace(
+            self,
+            front_end=wanted.front_end,
+            calibration=wanted.calibration,
+            metrics=wanted.metrics,
+            alternatives=(left, *(other for other in self.alternatives if other is not wanted)),
+        )
 
     def to_json(self) -> str:
         """The text of `model.json`."""
@@ -197,8 +229,11 @@ class ModelSpec:
             CheckpointError: not JSON, or a field is missing, unknown or of the wrong kind; `source` is named.
         """
         try:
-            raw = json.loads(text)
-            spec = cast(ModelSpec, _build(cls, raw))
+            spec = cast(ModelSpec, _build(cls, _renewed(json.loads(text))))
+            if len(set(spec.kinds)) < len(spec.kinds):
+                raise ValueError(f"there are two pictures of one kind: {', '.join(spec.kinds)}")
+            if any(_input_of(other.front_end) != _input_of(spec.front_end) for other in spec.alternatives):
+                raise ValueError("its pictures differ in image_size, mean or std")
         except (json.JSONDecodeError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{source} is not a usable model description: {error}.") from error
         return spec
@@ -224,6 +259,17 @@ _CHOICES: Final = MappingProxyType(
 )
 
 
+def _input_of(front_end: FrontEnd) -> tuple[object, ...]:
+    """What a network expects of any picture that it is given."""
+    return front_end.image_size, front_end.mean, front_end.std
+
+
+def _renewed(raw: dict[str, Any]) -> dict[str, Any]:
+    """The first files listed further pictures as bare recipes, `alternative_front_ends`."""
+    bare = raw.pop("alternative_front_ends", [])
+    return {**raw, "alternatives": [{"front_end": entry} for entry in bare]} if bare else raw
+
+
 def _build(cls: type[Any], raw: dict[str, Any]) -> object:
     """A frozen dataclass from plain JSON values; unknown keys and impossible choices are errors, not surprises."""
     known = {entry.name for entry in fields(cls)}
@@ -235,8 +281,8 @@ def _build(cls: type[Any], raw: dict[str, Any]) -> object:
             raise ValueError(f"{key} is {value!r}, expected one of {', '.join(_CHOICES[key])}")
         if key in _NESTED:
             values[key] = _build(_NESTED[key], value)
-        elif key == "alternative_front_ends":
-            values[key] = tuple(_build(FrontEnd, entry) for entry in value)
+        elif key == "alternatives":
+            values[key] = tuple(_build(Alternative, entry) for entry in value)
         else:
             values[key] = tuple(value) if isinstance(value, list) else value
     return cls(**values)

@@ -55,12 +55,14 @@ class ModelInfo:
     """Which weights answered, so that a result can be audited later.
 
     Attributes:
+        spectrogram: kind of picture that they were given.
         backend: what computed, e.g. "pytorch-fp32"; the others' probabilities differ by less than 0.01 on average.
     """
 
     name: str
     architecture: str
     weights_sha256: str
+    spectrogram: str
     backend: str
 
 

@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final
+from typing import Final, get_args
 
 from acousticsense.audio import Source
 from acousticsense.catalog import DEFAULT_MODEL, Catalog, CatalogEntry
 from acousticsense.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier
+from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AcousticSenseError, OverloadError, RequestError
 from acousticsense.figures import spectrogram_drawing
 from acousticsense.settings import Settings
@@ -36,11 +37,15 @@ class Request:
     """
 
     model: str = ""
+    spectrogram: SpectrogramKind | None = None
     duration_s: Duration = MODEL_DEFAULT
     offset_s: float = 0.0
     top_k: int = 5
 
     def __post_init__(self) -> None:
+        if self.spectrogram not in (None, *get_args(SpectrogramKind)):
+            choices = ", ".join(get_args(SpectrogramKind))
+            raise RequestError(f"spectrogram is {self.spectrogram!r}.", hint=f"Choose one of {choices}.")
         if isinstance(self.duration_s, (int, float)) and not 0.1 <= self.duration_s <= 86_400:
             raise RequestError(f"duration_s is {self.duration_s}.", hint="Ask for 0.1 to 86400 seconds.")
         if not 0 <= self.offset_s <= 1e7:
@@ -236,7 +241,8 @@ class PredictionService:
         return analysis
 
     def _judge(self, source: Source, request: Request) -> Analysis:
-        return self.classifier(request.model).analyse(source, duration_s=request.duration_s, offset_s=request.offset_s)
+        classifier = self.classifier(request.model).seeing(request.spectrogram)
+        return classifier.analyse(source, duration_s=request.duration_s, offset_s=request.offset_s)
 
     def keep_picture(self, analysis: Analysis) -> str:
         """Keeps the clip's spectrogram for a later request and returns its id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from acousticsense.checkpoint import sha256_of
-from acousticsense.config import ModelSpec
+from acousticsense.config import NATIVE_CQT, NATIVE_MEL, Alternative, Calibration, ModelSpec
 from acousticsense.genres import GENRES
-from acousticsense.networks import build_network
+from acousticsense.networks import build_network, classifier_name
 from acousticsense.settings import Settings
 
 RATE_HZ = 44_100
@@ -53,19 +54,65 @@ def music_mp3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with one small ViT named "tiny": random weights from a fixed seed, the real file format."""
-    root = tmp_path_factory.mktemp("models")
-    folder = root / "tiny"
-    folder.mkdir()
-    spec = ModelSpec(name="tiny", architecture="vit_tiny_patch16_224", labels=GENRES, has_not_music=True, licence="MIT")
-    torch.manual_seed(0)
-    network = build_network(spec.architecture, spec.n_outputs)
-    torch.nn.init.normal_(network.get_classifier().weight, std=0.5)
-    save_file(network.state_dict(), folder / spec.weights_file)
+#: Side in pixels of the pictures that the CNNs of the tests see: so much less to compute.
+CNN_PICTURE = 64
+
+#: Folder -> timm name of the networks that look together.
+CNNS = {
+    "vgg19_bn": "vgg19_bn",
+    "resnet50": "resnet50",
+    "densenet121": "densenet121",
+    "efficientnet_b0": "efficientnet_b0",
+    "mobilenetv3_large": "mobilenetv3_large_100",
+}
+
+
+def install(root: Path, spec: ModelSpec, *, seed: int, direct: bool = False) -> ModelSpec:
+    """Makes `root/NAME` with random weights from a fixed seed, in the real file format."""
+    folder = root / spec.name
+    folder.mkdir(parents=True)
+    torch.manual_seed(seed)
+    network = build_network(spec.architecture, spec.n_outputs, direct=direct)
+    torch.nn.init.normal_(network.get_submodule(classifier_name(spec.architecture)).weight, std=0.5)
+    save_file({name: tensor.half() for name, tensor in network.state_dict().items()}, folder / spec.weights_file)
     spec = replace(spec, weights_sha256=sha256_of(folder / spec.weights_file))
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
+    return spec
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with one small ViT named "tiny"."""
+    root = tmp_path_factory.mktemp("models")
+    tiny = ModelSpec(name="tiny", architecture="vit_tiny_patch16_224", labels=GENRES, has_not_music=True, licence="MIT")
+    install(root, tiny, seed=0)
+    return root
+
+
+@pytest.fixture(scope="session")
+def cnn_models(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with "tiny" and the five CNNs, which know mel and cqt."""
+    root = tmp_path_factory.mktemp("cnn-models")
+    shutil.copytree(tiny_models / "tiny", root / "tiny")
+    for seed, (name, architecture) in enumerate(CNNS.items()):
+        spec = ModelSpec(
+            name=name,
+            architecture=architecture,
+            labels=GENRES,
+            has_not_music=True,
+            front_end=replace(NATIVE_MEL, image_size=CNN_PICTURE),
+            calibration=Calibration(temperature=1.0 + seed / 10, measured_on="nothing: a test"),
+            metrics={"real_test": {"n": 60, "accuracy": 0.3 + seed / 100}},
+            alternatives=(
+                Alternative(
+                    front_end=replace(NATIVE_CQT, image_size=CNN_PICTURE),
+                    calibration=Calibration(temperature=1.5 + seed / 10, measured_on="nothing: a test"),
+                    metrics={"real_test": {"n": 60, "accuracy": 0.2 + seed / 100}},
+                ),
+            ),
+            licence="MIT",
+        )
+        install(root, spec, seed=seed, direct=name == "vgg19_bn")
     return root
 
 

@@ -95,6 +95,26 @@ def test_options(client: TestClient, music_mp3: Path) -> None:
     assert body["clip"]["offset_s"] == pytest.approx(1.5, abs=0.01)
 
 
+@pytest.fixture(scope="module")
+def cnn_client(cnn_models: Path, upload_dir: Path) -> Iterator[TestClient]:
+    service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
+    with TestClient(create_api(service, upload_dir=upload_dir)) as client:
+        yield client
+
+
+def test_one_model_answers_for_either_picture(cnn_client: TestClient, music_mp3: Path) -> None:
+    mel, same, cqt = (post(cnn_client, music_mp3.read_bytes(), spectrogram=kind).json() for kind in ("mel", "", "cqt"))
+    assert mel["probabilities"] == same["probabilities"] != cqt["probabilities"]
+    assert [body["model"]["spectrogram"] for body in (mel, same, cqt)] == ["mel", "mel", "cqt"]
+
+
+def test_a_picture_the_model_does_not_know_is_the_callers_mistake(client: TestClient, music_mp3: Path) -> None:
+    for kind, words in (("cqt", "not trained on cqt"), ("wavelet", "spectrogram is 'wavelet'")):
+        response = post(client, music_mp3.read_bytes(), spectrogram=kind)
+        assert error_of(response) == (400, "bad_request")
+        assert words in response.json()["error"]["message"]
+
+
 def json_bodies(audio: bytes, upload_dir: Path) -> dict[str, object]:
     uri = "data:audio/mpeg;base64," + base64.b64encode(audio).decode()
     (upload_dir / "song.mp3").write_bytes(audio)
@@ -221,6 +241,14 @@ def test_models(client: TestClient) -> None:
     (model,) = client.get("/api/models").json()["models"]
     assert (model["name"], model["spectrogram"], len(model["labels"])) == ("tiny", "mel", 16)
     assert len(model["weights_sha256"]) == 64
+
+
+def test_models_with_several_pictures_tell_the_figures_of_each(cnn_client: TestClient) -> None:
+    models = {model["name"]: model for model in cnn_client.get("/api/models").json()["models"]}
+    assert models["resnet50"]["spectrograms"] == ["mel", "cqt"]
+    measured = models["resnet50"]["metrics_by_spectrogram"]
+    assert measured["mel"] == models["resnet50"]["metrics"] != measured["cqt"]
+    assert models["tiny"]["spectrograms"] == ["mel"]
 
 
 def test_alive_ready_and_counted(client: TestClient, music_mp3: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from acousticsense.classifier import GenreClassifier, pick_device
 from acousticsense.config import WindowPolicy
-from acousticsense.errors import AudioEmptyError, CheckpointError, SettingsError, UnknownModelError
+from acousticsense.errors import AudioEmptyError, RequestError, SettingsError, UnknownModelError
 from acousticsense.genres import GENRES
 from acousticsense.results import Prediction
 from acousticsense.settings import Settings
@@ -127,8 +127,20 @@ def test_an_offset_beyond_the_end(classifier: GenreClassifier, music_wav: Path) 
 
 
 def test_a_picture_the_model_does_not_know(classifier: GenreClassifier, music_wav: Path) -> None:
-    with pytest.raises(CheckpointError, match="not trained on cqt"):
+    with pytest.raises(RequestError, match="not trained on cqt"):
         classifier.predict(music_wav, kind="cqt")
+
+
+def test_one_model_sees_mel_or_cqt_each_with_its_own_calibration(cnn_models: Path, music_wav: Path) -> None:
+    classifier = GenreClassifier.load("mobilenetv3_large", settings=Settings(models=cnn_models, device="cpu"))
+    mel, cqt = (classifier.analyse(music_wav, kind=kind) for kind in ("mel", "cqt"))
+    assert (mel.prediction.model.spectrogram, cqt.prediction.model.spectrogram) == ("mel", "cqt")
+    assert (mel.pictures.front_end.kind, cqt.pictures.front_end.kind) == ("mel", "cqt")
+    assert mel.prediction == replace(classifier.predict(music_wav), timing_ms=mel.prediction.timing_ms)
+    seeing = classifier.seeing("cqt")
+    assert seeing.spec.calibration.temperature != classifier.spec.calibration.temperature
+    expected, _ = seeing.probabilities(classifier.logits(cqt.pictures.pictures))
+    assert list(cqt.prediction.probabilities.values()) == pytest.approx(expected[0].tolist(), abs=1e-6)
 
 
 def test_an_unknown_model_lists_what_there_is(tiny_models: Path) -> None:

@@ -43,6 +43,17 @@ def test_predict_options(music_mp3: Path, capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out)["clip"]["duration_s"] == pytest.approx(12, abs=0.1)
 
 
+def test_predict_with_the_other_picture(
+    music_mp3: Path, cnn_models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(cnn_models))
+    arguments = ["predict", str(music_mp3), "--model", "mobilenetv3_large", "--json"]
+    assert main(arguments) == main([*arguments, "--spectrogram", "cqt"]) == 0
+    mel, cqt = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (mel["model"]["spectrogram"], cqt["model"]["spectrogram"]) == ("mel", "cqt")
+    assert mel["probabilities"] != cqt["probabilities"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

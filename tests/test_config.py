@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from acousticsense.config import NATIVE_CQT, Calibration, ModelSpec, upstream_front_end
-from acousticsense.errors import CheckpointError
+from acousticsense.config import NATIVE_CQT, NATIVE_MEL, Alternative, Calibration, ModelSpec, upstream_front_end
+from acousticsense.errors import CheckpointError, RequestError
 from acousticsense.genres import CCMUSIC_LABELS, GENRES, LABEL_SETS, display_name
 
 SPEC = ModelSpec(
@@ -18,7 +18,11 @@ SPEC = ModelSpec(
     labels=GENRES,
     has_not_music=True,
     head=(42, 110, 289),
-    alternative_front_ends=(NATIVE_CQT,),
+    alternatives=(
+        Alternative(
+            front_end=NATIVE_CQT, calibration=Calibration(temperature=0.7), metrics={"real_test": {"top1": 0.4}}
+        ),
+    ),
     calibration=Calibration(temperature=1.3, band_accuracy={"confident": 0.9}),
     metrics={"real_test": {"top1": 0.5}},
 )
@@ -46,6 +50,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ({"front_end": {"kind": "wavelet"}}, "kind is 'wavelet', expected one of mel, cqt, chroma"),
         ({"windows": {"vote": "dictator"}}, "vote is 'dictator'"),
         ({"front_end": 3}, "not a usable model description"),
+        ({"alternatives": [{"front_end": asdict(NATIVE_MEL)}]}, "two pictures of one kind: mel, mel"),
+        ({"alternatives": [{"front_end": {"kind": "cqt", "image_size": 299}}]}, "differ in image_size"),
+        ({"alternatives": [{"picture": 1}]}, "unknown field 'picture' in Alternative"),
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, object], message: str) -> None:
@@ -59,11 +66,27 @@ def test_text_that_is_no_description(text: str) -> None:
         ModelSpec.from_json(text)
 
 
+def test_a_model_may_know_several_pictures_each_with_figures_of_its_own() -> None:
+    assert SPEC.kinds == ("mel", "cqt")
+    seeing = SPEC.seeing("cqt")
+    assert seeing.kinds == ("cqt", "mel")
+    assert seeing.front_end == NATIVE_CQT
+    assert (seeing.calibration.temperature, seeing.metrics["real_test"]["top1"]) == (0.7, 0.4)
+    assert seeing.seeing("mel") == SPEC.seeing(None) == SPEC
+
+
 def test_pictures_a_model_was_not_trained_on_are_refused() -> None:
-    assert SPEC.front_end_for("cqt") == NATIVE_CQT
-    assert SPEC.front_end_for(None).kind == "mel"
-    with pytest.raises(CheckpointError, match=r"not trained on cqt pictures. It knows: mel"):
-        replace(SPEC, alternative_front_ends=()).front_end_for("cqt")
+    with pytest.raises(RequestError, match=r"not trained on cqt pictures. It knows: mel"):
+        replace(SPEC, alternatives=()).seeing("cqt")
+
+
+def test_bare_recipes_of_the_first_files_are_read() -> None:
+    raw = json.loads(replace(SPEC, alternatives=()).to_json())
+    del raw["alternatives"]
+    assert ModelSpec.from_json(json.dumps({**raw, "alternative_front_ends": []})).kinds == ("mel",)
+    recipe = asdict(NATIVE_CQT)
+    older = ModelSpec.from_json(json.dumps({**raw, "alternative_front_ends": [recipe]}))
+    assert older.alternatives == (Alternative(front_end=NATIVE_CQT),)
 
 
 def test_upstream_recipe_is_decibels_below_the_maximum() -> None:

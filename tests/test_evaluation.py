@@ -155,7 +155,7 @@ class Oracle:
             advice=(),
             health=HealthReport(),
             clip=ClipInfo(offset_s=0, duration_s=10, track_duration_s=10, sample_rate_hz=22_050, channels=1),
-            model=ModelInfo(name="oracle", architecture="none", weights_sha256="", backend="none"),
+            model=ModelInfo(name="oracle", architecture="none", weights_sha256="", spectrogram="mel", backend="none"),
             timing_ms=Timing(decode=0, spectrogram=0, network=0, total=0),
         )
 

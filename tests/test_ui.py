@@ -16,7 +16,7 @@ import soundfile
 from gradio.utils import get_upload_folder
 
 from acousticsense.classifier import Analysis
-from acousticsense.config import ModelSpec
+from acousticsense.config import NATIVE_CQT, Alternative, ModelSpec
 from acousticsense.errors import (
     AudioDecodeError,
     CorruptCheckpointError,
@@ -31,7 +31,7 @@ from acousticsense.service import PredictionService, Request
 from acousticsense.settings import Settings
 from acousticsense.ui import build_ui
 from acousticsense.ui.example_clips import examples_html, read_examples
-from acousticsense.ui.handlers import Handlers, is_long, uploaded
+from acousticsense.ui.handlers import Handlers, is_long, model_choices, uploaded
 from acousticsense.ui.html import clock, escape, number, percent
 from acousticsense.ui.result_html import empty_html, error_html, identity_html, range_text, result_html
 from acousticsense.ui.spectrogram_html import spectrogram_html
@@ -308,6 +308,24 @@ def test_gradios_own_endpoint_answers_what_rest_answers(
     for key in ("prediction", "probabilities", "verdict", "advice", "health", "clip", "model"):
         assert answer[key] == expected[key]
     assert answer["mel_spectrogram_url"].endswith(".png")
+
+
+def test_each_picture_of_a_model_can_be_chosen(spec: ModelSpec) -> None:
+    two = replace(spec, name="cnn", alternatives=(Alternative(front_end=NATIVE_CQT),))
+    assert model_choices(two) == [("cnn · mel", "cnn"), ("cnn · cqt", "cnn|cqt")]
+    assert model_choices(two, is_default=True) == [("cnn · mel", ""), ("cnn · cqt", "|cqt")]
+    assert model_choices(spec) == [("tiny", "tiny")]
+
+
+def test_the_chosen_picture_is_judged_and_shown(cnn_models: Path, upload: Path) -> None:
+    service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
+    handlers = Handlers(service, GENRES, ())
+    result, below = handlers.classify(str(upload), 10, False, 0, "|cqt", ENGLISH)
+    prediction = service.analyse(upload, Request(spectrogram="cqt", duration_s=10.0)).prediction
+    assert percent(prediction.top(1)[0].confidence) in result
+    assert "Log constant-Q spectrogram" in below
+    answer = handlers.predict({"path": str(upload)}, ENGLISH, spectrogram="cqt")
+    assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
 
 
 @pytest.mark.parametrize(

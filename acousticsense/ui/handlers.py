@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import gradio as gr
 
 from acousticsense.audio import read_clip
 from acousticsense.classifier import MODEL_DEFAULT, Duration
-from acousticsense.config import NATIVE_MEL
+from acousticsense.config import NATIVE_MEL, ModelSpec, SpectrogramKind
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.payload import prediction_payload
 from acousticsense.service import PredictionService, Request
@@ -24,9 +24,12 @@ from acousticsense.ui.steps_html import steps_html
 from acousticsense.ui_texts import ui_text
 from acousticsense.uploads import uploaded_file
 
-__all__ = ["Handlers", "waveform_options"]
+__all__ = ["Handlers", "model_choices", "waveform_options"]
 
 _log: Final = logging.getLogger(__name__)
+
+#: Stands between model and picture in a choice; no name of a model has it.
+_KIND_MARK: Final = "|"
 
 #: Longest track whose waveform is drawn: the browser decodes all of it for that.
 _WAVEFORM_MAX_S: Final = 900.0
@@ -63,11 +66,15 @@ class Handlers:
             return empty_html(self._labels, language), empty_spectrogram_html(language)
         try:
             source = uploaded(path)
+            name_of_model, _, kind = (model or "").partition(_KIND_MARK)
             wanted = Request(
-                model=model or "", duration_s=None if whole_track else duration_s, offset_s=offset_s or 0.0
+                model=name_of_model,
+                spectrogram=cast(SpectrogramKind, kind) if kind else None,
+                duration_s=None if whole_track else duration_s,
+                offset_s=offset_s or 0.0,
             )
             analysis = self._service.analyse(source, wanted)
-            spec = self._service.classifier(wanted.model).spec
+            spec = self._service.classifier(wanted.model).seeing(wanted.spectrogram).spec
             picture_id = self._service.keep_picture(analysis)
         except AcousticSenseError as error:
             return error_html(error, self._labels, language), empty_spectrogram_html(language)
@@ -123,6 +130,7 @@ class Handlers:
         offset_s: float = 0.0,
         top_k: int = 5,
         model: str = "",
+        spectrogram: str = "",
     ) -> dict[str, Any]:
         """Judges one audio file, like POST /api/predict.
 
@@ -133,11 +141,18 @@ class Handlers:
             offset_s: where the stretch begins, in seconds.
             top_k: how many labels `prediction` lists, best first.
             model: name of an installed model; "" is the default.
+            spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
         """
         seconds: Duration = MODEL_DEFAULT if duration_s is None else duration_s
         try:
             source = uploaded(_path_of(audio))
-            wanted = Request(model=model, duration_s=seconds, offset_s=offset_s, top_k=top_k)
+            wanted = Request(
+                model=model,
+                spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
+                duration_s=seconds,
+                offset_s=offset_s,
+                top_k=top_k,
+            )
             analysis = self._service.analyse(source, wanted)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
@@ -150,6 +165,16 @@ class Handlers:
         """Where the caller reaches this server, without a slash at the end."""
         known = self._service.settings.public_url or (str(request.request.base_url) if request.request else "")
         return known.rstrip("/")
+
+
+def model_choices(spec: ModelSpec, *, is_default: bool = False) -> list[tuple[str, str]]:
+    """Words and value of each way to ask a model: one, or one for each picture that it knows; "" is the default."""
+    name = "" if is_default else spec.name
+    if len(spec.kinds) == 1:
+        return [(spec.name, name)]
+    first, *others = spec.kinds
+    choices = [(f"{spec.name} · {kind}", f"{name}{_KIND_MARK}{kind}") for kind in others]
+    return [(f"{spec.name} · {first}", name), *choices]
 
 
 def uploaded(path: str) -> Path:

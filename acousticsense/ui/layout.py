@@ -13,7 +13,7 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.genres import GENRES
 from acousticsense.service import PredictionService
 from acousticsense.ui.example_clips import examples_html, read_examples
-from acousticsense.ui.handlers import Handlers, waveform_options
+from acousticsense.ui.handlers import Handlers, model_choices, waveform_options
 from acousticsense.ui.html import escape
 from acousticsense.ui.result_html import empty_html
 from acousticsense.ui.spectrogram_html import empty_spectrogram_html
@@ -139,14 +139,17 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
 
 
 def _model_choice(i18n: Any, service: PredictionService) -> Any:
-    """A choice of installed models, the default one first; invisible where there is only one."""
+    """A choice of installed models, the default one first; invisible where there is nothing to choose."""
     default = _default_name(service)
-    others = [entry.name for entry in service.models() if entry.spec is not None and entry.name != default]
+    known = {entry.name: entry.spec for entry in service.models() if entry.spec is not None}
+    choices = model_choices(known.pop(default), is_default=True) if default in known else [(default, "")]
+    for spec in known.values():
+        choices += model_choices(spec)
     return gr.Dropdown(
-        [(default, ""), *((name, name) for name in others)],
+        choices,
         value="",
         label=i18n("model.label"),
-        visible=bool(others),
+        visible=len(choices) > 1,
         elem_classes="as-model",
     )
 
