@@ -18,9 +18,11 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense import __version__
-from acousticsense.api_schema import PREDICT_BODY, RESPONSES
+from acousticsense.api_schema import ENSEMBLE_BODY, ENSEMBLE_RESPONSES, PREDICT_BODY, RESPONSES
 from acousticsense.audio import Source
 from acousticsense.config import SpectrogramKind
+from acousticsense.ensemble import Spectrograms
+from acousticsense.ensemble_payload import ensemble_payload
 from acousticsense.errors import (
     AcousticSenseError,
     AudioDecodeError,
@@ -33,7 +35,7 @@ from acousticsense.errors import (
     UnknownModelError,
 )
 from acousticsense.payload import error_payload, prediction_payload
-from acousticsense.service import PredictionService, Request
+from acousticsense.service import EnsembleRequest, PredictionService, Request
 from acousticsense.texts import preferred_language
 from acousticsense.uploads import uploaded_file
 
@@ -71,6 +73,7 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error_response)
     app.add_exception_handler(Exception, _fault_response)
     _add_predict(app, service, upload_dir)
+    _add_ensemble(app, service, upload_dir)
     _add_catalogue(app, service)
     _add_operations(app, service)
     _add_rest(app)
@@ -111,6 +114,18 @@ def _add_predict(app: FastAPI, service: PredictionService, upload_dir: Path) -> 
         if png is None:
             raise HTTPException(404, "There is no such picture, or it has expired. Send the audio again.")
         return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _add_ensemble(app: FastAPI, service: PredictionService, upload_dir: Path) -> None:
+    @app.post("/api/ensemble", responses=ENSEMBLE_RESPONSES, openapi_extra=ENSEMBLE_BODY)
+    async def ensemble(request: HttpRequest) -> JSONResponse:
+        """Asks several models about one audio file: a row for each and each picture, and what they say together."""
+        service.refuse_if_full()
+        source, fields, _ = await _read_request(request, upload_dir)
+        wanted = _parse_ensemble(fields)
+        result = await run_in_threadpool(service.judge_together, source, wanted)
+        language = preferred_language(request.headers.get("accept-language"))
+        return JSONResponse(ensemble_payload(result, top_k=wanted.top_k, language=language))
 
 
 def _add_catalogue(app: FastAPI, service: PredictionService) -> None:
@@ -271,6 +286,21 @@ def _parse(fields: Mapping[str, Any]) -> Request:
         **({} if duration_s is None else {"duration_s": duration_s}),
         offset_s=_number(fields, "offset_s", float) or 0.0,
         top_k=Request.top_k if top_k is None else int(top_k),
+    )
+
+
+def _parse_ensemble(fields: Mapping[str, Any]) -> EnsembleRequest:
+    """As `_parse`; `models` is a comma list, or in JSON a list."""
+    models = fields.get("models") or ""
+    names = [str(name) for name in models] if isinstance(models, list) else str(models).split(",")
+    duration_s = _number(fields, "duration_s", float)
+    top_k = _number(fields, "top_k", int)
+    return EnsembleRequest(
+        models=tuple(name.strip() for name in names if name.strip()),
+        spectrogram=cast(Spectrograms, fields.get("spectrogram") or "both"),
+        duration_s=EnsembleRequest.duration_s if duration_s is None else duration_s,
+        offset_s=_number(fields, "offset_s", float) or 0.0,
+        top_k=EnsembleRequest.top_k if top_k is None else int(top_k),
     )
 
 

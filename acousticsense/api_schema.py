@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
-__all__ = ["PREDICT_BODY", "RESPONSES"]
+__all__ = ["ENSEMBLE_BODY", "ENSEMBLE_RESPONSES", "PREDICT_BODY", "RESPONSES"]
 
 
 class _Score(BaseModel):
@@ -68,6 +68,68 @@ class _Error(BaseModel):
     hint: str
 
 
+class _Measured(BaseModel):
+    accuracy: float = Field(description="share of right answers on real test music, from the model's description")
+    n: int
+
+
+class _VoiceRow(BaseModel):
+    name: str
+    spectrogram: str
+    averaged: bool = Field(description="false for voices with labels of their own and for those that failed")
+    measured: _Measured | None
+    architecture: str | None = None
+    weights_sha256: str | None = None
+    prediction: list[_Score] | None = Field(default=None, description="best first, top_k of them")
+    probabilities: dict[str, float] | None = None
+    not_music: float | None = None
+    verdict: str | None = None
+    network_ms: float | None = None
+    load_ms: float | None = None
+    size_mb: float | None = Field(default=None, description="memory that the weights take")
+    error: _Error | None = Field(default=None, description="why this model could not answer")
+
+
+class _Consensus(BaseModel):
+    prediction: list[_Score]
+    probabilities: dict[str, float] = Field(description="mean over the voices")
+    calibrated: dict[str, float] | None = Field(description="null unless measured for exactly these voices")
+    not_music: float | None
+    verdict: str
+    advice: list[str]
+    voices: int
+
+
+class _Vote(BaseModel):
+    label: str
+    voices: int
+
+
+class _Who(BaseModel):
+    name: str
+    spectrogram: str
+
+
+class _Splits(BaseModel):
+    votes: list[_Vote] = Field(description="how many voices put a label first")
+    border: list[str] | None = Field(description="the two labels that the clip lies between")
+    pair: list[_Who] | None = Field(description="the two voices that differ most")
+
+
+class EnsembleResponse(BaseModel):
+    """What several models say of one clip."""
+
+    models: list[_VoiceRow]
+    consensus: _Consensus | None = Field(description="null when no model answered")
+    agreement: float | None = Field(description="0 (each is sure of something else) to 1 (all say the same)")
+    splits: _Splits | None
+    sentences: list[str]
+    guidance: list[dict[str, Any]]
+    health: list[_Health]
+    clip: _Clip
+    timing_ms: dict[str, Any]
+
+
 class ErrorResponse(BaseModel):
     """Why there is no answer, and what to do."""
 
@@ -84,6 +146,8 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     503: {"model": ErrorResponse, "description": "the queue is full; see Retry-After"},
 }
 
+ENSEMBLE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": EnsembleResponse}}
+
 _OPTIONS: Final[dict[str, Any]] = {
     "model": {"type": "string", "description": "a name from /api/models; empty is the default"},
     "spectrogram": {
@@ -96,38 +160,34 @@ _OPTIONS: Final[dict[str, Any]] = {
     "top_k": {"type": "integer", "default": 5},
 }
 
-PREDICT_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["data"],
-                    "properties": {
-                        "data": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "the audio file; `file` and `audio` are read too",
-                        },
-                        **_OPTIONS,
-                    },
-                }
-            },
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["data"],
-                    "properties": {
-                        "data": {
-                            "type": "array",
-                            "items": {},
-                            "description": "one element: a base64 data URI, {name, data}, or a Gradio FileData",
-                        },
-                        **_OPTIONS,
-                    },
-                }
-            },
-        },
-    }
+_ENSEMBLE_OPTIONS: Final[dict[str, Any]] = {
+    "models": {"type": "string", "description": "names from /api/models, with commas between; empty is all of them"},
+    "spectrogram": {
+        "type": "string",
+        "enum": ["mel", "cqt", "both"],
+        "default": "both",
+        "description": "which pictures; both is every kind that a model knows",
+    },
+    "duration_s": {"type": "number", "default": 10, "description": "seconds to judge, the same for all models"},
+    "offset_s": _OPTIONS["offset_s"],
+    "top_k": {"type": "integer", "default": 3},
 }
+
+
+def _body(options: dict[str, Any]) -> dict[str, Any]:
+    """A request with a file in a form or in JSON, and options beside it."""
+    form = {"type": "string", "format": "binary", "description": "the audio file; `file` and `audio` are read too"}
+    values = {
+        "type": "array",
+        "items": {},
+        "description": "one element: a base64 data URI, {name, data}, or a Gradio FileData",
+    }
+    content = {
+        content_type: {"schema": {"type": "object", "required": ["data"], "properties": {"data": data, **options}}}
+        for content_type, data in (("multipart/form-data", form), ("application/json", values))
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+PREDICT_BODY: Final = _body(_OPTIONS)
+ENSEMBLE_BODY: Final = _body(_ENSEMBLE_OPTIONS)

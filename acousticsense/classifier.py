@@ -18,7 +18,7 @@ from acousticsense.backends import Backend, Precision, SharedForward, TorchBacke
 from acousticsense.catalog import Catalog, load_resolved, resolve
 from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.errors import SettingsError
-from acousticsense.preparation import Recipe, prepare
+from acousticsense.preparation import PreparedClip, Recipe, prepare
 from acousticsense.results import ModelInfo, Prediction, Timing, Verdict
 from acousticsense.settings import Settings
 from acousticsense.spectrogram import Pictures, clip_pictures, normalise
@@ -154,6 +154,12 @@ class GenreClassifier:
             spectrogram=self.spec.front_end.kind,
         )
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the weights take."""
+        tensors = (*self._network.parameters(), *self._network.buffers())
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
     def seeing(self, kind: SpectrogramKind | None) -> GenreClassifier:
         """The same weights, looking at pictures of `kind` with the calibration that belongs to them (None: as it is).
 
@@ -246,13 +252,15 @@ class GenreClassifier:
         """
         if kind is not None and kind != self.spec.front_end.kind:
             return self.seeing(kind).analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor)
-        started = time.perf_counter()
         recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor)
-        clip = prepare(source, recipe, device=self.device)
-        prepared = time.perf_counter()
+        return self.answer(prepare(source, recipe, device=self.device))
+
+    def answer(self, clip: PreparedClip) -> Analysis:
+        """Judges a clip that was prepared by this model's recipe."""
+        started = time.perf_counter()
         engine = self._engine
         judgement = self.judge(engine.logits(clip.pictures.pictures))
-        finished = time.perf_counter()
+        network_ms = 1000 * (time.perf_counter() - started)
         prediction = Prediction(
             probabilities=judgement.probabilities,
             not_music=judgement.not_music,
@@ -264,8 +272,8 @@ class GenreClassifier:
             timing_ms=Timing(
                 decode=round(clip.decode_ms, 2),
                 spectrogram=round(clip.spectrogram_ms, 2),
-                network=_ms(prepared, finished),
-                total=_ms(started, time.perf_counter()),
+                network=round(network_ms, 2),
+                total=round(clip.decode_ms + clip.spectrogram_ms + network_ms, 2),
             ),
         )
         return Analysis(prediction, clip.audio, clip.pictures, judgement.window_probabilities)
@@ -301,7 +309,3 @@ def pick_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(f"device {name!r} cannot be used here.", hint='Choose "auto" or "cpu".') from error
     return device
-
-
-def _ms(start: float, end: float) -> float:
-    return round(1000 * (end - start), 2)

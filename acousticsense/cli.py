@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_predict(commands)
+    _add_ensemble(commands)
     _add_models(commands)
     _add_import(commands)
     _add_evaluate(commands)
@@ -80,6 +81,20 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument("--top-k", type=_positive, default=5, help="genres to show (5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=_predict)
+
+
+def _add_ensemble(commands: Any) -> None:
+    parser = commands.add_parser("ensemble", help="ask several models about one file")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--models", default="", help="names in models/, with commas between (all of them)")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N")
+    parser.add_argument("--spectrogram", choices=["mel", "cqt", "both"], default="both", help="which pictures (both)")
+    parser.add_argument("--duration", type=_seconds, default="10", help='seconds to judge, or "all" (10)')
+    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+    parser.add_argument("--top-k", type=_positive, default=3, help="genres to show for each model (3)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--csv", type=Path, metavar="OUT", help="write the whole table to a file")
+    parser.set_defaults(run=_ensemble)
 
 
 def _add_models(commands: Any) -> None:
@@ -125,6 +140,10 @@ def _add_spectrogram_option(parser: argparse.ArgumentParser) -> None:
 def _duration(text: str) -> Duration:
     # argparse converts defaults too
     return "model" if text == _MODEL_DEFAULT else None if text == "all" else float(text)
+
+
+def _seconds(text: str) -> float | None:
+    return None if text == "all" else float(text)
 
 
 def _positive(text: str) -> int:
@@ -173,6 +192,27 @@ def _predict(options: argparse.Namespace) -> int:
             scores = "  ".join(f"{score.label} {score.confidence:.1%}" for score in prediction.top(options.top_k))
             print(f"{file}: {scores}  [{prediction.verdict}]")
     return 1 if failed else 0
+
+
+def _ensemble(options: argparse.Namespace) -> int:
+    from acousticsense.ensemble import Ensemble
+    from acousticsense.ensemble_payload import ensemble_csv, ensemble_payload, ensemble_text
+
+    settings = _settings(options)
+    result = Ensemble.load(device=settings.device, settings=settings).judge(
+        options.file,
+        models=[name.strip() for name in options.models.split(",") if name.strip()],
+        spectrogram=options.spectrogram,
+        duration_s=options.duration,
+        offset_s=options.offset,
+    )
+    if options.csv:
+        options.csv.write_text(ensemble_csv(result), encoding="utf-8")
+    if options.json:
+        print(json.dumps({"path": options.file, **ensemble_payload(result, top_k=options.top_k)}, ensure_ascii=False))
+    else:
+        print(ensemble_text(result, top_k=options.top_k))
+    return 1 if any(voice.error for voice in result.voices) else 0
 
 
 def _models(options: argparse.Namespace) -> int:

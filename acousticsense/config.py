@@ -21,6 +21,7 @@ __all__ = [
     "UPSTREAM_WINDOWS",
     "Alternative",
     "Calibration",
+    "EnsembleSpec",
     "FrontEnd",
     "ModelSpec",
     "SpectrogramKind",
@@ -246,6 +247,39 @@ class ModelSpec:
         except (OSError, UnicodeDecodeError) as error:
             raise CheckpointError(f"{path} cannot be read: {error}.") from error
         return replace(cls.from_json(text, source=str(path)), name=path.parent.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleSpec:
+    """What was measured for several models together: the contents of `models/ensemble.json`.
+
+    Attributes:
+        voices: (model, kind of picture, SHA-256 of its weights) of each voice that was averaged, in any order.
+        calibration: what the mean of their probabilities means; its temperature divides the logarithm of that mean.
+        metrics: measured figures.
+    """
+
+    voices: tuple[tuple[str, str, str], ...]
+    calibration: Calibration = field(default_factory=Calibration)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The text of `ensemble.json`."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> EnsembleSpec:
+        """Reads the file at `path`.
+
+        Raises:
+            CheckpointError: it cannot be read, or a field is missing, unknown or of the wrong kind.
+        """
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            voices = tuple((str(name), str(kind), str(sha256)) for name, kind, sha256 in raw["voices"])
+            return cast(EnsembleSpec, _build(cls, {**raw, "voices": voices}))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CheckpointError(f"{path} is not a usable description: {error}.") from error
 
 
 _NESTED: Final = MappingProxyType({"front_end": FrontEnd, "windows": WindowPolicy, "calibration": Calibration})

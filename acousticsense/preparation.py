@@ -17,7 +17,7 @@ from acousticsense.health import check
 from acousticsense.results import HealthReport
 from acousticsense.spectrogram import Pictures, clip_pictures
 
-__all__ = ["PreparedClip", "Recipe", "prepare"]
+__all__ = ["DecodedClip", "PreparedClip", "Recipe", "decode", "draw", "prepare"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,21 @@ class Recipe:
     duration_s: float | None
     offset_s: float = 0.0
     anchor: Literal["start", "center"] = "start"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodedClip:
+    """A stretch of sound, ready to be drawn by any recipe of the same sample rate.
+
+    Attributes:
+        audio: the stretch that was decoded.
+        health: what is wrong with it.
+        decode_ms: milliseconds that decoding and the health check took.
+    """
+
+    audio: AudioClip
+    health: HealthReport
+    decode_ms: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +87,11 @@ def prepare(source: Source, recipe: Recipe, *, device: str | torch.device = "cpu
         AudioError: not audio, over a limit, or nothing in it.
         RequestError: the stretch that the recipe asks for is out of range.
     """
+    return draw(decode(source, recipe), recipe, device=device)
+
+
+def decode(source: Source, recipe: Recipe) -> DecodedClip:
+    """Decodes a stretch and checks its health; raises like `prepare`."""
     started = time.perf_counter()
     audio = read_clip(
         source,
@@ -82,13 +102,17 @@ def prepare(source: Source, recipe: Recipe, *, device: str | torch.device = "cpu
         limits=recipe.limits,
     )
     health = check(audio)
-    decoded = time.perf_counter()
-    pictures = clip_pictures(audio.waveform, recipe.front_end, recipe.windows, device=device)
-    drawn = time.perf_counter()
+    return DecodedClip(audio=audio, health=health, decode_ms=1000 * (time.perf_counter() - started))
+
+
+def draw(clip: DecodedClip, recipe: Recipe, *, device: str | torch.device = "cpu") -> PreparedClip:
+    """Draws the pictures of a decoded stretch; raises like `clip_pictures`."""
+    started = time.perf_counter()
+    pictures = clip_pictures(clip.audio.waveform, recipe.front_end, recipe.windows, device=device)
     return PreparedClip(
-        audio=audio,
-        health=health,
+        audio=clip.audio,
+        health=clip.health,
         pictures=pictures,
-        decode_ms=1000 * (decoded - started),
-        spectrogram_ms=1000 * (drawn - decoded),
+        decode_ms=clip.decode_ms,
+        spectrogram_ms=1000 * (time.perf_counter() - started),
     )

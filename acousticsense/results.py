@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from acousticsense.errors import AcousticSenseError
+
 __all__ = [
     "Advice",
     "ClipInfo",
+    "Consensus",
+    "EnsembleResult",
     "GenreScore",
     "HealthNote",
     "HealthReport",
@@ -16,6 +20,7 @@ __all__ = [
     "Prediction",
     "Timing",
     "Verdict",
+    "Voice",
     "ranked",
 ]
 
@@ -139,3 +144,95 @@ def ranked(probabilities: Mapping[str, float], k: int) -> tuple[GenreScore, ...]
     """The `k` best labels, best first; equal probabilities stay in label order."""
     best_first = sorted(probabilities.items(), key=lambda item: -item[1])
     return tuple(GenreScore(label, confidence) for label, confidence in best_first[:k])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voice:
+    """What one model of an ensemble made of one picture of the clip, or why it could not.
+
+    Attributes:
+        name: of the model.
+        spectrogram: kind of picture; empty when not even that is known.
+        prediction: the answer; None when there is none.
+        error: why there is no answer.
+        size_bytes: memory that the weights take.
+        load_ms: what loading them took, now or earlier.
+        measured: share of right answers on real test music with this picture, and the number of clips, from the
+            model's description; None when it was not measured.
+    """
+
+    name: str
+    spectrogram: str
+    prediction: Prediction | None = None
+    error: AcousticSenseError | None = None
+    size_bytes: int = 0
+    load_ms: float = 0.0
+    measured: tuple[float, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consensus:
+    """What several voices with the same labels say together; see `consensus` for how it is computed.
+
+    Attributes:
+        probabilities: label -> mean of the voices' probabilities; they sum to 1.
+        calibrated: the same at the temperature that was measured for these very voices; None when it was not.
+        not_music: mean over the voices that can tell; None when none can.
+        verdict: how far to trust the best label.
+        advice: what the user can do, most useful first.
+        agreement: 0 (every voice is sure of something else) to 1 (all say the same); None for a single voice.
+        votes: label -> voices that put it first, most votes first.
+        border: the two labels that the clip lies between; None when the best stands clear.
+        pair: positions in `voices` of the two that differ most; None for a single voice.
+        voices: positions in `EnsembleResult.voices` of those that were averaged.
+    """
+
+    probabilities: Mapping[str, float]
+    calibrated: Mapping[str, float] | None
+    not_music: float | None
+    verdict: Verdict
+    advice: tuple[Advice, ...]
+    agreement: float | None
+    votes: Mapping[str, int]
+    border: tuple[str, str] | None
+    pair: tuple[int, int] | None
+    voices: tuple[int, ...]
+
+    def top(self, k: int = 5) -> tuple[GenreScore, ...]:
+        """The `k` best labels of the calibrated probabilities, or of the mean where nothing was calibrated."""
+        return ranked(self.calibrated or self.probabilities, k)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleResult:
+    """The answer of an ensemble for one clip.
+
+    Attributes:
+        voices: one per model and picture, those that failed included.
+        consensus: of the largest group of voices with the same labels; None when nobody answered.
+        clip: what was judged, by all of them.
+        health: of the recording.
+        decode_ms: what decoding took.
+        spectrogram_ms: kind of picture -> what drawing it took, once for all voices.
+        network_ms: from the first network's start to the last one's end, loading included.
+        total_ms: all of it.
+    """
+
+    voices: tuple[Voice, ...]
+    consensus: Consensus | None
+    clip: ClipInfo
+    health: HealthReport
+    decode_ms: float
+    spectrogram_ms: Mapping[str, float]
+    network_ms: float
+    total_ms: float
+
+    def facts(self) -> dict[str, Any]:
+        """Clip and timing as plain JSON values."""
+        timing_ms = {
+            "decode": self.decode_ms,
+            "spectrogram": dict(self.spectrogram_ms),
+            "network": self.network_ms,
+            "total": self.total_ms,
+        }
+        return {"clip": asdict(self.clip), "timing_ms": timing_ms}

@@ -12,20 +12,28 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final, get_args
+from typing import Final, TypeVar, get_args
 
 from acousticsense.audio import Source
 from acousticsense.catalog import DEFAULT_MODEL, Catalog, CatalogEntry
-from acousticsense.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier
-from acousticsense.config import SpectrogramKind
+from acousticsense.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier, pick_device
+from acousticsense.config import NATIVE_WINDOWS, SpectrogramKind
+from acousticsense.ensemble import Ensemble, Progress, Spectrograms
 from acousticsense.errors import AcousticSenseError, OverloadError, RequestError
 from acousticsense.figures import spectrogram_drawing
+from acousticsense.residents import Residents
+from acousticsense.results import EnsembleResult
 from acousticsense.settings import Settings
 from acousticsense.spectrogram import Pictures
 
-__all__ = ["Counters", "Gate", "PictureStore", "PredictionService", "Request"]
+__all__ = ["Counters", "EnsembleRequest", "Gate", "PictureStore", "PredictionService", "Request"]
 
 _log: Final = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+#: Models in one request to the ensemble, at most.
+_MOST_MODELS: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +60,26 @@ class Request:
             raise RequestError(f"offset_s is {self.offset_s}.", hint="Give seconds from the start, 0 or more.")
         if not 1 <= self.top_k <= 1000:
             raise RequestError(f"top_k is {self.top_k}.", hint="Ask for 1 to 1000 labels.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleRequest:
+    """What a user asked several models of one clip, checked.
+
+    Raises:
+        RequestError: a value out of its range.
+    """
+
+    models: tuple[str, ...] = ()
+    spectrogram: Spectrograms = "both"
+    duration_s: float | None = NATIVE_WINDOWS.default_duration_s
+    offset_s: float = 0.0
+    top_k: int = 3
+
+    def __post_init__(self) -> None:
+        Request(duration_s=self.duration_s, offset_s=self.offset_s, top_k=self.top_k)
+        if len(self.models) > _MOST_MODELS:
+            raise RequestError(f"{len(self.models)} models were asked.", hint=f"Ask {_MOST_MODELS} at most.")
 
 
 class Gate:
@@ -150,9 +178,16 @@ class PredictionService:
         self.pictures = PictureStore(max_pictures=settings.max_pictures, ttl_s=settings.picture_ttl_s)
         self._gate = Gate(concurrency=settings.concurrency, queue_size=settings.queue_size)
         self._workers = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="predict")
-        self._models: OrderedDict[str, GenreClassifier] = OrderedDict()
+        self._default = settings.model or DEFAULT_MODEL
+        self._models = Residents(
+            lambda name: GenreClassifier.load(name, settings=settings),
+            lambda classifier: classifier.size_bytes,
+            max_count=settings.max_loaded_models,
+            max_bytes=settings.max_models_mb * 2**20,
+            pinned=(self._default,),
+        )
+        self._ensemble: Ensemble | None = None
         self._lock = threading.Lock()
-        self._loading = threading.Lock()
         self._failure = ""
         self._warm = False
 
@@ -187,29 +222,22 @@ class PredictionService:
             UnknownModelError: no such model is installed. Requests can't name files or hubs.
             CheckpointError: its weights cannot be used.
         """
-        if name == (self.settings.model or DEFAULT_MODEL):
-            name = ""
-        if loaded := self._loaded(name):
-            return loaded
-        if name:
+        name = name or self._default
+        if name != self._default and self._models.peek(name) is None:
             self.catalog.spec(name)  # raises for whatever is no name in the catalogue
-        with self._loading:
-            if loaded := self._loaded(name):
-                return loaded
-            loaded = GenreClassifier.load(name or None, settings=self.settings)
-            with self._lock:
-                self._models[name] = loaded
-                others = [key for key in self._models if key]
-                for key in others[: -self.settings.max_loaded_models]:
-                    del self._models[key]
-        return loaded
+        return self._models.get(name)
 
-    def _loaded(self, name: str) -> GenreClassifier | None:
-        """The classifier if it is in memory; it is then the most recently used one. Never waits for a load."""
+    def ensemble(self) -> Ensemble:
+        """The ensemble, whose models are the ones that this service holds in memory.
+
+        Raises:
+            SettingsError: there is no such device.
+        """
         with self._lock:
-            if name in self._models:
-                self._models.move_to_end(name)
-            return self._models.get(name)
+            if self._ensemble is None:
+                device = pick_device(self.settings.device)
+                self._ensemble = Ensemble(self.catalog, self._models, device=device, settings=self.settings)
+            return self._ensemble
 
     def refuse_if_full(self) -> None:
         """Raises OverloadError before a body is read that could not be judged anyway."""
@@ -229,16 +257,39 @@ class PredictionService:
         Raises:
             AcousticSenseError: whatever the classifier raises, or OverloadError when too many wait.
         """
+        return self._answer(lambda: self._judge(source, request))
+
+    def judge_together(
+        self, source: Source, request: EnsembleRequest, report: Callable[[Progress], None] | None = None
+    ) -> EnsembleResult:
+        """Answers one request to several models, in turn.
+
+        Raises:
+            AcousticSenseError: whatever the ensemble raises, or OverloadError when too many wait.
+        """
+        return self._answer(
+            lambda: self.ensemble().judge(
+                source,
+                models=request.models,
+                spectrogram=request.spectrogram,
+                duration_s=request.duration_s,
+                offset_s=request.offset_s,
+                report=report,
+            )
+        )
+
+    def _answer(self, work: Callable[[], Answer]) -> Answer:
+        """Does one request's work, in turn, and counts it."""
         started = time.perf_counter()
         try:
             with self._gate.enter():
                 # Always the same few threads: PyTorch and the allocator keep memory for every thread they ever saw.
-                analysis = self._workers.submit(self._judge, source, request).result()
+                answer = self._workers.submit(work).result()
         except AcousticSenseError as error:
             self.counters.failure(error.code)
             raise
         self.counters.success(time.perf_counter() - started)
-        return analysis
+        return answer
 
     def _judge(self, source: Source, request: Request) -> Analysis:
         classifier = self.classifier(request.model).seeing(request.spectrogram)

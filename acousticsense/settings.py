@@ -31,6 +31,7 @@ class Settings:
         max_clip_s: longest stretch that is decoded for one answer, in seconds.
         max_pcm_mb: most memory for the decoded sound of one request, in MiB.
         max_loaded_models: models kept in memory beside the default; the least recently used one goes first.
+        max_models_mb: most memory for their weights, in MiB.
         concurrency: predictions computed at the same time.
         queue_size: requests that may wait; one more is answered with 503.
         picture_ttl_s: seconds for which a spectrogram can be fetched.
@@ -47,7 +48,8 @@ class Settings:
     max_upload_mb: int = 200
     max_clip_s: float = 1800.0
     max_pcm_mb: int = 256
-    max_loaded_models: int = 3
+    max_loaded_models: int = 12
+    max_models_mb: int = 2048
     concurrency: int = 2
     queue_size: int = 32
     picture_ttl_s: int = 3600
@@ -62,6 +64,7 @@ class Settings:
             "max_clip_s",
             "max_pcm_mb",
             "max_loaded_models",
+            "max_models_mb",
             "concurrency",
             "picture_ttl_s",
             "max_pictures",

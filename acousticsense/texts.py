@@ -93,7 +93,61 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-TEXTS: Final[dict[str, tuple[str, str]]] = {**VERDICTS, **ADVICE, **HEALTH}
+ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
+    "ensemble.single": ("Only one voice: {best}.", "只有一个声音：{best}。"),
+    "ensemble.all": ("All {n} voices say {best}.", "{n} 个声音一致认为是{best}。"),
+    "ensemble.two": (
+        "{best} against {second}: {n} voices, {counts}.",
+        "{best}对{second}：{n} 个声音，{counts}。",
+    ),
+    "ensemble.many": ("{labels}: {n} voices, {counts}.", "{labels}：{n} 个声音，{counts}。"),
+    "ensemble.counts": (" to ", " 比 "),
+    "ensemble.list": (", ", "、"),
+    "ensemble.border": (
+        "This lies on the border between {best} ({first:.0f} %) and {second} ({other:.0f} %).",
+        "介于{best}（{first:.0f}%）与{second}（{other:.0f}%）之间。",
+    ),
+    "ensemble.clear": (
+        "{best} stands clear of {second}: {first:.0f} % to {other:.0f} %.",
+        "{best}明显领先于{second}：{first:.0f}% 对 {other:.0f}%。",
+    ),
+    "ensemble.pair_split": (
+        "Compare {one} ({one_label}) with {other} ({other_label}): these two differ most.",
+        "建议对比 {one}（{one_label}）与 {other}（{other_label}）：这两个分歧最大。",
+    ),
+    "ensemble.pair_same": (
+        "{one} and {other} differ most, and both say {one_label}.",
+        "{one} 与 {other} 差异最大，但都认为是{one_label}。",
+    ),
+    "ensemble.calibrated": (
+        "The consensus is calibrated for exactly these voices.",
+        "共识已针对这组声音校准。",
+    ),
+    "ensemble.uncalibrated": (
+        "The consensus is the plain mean: how often it is right has not been measured for this choice of voices.",
+        "共识为简单平均：尚未测量这组声音的正确率。",
+    ),
+    "ensemble.failed": (
+        "{n} of {total} could not answer; the reason stands in the table.",
+        "有 {n} 个未能回答（共 {total} 个），原因见表格。",
+    ),
+    "ensemble.beside": (
+        "{n} with labels of their own are shown beside and not averaged in.",
+        "{n} 个使用其他标签，单独列出，不计入平均。",
+    ),
+    "ensemble.fastest": ("Fastest here: {who}, {value:.0f} ms.", "本次最快：{who}，{value:.0f} 毫秒。"),
+    "ensemble.smallest": ("Smallest: {who}, {value:.0f} MB.", "最小：{who}，{value:.0f} MB。"),
+    "ensemble.most_accurate": (
+        "Most often right on real test music: {who}, {value:.0f} % of {n} clips.",
+        "在真实测试音乐上最准：{who}，{value:.0f}%（{n} 段）。",
+    ),
+    "ensemble.accuracy_unmeasured": (
+        "Which of them is most often right was not measured on the same music.",
+        "尚未在同一批音乐上测量哪一个最准。",
+    ),
+}
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {**VERDICTS, **ADVICE, **HEALTH, **ENSEMBLE}
 
 
 def text(key: str, language: str = "en", **values: str | float) -> str:
