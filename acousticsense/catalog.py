@@ -6,7 +6,7 @@ import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -141,6 +141,60 @@ class Catalog:
         """Every model with its weights read and checked against their hash; `error` is None where all is well."""
         return tuple(_verified(self, entry) for entry in self.list())
 
+    def check_new(self, name: str, labels: tuple[str, ...], *, overwrite: bool = False) -> None:
+        """Checks that a model of that name and with these labels can be installed.
+
+        Raises:
+            RequestError: the name cannot be a folder's, is taken, or labels repeat.
+        """
+        if not _is_safe(name):
+            raise RequestError(
+                f"{name!r} cannot be the name of a model.",
+                hint="Use letters, digits, '_', '-', '.' and '+'; no folders.",
+            )
+        if repeated := sorted({label for label in labels if labels.count(label) > 1}):
+            raise RequestError(f"Labels are repeated: {', '.join(repeated)}.")
+        if (self.root / name).exists() and not overwrite:
+            raise RequestError(f"There is a model {name!r} already.", hint="Choose another name, or remove its folder.")
+
+    def install(
+        self,
+        tensors: Mapping[str, Tensor],
+        spec: ModelSpec,
+        *,
+        eight_bit: Collection[str] = (),
+        describe: Callable[[Path], None] | None = None,
+    ) -> ModelSpec:
+        """Makes the folder of a model, which appears whole or not at all and replaces one of its name.
+
+        Args:
+            tensors: the weights.
+            spec: the description; the hash of the weights is filled in.
+            eight_bit: names of tensors to store in 8 bits.
+            describe: writes whatever else belongs into the folder that it is given.
+
+        Raises:
+            CheckpointError: the folder cannot be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.root, prefix=".importing-") as draft:
+                folder = Path(draft, spec.name)
+                folder.mkdir()
+                write_state_dict(tensors, folder / spec.weights_file, eight_bit=eight_bit)
+                spec = replace(spec, weights_sha256=sha256_of(folder / spec.weights_file))
+                (folder / _SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
+                if describe:
+                    describe(folder)
+                if (self.root / spec.name).exists():
+                    shutil.move(self.root / spec.name, Path(draft, "replaced"))
+                folder.rename(self.root / spec.name)
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.root / spec.name} cannot be written: {error}.", hint="Check disk space and permissions."
+            ) from error
+        return spec
+
     def _installed(self) -> str:
         names = ", ".join(self.names())
         if names:
@@ -235,7 +289,7 @@ def import_checkpoint(
         CheckpointError: the file cannot be used, or the folder cannot be written.
     """
     labels = tuple(labels)
-    _check_import(name, labels, catalog, overwrite=overwrite)
+    catalog.check_new(name, labels, overwrite=overwrite)
     if spectrogram == "chroma" and style == "native":
         raise RequestError("chroma pictures are drawn as figures only.", hint="Choose mel or cqt, or the figure style.")
     network_name = timm_name(architecture)
@@ -254,37 +308,8 @@ def import_checkpoint(
         windows=UPSTREAM_WINDOWS if style == "figure" else NATIVE_WINDOWS,
         provenance=f"imported from {file.name}, SHA-256 {sha256_of(file)}",
     )
-    _install(network.state_dict(), spec, catalog)
+    catalog.install(network.state_dict(), spec)
     return report
-
-
-def _check_import(name: str, labels: tuple[str, ...], catalog: Catalog, *, overwrite: bool) -> None:
-    if not _is_safe(name):
-        raise RequestError(
-            f"{name!r} cannot be the name of a model.", hint="Use letters, digits, '_', '-', '.' and '+'; no folders."
-        )
-    if repeated := sorted({label for label in labels if labels.count(label) > 1}):
-        raise RequestError(f"Labels are repeated: {', '.join(repeated)}.")
-    if (catalog.root / name).exists() and not overwrite:
-        raise RequestError(f"There is a model {name!r} already.", hint="Choose another name, or remove its folder.")
-
-
-def _install(tensors: dict[str, Tensor], spec: ModelSpec, catalog: Catalog) -> None:
-    try:
-        catalog.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=catalog.root, prefix=".importing-") as draft:
-            folder = Path(draft, spec.name)
-            folder.mkdir()
-            write_state_dict(tensors, folder / spec.weights_file)
-            spec = replace(spec, weights_sha256=sha256_of(folder / spec.weights_file))
-            (folder / _SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
-            if (catalog.root / spec.name).exists():
-                shutil.move(catalog.root / spec.name, Path(draft, "replaced"))
-            folder.rename(catalog.root / spec.name)
-    except OSError as error:
-        raise CheckpointError(
-            f"{catalog.root / spec.name} cannot be written: {error}.", hint="Check disk space and permissions."
-        ) from error
 
 
 def _is_safe(name: str) -> bool:

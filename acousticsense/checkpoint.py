@@ -26,10 +26,11 @@ from acousticsense.networks import (
     skeleton,
     timm_name,
 )
-from acousticsense.weights import read_state_dict, sha256_of, write_state_dict
+from acousticsense.weights import eight_bit_names, read_state_dict, sha256_of, write_state_dict
 
 __all__ = [
     "CheckpointReport",
+    "eight_bit_names",
     "fits",
     "infer_architecture",
     "load_network",

@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when all is well, 1 when a file or a model could not be used, 2 when the command itself is wrong.
     """
     options = _parser().parse_args(arguments)
+    options.command_line = shlex.join(["acousticsense", *(sys.argv[1:] if arguments is None else arguments)])
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for chatty in ("httpx", "matplotlib", "timm"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -60,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_models(commands)
     _add_import(commands)
     _add_evaluate(commands)
+    _add_finetune(commands)
     return parser
 
 
@@ -125,6 +128,22 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("--out", type=Path, help="folder for the report, the plots and the misjudged list")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.set_defaults(run=_evaluate)
+
+
+def _add_finetune(commands: Any) -> None:
+    parser = commands.add_parser("finetune", help="a model of one's own genres, from a folder per genre")
+    parser.add_argument("data", type=Path, metavar="DIR_OR_CSV", help="a folder per genre; or columns path,genre")
+    parser.add_argument("--out", type=Path, required=True, metavar="models/NAME", help="folder of the new model")
+    parser.add_argument("--base", help="model to start from: name, folder, file or hub id (the default model)")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--spectrogram", choices=get_args(SpectrogramKind), help="which picture (the base's main one)")
+    parser.add_argument("--unfreeze", type=int, default=0, metavar="N", help="also train the last N blocks (0); slow")
+    parser.add_argument("--epochs", type=_positive, default=3, help="passes over the pictures with --unfreeze (3)")
+    parser.add_argument("--folds", type=int, default=5, help="parts of which each is held out once (5)")
+    parser.add_argument("--seed", type=int, default=0, help="of every random choice (0)")
+    parser.add_argument("--force", action="store_true", help="replace a model of that name")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=_finetune)
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -277,3 +296,35 @@ def _evaluate(options: argparse.Namespace) -> int:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
     return 1 if result.unreadable else 0
+
+
+def _finetune(options: argparse.Namespace) -> int:
+    from acousticsense.finetune.run import Options, finetune
+
+    settings = Settings.from_env()
+    settings = replace(settings, device=options.device) if options.device else settings
+    chosen = Options(
+        kind=options.spectrogram,
+        n_folds=options.folds,
+        unfreeze=options.unfreeze,
+        epochs=options.epochs,
+        seed=options.seed,
+        overwrite=options.force,
+        command=options.command_line,
+    )
+    try:
+        result = finetune(options.data, options.out, base=options.base, options=chosen, settings=settings)
+    except KeyboardInterrupt:
+        print("Stopped. Give the same command again to go on; nothing was written.", file=sys.stderr)
+        raise
+    facts = {"model": str(options.out), "shortfalls": result.shortfalls, **result.evaluation.to_dict()}
+    if options.json:
+        print(json.dumps(facts, ensure_ascii=False))
+    else:
+        print(result.evaluation.to_markdown(), *result.shortfalls, *_left_out(result.skipped), sep="\n\n")
+        print(f"\n{options.out} is ready. Try: acousticsense predict --model {options.out} SONG.mp3")
+    return 0
+
+
+def _left_out(skipped: Mapping[str, str]) -> list[str]:
+    return ["\n".join(f"left out: {path}: {reason}" for path, reason in skipped.items())] if skipped else []

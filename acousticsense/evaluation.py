@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,6 +20,7 @@ from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AudioError, SettingsError
 from acousticsense.genres import NOT_MUSIC
 from acousticsense.labelled import LabelledClip
+from acousticsense.markdown import table
 from acousticsense.plots import confusion_figure, reliability_figure
 from acousticsense.results import Prediction
 
@@ -278,18 +279,12 @@ def _share_right(clips: Sequence[ClipResult]) -> float:
     return float(np.mean([clip.is_right for clip in clips]))
 
 
-def _table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; the first column is left-aligned, numbers are not."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
 def _summary(result: Evaluation) -> str:
     names = ("clips", "accuracy", "95 % interval", "Top-3", "macro recall", "macro F1", "calibration error")
     low, high = result.accuracy_interval
     shares = (result.top3, result.macro_recall, result.macro_f1, result.ece)
     row = [result.n, f"{result.accuracy:.3f}", f"{low:.2f} to {high:.2f}", *(f"{share:.3f}" for share in shares)]
-    notes = [_table(names, [row])]
+    notes = [table(names, [row])]
     if result.not_music:
         caught, refused, n = result.not_music.caught, result.not_music.refused, result.not_music.n
         notes.append(f"Not music: {caught:.0%} of {n} such clips are caught, {refused:.1%} of the music is refused.")
@@ -303,7 +298,7 @@ def _recall_table(result: Evaluation) -> str:
         [genre, result.support[genre], f"{share:.2f}", "{:.2f} to {:.2f}".format(*result.recall_interval[genre])]
         for genre, share in result.recall.items()
     ]
-    notes = [_table(("genre", "clips", "recall", "95 % interval"), rows)]
+    notes = [table(("genre", "clips", "recall", "95 % interval"), rows)]
     if result.unmeasured:
         macro = f"the macro figures average over the other {len(result.recall)}"
         notes.append(f"No clips of: {', '.join(result.unmeasured)}. Nothing is known of these; {macro}.")
@@ -317,15 +312,15 @@ def _confusion_table(result: Evaluation) -> str:
     counts = np.array(result.confusion)
     rows, columns = np.flatnonzero(counts.sum(1)), np.flatnonzero(counts.sum(0))
     header = ["true \\ predicted", *(result.labels[column] for column in columns)]
-    return _table(header, [[result.labels[row], *(counts[row, column] or "·" for column in columns)] for row in rows])
+    return table(header, [[result.labels[row], *(counts[row, column] or "·" for column in columns)] for row in rows])
 
 
 def _reliability_table(result: Evaluation) -> str:
-    bands = _table(
+    bands = table(
         ("verdict", "clips", "right"),
         [[verdict, count, f"{share:.2f}"] for verdict, (count, share) in sorted(result.verdicts.items())],
     )
-    bins = _table(
+    bins = table(
         ("confidence", "clips", "mean confidence", "right"),
         [
             [f"{entry.low:.1f} to {entry.high:.1f}", entry.count, f"{entry.confidence:.2f}", f"{entry.accuracy:.2f}"]
@@ -352,8 +347,8 @@ def _misjudged_list(result: Evaluation) -> str:
         [clip.path.name, clip.genre, clip.ranking[0], f"{clip.confidence:.2f}"] for clip in result.misjudged[:_LISTED]
     ]
     more = len(result.misjudged) - len(rows)
-    table = _table(("misjudged, surest first", "is", "was called", "confidence"), rows)
-    return f"{table}\n\nand {more} more in misjudged.csv." if more else table
+    listed = table(("misjudged, surest first", "is", "was called", "confidence"), rows)
+    return f"{listed}\n\nand {more} more in misjudged.csv." if more else listed
 
 
 def _unreadable_list(result: Evaluation) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from acousticsense.errors import SettingsError
 
-__all__ = ["LabelledClip", "read_items"]
+__all__ = ["LabelledClip", "is_audio_name", "read_items"]
 
 #: Suffixes that are looked for in folders.
 _AUDIO: Final = (
@@ -30,18 +30,18 @@ class LabelledClip:
 def read_items(source: Path) -> list[LabelledClip]:
     """Labelled clips from a CSV with the columns `path` and `genre`, or from a folder with a folder per genre.
 
-    Relative paths in a CSV are relative to the CSV; a column `group` may name artists or albums. The genre "not_music"
-    stands for clips that are none.
+    Relative paths in a CSV are relative to the CSV; a column `group` may name artists or albums. In a folder per genre,
+    a folder below the genre's is a group. The genre "not_music" stands for clips that are none.
 
     Raises:
         SettingsError: no such file, a column or a value is missing, or nothing is in it.
     """
     if source.is_dir():
         items = [
-            LabelledClip(path, folder.name)
+            LabelledClip(path, folder.name, _folder_below(path.relative_to(folder)))
             for folder in sorted(entry for entry in source.iterdir() if entry.is_dir())
             for path in sorted(folder.rglob("*"))
-            if path.suffix.lower() in _AUDIO and not _is_hidden(path.relative_to(source))
+            if is_audio_name(path.relative_to(source))
         ]
     else:
         items = _read_csv(source)
@@ -50,8 +50,14 @@ def read_items(source: Path) -> list[LabelledClip]:
     return items
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+def _folder_below(path: Path) -> str:
+    return path.parts[0] if len(path.parts) > 1 else ""
+
+
+def is_audio_name(path: Path) -> bool:
+    """Whether a path below a folder looks like audio: by its suffix, and no part of it hidden."""
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return path.suffix.lower() in _AUDIO and not hidden
 
 
 def _read_csv(source: Path) -> list[LabelledClip]:

@@ -7,7 +7,7 @@ import pickle
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from acousticsense.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
-__all__ = ["read_state_dict", "sha256_of", "write_state_dict"]
+__all__ = ["eight_bit_names", "read_state_dict", "sha256_of", "write_state_dict"]
 
 #: `k` int8 with `k` + this, float32 (out, 1, ...), stands for the float32 tensor k * scale.
 _SCALE: Final = ".__scale__"
@@ -154,14 +154,30 @@ def _strip_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def write_state_dict(tensors: Mapping[str, Tensor], path: Path, *, eight_bit: bool = False) -> None:
+def eight_bit_names(path: Path) -> frozenset[str]:
+    """Names of the tensors that a safetensors file keeps in 8 bits; none for any other file.
+
+    Raises:
+        CorruptCheckpointError: the file is damaged.
+    """
+    with path.open("rb") as file:
+        if file.read(9)[8:] != b"{":
+            return frozenset()
+    try:
+        with safe_open(path, framework="pt") as stored:
+            return frozenset(name.removesuffix(_SCALE) for name in stored.keys() if name.endswith(_SCALE))  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CorruptCheckpointError(f"{path} is damaged: {error}.", hint="Copy or download it again.") from error
+
+
+def write_state_dict(tensors: Mapping[str, Tensor], path: Path, *, eight_bit: bool | Collection[str] = False) -> None:
     """Writes a safetensors file; it appears whole or not at all.
 
     Args:
         tensors: name -> tensor.
         path: file to write or replace.
         eight_bit: store matrices and convolutions as int8 with one float32 scale per output channel (a quarter of the
-            size); `read_state_dict` restores them.
+            size), all of them or those named; `read_state_dict` restores them.
 
     Raises:
         CheckpointError: the file cannot be written.
@@ -169,7 +185,8 @@ def write_state_dict(tensors: Mapping[str, Tensor], path: Path, *, eight_bit: bo
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         plain = tensor.detach().cpu().contiguous()
-        stored.update(_quantised(name, plain) if eight_bit else {name: plain})
+        chosen = eight_bit if isinstance(eight_bit, bool) else name in eight_bit
+        stored.update(_quantised(name, plain) if chosen else {name: plain})
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
             draft = Path(folder, path.name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from acousticsense.config import ModelSpec
 from acousticsense.evaluation import Evaluation
+from acousticsense.markdown import filled
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.store import Track, TrackStore
 from acousticsense.training.validate import Score
@@ -126,12 +126,7 @@ def card(
         standing=_standing(result, peers),
         licence=spec.licence,
     )
-    return "\n\n".join(_wrapped(block) for block in text.rstrip().split("\n\n")) + "\n"
-
-
-def _wrapped(block: str) -> str:
-    """A paragraph of prose filled; tables, headings, lists, pictures and commands are left alone."""
-    return block if block.startswith(("|", "#", "-", "!", "`")) else textwrap.fill(block, 118, break_on_hyphens=False)
+    return filled(text)
 
 
 def _standing(result: Evaluation, peers: Mapping[str, Score]) -> str:

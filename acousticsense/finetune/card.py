@@ -1,0 +1,148 @@
+"""The card of a fine-tuned model: what it heard, how good it is on tracks that it had not heard, what it is not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from acousticsense.config import ModelSpec
+from acousticsense.evaluation import Evaluation
+from acousticsense.finetune.tracks import Material
+from acousticsense.markdown import filled, table
+
+__all__ = ["card"]
+
+_SKIPPED_LISTED: Final = 20
+
+_CARD: Final = """\
+# {name}
+
+{labels} from {front_end} pictures, by {architecture}. Fine-tuned from **{base}** on {n_tracks} tracks of one's own.
+
+## How good it is
+
+On {n} tracks, **each judged by a network that had not heard it**: {n_folds} networks were trained, each without one
+part of the tracks, and each judged the part that it was without. {grouping} The network that is in this folder was
+trained on all of them, so it cannot be tested on them any more; test it with
+`acousticsense evaluate` on tracks that are not in this list.
+
+{tables}
+
+{compared}
+
+![confusion matrix](evaluation/confusion.png)
+
+![reliability](evaluation/reliability.png)
+
+`evaluation/misjudged.csv` lists every misjudged track.
+
+## What it was trained on
+
+{counts}
+
+{trained}
+
+{skipped}
+
+## What its confidence means
+
+Temperature {temperature:.3f} and the verdict thresholds come from the same held-out answers; in the tables above, each
+part was judged by thresholds from the other parts. {bands}
+
+## Limits
+
+- It knows the genres above and no others: whatever it hears, it will name one of them.{not_music}
+- It was measured on tracks like those in the folder: the same collection, the same mastering, the same taste in labels.
+  Expect less on others.
+- {judged_s} decide unless more are asked for.
+- The base model's limits hold here too; see its card.
+
+## Make it again
+
+```sh
+{command}
+```
+
+## Licence
+
+Licence of these weights: **to be filled in by whoever trained them**. They derive from {base} ({base_licence}) and from
+the recordings named above.
+"""
+
+
+def card(
+    spec: ModelSpec,
+    result: Evaluation,
+    material: Material,
+    *,
+    base: ModelSpec,
+    command: str,
+    n_folds: int,
+    single_group: Sequence[str],
+    shortfalls: Sequence[str],
+    compared: str,
+) -> str:
+    """The text of `README.md`; see `run.finetune` for where the arguments come from."""
+    seconds = spec.windows.default_duration_s
+    return filled(
+        _CARD.format(
+            name=spec.name,
+            labels=f"{len(spec.labels)} genres" + (' and "not music"' if spec.has_not_music else ""),
+            front_end=spec.front_end.kind,
+            architecture=spec.architecture,
+            base=base.name,
+            n_tracks=len(material.tracks),
+            n=result.n,
+            n_folds=n_folds,
+            grouping=_grouping(material, single_group),
+            tables=result.to_markdown(),
+            compared=compared,
+            counts=_counts(material),
+            trained=spec.provenance,
+            skipped=_skipped(material.skipped),
+            temperature=spec.calibration.temperature,
+            bands=_bands(shortfalls),
+            not_music=""
+            if spec.has_not_music
+            else ' Nor can it tell that something is no music; a folder "not_music" teaches that.',
+            judged_s="The whole track" if seconds is None else f"The first {seconds:g} seconds",
+            command=command,
+            base_licence=base.licence or "no licence stated",
+        )
+    )
+
+
+def _counts(material: Material) -> str:
+    tracks = Counter(track.genre for track in material.tracks)
+    groups = Counter(genre for genre, _ in {(track.genre, track.group) for track in material.tracks})
+    rows = [[genre, tracks[genre], groups[genre]] for genre in material.outputs]
+    return table(("genre", "tracks", "artists, albums or lone tracks"), rows)
+
+
+def _grouping(material: Material, single_group: Sequence[str]) -> str:
+    n_groups = len({track.group for track in material.tracks})
+    if n_groups == len(material.tracks):
+        told = (
+            "Neither folders nor tags say which tracks share an artist, so tracks of one artist may lie on both sides; "
+            "that flatters the figures."
+        )
+    else:
+        told = "Tracks of one artist, album or folder were held out together."
+    if single_group:
+        told += f" Of {', '.join(single_group)} all tracks are by one artist or of one album; that flatters its recall."
+    return told
+
+
+def _bands(shortfalls: Sequence[str]) -> str:
+    if not shortfalls:
+        return "All bands are supported by the data."
+    return "What the data do not support: " + " ".join(shortfalls)
+
+
+def _skipped(skipped: Mapping[str, str]) -> str:
+    if not skipped:
+        return "No file was left out."
+    listed = list(skipped.items())[:_SKIPPED_LISTED]
+    more = f"\n- and {len(skipped) - len(listed)} more" if len(skipped) > len(listed) else ""
+    return f"Left out: {len(skipped)} files.\n\n" + "\n".join(f"- {path}: {why}" for path, why in listed) + more

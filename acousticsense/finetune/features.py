@@ -1,0 +1,228 @@
+"""What the base network makes of every track: computed once, kept in files, taken up where a run was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from acousticsense.audio import AudioLimits
+from acousticsense.config import FrontEnd, ModelSpec, WindowPolicy
+from acousticsense.errors import AudioError, CheckpointError
+from acousticsense.finetune.augment import vary
+from acousticsense.finetune.tracks import Track
+from acousticsense.networks import classifier_name
+from acousticsense.preparation import Recipe, prepare
+from acousticsense.spectrogram import clip_pictures, normalise
+from acousticsense.texts import text
+
+__all__ = ["FeatureStore", "TrackFeatures", "Trunk", "last_linear"]
+
+logger = logging.getLogger(__name__)
+
+#: Windows of a track that are learned from; each but the first is also varied once.
+WINDOWS: Final = 3
+
+#: Pictures in one forward pass.
+_BATCH: Final = 16
+
+#: Part of the cache key: to be raised when windows or variations are drawn otherwise.
+_VERSION: Final = 1
+
+
+def last_linear(network: nn.Module, architecture: str) -> nn.Linear:
+    """The layer that gives the logits.
+
+    Raises:
+        CheckpointError: it is no plain linear layer.
+    """
+    layer = network.get_submodule(classifier_name(architecture))
+    if isinstance(layer, nn.Sequential):
+        layer = layer[-1]
+    if not isinstance(layer, nn.Linear):
+        raise CheckpointError(f"{architecture} does not end in a linear layer, so it cannot be fine-tuned here.")
+    return layer
+
+
+class Trunk:
+    """A network up to what reaches its last linear layer."""
+
+    def __init__(self, network: nn.Module, spec: ModelSpec, front_end: FrontEnd, device: torch.device) -> None:
+        self._network = network.eval().to(device)
+        self._layer = last_linear(network, spec.architecture)
+        self._front_end = front_end
+        self._device = device
+
+    @torch.inference_mode()
+    def features(self, pictures: Tensor) -> NDArray[np.float32]:
+        """Float32 (n, width) of uint8 pictures (n, 3, S, S)."""
+        seen: list[Tensor] = []
+        hook = self._layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().cpu()))
+        try:
+            for start in range(0, len(pictures), _BATCH):
+                self._network(normalise(pictures[start : start + _BATCH].to(self._device), self._front_end))
+        finally:
+            hook.remove()
+        return torch.cat(seen).numpy()
+
+    def logits(self, pictures: Tensor) -> NDArray[np.float32]:
+        """Float32 (n, n_outputs) of uint8 pictures (n, 3, S, S)."""
+        features = torch.from_numpy(self.features(pictures)).to(self._device)
+        with torch.inference_mode():
+            return self._layer(features).cpu().numpy()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class TrackFeatures:
+    """Feature vectors of one track.
+
+    Attributes:
+        judged: float32 (n, width) of the windows that a user's request is judged by.
+        learned: float32 (m, width) of the windows and variations that are learned from; the judged ones come first.
+    """
+
+    judged: NDArray[np.float32]
+    learned: NDArray[np.float32]
+
+
+class FeatureStore:
+    """Features (and, where wanted, pictures) of tracks, one file each, for one network, recipe and seed.
+
+    Args:
+        folder: where the files are kept; other networks and recipes have folders beside.
+        trunk: the network.
+        spec: its description.
+        front_end: recipe of the picture.
+        windows: how clips are cut and how much is judged.
+        limits: bounds on what is decoded.
+        seed: of the variations.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        trunk: Trunk,
+        spec: ModelSpec,
+        *,
+        front_end: FrontEnd,
+        windows: WindowPolicy,
+        limits: AudioLimits,
+        seed: int,
+    ) -> None:
+        key = repr((_VERSION, WINDOWS, spec.weights_sha256, asdict(front_end), asdict(windows), seed))
+        self.folder = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+        self._trunk = trunk
+        self._front_end, self._windows, self._limits, self._seed = front_end, windows, limits, seed
+
+    def fill(self, tracks: Sequence[Track], *, pictures: bool) -> dict[str, str]:
+        """Computes what is not there yet; can be stopped at any moment and called again.
+
+        Args:
+            tracks: whose features are wanted.
+            pictures: keep the pictures too.
+
+        Returns:
+            Files that cannot be used, with the reason.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        missing = [track for track in tracks if not self._is_there(track, pictures=pictures)]
+        failed: dict[str, str] = {}
+        started = told = time.monotonic()
+        for number, track in enumerate(missing, 1):
+            try:
+                self._compute(track, pictures=pictures)
+            except AudioError as error:
+                logger.warning("%s is left out: %s", track.path, error.message)
+                failed[str(track.path)] = error.message
+            now = time.monotonic()
+            if now - told > 10 or number == len(missing):
+                told = now
+                left_s = (now - started) / number * (len(missing) - number)
+                logger.info("listened to %d of %d tracks, %s left", number, len(missing), _in_words(left_s))
+        return failed
+
+    def load(self, track: Track) -> TrackFeatures:
+        """What was computed."""
+        with np.load(self._path(track)) as stored:
+            return TrackFeatures(stored["judged"], stored["learned"])
+
+    def pictures(self, track: Track) -> NDArray[np.uint8]:
+        """Pictures (m, 3, S, S) behind `learned`, mapped from their file; the last ones of `fill(pictures=True)`."""
+        stored: NDArray[np.uint8] = np.load(self._pictures_path(track), mmap_mode="r")
+        return np.broadcast_to(stored, (len(stored), 3, *stored.shape[2:]))
+
+    def drop_pictures(self) -> None:
+        """Removes all pictures, which take much more room than features."""
+        for path in self.folder.glob("*.npy"):
+            path.unlink()
+
+    def _path(self, track: Track) -> Path:
+        return self.folder / f"{track.sha256}.npz"
+
+    def _pictures_path(self, track: Track) -> Path:
+        return self.folder / f"{track.sha256}.npy"
+
+    def _is_there(self, track: Track, *, pictures: bool) -> bool:
+        return self._path(track).exists() and (not pictures or self._pictures_path(track).exists())
+
+    def _compute(self, track: Track, *, pictures: bool) -> None:
+        judged, learned = self._draw(track)
+        features = self._trunk.features(torch.cat([judged, learned]))
+        if pictures:
+            grey = bool((judged == judged[:, :1]).all())
+            drawn = torch.cat([judged, learned])[:, : 1 if grey else 3]
+            _write(self._pictures_path(track), lambda file: np.save(file, drawn.numpy()))
+        _write(self._path(track), lambda file: np.savez(file, judged=features[: len(judged)], learned=features))
+
+    def _draw(self, track: Track) -> tuple[Tensor, Tensor]:
+        """Pictures that are judged, and the further ones that are only learned from."""
+        clip = prepare(track.path, self._recipe(self._windows.default_duration_s, 0.0))
+        if errors := [note for note in clip.health.notes if note.severity == "error"]:
+            raise AudioError(text(f"health.{errors[0].code}", value=errors[0].value))
+        duration_s = clip.audio.info.track_duration_s or 0.0
+        source = np.random.default_rng((self._seed, int(track.sha256[:12], 16)))
+        drawn = [self._varied(clip.audio.waveform, source)]
+        for offset_s in np.linspace(0, max(0.0, duration_s - self._windows.window_s), WINDOWS)[1:]:
+            if offset_s < 1:
+                continue
+            try:
+                other = prepare(track.path, self._recipe(self._windows.window_s, float(offset_s)))
+            except AudioError:  # the track is shorter than its header says
+                break
+            drawn += [other.pictures.pictures[:1], self._varied(other.audio.waveform, source)]
+        return clip.pictures.pictures, torch.cat(drawn)
+
+    def _varied(self, waveform: NDArray[np.float32], source: np.random.Generator) -> Tensor:
+        varied = vary(waveform, self._front_end.sample_rate_hz, source)
+        return clip_pictures(varied, self._front_end, self._windows).pictures[:1]
+
+    def _recipe(self, duration_s: float | None, offset_s: float) -> Recipe:
+        return Recipe(
+            front_end=self._front_end,
+            windows=self._windows,
+            limits=self._limits,
+            duration_s=duration_s,
+            offset_s=offset_s,
+        )
+
+
+def _write(path: Path, save: Callable[[BinaryIO], None]) -> None:
+    """A file that appears whole or not at all."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with draft.open("wb") as file:
+        save(file)
+    draft.replace(path)
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
