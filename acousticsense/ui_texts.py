@@ -12,6 +12,7 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "link.api": ("REST API", "REST 接口"),
     "link.models": ("Models", "模型"),
     "tab.classify": ("Classify", "识别流派"),
+    "tab.ensemble": ("Ensemble", "多模型对比"),
 }
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {
@@ -156,6 +157,50 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "step.network.majority": ("Each window has one vote.", "每个窗口投一票。"),
 }
 
+_ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
+    "ensemble.pictures": ("Pictures", "频谱图"),
+    "ensemble.models": ("Models", "模型"),
+    "ensemble.go": ("Ask them all", "全部识别"),
+    "ensemble.empty": ("Do they agree?", "它们意见一致吗？"),
+    "ensemble.empty.body": (
+        "Several models look at the same stretch. You get a table of what each says, what they say together, and where "
+        "they split.",
+        "多个模型分析同一段音乐：逐一列出各自的判断、共同的结论，以及分歧所在。",
+    ),
+    "ensemble.nobody": ("No model could answer.", "没有模型能够回答。"),
+    "ensemble.progress": ("{done} of {total} models are ready.", "已完成 {done} 个模型，共 {total} 个。"),
+    "ensemble.state.loading": ("loading", "加载中"),
+    "ensemble.state.judging": ("judging", "识别中"),
+    "ensemble.state.done": ("done", "完成"),
+    "ensemble.state.failed": ("failed", "失败"),
+    "ensemble.agreement": ("Agreement {percent}", "一致度 {percent}"),
+    "ensemble.agreement.title": (
+        "100% when all voices say the same, 0% when each is sure of something else",
+        "100% 表示全部一致，0% 表示各持己见且都很确信",
+    ),
+    "ensemble.table": ("What each model says", "各模型的判断"),
+    "ensemble.column.model": ("Model", "模型"),
+    "ensemble.column.picture": ("Picture", "频谱图"),
+    "ensemble.column.first": ("First", "第一"),
+    "ensemble.column.second": ("Second", "第二"),
+    "ensemble.column.third": ("Third", "第三"),
+    "ensemble.column.time": ("Time", "用时"),
+    "ensemble.column.memory": ("Memory", "内存"),
+    "ensemble.failed": ("Could not answer.", "未能回答。"),
+    "ensemble.beside": ("other labels, not averaged", "标签不同，不计入平均"),
+    "ensemble.mean": ("Mean of all", "全部平均"),
+    "ensemble.calibrated": ("Consensus, calibrated", "校准后的共识"),
+    "ensemble.plot": ("The likeliest {n} genres, voice by voice", "最可能的 {n} 种流派：每个声音的判断"),
+    "ensemble.plot.legend": (
+        "A filled mark saw the mel picture, a ring the cqt picture; the line is the mean.",
+        "实心点为 mel 频谱，圆环为 cqt 频谱，竖线为平均值。",
+    ),
+    "ensemble.plot.alt": ("Probabilities of {label}, voice by voice", "各声音给出的{label}概率"),
+    "ensemble.guidance": ("Which model for what", "如何选择模型"),
+    "ensemble.csv": ("Download CSV", "下载 CSV"),
+    "ensemble.json": ("Download JSON", "下载 JSON"),
+}
+
 _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.error": ("This did not work.", "未能完成。"),
     "error.bad_request": ("These settings cannot be used.", "无法使用这些设置。"),
@@ -203,6 +248,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_RESULT,
     **_SPECTROGRAM,
     **_STEPS,
+    **_ENSEMBLE,
     **_ERRORS,
 }
 

@@ -90,9 +90,22 @@ def test_gradio_client(server_url: str, music_mp3: Path, expected: dict[str, flo
     assert close(answer["probabilities"], expected)
 
 
-def test_gradio_client_shows_one_public_endpoint(server_url: str) -> None:
+def test_gradio_client_shows_what_is_public(server_url: str) -> None:
     endpoints = Client(server_url, verbose=False).view_api(return_format="dict", print_info=False)
-    assert set(endpoints["named_endpoints"]) == {"/predict"}
+    assert set(endpoints["named_endpoints"]) == {"/predict", "/ensemble"}
+
+
+def test_the_ensemble_by_rest_and_by_gradio_client(
+    server_url: str, music_mp3: Path, expected: dict[str, float]
+) -> None:
+    answer: dict[str, Any] = Client(server_url, verbose=False).predict(
+        handle_file(str(music_mp3)), models="tiny", api_name="/ensemble"
+    )
+    with music_mp3.open("rb") as file:
+        rest = requests.post(f"{server_url}/api/ensemble", files={"data": file}, data={"models": "tiny"}, timeout=60)
+    for body in (answer, rest.json()):
+        assert close(body["models"][0]["probabilities"], expected)
+        assert close(body["consensus"]["probabilities"], expected)
 
 
 def test_curl(server_url: str, music_mp3: Path, expected: dict[str, float]) -> None:

@@ -24,7 +24,7 @@ from acousticsense.ui.steps_html import steps_html
 from acousticsense.ui_texts import ui_text
 from acousticsense.uploads import uploaded_file
 
-__all__ = ["Handlers", "model_choices", "waveform_options"]
+__all__ = ["Handlers", "language_of", "model_choices", "path_of", "uploaded", "waveform_options"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Handlers:
         request: gr.Request,
     ) -> tuple[str, str]:
         """The answer card and what stands below it, in the browser's language."""
-        language = _language(request)
+        language = language_of(request)
         if not path:
             return empty_html(self._labels, language), empty_spectrogram_html(language)
         try:
@@ -97,13 +97,13 @@ class Handlers:
     ) -> tuple[str, str]:
         """As `classify`, for the button: without a song it says what is missing."""
         if not path:
-            language = _language(request)
+            language = language_of(request)
             return error_html(None, self._labels, language, code="nothing"), empty_spectrogram_html(language)
         return self.classify(path, duration_s, whole_track, offset_s, model, request)
 
     def explain_failure(self, request: gr.Request) -> tuple[str, str]:
         """What stands in place of an answer after a fault of ours, which the log has in full."""
-        language = _language(request)
+        language = language_of(request)
         return error_html(None, self._labels, language, code="unexpected"), empty_spectrogram_html(language)
 
     def prepare_player(self, path: str | None, request: gr.Request) -> tuple[Any, Any]:
@@ -112,7 +112,7 @@ class Handlers:
             long = bool(path) and is_long(uploaded(str(path)))
         except AcousticSenseError:
             long = False
-        words = escape(ui_text("long_track", _language(request)))
+        words = escape(ui_text("long_track", language_of(request)))
         return (
             gr.Audio(waveform_options=waveform_options(drawn=not long)),
             gr.HTML(f'<p class="as-note">{words}</p>', visible=long),
@@ -145,7 +145,7 @@ class Handlers:
         """
         seconds: Duration = MODEL_DEFAULT if duration_s is None else duration_s
         try:
-            source = uploaded(_path_of(audio))
+            source = uploaded(path_of(audio))
             wanted = Request(
                 model=model,
                 spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
@@ -156,7 +156,7 @@ class Handlers:
             analysis = self._service.analyse(source, wanted)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
-        body = prediction_payload(analysis.prediction, top_k=top_k, language=_language(request))
+        body = prediction_payload(analysis.prediction, top_k=top_k, language=language_of(request))
         address = f"api/spectrograms/{self._service.keep_picture(analysis)}.png"
         body["mel_spectrogram_url"] = f"{self._base_url(request)}/{address}"
         return body
@@ -205,12 +205,18 @@ def is_long(path: Path) -> bool:
     return path.stat().st_size > _WAVEFORM_MAX_BYTES if duration_s is None else duration_s > _WAVEFORM_MAX_S
 
 
-def _path_of(audio: object) -> str:
+def path_of(audio: object) -> str:
+    """The path in the file data that a client sent.
+
+    Raises:
+        RequestError: there is none.
+    """
     path = audio.get("path") if isinstance(audio, dict) else getattr(audio, "path", None)
     if not isinstance(path, str):
         raise RequestError("There is no audio file.", hint='Pass handle_file("song.mp3").')
     return path
 
 
-def _language(request: gr.Request | None) -> str:
+def language_of(request: gr.Request | None) -> str:
+    """The language that a browser prefers."""
     return preferred_language(request.headers.get("accept-language") if request else None)

@@ -12,6 +12,8 @@ from acousticsense.catalog import DEFAULT_MODEL
 from acousticsense.errors import AcousticSenseError
 from acousticsense.genres import GENRES
 from acousticsense.service import PredictionService
+from acousticsense.ui.ensemble_html import no_ensemble_html
+from acousticsense.ui.ensemble_tab import add_ensemble_tab
 from acousticsense.ui.example_clips import examples_html, read_examples
 from acousticsense.ui.handlers import Handlers, model_choices, waveform_options
 from acousticsense.ui.html import escape
@@ -71,6 +73,7 @@ def build_ui(service: PredictionService) -> Any:
         "html.examples": _both(lambda language: examples_html(examples, language)),
         "html.empty": _both(lambda language: empty_html(labels, language)),
         "html.spectrogram": _both(empty_spectrogram_html),
+        "html.ensemble": _both(no_ensemble_html),
     }
     i18n = build_i18n(pieces)
     handlers = Handlers(service, labels, examples)
@@ -78,8 +81,11 @@ def build_ui(service: PredictionService) -> Any:
         title="AcousticSense", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_LOOK_S, _CACHE_AGE_S)
     ) as page:
         gr.HTML(i18n("html.header"), **_PLAIN)
-        with gr.Tabs(elem_classes="as-tabs"), gr.Tab(i18n("tab.classify"), id="classify"):
-            _classify_tab(i18n, handlers, service)
+        with gr.Tabs(elem_classes="as-tabs"):
+            with gr.Tab(i18n("tab.classify"), id="classify"):
+                _classify_tab(i18n, handlers, service)
+            with gr.Tab(i18n("tab.ensemble"), id="ensemble") as ensemble:
+                add_ensemble_tab(i18n, service, ensemble)
         gr.events.api(
             handlers.predict,
             api_name="predict",

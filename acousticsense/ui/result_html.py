@@ -13,7 +13,7 @@ from acousticsense.texts import text
 from acousticsense.ui.html import clock, escape, percent
 from acousticsense.ui_texts import UI_TEXTS, ui_text
 
-__all__ = ["empty_html", "error_html", "identity_html", "range_text", "result_html"]
+__all__ = ["empty_html", "error_html", "identity_html", "range_text", "result_html", "trouble_html"]
 
 _TOP: Final = 5
 
@@ -49,17 +49,21 @@ def error_html(error: AcousticSenseError | None, labels: Sequence[str], language
         language: "en" or "zh".
         code: names the texts, when there is no error.
     """
+    return _blank_card(trouble_html(error, language, code=code), labels, language, state="error")
+
+
+def trouble_html(error: AcousticSenseError | None, language: str, *, code: str = "") -> str:
+    """The words of `error_html`, for any card."""
     code = _known_code(error) if error else code
     hint = ui_text(f"error.{code}.hint", language) if f"error.{code}.hint" in UI_TEXTS else ""
     detail = ""
     if error:
         hint = error.hint if language == "en" and error.hint else hint or error.hint
         detail = f'<p class="as-detail">{escape(error.message)}</p>'
-    head = (
+    return (
         f'<div class="as-answer" role="alert"><h2 class="as-best">{escape(ui_text(f"error.{code}", language))}</h2>'
         f'<p class="as-lead">{escape(hint)}</p>{detail}</div>'
     )
-    return _blank_card(head, labels, language, state="error")
 
 
 def _known_code(error: AcousticSenseError) -> str:
