@@ -41,7 +41,8 @@ def ensemble_html(result: EnsembleResult, name: str, language: str) -> str:
 def no_ensemble_html(language: str, error: AcousticSenseError | None = None, *, code: str = "") -> str:
     """The same card without an answer: the invitation, or what went wrong and what to do."""
     if error or code:
-        return f'<section class="as-card as-ensemble" data-state="error">{trouble_html(error, language, code=code)}</section>'
+        words = trouble_html(error, language, code=code)
+        return f'<section class="as-card as-ensemble" data-state="error">{words}</section>'
     return (
         '<section class="as-card as-ensemble" data-state="empty"><div class="as-answer">'
         f'<h2 class="as-best">{escape(ui_text("ensemble.empty", language))}</h2>'
