@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,17 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def page_url(tiny_models: Path) -> Iterator[str]:
     """Address of a server whose default model is "tiny"."""
+    with served(tiny_models) as url:
+        yield url
+
+
+@contextmanager
+def served(models: Path) -> Iterator[str]:
+    """Address of a server with the models of a folder, "tiny" by default."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = create_app(Settings(models=tiny_models, model="tiny", device="cpu", host="127.0.0.1", port=port))
+    app = create_app(Settings(models=models, model="tiny", device="cpu", host="127.0.0.1", port=port))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
