@@ -121,7 +121,9 @@ class EnsembleResponse(BaseModel):
 
     models: list[_VoiceRow]
     consensus: _Consensus | None = Field(description="null when no model answered")
-    agreement: float | None = Field(description="0 (each is sure of something else) to 1 (all say the same)")
+    agreement: float | None = Field(
+        description="how often two voices, picked at random, put the same label first: 0 to 1"
+    )
     splits: _Splits | None
     sentences: list[str]
     guidance: list[dict[str, Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Final
 
@@ -66,7 +66,7 @@ def build_consensus(
         not_music=not_music,
         verdict=verdict,
         advice=advise(verdict, shown, answers[0].health, calibration or Calibration()),
-        agreement=agreement(table) if len(answers) > 1 else None,
+        agreement=agreement(votes.values()) if len(answers) > 1 else None,
         votes=dict(sorted(votes.items(), key=lambda vote: (-vote[1], -mean[vote[0]]))),
         border=_border(mean),
         pair=_pair(table, group),
@@ -74,22 +74,24 @@ def build_consensus(
     )
 
 
-def agreement(table: Vector) -> float:
-    """How far distributions (n_voices, n_labels) agree: 1 is all the same, 0 is each sure of something else.
+def agreement(votes: Collection[int]) -> float:
+    """How often two different voices, picked at random, put the same label first: 0 to 1.
 
-    One minus their generalised Jensen-Shannon divergence over its largest possible value (Lin 1991, "Divergence
-    measures based on the Shannon entropy", IEEE Trans. Inf. Theory 37): the logarithm of the number of voices, or of
-    labels where those are fewer.
+    The extent of agreement on one subject of Fleiss 1971, "Measuring nominal scale agreement among many raters",
+    Psychological Bulletin 76, without its correction for chance, which needs many subjects.
+
+    Args:
+        votes: voices for each label; two or more altogether.
     """
-    n_voices, n_labels = table.shape
-    limit = np.log(min(n_voices, n_labels))
-    if limit == 0:
-        return 1.0
-    return float(np.clip(1 - _divergence(table) / limit, 0, 1))
+    total = sum(votes)
+    return sum(count * (count - 1) for count in votes) / (total * (total - 1))
 
 
 def _divergence(table: Vector) -> float:
-    """Entropy of the mean less the mean entropy, in nats."""
+    """Generalised Jensen-Shannon divergence of rows, in nats: entropy of the mean less the mean entropy.
+
+    Lin 1991, "Divergence measures based on the Shannon entropy", IEEE Trans. Inf. Theory 37.
+    """
     return float(_entropy(table.mean(axis=0)) - np.mean([_entropy(row) for row in table]))
 
 

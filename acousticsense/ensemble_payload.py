@@ -258,14 +258,16 @@ def _pooled_row(name: str, consensus: Consensus, probabilities: Any) -> dict[str
 def _split(consensus: Consensus, language: str) -> str:
     labels = [display_name(label, language) for label in consensus.votes]
     n = len(consensus.voices)
-    counts = text("ensemble.counts", language).join(map(str, consensus.votes.values()))
     if n == 1:
         return text("ensemble.single", language, best=labels[0])
     if len(labels) == 1:
         return text("ensemble.all", language, n=n, best=labels[0])
     if len(labels) == 2:
+        counts = text("ensemble.counts", language).join(map(str, consensus.votes.values()))
         return text("ensemble.two", language, best=labels[0], second=labels[1], n=n, counts=counts)
-    return text("ensemble.many", language, labels=text("ensemble.list", language).join(labels), n=n, counts=counts)
+    counted = [f"{label} {count}" for label, count in zip(labels, consensus.votes.values(), strict=True)]
+    listed = text("ensemble.list", language).join(counted)
+    return text("ensemble.many", language, n=n, ways=len(labels), labels=listed)
 
 
 def _border(consensus: Consensus, language: str) -> str:

@@ -180,7 +180,7 @@ class Consensus:
         not_music: mean over the voices that can tell; None when none can.
         verdict: how far to trust the best label.
         advice: what the user can do, most useful first.
-        agreement: 0 (every voice is sure of something else) to 1 (all say the same); None for a single voice.
+        agreement: how often two of the voices, picked at random, put the same label first; None for a single voice.
         votes: label -> voices that put it first, most votes first.
         border: the two labels that the clip lies between; None when the best stands clear.
         pair: positions in `voices` of the two that differ most; None for a single voice.

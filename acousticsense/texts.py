@@ -100,7 +100,7 @@ ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
         "{best} against {second}: {n} voices, {counts}.",
         "{best}对{second}：{n} 个声音，{counts}。",
     ),
-    "ensemble.many": ("{labels}: {n} voices, {counts}.", "{labels}：{n} 个声音，{counts}。"),
+    "ensemble.many": ("{n} voices split {ways} ways: {labels}.", "{n} 个声音分成 {ways} 派：{labels}。"),
     "ensemble.counts": (" to ", " 比 "),
     "ensemble.list": (", ", "、"),
     "ensemble.border": (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
@@ -48,18 +46,13 @@ def test_five_voices_three_to_two() -> None:
     assert consensus.pair == (2, 3)  # the surest of either side
 
 
-def test_agreement_runs_from_nothing_to_one() -> None:
-    assert agreement(np.array(SURE_OF_EACH)) == pytest.approx(0)
-    assert agreement(np.array([FIVE[0]] * 3)) == pytest.approx(1)
-    closer, farther = (np.array([FIVE[0], other]) for other in (FIVE[1], FIVE[3]))
-    assert 0 < agreement(farther) < agreement(closer) < 1
-
-
-def test_agreement_is_one_less_the_jensen_shannon_divergence_over_its_limit() -> None:
-    # by hand: H(mean) = ln 2, the mean entropy of (1, 0) and (1/2, 1/2) is ln(2) / 2; the mean is (3/4, 1/4)
-    mean_entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
-    expected = 1 - (mean_entropy - math.log(2) / 2) / math.log(2)
-    assert agreement(np.array([[1.0, 0.0], [0.5, 0.5]])) == pytest.approx(expected)
+@pytest.mark.parametrize(("votes", "expected"), [([5], 1), ([3, 2], 0.4), ([1, 1, 1], 0), ([4, 1], 0.6)])
+def test_agreement_is_how_often_two_voices_name_the_same(votes: list[int], expected: float) -> None:
+    assert agreement(votes) == pytest.approx(expected)
+    answers = [row for count, row in zip(votes, SURE_OF_EACH, strict=False) for row in [row] * count]
+    consensus = build_consensus(voices(*answers))
+    assert consensus is not None
+    assert consensus.agreement == pytest.approx(expected)
 
 
 def test_what_stands_clear_is_no_border_and_one_voice_no_agreement() -> None:

@@ -11,13 +11,14 @@ from acousticsense.ensemble_payload import ensemble_csv, ensemble_payload, guida
 from acousticsense.errors import AcousticSenseError
 from acousticsense.genres import display_name
 from acousticsense.payload import advice_text
+from acousticsense.residents import Resident
 from acousticsense.results import Consensus, EnsembleResult, GenreScore, Prediction, Voice, ranked
 from acousticsense.texts import text
 from acousticsense.ui.html import escape, percent
 from acousticsense.ui.result_html import range_text, trouble_html
 from acousticsense.ui_texts import ui_text
 
-__all__ = ["ensemble_html", "no_ensemble_html", "progress_html"]
+__all__ = ["ensemble_html", "memory_html", "no_ensemble_html", "progress_html"]
 
 #: Labels per row of the table.
 _TOP: Final = 3
@@ -63,6 +64,13 @@ def progress_html(states: Mapping[str, str], total: int, language: str) -> str:
         f'<section class="as-card as-ensemble" data-state="working"><p class="as-lead">{words}</p>'
         f'<progress max="{max(total, 1)}" value="{done}"></progress><ul class="as-states">{rows}</ul></section>'
     )
+
+
+def memory_html(loaded: Sequence[Resident], language: str) -> str:
+    """How many models are in memory, and what they take."""
+    megabytes = sum(resident.size_bytes for resident in loaded) / 1e6
+    words = ui_text("ensemble.in_memory", language, n=len(loaded), megabytes=f"{megabytes:.0f}")
+    return f'<p class="as-memory">{escape(words)}</p>'
 
 
 def _head(result: EnsembleResult, name: str, language: str) -> str:

@@ -13,7 +13,7 @@ from acousticsense.ensemble import Progress, Spectrograms
 from acousticsense.ensemble_payload import ensemble_payload
 from acousticsense.errors import AcousticSenseError
 from acousticsense.service import EnsembleRequest, PredictionService
-from acousticsense.ui.ensemble_html import ensemble_html, no_ensemble_html, progress_html
+from acousticsense.ui.ensemble_html import ensemble_html, memory_html, no_ensemble_html, progress_html
 from acousticsense.ui.handlers import language_of, path_of, uploaded, waveform_options
 
 __all__ = ["EnsembleHandlers", "add_ensemble_tab"]
@@ -37,14 +37,16 @@ class EnsembleHandlers:
         self._waiting = ThreadPoolExecutor(service.settings.concurrency, thread_name_prefix="ensemble-wait")
 
     def prepare(self, models: list[str], request: gr.Request) -> Iterator[str]:
-        """Loads the models as soon as the tab is opened, and shows how far that is."""
+        """Loads the models as soon as the tab is opened: how far that is, then what they take."""
         language = language_of(request)
         try:
-            yield from self._shown(lambda report: self._service.ensemble().warm_up(models, report=report), language)
+            loaded = yield from self._shown(
+                lambda report: self._service.ensemble().warm_up(models, report=report), language
+            )
         except AcousticSenseError as error:
             yield no_ensemble_html(language, error)
         else:
-            yield no_ensemble_html(language)
+            yield memory_html(loaded, language)
 
     def judge(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -175,12 +177,13 @@ def add_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
                 )
                 models = gr.CheckboxGroup(names, value=names, label=i18n("ensemble.models"), elem_classes="as-choices")
             button = gr.Button(i18n("ensemble.go"), variant="primary", elem_classes="as-go")
+            memory = gr.HTML("", apply_default_css=False, js_on_load=None)
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
             result = gr.HTML(
                 i18n("html.ensemble"), elem_classes="as-result-block", apply_default_css=False, js_on_load=None
             )
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    tab.select(handlers.prepare, models, result, show_progress="hidden", api_visibility="private")
+    tab.select(handlers.prepare, models, memory, show_progress="hidden", api_visibility="private")
     inputs = [audio, models, pictures, duration, offset]
     for trigger, handler in ((audio.change, handlers.judge), (button.click, handlers.judge_now)):
         answered = trigger(
@@ -194,6 +197,7 @@ def add_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
             trigger_mode="always_last",
         )
         answered.failure(handlers.explain_failure, None, result, **quietly)
+        answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
     gr.events.api(
         handlers.ensemble,
         api_name="ensemble",

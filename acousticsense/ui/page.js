@@ -18,7 +18,8 @@
 
   // On a phone the answer stands below the fold: bring it into view.
   window.acousticSenseReveal = () => {
-    const result = document.querySelector(".as-result:not([data-state='empty'])");
+    const cards = document.querySelectorAll(":is(.as-result, .as-ensemble):not([data-state='empty'])");
+    const result = [...cards].find((card) => card.offsetParent);
     if (result && result.getBoundingClientRect().top > window.innerHeight * 0.7) {
       const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
       result.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });

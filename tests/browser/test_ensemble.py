@@ -47,7 +47,7 @@ def open_tab(browser: Browser, ensemble_url: str) -> Iterator[Open]:
         page.goto(ensemble_url)
         page.locator(".as-result").wait_for()
         page.get_by_role("tab", name="多模型" if options.get("locale") == "zh-CN" else "Ensemble").click()
-        page.locator(".as-ensemble[data-state='empty']").wait_for()
+        page.locator(".as-memory").wait_for()
         return page
 
     yield open_page
@@ -73,6 +73,7 @@ def test_a_song_two_pictures_ten_rows_and_the_table_to_keep(
     rows = page.get_by_test_id("voices").locator("tbody tr")
     expect(rows).to_have_count(10)
     expect(page.get_by_test_id("split")).to_contain_text("10 voices")
+    expect(page.locator(".as-memory")).to_contain_text("6 models in memory")
     expect(page.get_by_test_id("plot").locator("li")).to_have_count(8)
     expect(page.get_by_test_id("plot").locator("li").first.locator("circle")).to_have_count(10)
 
@@ -105,7 +106,6 @@ def test_a_corrupted_member_says_why_and_the_others_answer(open_tab: Open, own_m
             page = open_tab()
             page.goto(url)
             page.get_by_role("tab", name="Ensemble").click()
-            page.locator(".as-ensemble[data-state='empty']").wait_for()
             page.get_by_label("mel", exact=True).check()
             without_tiny(page)
             give(page, music_mp3)
@@ -118,6 +118,17 @@ def test_a_corrupted_member_says_why_and_the_others_answer(open_tab: Open, own_m
             expect(page.locator("tr[data-state='averaged']")).to_have_count(5)
     finally:
         shutil.rmtree(folder)
+
+
+def test_the_answer_is_still_there_after_a_look_at_another_tab(open_tab: Open, music_mp3: Path) -> None:
+    page = open_tab()
+    page.get_by_label("mel", exact=True).check()
+    give(page, music_mp3)
+    rows = page.get_by_test_id("voices").locator("tbody tr")
+    expect(rows).to_have_count(6)
+    page.get_by_role("tab", name="Classify").click()
+    page.get_by_role("tab", name="Ensemble").click()
+    expect(rows).to_have_count(6)
 
 
 def test_the_button_without_a_song_says_what_is_missing(open_tab: Open) -> None:
