@@ -25,6 +25,7 @@ from acousticsense.settings import Settings
 
 if TYPE_CHECKING:
     from acousticsense.classifier import Duration, GenreClassifier
+    from acousticsense.ensemble import Panel
 
 __all__ = ["main"]
 
@@ -125,6 +126,10 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("data", type=Path, metavar="CSV_OR_DIR", help="columns path,genre; or a folder per genre")
     _add_model_options(parser)
     _add_spectrogram_option(parser)
+    parser.add_argument("--models", help='evaluate what these say together: names with commas between, or "all"')
+    parser.add_argument(
+        "--calibrate", action="store_true", help="with --models: write models/ensemble.json from these clips instead"
+    )
     parser.add_argument("--out", type=Path, help="folder for the report, the plots and the misjudged list")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.set_defaults(run=_evaluate)
@@ -291,7 +296,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     from acousticsense.labelled import read_items
 
     items = read_items(options.data)
-    result = evaluate(_classifier(options), items, kind=options.spectrogram)
+    if options.calibrate:
+        return _calibrate(_panel(options), [(item.path, item.genre) for item in items], options)
+    result = evaluate(_panel(options) if options.models else _classifier(options), items, kind=options.spectrogram)
     if options.out:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
@@ -328,3 +335,25 @@ def _finetune(options: argparse.Namespace) -> int:
 
 def _left_out(skipped: Mapping[str, str]) -> list[str]:
     return ["\n".join(f"left out: {path}: {reason}" for path, reason in skipped.items())] if skipped else []
+
+
+def _panel(options: argparse.Namespace) -> Panel:
+    from acousticsense.ensemble import Ensemble, Panel
+
+    settings = _settings(options)
+    models = "" if options.models in (None, "all") else options.models
+    return Panel(
+        ensemble=Ensemble.load(device=settings.device, settings=settings),
+        models=tuple(name.strip() for name in models.split(",") if name.strip()),
+        spectrogram=options.spectrogram or "both",
+    )
+
+
+def _calibrate(panel: Panel, clips: Sequence[tuple[Path, str]], options: argparse.Namespace) -> int:
+    from acousticsense.ensemble import ENSEMBLE_FILE
+
+    spec = panel.calibrate(clips, measured_on=f"{len(clips)} clips of {options.data.name}")
+    path = _settings(options).models / ENSEMBLE_FILE
+    path.write_text(spec.to_json(), encoding="utf-8")
+    print(f"{path}: {len(spec.voices)} voices, temperature {spec.calibration.temperature}")
+    return 0

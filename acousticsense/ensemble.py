@@ -5,27 +5,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
+import numpy as np
 import torch
 
 from acousticsense.audio import Source
+from acousticsense.calibration import Answers, fit_calibration
 from acousticsense.catalog import Catalog
 from acousticsense.classifier import GenreClassifier, limits_of, pick_device
 from acousticsense.config import NATIVE_WINDOWS, Calibration, EnsembleSpec, ModelSpec, SpectrogramKind
-from acousticsense.consensus import build_consensus
+from acousticsense.consensus import build_consensus, largest_group
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
 from acousticsense.preparation import PreparedClip, Recipe, decode, draw
 from acousticsense.residents import Resident, Residents
-from acousticsense.results import EnsembleResult, Voice
+from acousticsense.results import Consensus, EnsembleResult, Prediction, Voice
 from acousticsense.settings import Settings
 
-__all__ = ["ENSEMBLE_FILE", "Ensemble", "Progress", "Spectrograms"]
+__all__ = ["ENSEMBLE_FILE", "Ensemble", "Panel", "Progress", "Spectrograms"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -34,6 +36,9 @@ Spectrograms = Literal["mel", "cqt", "both"]
 
 #: Beside the models: what was measured for several of them together.
 ENSEMBLE_FILE: Final = "ensemble.json"
+
+#: Probabilities below are taken for this one before their logarithm.
+_SMALLEST: Final = 1e-12
 
 #: Models at work at the same time on a CPU, at most: more would only take memory from each other.
 _MAX_WORKERS: Final = 8
@@ -150,10 +155,12 @@ class Ensemble:
         drawn = time.perf_counter()
         voices = self._ask(seats, clips, _Reporter(report, len(seats)))
         asked = time.perf_counter()
+        predictions = [voice.prediction for voice in voices]
+        calibration = self._calibration([voices[index] for index in largest_group(predictions)])
         any_clip = next(iter(clips.values()))
         return EnsembleResult(
             voices=voices,
-            consensus=build_consensus([voice.prediction for voice in voices], self._calibration(voices)),
+            consensus=build_consensus(predictions, calibration),
             clip=any_clip.audio.info,
             health=any_clip.health,
             decode_ms=round(any_clip.decode_ms, 2),
@@ -306,12 +313,7 @@ class Ensemble:
         except CheckpointError as error:
             _log.warning("the consensus is not calibrated: %s", error)
             return None
-        answered = {
-            (voice.name, voice.spectrogram, voice.prediction.model.weights_sha256)
-            for voice in voices
-            if voice.prediction
-        }
-        return spec.calibration if answered == set(spec.voices) else None
+        return spec.calibration if set(_identities(voices)) == set(spec.voices) else None
 
     def _pool(self) -> ThreadPoolExecutor:
         """The models' own threads: always the same ones, which share PyTorch's among them."""
@@ -319,6 +321,79 @@ class Ensemble:
             if self._workers is None:
                 self._workers = _pool(self._threads, on_gpu=self._device.type != "cpu")
             return self._workers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A choice of models and pictures that is asked like a single model, to be evaluated and calibrated.
+
+    Every voice must answer: figures of fewer voices would be those of another panel.
+    """
+
+    ensemble: Ensemble
+    models: tuple[str, ...] = ()
+    spectrogram: Spectrograms = "both"
+
+    def predict(self, source: Source, /, *, kind: SpectrogramKind | None = None) -> Prediction:
+        """What the panel says together, as one answer.
+
+        Args:
+            source: path, bytes or binary file object of any audio format.
+            kind: one kind of picture; None is the panel's choice.
+
+        Raises:
+            AudioError: not audio, over a limit, or nothing in it.
+            CheckpointError: one of the models cannot answer.
+        """
+        result, consensus = self._ask(source, self.spectrogram if kind is None else cast(Spectrograms, kind))
+        first = next(voice.prediction for voice in result.voices if voice.prediction)
+        return replace(
+            first,
+            probabilities=consensus.calibrated or consensus.probabilities,
+            not_music=consensus.not_music,
+            verdict=consensus.verdict,
+            advice=consensus.advice,
+            model=replace(first.model, name="ensemble", architecture="ensemble", weights_sha256=""),
+        )
+
+    def calibrate(self, clips: Sequence[tuple[Path, str]], *, measured_on: str) -> EnsembleSpec:
+        """What the mean of these voices means, from labelled clips that no model was trained on.
+
+        Args:
+            clips: files with their labels; any other word is taken for what is not music.
+            measured_on: what the clips are, in words.
+
+        Raises:
+            AudioError, CheckpointError: as `predict`.
+        """
+        rows, truths, voices = [], [], ()
+        for path, genre in clips:
+            result, consensus = self._ask(path, self.spectrogram)
+            labels = list(consensus.probabilities)
+            voices = _identities(result.voices[index] for index in consensus.voices)
+            not_music = consensus.not_music or 0.0
+            rows.append([*(share * (1 - not_music) for share in consensus.probabilities.values()), not_music])
+            truths.append(labels.index(genre) if genre in labels else -1)
+        logits = np.log(np.maximum(np.array(rows), _SMALLEST))
+        answers = Answers(logits=logits, labels=np.array(truths), n_labels=logits.shape[1] - 1)
+        fit = fit_calibration(answers, measured_on=measured_on)
+        for shortfall in fit.shortfalls:
+            _log.warning("%s", shortfall)
+        return EnsembleSpec(voices=voices, calibration=fit.calibration, metrics={"calibrated_on": {"n": len(rows)}})
+
+    def _ask(self, source: Source, spectrogram: Spectrograms) -> tuple[EnsembleResult, Consensus]:
+        result = self.ensemble.judge(source, models=self.models, spectrogram=spectrogram)
+        for voice in result.voices:
+            if voice.error:
+                raise voice.error
+        return result, cast(Consensus, result.consensus)
+
+
+def _identities(voices: Iterable[Voice]) -> tuple[tuple[str, str, str], ...]:
+    """Model, picture and weights of each voice that answered."""
+    return tuple(
+        (voice.name, voice.spectrogram, voice.prediction.model.weights_sha256) for voice in voices if voice.prediction
+    )
 
 
 class _Reporter:

@@ -120,9 +120,8 @@ def compare(settings: Settings, song: Path, kind: Spectrograms, repeats: int) ->
 
 def ratio(together: Sequence[float], alone: Iterable[Sequence[float]]) -> float:
     """Median over the rounds of together / sum of singles, each ratio within one round."""
-    return statistics.median(
-        both / sum(single) for both, single in zip(together, zip(*alone, strict=True), strict=True)
-    )
+    rounds = zip(together, zip(*alone, strict=True), strict=True)
+    return float(statistics.median(both / sum(single) for both, single in rounds))
 
 
 def network_ms(result: EnsembleResult) -> float:

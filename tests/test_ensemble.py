@@ -20,7 +20,7 @@ from acousticsense.api import create_api
 from acousticsense.classifier import GenreClassifier
 from acousticsense.cli import main
 from acousticsense.config import Calibration, EnsembleSpec, ModelSpec
-from acousticsense.ensemble import ENSEMBLE_FILE, Ensemble, Progress
+from acousticsense.ensemble import ENSEMBLE_FILE, Ensemble, Panel, Progress
 from acousticsense.ensemble_payload import ensemble_csv, ensemble_payload
 from acousticsense.errors import AudioDecodeError, CorruptCheckpointError, RequestError, UnknownModelError
 from acousticsense.genres import GENRES
@@ -167,6 +167,32 @@ def test_a_measured_calibration_holds_for_exactly_those_voices(few_models: Path,
     assert max(all_of_them.consensus.calibrated.values()) > max(plain.consensus.probabilities.values())
     assert fewer.consensus is not None
     assert fewer.consensus.calibrated is None
+
+
+def test_several_models_are_evaluated_and_calibrated_like_one(
+    few_models: Path,
+    music_mp3: Path,
+    music_wav: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(few_models))
+    labelled = few_models.parent / "clips.csv"
+    labelled.write_text(f"path,genre\n{music_mp3},Jazz\n{music_wav},Rock\n", encoding="utf-8")
+    command = ["evaluate", str(labelled), "--models", "resnet50,mobilenetv3_large", "--spectrogram", "mel"]
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 2
+    assert main([*command, "--calibrate"]) == 0
+    assert "2 voices" in capsys.readouterr().out
+    ensemble = Ensemble.load(settings=settings_of(few_models))
+    result = ensemble.judge(music_mp3, models=["resnet50", "mobilenetv3_large"], spectrogram="mel")
+    assert result.consensus is not None
+    assert result.consensus.calibrated is not None
+    panel = Panel(ensemble=ensemble, models=("resnet50", "mobilenetv3_large"), spectrogram="mel")
+    assert panel.predict(music_mp3).probabilities == pytest.approx(result.consensus.calibrated)
+    corrupt(few_models / "resnet50")
+    with pytest.raises(CorruptCheckpointError):
+        Panel(ensemble=Ensemble.load(settings=settings_of(few_models)), models=("resnet50",)).predict(music_mp3)
 
 
 def test_guidance_rests_on_what_was_measured(ten: EnsembleResult) -> None:

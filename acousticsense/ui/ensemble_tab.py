@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, Queue
 from typing import Any, Final, TypeVar, cast
@@ -131,7 +131,7 @@ class EnsembleHandlers:
             raise gr.Error(str(error)) from error
         return ensemble_payload(result, top_k=top_k, language=language_of(request))
 
-    def _shown(self, work: Callable[[Callable[[Progress], None]], T], language: str) -> Iterator[str]:
+    def _shown(self, work: Callable[[Callable[[Progress], None]], T], language: str) -> Generator[str, None, T]:
         """Does the work elsewhere and shows what it tells meanwhile; returns what it returns."""
         told: Queue[Progress] = Queue()
         coming: Future[T] = self._waiting.submit(work, told.put)
