@@ -4,6 +4,8 @@
 >>> model = load_model()
 >>> predict_genre(model, "song.mp3")
 [('Jazz', 0.91), ('Blues', 0.05), ...]
+
+Several models at once: `from acousticsense import Ensemble`, see docs/ensemble.md.
 """
 
 from __future__ import annotations

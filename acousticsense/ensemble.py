@@ -366,7 +366,9 @@ class Panel:
         Raises:
             AudioError, CheckpointError: as `predict`.
         """
-        rows, truths, voices = [], [], ()
+        rows: list[list[float]] = []
+        truths: list[int] = []
+        voices: tuple[tuple[str, str, str], ...] = ()
         for path, genre in clips:
             result, consensus = self._ask(path, self.spectrogram)
             labels = list(consensus.probabilities)
@@ -426,7 +428,8 @@ def _pool(threads: int, *, on_gpu: bool) -> ThreadPoolExecutor:
 
 
 def _stream(device: torch.device) -> AbstractContextManager[Any]:
-    return torch.cuda.stream(torch.cuda.Stream(device)) if device.type == "cuda" else nullcontext()
+    cuda: Any = torch.cuda
+    return cuda.stream(cuda.Stream(device)) if device.type == "cuda" else nullcontext()
 
 
 def _unforeseen(name: str, error: Exception) -> CheckpointError:

@@ -9,11 +9,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 import torch
 from fastapi.testclient import TestClient
+from gradio.utils import get_upload_folder
 
 import acousticsense
 from acousticsense.api import create_api
@@ -27,6 +29,8 @@ from acousticsense.genres import GENRES
 from acousticsense.results import EnsembleResult
 from acousticsense.service import EnsembleRequest, PredictionService
 from acousticsense.settings import Settings
+from acousticsense.ui.ensemble_tab import EnsembleHandlers
+from acousticsense.ui.html import percent
 from tests.conftest import CNNS, install
 
 FIVE = tuple(CNNS)
@@ -340,3 +344,37 @@ def test_one_model_is_in_memory_once_for_all_uses(
     ask(client, music_mp3, models="tiny,resnet50", spectrogram="mel")
     assert service.classifier("resnet50") is loaded
     assert service.classifier("tiny") is service.classifier("")
+
+
+HOSTILE = '<img src=x onerror="alert(1)">.mp3'
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "voices"), ("zh-CN", "个声音")])
+def test_the_tab_shows_progress_and_then_the_table(  # noqa: PLR0917 - fixtures
+    service: PredictionService,
+    music_mp3: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = Path(get_upload_folder()) / HOSTILE
+    path.write_bytes(music_mp3.read_bytes())
+    handlers = EnsembleHandlers(service)
+    request = SimpleNamespace(headers={"accept-language": language})
+    shown = list(handlers.judge(str(path), ["resnet50", "mobilenetv3_large"], "cqt", 10, 0, request))
+    assert all('data-state="working"' in page for page in shown[:-1])
+    result = service.judge_together(path, EnsembleRequest(models=("resnet50", "mobilenetv3_large"), spectrogram="cqt"))
+    assert result.consensus is not None
+    for score in result.consensus.top(3):
+        assert percent(score.confidence) in shown[-1]
+    assert shown[-1].count("<tr") == 4  # head, two voices, their mean
+    assert words in shown[-1]
+    assert "<img" not in shown[-1]
+    *_, memory = handlers.prepare(["resnet50"], request)
+    assert "MB" in memory
+    (refused,) = handlers.judge("/etc/passwd", [], "mel", 10, 0, request)
+    assert 'data-state="error"' in refused
+    answer = handlers.ensemble({"path": str(path)}, request, models="resnet50,mobilenetv3_large", spectrogram="cqt")
+    assert answer["consensus"]["probabilities"] == pytest.approx(result.consensus.probabilities, abs=1e-6)
