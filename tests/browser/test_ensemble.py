@@ -71,7 +71,7 @@ def test_a_song_two_pictures_ten_rows_and_the_table_to_keep(
     without_tiny(page)
     give(page, music_mp3)
     rows = page.get_by_test_id("voices").locator("tbody tr")
-    expect(rows).to_have_count(10)
+    expect(rows).to_have_count(10, timeout=180_000)
     expect(page.get_by_test_id("split")).to_contain_text("10 voices")
     expect(page.locator(".as-memory")).to_contain_text("6 models in memory")
     expect(page.get_by_test_id("plot").locator("li")).to_have_count(8)
