@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Mapping
@@ -18,7 +19,14 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense import __version__
-from acousticsense.api_schema import ENSEMBLE_BODY, ENSEMBLE_RESPONSES, PREDICT_BODY, RESPONSES
+from acousticsense.api_schema import (
+    ENSEMBLE_BODY,
+    ENSEMBLE_RESPONSES,
+    PREDICT_BODY,
+    RESPONSES,
+    TIMELINE_BODY,
+    TIMELINE_RESPONSES,
+)
 from acousticsense.audio import Source
 from acousticsense.config import SpectrogramKind
 from acousticsense.ensemble import Spectrograms
@@ -34,8 +42,10 @@ from acousticsense.errors import (
     RequestError,
     UnknownModelError,
 )
-from acousticsense.payload import error_payload, prediction_payload
-from acousticsense.service import EnsembleRequest, PredictionService, Request
+from acousticsense.exports import audacity_labels, timeline_csv
+from acousticsense.payload import error_payload, prediction_payload, timeline_payload
+from acousticsense.results import Timeline
+from acousticsense.service import EnsembleRequest, PredictionService, Request, TimelineJob, TimelineRequest
 from acousticsense.texts import preferred_language
 from acousticsense.uploads import uploaded_file
 
@@ -56,6 +66,14 @@ HTTP_STATUS: Final[dict[type[AcousticSenseError], int]] = {
 
 #: Names under which a multipart form may carry the file.
 _FILE_FIELDS: Final = ("data", "file", "audio")
+#: How often a request looks whether its timeline is there, and whether its client is.
+_LOOK_EVERY_S: Final = 0.1
+#: A finished timeline as a file: suffix -> media type and what writes it.
+_TIMELINE_FILES: Final[dict[str, tuple[str, Callable[[Timeline], str]]]] = {
+    "csv": ("text/csv", timeline_csv),
+    "json": ("application/json", lambda timeline: json.dumps(timeline_payload(timeline), ensure_ascii=False)),
+    "txt": ("text/plain", audacity_labels),
+}
 #: Base64 makes a file a third larger; the rest is room for other fields.
 _BODY_PER_FILE_BYTE: Final = 1.4
 
@@ -74,6 +92,7 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     app.add_exception_handler(Exception, _fault_response)
     _add_predict(app, service, upload_dir)
     _add_ensemble(app, service, upload_dir)
+    _add_timeline(app, service, upload_dir)
     _add_catalogue(app, service)
     _add_operations(app, service)
     _add_rest(app)
@@ -89,8 +108,7 @@ def _add_predict(app: FastAPI, service: PredictionService, upload_dir: Path) -> 
         analysis = await run_in_threadpool(service.analyse, source, wanted)
         language = preferred_language(request.headers.get("accept-language"))
         body = prediction_payload(analysis.prediction, top_k=wanted.top_k, language=language)
-        base_url = service.settings.public_url or str(request.base_url)
-        url = f"{base_url.rstrip('/')}/api/spectrograms/{service.keep_picture(analysis)}.png"
+        url = f"{_base_url(service, request)}/api/spectrograms/{service.keep_picture(analysis)}.png"
         body["mel_spectrogram_url"] = url
         if is_json:
             # Gradio 3 and 4 clients read `data`: the outputs of the page, a Label and an Image
@@ -126,6 +144,47 @@ def _add_ensemble(app: FastAPI, service: PredictionService, upload_dir: Path) ->
         result = await run_in_threadpool(service.judge_together, source, wanted)
         language = preferred_language(request.headers.get("accept-language"))
         return JSONResponse(ensemble_payload(result, top_k=wanted.top_k, language=language))
+
+
+def _add_timeline(app: FastAPI, service: PredictionService, upload_dir: Path) -> None:
+    @app.post("/api/timeline", responses=TIMELINE_RESPONSES, openapi_extra=TIMELINE_BODY)
+    async def timeline(request: HttpRequest) -> Response:
+        """Judges a track window by window; the work ends when the client goes away."""
+        service.refuse_if_full(timelines=True)
+        source, fields, _ = await _read_request(request, upload_dir)
+        job = service.start_timeline(source, _parse_timeline(fields))
+        if not await _is_awaited(job, request):
+            return Response(status_code=499)  # nobody reads it
+        made = job.result()
+        files = f"{_base_url(service, request)}/api/timelines/{service.timelines.put(made)}"
+        return JSONResponse({**timeline_payload(made), "files": {kind: f"{files}.{kind}" for kind in _TIMELINE_FILES}})
+
+    @app.get("/api/timelines/{name}", response_class=Response)
+    async def timeline_file(name: str) -> Response:
+        """An earlier timeline as ID.csv (a row per window), ID.json or ID.txt (labels for Audacity); it expires."""
+        timeline_id, _, kind = name.rpartition(".")
+        made = service.timelines.get(timeline_id)
+        if made is None or kind not in _TIMELINE_FILES:
+            raise HTTPException(404, "There is no such timeline, or it has expired. Send the audio again.")
+        media_type, write = _TIMELINE_FILES[kind]
+        return Response(await run_in_threadpool(write, made), media_type=media_type)
+
+
+async def _is_awaited(job: TimelineJob, request: HttpRequest) -> bool:
+    """Waits for a job; False when the client goes away before, which ends it."""
+    try:
+        while not job.finished:
+            if await request.is_disconnected():
+                return False
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return True
+    finally:
+        job.cancel()
+
+
+def _base_url(service: PredictionService, request: HttpRequest) -> str:
+    """Where the client reaches this server, without a slash at the end."""
+    return (service.settings.public_url or str(request.base_url)).rstrip("/")
 
 
 def _add_catalogue(app: FastAPI, service: PredictionService) -> None:
@@ -202,6 +261,9 @@ def _prometheus(service: PredictionService) -> str:
             "# HELP acousticsense_prediction_seconds_total Seconds spent on answered clips, waiting included.",
             "# TYPE acousticsense_prediction_seconds_total counter",
             f"acousticsense_prediction_seconds_total {counters.seconds:.6f}",
+            "# HELP acousticsense_timelines_total Timelines finished.",
+            "# TYPE acousticsense_timelines_total counter",
+            f"acousticsense_timelines_total {counters.timelines}",
             "# HELP acousticsense_errors_total Requests refused, by error code.",
             "# TYPE acousticsense_errors_total counter",
             *failures,
@@ -301,6 +363,18 @@ def _parse_ensemble(fields: Mapping[str, Any]) -> EnsembleRequest:
         duration_s=EnsembleRequest.duration_s if duration_s is None else duration_s,
         offset_s=_number(fields, "offset_s", float) or 0.0,
         top_k=EnsembleRequest.top_k if top_k is None else int(top_k),
+    )
+
+
+def _parse_timeline(fields: Mapping[str, Any]) -> TimelineRequest:
+    """The optional fields of a request for a timeline."""
+    return TimelineRequest(
+        model=str(fields.get("model") or ""),
+        spectrogram=cast(SpectrogramKind, fields["spectrogram"]) if fields.get("spectrogram") else None,
+        window_s=_number(fields, "window_s", float),
+        hop_s=_number(fields, "hop_s", float),
+        duration_s=_number(fields, "duration_s", float),
+        offset_s=_number(fields, "offset_s", float) or 0.0,
     )
 
 

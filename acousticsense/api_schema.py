@@ -6,7 +6,14 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
-__all__ = ["ENSEMBLE_BODY", "ENSEMBLE_RESPONSES", "PREDICT_BODY", "RESPONSES"]
+__all__ = [
+    "ENSEMBLE_BODY",
+    "ENSEMBLE_RESPONSES",
+    "PREDICT_BODY",
+    "RESPONSES",
+    "TIMELINE_BODY",
+    "TIMELINE_RESPONSES",
+]
 
 
 class _Score(BaseModel):
@@ -60,6 +67,41 @@ class PredictResponse(BaseModel):
     data: list[Any] | None = Field(
         default=None, description="only for JSON bodies: the outputs as Gradio 3 clients read them"
     )
+
+
+class _Window(BaseModel):
+    start_s: float
+    end_s: float
+    verdict: Literal["confident", "plausible", "mixed", "unsure", "not_music", "silence"]
+    probabilities: dict[str, float] = Field(description="every label of the model; empty for silence")
+    not_music: float | None = Field(description="null for silence, and when the model cannot tell")
+
+
+class _Segment(BaseModel):
+    start_s: float
+    end_s: float
+    genre: str | None = Field(description="null for silence and for what is not music")
+    confidence: float | None = Field(description="mean probability over the segment; null for silence")
+    verdict: Literal["confident", "plausible", "mixed", "unsure", "not_music", "silence"]
+
+
+class _Files(BaseModel):
+    csv: str = Field(description="one row per window")
+    json_: str = Field(alias="json", description="this answer")
+    txt: str = Field(description="the segments as labels for Audacity")
+
+
+class TimelineResponse(BaseModel):
+    """Genre along a track."""
+
+    windows: list[_Window] = Field(description="in order of time, one every hop_s")
+    segments: list[_Segment] = Field(description="the same in fewer words, without gaps; short flickers are smoothed")
+    window_s: float
+    hop_s: float
+    clip: _Clip
+    model: _Model
+    timing_ms: _Timing = Field(description="decode is what the network waited for")
+    files: _Files = Field(description="links that expire")
 
 
 class _Error(BaseModel):
@@ -149,6 +191,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 ENSEMBLE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": EnsembleResponse}}
+TIMELINE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": TimelineResponse}}
 
 _OPTIONS: Final[dict[str, Any]] = {
     "model": {"type": "string", "description": "a name from /api/models; empty is the default"},
@@ -175,6 +218,15 @@ _ENSEMBLE_OPTIONS: Final[dict[str, Any]] = {
     "top_k": {"type": "integer", "default": 3},
 }
 
+_TIMELINE_OPTIONS: Final[dict[str, Any]] = {
+    "model": _OPTIONS["model"],
+    "spectrogram": _OPTIONS["spectrogram"],
+    "window_s": {"type": "number", "description": "seconds in a window, 1 to 60; left out, the model's own (10)"},
+    "hop_s": {"type": "number", "description": "from one window's start to the next; left out, the window"},
+    "duration_s": {"type": "number", "description": "seconds to judge; left out, to the end of the track"},
+    "offset_s": _OPTIONS["offset_s"],
+}
+
 
 def _body(options: dict[str, Any]) -> dict[str, Any]:
     """A request with a file in a form or in JSON, and options beside it."""
@@ -193,3 +245,4 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
 
 PREDICT_BODY: Final = _body(_OPTIONS)
 ENSEMBLE_BODY: Final = _body(_ENSEMBLE_OPTIONS)
+TIMELINE_BODY: Final = _body(_TIMELINE_OPTIONS)

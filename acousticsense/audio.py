@@ -1,5 +1,7 @@
 """A stretch of any audio file as a mono waveform: open, decode only what was asked for, mix, resample.
 
+`read_clip` returns a stretch at once; `open_stream` hands out the same samples block by block, however long the track.
+
 Content decides which decoder reads a file, never its name. FLAC and Ogg Vorbis go to libsndfile, everything else to
 FFmpeg (through PyAV, in this process), and each is asked when the other declines. Why FFmpeg has the larger share:
 
@@ -20,12 +22,13 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, NoReturn, Protocol, cast
+from typing import Any, BinaryIO, Final, Literal, NoReturn, Protocol, TypeVar, cast
 
 import av
 import numpy as np
@@ -37,11 +40,21 @@ from numpy.typing import NDArray
 from acousticsense.errors import AudioDecodeError, AudioEmptyError, AudioError, AudioTooLargeError, RequestError
 from acousticsense.results import ClipInfo
 
-__all__ = ["AudioClip", "AudioLimits", "Source", "loop_to", "read_artist", "read_clip"]
+__all__ = [
+    "AudioClip",
+    "AudioLimits",
+    "AudioStream",
+    "Source",
+    "loop_to",
+    "open_stream",
+    "read_artist",
+    "read_clip",
+]
 
 #: A str or Path is a local file, never a URL.
 Source = str | Path | bytes | BinaryIO
 Samples = NDArray[np.float32]
+_T = TypeVar("_T")
 
 _HINT: Final = "Use an mp3, wav, flac, ogg, opus, m4a or aac file that plays in an ordinary player."
 #: Decoded on either side of the stretch and cut off after resampling, so that the filter never sees an edge.
@@ -79,6 +92,7 @@ class AudioLimits:
     Attributes:
         max_file_bytes: size of the file as it arrives.
         max_clip_s: seconds decoded for one clip.
+        max_stream_s: seconds handed out by one stream.
         max_pcm_bytes: decoded float32 samples of the stretch, at the file's rate and with all its channels.
         min_sample_rate_hz: below this no music is left.
         max_sample_rate_hz: highest rate of real equipment (DSD and DXD files reach 352.8 and 705.6 kHz).
@@ -87,6 +101,7 @@ class AudioLimits:
 
     max_file_bytes: int = 200 * 2**20
     max_clip_s: float = 1800.0
+    max_stream_s: float = 14_400.0
     max_pcm_bytes: int = 512 * 2**20
     min_sample_rate_hz: int = 2_000
     max_sample_rate_hz: int = 768_000
@@ -164,21 +179,43 @@ def read_clip(
     _check_arguments(sample_rate_hz, duration_s, offset_s, anchor)
     stretch = _Stretch(offset_s=offset_s, duration_s=duration_s, centred=anchor == "center")
     limits = limits or AudioLimits()
-    with _opened(source, limits) as file:
-        failures = _wav_faults(file.read(64), limits)
-        for name, open_track in _decoders(file):
-            try:
-                file.seek(0)
-                with open_track(file) as track:
-                    return _read(track, stretch, sample_rate_hz, limits)
-            except AudioDecodeError as error:
-                if error.message not in failures:
-                    failures.append(error.message if error.hint else f"{name}: {error.message}")
-            except OSError as error:
-                raise AudioDecodeError(
-                    f"The file cannot be read ({error}).", hint="Check the disk and try again."
-                ) from error
-    raise AudioDecodeError(f"This cannot be decoded as audio. {' '.join(failures)}", hint=_HINT)
+    read = partial(_read, stretch=stretch, sample_rate_hz=sample_rate_hz, limits=limits)
+    with _decoded(source, limits, read) as clip:
+        return clip
+
+
+@contextmanager
+def open_stream(
+    source: Source,
+    *,
+    sample_rate_hz: int,
+    duration_s: float | None = None,
+    offset_s: float = 0.0,
+    limits: AudioLimits | None = None,
+) -> Iterator[AudioStream]:
+    """A stretch of a track, to be read block by block while the context lasts; memory does not grow with its length.
+
+    The samples are those of `read_clip`. The limit on length is `max_stream_s`, not `max_clip_s` or `max_pcm_bytes`.
+
+    Args:
+        source: path of a local file, the file's bytes, or a binary file object (read from its beginning, left open).
+        sample_rate_hz: rate of the waveform that is wanted, above 0.
+        duration_s: seconds, above 0; less comes when the track ends earlier. None is to the end.
+        offset_s: seconds into the track, 0 or more.
+        limits: bounds that hold while decoding; the defaults of `AudioLimits` when None.
+
+    Raises:
+        RequestError: an argument is out of range.
+        AudioDecodeError: no such file, not audio, or damaged beyond use.
+        AudioTooLargeError: a limit was reached.
+        AudioEmptyError: no sound in the file, or none at that offset.
+    """
+    _check_arguments(sample_rate_hz, duration_s, offset_s, "start")
+    stretch = _Stretch(offset_s=offset_s, duration_s=duration_s, centred=False)
+    limits = limits or AudioLimits()
+    begin = partial(AudioStream, stretch=stretch, sample_rate_hz=sample_rate_hz, limits=limits)
+    with _decoded(source, limits, begin) as stream:
+        yield stream
 
 
 def read_artist(path: Path) -> str:
@@ -220,6 +257,32 @@ def _check_arguments(sample_rate_hz: int, duration_s: float | None, offset_s: fl
 
 
 # --- opening
+
+
+@contextmanager
+def _decoded(source: Source, limits: AudioLimits, begin: Callable[[_Track], _T]) -> Iterator[_T]:
+    """What `begin` makes of the track of the first decoder that it can work with; the track stays open meanwhile."""
+    with _opened(source, limits) as file, ExitStack() as kept_open:
+        failures = _wav_faults(file.read(64), limits)
+        for name, open_track in _decoders(file):
+            try:
+                file.seek(0)
+                with ExitStack() as attempt:
+                    begun = begin(attempt.enter_context(open_track(file)))
+                    kept_open.push(attempt.pop_all())
+                break
+            except AudioDecodeError as error:
+                if error.message not in failures:
+                    failures.append(error.message if error.hint else f"{name}: {error.message}")
+            except OSError as error:
+                raise _unreadable(error) from error
+        else:
+            raise AudioDecodeError(f"This cannot be decoded as audio. {' '.join(failures)}", hint=_HINT)
+        yield begun
+
+
+def _unreadable(error: OSError) -> AudioDecodeError:
+    return AudioDecodeError(f"The file cannot be read ({error}).", hint="Check the disk and try again.")
 
 
 @contextmanager
@@ -340,9 +403,7 @@ def _read(track: _Track, stretch: _Stretch, sample_rate_hz: int, limits: AudioLi
     n_frames = channels.shape[1] - lead if wanted is None else min(wanted, channels.shape[1] - lead)
     if n_frames <= 0:
         _refuse_empty(track, stretch)
-    if track.compressed:
-        np.clip(channels, -_LOUDEST_COMPRESSED, _LOUDEST_COMPRESSED, out=channels)
-    _repair(channels)
+    _refuse_damage(_mend(channels, track), channels.size)
     waveform = _resample(channels.mean(axis=0, dtype=np.float32), rate, sample_rate_hz, lead, n_frames)
     end = start - lead + channels.shape[1]
     track_frames = end if ended else track.n_frames and max(end, track.n_frames)
@@ -439,22 +500,25 @@ class _Buffer:
         return self._data[:, : self.n_frames]
 
 
-def _repair(channels: Samples) -> None:
-    """Silences a few NaN, infinite or absurd samples in place.
-
-    Raises:
-        AudioDecodeError: more than a few are.
-    """
+def _mend(channels: Samples, track: _Track) -> int:
+    """Limits a codec's bursts, silences NaN, infinite and absurd samples, both in place; how many were silenced."""
+    if track.compressed:
+        np.clip(channels, -_LOUDEST_COMPRESSED, _LOUDEST_COMPRESSED, out=channels)
     if max(channels.max(), -channels.min()) <= _ABSURD_SAMPLE:  # False when a NaN is among them
-        return
+        return 0
     bad = ~(np.abs(channels) <= _ABSURD_SAMPLE)
-    share = float(bad.mean())
+    channels[bad] = 0.0
+    return int(np.count_nonzero(bad))
+
+
+def _refuse_damage(n_bad: int, n_samples: int) -> None:
+    """Raises AudioDecodeError when more than a few samples had to be silenced."""
+    share = n_bad / n_samples
     if share > _MAX_DAMAGED_SHARE:
         raise AudioDecodeError(
             f"{share:.1%} of the samples are not numbers (NaN, infinite or beyond {_ABSURD_SAMPLE:g}).",
             hint="Export the file again.",
         )
-    channels[bad] = 0.0
 
 
 def _resample(mono: Samples, rate_hz: int, wanted_hz: int, lead: int, n_frames: int) -> Samples:
@@ -476,6 +540,122 @@ def _between_zeros(mono: Samples) -> Samples:
     doubled = np.zeros(2 * len(mono), np.float32)
     doubled[::2] = 2 * mono
     return doubled
+
+
+# --- one stretch, block by block
+
+
+class AudioStream:
+    """An opened stretch of a track; see `open_stream`.
+
+    Attributes:
+        expected_s: seconds that will come, as far as the header tells; None when it does not.
+    """
+
+    def __init__(self, track: _Track, *, stretch: _Stretch, sample_rate_hz: int, limits: AudioLimits) -> None:
+        _check_header(track, limits)
+        self._track, self._stretch, self._limits = track, stretch, limits
+        rate = track.sample_rate_hz
+        self._rates_hz = (rate, sample_rate_hz)
+        self._ratio = Fraction(sample_rate_hz, rate)
+        self._start = round(stretch.offset_s * rate)
+        self._lead = min(self._start, round(_MARGIN_S * rate))
+        self._wanted = None if stretch.duration_s is None else max(1, round(stretch.duration_s * rate))
+        self._n_decoded, self._ended = 0, False
+        ahead = None if track.n_frames is None else max(0, track.n_frames - self._start)
+        expected = min((n for n in (self._wanted, ahead) if n is not None), default=None)
+        self._check_length(expected or 0)
+        self.expected_s = None if expected is None else expected / rate
+        self._mono_blocks = self._mono()
+        self._first = next(self._mono_blocks, None)  # so that a decoder that cannot read the file fails here
+
+    def blocks(self) -> Iterator[Samples]:
+        """Mono blocks (n,) of about a second, one after the other, once; together they are the stretch.
+
+        Raises:
+            AudioDecodeError: the file is damaged beyond use.
+            AudioTooLargeError: the track goes on beyond the limit.
+            AudioEmptyError: there is no sound in the stretch.
+        """
+        skip, given = round(self._lead * self._ratio), 0
+        try:
+            for block in self._resampled():
+                part = block[skip:]
+                skip -= len(block) - len(part)
+                if self._wanted is not None:
+                    part = part[: round(self._wanted * self._ratio) - given]
+                given += len(part)
+                if len(part):
+                    yield part
+        except OSError as error:
+            raise _unreadable(error) from error
+        if not given:
+            _refuse_empty(self._track, self._stretch)
+
+    @property
+    def info(self) -> ClipInfo:
+        """Where the stretch lies and what the file is; its duration counts what was decoded so far."""
+        rate, n_frames = self._track.sample_rate_hz, max(0, self._n_decoded - self._lead)
+        end = self._start - self._lead + self._n_decoded
+        total = end if self._ended else self._track.n_frames and max(end, self._track.n_frames)
+        return ClipInfo(
+            offset_s=self._start / rate,
+            duration_s=(n_frames if self._wanted is None else min(self._wanted, n_frames)) / rate,
+            track_duration_s=None if total is None else total / rate,
+            sample_rate_hz=rate,
+            channels=self._track.n_channels,
+        )
+
+    def _resampled(self) -> Iterator[Samples]:
+        """The mono sound at the rate that is wanted, margins included, as `_resample` makes it."""
+        blocks = self._mono_blocks if self._first is None else chain((self._first,), self._mono_blocks)
+        rate_hz, wanted_hz = self._rates_hz
+        same = rate_hz == wanted_hz
+        resampler = soxr.ResampleStream(2 * rate_hz if same else rate_hz, wanted_hz, 1, "float32", quality="HQ")
+        for block in blocks:
+            yield resampler.resample_chunk(_between_zeros(block) if same else block)
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+    def _mono(self) -> Iterator[Samples]:
+        """Mended mono blocks at the file's rate, from the leading margin to the end of the trailing one."""
+        n_bad = n_samples = 0
+        margin = round(_MARGIN_S * self._track.sample_rate_hz)
+        enough = None if self._wanted is None else self._lead + self._wanted + margin
+        for block in _gathered(self._track.blocks(self._start - self._lead)):
+            n_bad += _mend(block, self._track)
+            n_samples += block.size
+            left = block.shape[1] if enough is None else enough - self._n_decoded
+            self._n_decoded += block.shape[1]
+            decoded = self._n_decoded - self._lead
+            self._check_length(decoded if self._wanted is None else min(self._wanted, decoded))
+            yield block[:, :left].mean(axis=0, dtype=np.float32)
+            if left <= block.shape[1] and enough is not None:
+                break
+        else:
+            self._ended = True
+        if n_samples:
+            _refuse_damage(n_bad, n_samples)
+
+    def _check_length(self, n_frames: int) -> None:
+        if n_frames > self._limits.max_stream_s * self._track.sample_rate_hz:
+            raise AudioTooLargeError(
+                f"The track is longer than {self._limits.max_stream_s:g} s, the limit.",
+                hint="Choose a shorter stretch or cut the file.",
+            )
+
+
+def _gathered(blocks: Iterator[Samples]) -> Iterator[Samples]:
+    """The same samples in copies of at least `_BLOCK_FRAMES`: an mp3 comes in pieces of 26 ms, too many to work on."""
+    waiting: list[Samples] = []
+    n_frames = 0
+    for block in blocks:
+        waiting.append(block)
+        n_frames += block.shape[1]
+        if n_frames >= _BLOCK_FRAMES:
+            yield np.concatenate(waiting, axis=1, dtype=np.float32)
+            waiting, n_frames = [], 0
+    if waiting:
+        yield np.concatenate(waiting, axis=1, dtype=np.float32)
 
 
 # --- libsndfile

@@ -291,6 +291,7 @@ def limits_of(settings: Settings) -> AudioLimits:
     return AudioLimits(
         max_file_bytes=settings.max_upload_mb * 2**20,
         max_clip_s=settings.max_clip_s,
+        max_stream_s=settings.max_timeline_s,
         max_pcm_bytes=settings.max_pcm_mb * 2**20,
     )
 

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from acousticsense import __version__
 from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AcousticSenseError, RequestError
+from acousticsense.exports import audacity_labels, timeline_csv
 from acousticsense.genres import LABEL_SETS
-from acousticsense.payload import error_payload, prediction_payload
+from acousticsense.payload import error_payload, prediction_payload, timeline_payload
 from acousticsense.ports import check_port
 from acousticsense.settings import Settings
+from acousticsense.texts import text
 
 if TYPE_CHECKING:
     from acousticsense.classifier import Duration, GenreClassifier
@@ -60,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_predict(commands)
     _add_ensemble(commands)
+    _add_timeline(commands)
     _add_models(commands)
     _add_import(commands)
     _add_evaluate(commands)
@@ -99,6 +102,21 @@ def _add_ensemble(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write the whole table to a file")
     parser.set_defaults(run=_ensemble)
+
+
+def _add_timeline(commands: Any) -> None:
+    parser = commands.add_parser("timeline", help="genre along a whole track")
+    parser.add_argument("file", metavar="FILE")
+    _add_model_options(parser)
+    _add_spectrogram_option(parser)
+    parser.add_argument("--window", type=float, help="seconds in a window, 1 to 60 (the model's own, 10)")
+    parser.add_argument("--hop", type=float, help="seconds from one window's start to the next (the window)")
+    parser.add_argument("--duration", type=float, help="seconds to judge (to the end)")
+    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+    parser.add_argument("--json", action="store_true", help="windows and segments as JSON")
+    parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table with a row per window")
+    parser.add_argument("--labels", type=Path, metavar="OUT", help="write the segments as a label track for Audacity")
+    parser.set_defaults(run=_timeline)
 
 
 def _add_models(commands: Any) -> None:
@@ -237,6 +255,47 @@ def _ensemble(options: argparse.Namespace) -> int:
     else:
         print(ensemble_text(result, top_k=options.top_k))
     return 1 if any(voice.error for voice in result.voices) else 0
+
+
+def _timeline(options: argparse.Namespace) -> int:
+    from acousticsense.timeline import make_timeline
+
+    timeline = make_timeline(
+        _classifier(options),
+        options.file,
+        window_s=options.window,
+        hop_s=options.hop,
+        duration_s=options.duration,
+        offset_s=options.offset,
+        max_windows=_settings(options).max_timeline_windows,
+        progress=_show_progress if sys.stderr.isatty() else None,
+    )
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    for path, write in ((options.csv, timeline_csv), (options.labels, audacity_labels)):
+        if path:
+            _write(path, write(timeline))
+    if options.json:
+        print(json.dumps({"path": options.file, **timeline_payload(timeline)}, ensure_ascii=False))
+        return 0
+    for segment in timeline.segments:
+        verdict = text(f"verdict.{segment.verdict}")
+        share = "" if segment.confidence is None else f" {segment.confidence:.1%}"
+        named = f"{segment.genre}{share}  [{segment.verdict}]" if segment.genre else f"{verdict}{share}"
+        print(f"{segment.start_s:9.1f} {segment.end_s:9.1f}  {named}")
+    return 0
+
+
+def _show_progress(done_s: float, expected_s: float | None) -> None:
+    total = f" of {expected_s:.0f}" if expected_s else ""
+    print(f"\r{done_s:.0f}{total} s judged ", end="", file=sys.stderr, flush=True)
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"'{path}' cannot be written ({error.strerror}).", hint="Choose another place.") from error
 
 
 def _models(options: argparse.Namespace) -> int:

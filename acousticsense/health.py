@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from acousticsense.results import ClipInfo, HealthNote, HealthReport, Severity
 
-__all__ = ["CODES", "Clip", "check"]
+__all__ = ["CODES", "SILENCE_DB", "Clip", "check", "loudest_db"]
 
 Samples = NDArray[np.float32]
 
@@ -39,7 +39,7 @@ _SEVERITY_RANK: Final = {"error": 0, "warning": 1, "info": 2}
 #: Levels are those of the loudest 400 ms: a clip may fade in. 400 ms is the block of ITU-R BS.1770-4.
 _BLOCK_S: Final = 0.4
 #: Below -70 dBFS is silence: the absolute gate of ITU-R BS.1770-4. Also the level of a dead channel.
-_SILENCE_DB: Final = -70.0
+SILENCE_DB: Final = -70.0
 #: 22 dB below the -23 LUFS of EBU R 128; the quietest of the real recordings reaches -31 dBFS.
 _QUIET_DB: Final = -45.0
 #: What digital zero is called, so that values stay finite.
@@ -135,13 +135,13 @@ def _notes(clip: Clip) -> Iterator[HealthNote]:
     channels = np.ascontiguousarray(clip.channels)
     rate_hz = clip.info.sample_rate_hz
     means = channels.mean(axis=1, dtype=np.float64)
-    levels_db = [_loudest_db(channel, rate_hz) for channel in channels]
+    levels_db = [loudest_db(channel, rate_hz) for channel in channels]
     mono = channels.mean(axis=0, dtype=np.float32)
-    level_db = _loudest_db(mono, rate_hz)
+    level_db = loudest_db(mono, rate_hz)
     yield from _check_length(clip)
-    if max(levels_db) > _SILENCE_DB:
+    if max(levels_db) > SILENCE_DB:
         yield from _check_channels(channels, levels_db, level_db)
-    if level_db <= _SILENCE_DB:
+    if level_db <= SILENCE_DB:
         yield HealthNote(code="silence", severity="error", value=level_db)
         return
     if max(levels_db) < _QUIET_DB:
@@ -156,8 +156,8 @@ def _check_length(clip: Clip) -> Iterator[HealthNote]:
         yield HealthNote(code="short", severity="warning", value=clip.info.duration_s)
 
 
-def _loudest_db(samples: Samples, rate_hz: int) -> float:
-    """RMS of the loudest 400 ms in dBFS, without its DC; a sine at full scale is -3."""
+def loudest_db(samples: Samples, rate_hz: int) -> float:
+    """RMS of the loudest 400 ms of (n,) in dBFS, without its DC; a sine at full scale is -3, silence `SILENCE_DB`."""
     block = min(len(samples), max(1, round(_BLOCK_S * rate_hz)))
     blocks = samples[: len(samples) // block * block].reshape(-1, block)
     power = np.einsum("ij,ij->i", blocks, blocks) / block - blocks.mean(axis=1) ** 2
@@ -172,7 +172,7 @@ def _check_channels(channels: Samples, levels_db: list[float], mono_db: float) -
     """One silent channel, channels that cancel each other, or one channel written twice."""
     if len(channels) < 2:
         return
-    loud = [number for number, level in enumerate(levels_db) if level > _SILENCE_DB]
+    loud = [number for number, level in enumerate(levels_db) if level > SILENCE_DB]
     if len(channels) == 2 and len(loud) == 1 and levels_db[loud[0]] > _QUIET_DB:
         yield HealthNote(code="dead_channel", severity="warning", value=2.0 - loud[0])
         return

@@ -1,15 +1,16 @@
-"""A prediction as plain JSON values: the one form that REST, the command line and Gradio's own API give."""
+"""Answers as plain JSON values: the one form that REST, the command line and Gradio's own API give."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from acousticsense.errors import AcousticSenseError
 from acousticsense.genres import display_name
-from acousticsense.results import Advice, HealthNote, Prediction
+from acousticsense.results import Advice, HealthNote, Prediction, Timeline
 from acousticsense.texts import text
 
-__all__ = ["advice_text", "error_payload", "health_text", "prediction_payload"]
+__all__ = ["advice_text", "error_payload", "health_text", "prediction_payload", "timeline_payload"]
 
 
 def advice_text(advice: Advice, language: str = "en") -> str:
@@ -44,6 +45,26 @@ def prediction_payload(prediction: Prediction, *, top_k: int = 5, language: str 
             for note in prediction.health.notes
         ],
         **prediction.facts(),
+    }
+
+
+def timeline_payload(timeline: Timeline) -> dict[str, Any]:
+    """The response body of `/api/timeline` but for its links; labels and codes are not translated."""
+    return {
+        "windows": [
+            {
+                "start_s": window.start_s,
+                "end_s": window.end_s,
+                "verdict": window.verdict,
+                "probabilities": dict(window.probabilities),
+                "not_music": window.not_music,
+            }
+            for window in timeline.windows
+        ],
+        "segments": [asdict(segment) for segment in timeline.segments],
+        "window_s": timeline.window_s,
+        "hop_s": timeline.hop_s,
+        **timeline.facts(),
     }
 
 

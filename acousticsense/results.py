@@ -18,6 +18,10 @@ __all__ = [
     "HealthReport",
     "ModelInfo",
     "Prediction",
+    "Segment",
+    "Timeline",
+    "TimelineVerdict",
+    "TimelineWindow",
     "Timing",
     "Verdict",
     "Voice",
@@ -25,6 +29,8 @@ __all__ = [
 ]
 
 Verdict = Literal["confident", "plausible", "mixed", "unsure", "not_music"]
+#: A clip without sound is refused; within a track, silence is a place like others.
+TimelineVerdict = Literal[Verdict, "silence"]
 Severity = Literal["info", "warning", "error"]
 
 
@@ -236,3 +242,74 @@ class EnsembleResult:
             "total": self.total_ms,
         }
         return {"clip": asdict(self.clip), "timing_ms": timing_ms}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineWindow:
+    """What was said of one window of a track.
+
+    Attributes:
+        start_s: where it begins in the track, in seconds.
+        end_s: where its sound ends; the last window of a track may be short.
+        probabilities: label -> calibrated probability, as a `Prediction` has them; empty for silence.
+        not_music: probability that this is not music; None when the model cannot tell, and for silence.
+        verdict: how far to trust the best label.
+    """
+
+    start_s: float
+    end_s: float
+    probabilities: Mapping[str, float]
+    not_music: float | None
+    verdict: TimelineVerdict
+
+    @property
+    def best(self) -> GenreScore | None:
+        """The most probable label; None for silence and for what is not music."""
+        if self.verdict in ("silence", "not_music"):
+            return None
+        return ranked(self.probabilities, 1)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A stretch of a track in one genre; segments follow each other without gaps.
+
+    Attributes:
+        start_s: where it begins in the track, in seconds.
+        end_s: where it ends.
+        genre: its label; None for silence and for what is not music.
+        confidence: mean probability of that label (or of "not music") over the segment; None for silence.
+        verdict: how far to trust it.
+    """
+
+    start_s: float
+    end_s: float
+    genre: str | None
+    confidence: float | None
+    verdict: TimelineVerdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Genre along a track.
+
+    Attributes:
+        windows: in order of time; one begins every `hop_s`.
+        segments: the same in fewer words, see `segments.merge`.
+        labels: the model's, in its order.
+        window_s: seconds in one window.
+        hop_s: seconds from one window's start to the next.
+    """
+
+    windows: tuple[TimelineWindow, ...]
+    segments: tuple[Segment, ...]
+    labels: tuple[str, ...]
+    window_s: float
+    hop_s: float
+    clip: ClipInfo
+    model: ModelInfo
+    timing_ms: Timing
+
+    def facts(self) -> dict[str, Any]:
+        """Clip, model and timing as plain JSON values."""
+        return {"clip": asdict(self.clip), "model": asdict(self.model), "timing_ms": asdict(self.timing_ms)}

@@ -8,11 +8,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final, TypeVar, get_args
+from typing import Final, Generic, TypeVar, get_args
 
 from acousticsense.audio import Source
 from acousticsense.catalog import DEFAULT_MODEL, Catalog, CatalogEntry
@@ -22,15 +22,32 @@ from acousticsense.ensemble import Ensemble, Progress, Spectrograms
 from acousticsense.errors import AcousticSenseError, OverloadError, RequestError
 from acousticsense.figures import spectrogram_drawing
 from acousticsense.residents import Residents
-from acousticsense.results import EnsembleResult
+from acousticsense.results import EnsembleResult, Timeline
 from acousticsense.settings import Settings
 from acousticsense.spectrogram import Pictures
+from acousticsense.timeline import make_timeline
 
-__all__ = ["Counters", "EnsembleRequest", "Gate", "PictureStore", "PredictionService", "Request"]
+__all__ = [
+    "Counters",
+    "EnsembleRequest",
+    "Gate",
+    "PictureStore",
+    "PredictionService",
+    "Request",
+    "Shelf",
+    "TimelineJob",
+    "TimelineRequest",
+]
 
 _log: Final = logging.getLogger(__name__)
 
+#: Finished timelines that can be fetched as files; the largest takes some MiB.
+_KEPT_TIMELINES: Final = 32
+#: Seconds for which a timeline gives way to predictions before it does one more batch.
+_PATIENCE_S: Final = 2.0
+
 Answer = TypeVar("Answer")
+Thing = TypeVar("Thing")
 
 #: Models in one request to the ensemble, at most.
 _MOST_MODELS: Final = 64
@@ -82,13 +99,79 @@ class EnsembleRequest:
             raise RequestError(f"{len(self.models)} models were asked.", hint=f"Ask {_MOST_MODELS} at most.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class TimelineRequest:
+    """What a user asked of one track; see `timeline.make_timeline`, which checks window and hop.
+
+    Raises:
+        RequestError: a value out of its range.
+    """
+
+    model: str = ""
+    spectrogram: SpectrogramKind | None = None
+    window_s: float | None = None
+    hop_s: float | None = None
+    duration_s: float | None = None
+    offset_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        Request(spectrogram=self.spectrogram, duration_s=self.duration_s, offset_s=self.offset_s)
+
+
+class TimelineJob:
+    """A timeline in the making.
+
+    Attributes:
+        started: False while others are before it.
+        done_s: seconds of the track that are judged.
+        expected_s: seconds to judge in all; None when the file does not say.
+    """
+
+    def __init__(self) -> None:
+        self.started = False
+        self.done_s = 0.0
+        self.expected_s: float | None = None
+        self._cancelled = threading.Event()
+        self._future: Future[Timeline] = Future()
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a result."""
+        return self._future.done()
+
+    def result(self) -> Timeline:
+        """Waits for the timeline.
+
+        Raises:
+            AcousticSenseError: whatever `make_timeline` raises.
+            CancelledError: it was cancelled.
+        """
+        return self._future.result()
+
+    def cancel(self) -> None:
+        """Ends the work after the batch in hand; a finished job stays as it is."""
+        self._cancelled.set()
+        self._future.cancel()
+
+    def run_in(self, workers: ThreadPoolExecutor, work: Callable[[TimelineJob], Timeline], leave: ExitStack) -> None:
+        """Starts `work` when a worker is free, and leaves at its end, whatever the end."""
+        self._future = workers.submit(work, self)
+        self._future.add_done_callback(lambda _: leave.close())
+
+    def tell(self, done_s: float, expected_s: float | None) -> None:
+        """Takes note of progress; raises CancelledError when nobody waits for the result any more."""
+        self.started, self.done_s, self.expected_s = True, done_s, expected_s
+        if self._cancelled.is_set():
+            raise CancelledError
+
+
 class Gate:
     """Lets `concurrency` requests work and `queue_size` wait; one more is turned away at once."""
 
     def __init__(self, *, concurrency: int, queue_size: int) -> None:
         self._limit = concurrency + queue_size
         self._inside = 0
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._workers = threading.Semaphore(concurrency)
 
     @contextmanager
@@ -98,15 +181,26 @@ class Gate:
         Raises:
             OverloadError: the queue is full.
         """
-        with self._lock:
+        with self.queue(), self._workers:
+            yield
+
+    @contextmanager
+    def queue(self) -> Iterator[None]:
+        """A place in the queue or at work, for those who are put to work elsewhere; raises like `enter`."""
+        with self._changed:
             self.refuse_if_full()
             self._inside += 1
         try:
-            with self._workers:
-                yield
+            yield
         finally:
-            with self._lock:
+            with self._changed:
                 self._inside -= 1
+                self._changed.notify_all()
+
+    def wait_until_empty(self, timeout_s: float) -> None:
+        """Returns when nobody works or waits, at the latest after `timeout_s`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._inside, timeout_s)
 
     def refuse_if_full(self) -> None:
         """Raises OverloadError when the next request would be turned away."""
@@ -119,32 +213,48 @@ class Gate:
         return self._inside >= self._limit
 
 
-class PictureStore:
-    """Pictures by unguessable id: at most `max_pictures`, each for `ttl_s` seconds, drawn when first asked for."""
+class Shelf(Generic[Thing]):
+    """Things by unguessable id: at most `max_things`, the oldest goes first, each for `ttl_s` seconds."""
 
-    def __init__(self, *, max_pictures: int, ttl_s: float) -> None:
-        self._max_pictures = max_pictures
+    def __init__(self, *, max_things: int, ttl_s: float) -> None:
+        self._max_things = max_things
         self._ttl_s = ttl_s
-        self._drawings: OrderedDict[str, tuple[float, Callable[[], bytes]]] = OrderedDict()
+        self._things: OrderedDict[str, tuple[float, Thing]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, draw: Callable[[], bytes]) -> str:
-        """Keeps what draws a picture and returns its id (128 random bits)."""
-        picture_id = secrets.token_urlsafe(16)
+    def put(self, thing: Thing) -> str:
+        """Keeps something and returns its id (128 random bits)."""
+        thing_id = secrets.token_urlsafe(16)
         with self._lock:
-            self._drawings[picture_id] = (time.monotonic() + self._ttl_s, cache(draw))
-            while len(self._drawings) > self._max_pictures:
-                self._drawings.popitem(last=False)
-        return picture_id
+            self._things[thing_id] = (time.monotonic() + self._ttl_s, thing)
+            while len(self._things) > self._max_things:
+                self._things.popitem(last=False)
+        return thing_id
+
+    def get(self, thing_id: str) -> Thing | None:
+        """What was kept, or None when there is no such thing or it has expired."""
+        with self._lock:
+            now = time.monotonic()
+            while self._things and next(iter(self._things.values()))[0] < now:
+                self._things.popitem(last=False)
+            entry = self._things.get(thing_id)
+        return entry[1] if entry else None
+
+
+class PictureStore:
+    """Pictures on a shelf, each drawn when first asked for."""
+
+    def __init__(self, *, max_pictures: int, ttl_s: float) -> None:
+        self._drawings: Shelf[Callable[[], bytes]] = Shelf(max_things=max_pictures, ttl_s=ttl_s)
+
+    def put(self, draw: Callable[[], bytes]) -> str:
+        """Keeps what draws a picture and returns its id."""
+        return self._drawings.put(cache(draw))
 
     def get(self, picture_id: str) -> bytes | None:
         """The picture, or None when there is none or it has expired."""
-        with self._lock:
-            now = time.monotonic()
-            while self._drawings and next(iter(self._drawings.values()))[0] < now:
-                self._drawings.popitem(last=False)
-            entry = self._drawings.get(picture_id)
-        return entry[1]() if entry else None
+        draw = self._drawings.get(picture_id)
+        return draw() if draw else None
 
 
 @dataclass
@@ -152,6 +262,7 @@ class Counters:
     """What `/metrics` reports."""
 
     answered: int = 0
+    timelines: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -161,6 +272,11 @@ class Counters:
         with self.lock:
             self.answered += 1
             self.seconds += seconds
+
+    def timeline(self) -> None:
+        """One finished timeline."""
+        with self.lock:
+            self.timelines += 1
 
     def failure(self, code: str) -> None:
         """One refusal, by error code."""
@@ -176,7 +292,10 @@ class PredictionService:
         self.catalog = Catalog(settings.models)
         self.counters = Counters()
         self.pictures = PictureStore(max_pictures=settings.max_pictures, ttl_s=settings.picture_ttl_s)
+        self.timelines: Shelf[Timeline] = Shelf(max_things=_KEPT_TIMELINES, ttl_s=settings.picture_ttl_s)
         self._gate = Gate(concurrency=settings.concurrency, queue_size=settings.queue_size)
+        self._timeline_gate = Gate(concurrency=settings.timeline_concurrency, queue_size=settings.timeline_queue_size)
+        self._timeline_workers = ThreadPoolExecutor(settings.timeline_concurrency, thread_name_prefix="timeline")
         self._workers = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="predict")
         self._default = settings.model or DEFAULT_MODEL
         self._models = Residents(
@@ -239,10 +358,10 @@ class PredictionService:
                 self._ensemble = Ensemble(self.catalog, self._models, device=device, settings=self.settings)
             return self._ensemble
 
-    def refuse_if_full(self) -> None:
+    def refuse_if_full(self, *, timelines: bool = False) -> None:
         """Raises OverloadError before a body is read that could not be judged anyway."""
         try:
-            self._gate.refuse_if_full()
+            (self._timeline_gate if timelines else self._gate).refuse_if_full()
         except OverloadError as error:
             self.counters.failure(error.code)
             raise
@@ -298,3 +417,43 @@ class PredictionService:
     def keep_picture(self, analysis: Analysis) -> str:
         """Keeps the clip's spectrogram for a later request and returns its id."""
         return self.pictures.put(spectrogram_drawing(analysis.pictures, offset_s=analysis.prediction.clip.offset_s))
+
+    def start_timeline(self, source: Source, request: TimelineRequest) -> TimelineJob:
+        """Begins a timeline on a worker of its own kind; between its batches, predictions go first.
+
+        Raises:
+            OverloadError: too many wait already.
+        """
+        job = TimelineJob()
+        with ExitStack() as place:
+            try:
+                place.enter_context(self._timeline_gate.queue())
+            except OverloadError as error:
+                self.counters.failure(error.code)
+                raise
+            job.run_in(
+                self._timeline_workers, lambda started: self._make_timeline(source, request, started), place.pop_all()
+            )
+        return job
+
+    def _make_timeline(self, source: Source, request: TimelineRequest, job: TimelineJob) -> Timeline:
+        def between_batches(done_s: float, expected_s: float | None) -> None:
+            job.tell(done_s, expected_s)
+            self._gate.wait_until_empty(_PATIENCE_S)
+
+        try:
+            timeline = make_timeline(
+                self.classifier(request.model).seeing(request.spectrogram),
+                source,
+                window_s=request.window_s,
+                hop_s=request.hop_s,
+                duration_s=request.duration_s,
+                offset_s=request.offset_s,
+                max_windows=self.settings.max_timeline_windows,
+                progress=between_batches,
+            )
+        except AcousticSenseError as error:
+            self.counters.failure(error.code)
+            raise
+        self.counters.timeline()
+        return timeline

@@ -32,9 +32,13 @@ class Settings:
         max_pcm_mb: most memory for the decoded sound of one request, in MiB.
         max_loaded_models: models kept in memory beside the default; the least recently used one goes first.
         max_models_mb: most memory for their weights, in MiB.
+        max_timeline_s: longest stretch of one timeline, in seconds.
+        max_timeline_windows: most windows of one timeline.
+        timeline_concurrency: timelines computed at the same time; predictions go first.
+        timeline_queue_size: timelines that may wait; one more is answered with 503.
         concurrency: predictions computed at the same time.
         queue_size: requests that may wait; one more is answered with 503.
-        picture_ttl_s: seconds for which a spectrogram can be fetched.
+        picture_ttl_s: seconds for which a spectrogram, or the files of a timeline, can be fetched.
         max_pictures: spectrograms kept at most; the oldest goes first.
         public_url: address under which browsers reach the server, when a proxy hides it.
     """
@@ -50,6 +54,10 @@ class Settings:
     max_pcm_mb: int = 256
     max_loaded_models: int = 12
     max_models_mb: int = 2048
+    max_timeline_s: float = 14_400.0
+    max_timeline_windows: int = 4000
+    timeline_concurrency: int = 2
+    timeline_queue_size: int = 6
     concurrency: int = 2
     queue_size: int = 32
     picture_ttl_s: int = 3600
@@ -65,14 +73,18 @@ class Settings:
             "max_pcm_mb",
             "max_loaded_models",
             "max_models_mb",
+            "max_timeline_s",
+            "max_timeline_windows",
+            "timeline_concurrency",
             "concurrency",
             "picture_ttl_s",
             "max_pictures",
         ):
             if not getattr(self, name) > 0:  # so that NaN is refused too
                 raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be above 0.")
-        if self.queue_size < 0:
-            raise SettingsError(f"queue_size is {self.queue_size}.", hint="It must be 0 or more.")
+        for name in ("queue_size", "timeline_queue_size"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be 0 or more.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:

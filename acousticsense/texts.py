@@ -14,6 +14,7 @@ VERDICTS: Final[dict[str, tuple[str, str]]] = {
     "verdict.mixed": ("A mix of styles", "风格混合"),
     "verdict.unsure": ("Unsure", "不确定"),
     "verdict.not_music": ("Not music", "不是音乐"),
+    "verdict.silence": ("Silence", "静音"),
 }
 
 ADVICE: Final[dict[str, tuple[str, str]]] = {

@@ -13,6 +13,7 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "link.models": ("Models", "模型"),
     "tab.classify": ("Classify", "识别流派"),
     "tab.ensemble": ("Ensemble", "多模型对比"),
+    "tab.timeline": ("Timeline", "时间轴"),
 }
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {
@@ -76,6 +77,50 @@ _SPECTROGRAM: Final[dict[str, tuple[str, str]]] = {
     "spectrogram.frequency": ("Frequency (Hz)", "频率（Hz）"),
     "spectrogram.pitch_class": ("Pitch class", "音级"),
     "spectrogram.level": ("dB below the loudest", "相对最响处的 dB"),
+}
+
+_TIMELINE: Final[dict[str, tuple[str, str]]] = {
+    "window.label": ("Window (seconds)", "窗口（秒）"),
+    "hop.label": ("A window every (seconds)", "窗口间隔（秒）"),
+    "timeline.draw": ("Draw the timeline", "生成时间轴"),
+    "timeline.stop": ("Stop", "停止"),
+    "timeline.empty": ("How does it change?", "它如何变化？"),
+    "timeline.empty.body": (
+        "Drop a track on the left, even one of hours, and see which stretch has which genre. Click a place to hear it.",
+        "在左侧拖入一段音频，几小时长也可以，看看每一段属于哪种流派。点击任意位置即可试听。",
+    ),
+    "timeline.running": ("Listening …", "正在聆听……"),
+    "timeline.progress": ("{done} judged", "已分析 {done}"),
+    "timeline.progress_of": ("{done} of {total} judged", "已分析 {done}，共 {total}"),
+    "timeline.left": ("about {left} left", "大约还需 {left}"),
+    "timeline.stopped": ("Stopped.", "已停止。"),
+    "timeline.stopped.body": (
+        "Nothing was kept. Draw it again, perhaps with longer steps.",
+        "没有保留结果。可以重新生成，或先加大窗口间隔。",
+    ),
+    "timeline.no_music": ("No music found", "没有找到音乐"),
+    "timeline.of_the_time": ("of the time, more than any other genre.", "的时间属于它，多于其他流派。"),
+    "timeline.then": ("Then {others}.", "其次：{others}。"),
+    "timeline.csv": ("Table (CSV)", "表格（CSV）"),
+    "timeline.json": ("JSON", "JSON"),
+    "timeline.labels": ("Audacity labels", "Audacity 标签"),
+    "timeline.slider": ("Place in the track; arrow keys move, Enter plays", "播放位置；方向键移动，回车播放"),
+    "timeline.caption": (
+        "The higher a colour, the more probable its genre there. Short flickers are smoothed in the segments below.",
+        "颜色越高，该处属于这一流派的概率越大。下方的分段已平滑短暂的跳变。",
+    ),
+    "timeline.others": ("Others", "其他"),
+    "timeline.segments": ("Segments", "分段"),
+    "timeline.from": ("From", "起"),
+    "timeline.to": ("To", "止"),
+    "timeline.genre": ("Genre", "流派"),
+    "timeline.probability": ("Probability", "概率"),
+    "timeline.verdict": ("Verdict", "结论"),
+    "timeline.play_from": ("Play from {place}", "从 {place} 播放"),
+    "timeline.identity": (
+        "{n} windows of {window} s, one every {hop} s, in {seconds} s",
+        "{n} 个 {window} 秒的窗口，每 {hop} 秒一个，用时 {seconds} 秒",
+    ),
 }
 
 _STEPS: Final[dict[str, tuple[str, str]]] = {
@@ -248,6 +293,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_INPUT,
     **_RESULT,
     **_SPECTROGRAM,
+    **_TIMELINE,
     **_STEPS,
     **_ENSEMBLE,
     **_ERRORS,

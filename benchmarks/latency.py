@@ -49,15 +49,18 @@ def main() -> None:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def make_song(path: Path) -> Path:
-    """240 s of real music as a stereo mp3 at 44.1 kHz: the examples, one after the other, repeated."""
+def make_song(path: Path, *, seconds: int = SONG_S) -> Path:
+    """Real music as a stereo mp3 at 44.1 kHz: the examples, one after the other, repeated."""
     clips = [
         librosa.load(file, sr=44_100)[0]
         for file in sorted(EXAMPLES.iterdir())
         if file.suffix in (".ogg", ".mp3", ".wav")
     ]
     mono = np.resize(np.concatenate(clips), SONG_S * 44_100)
-    soundfile.write(path, np.stack([mono, mono], axis=1), 44_100)
+    with soundfile.SoundFile(path, "w", 44_100, 2) as song:
+        for start_s in range(0, seconds, SONG_S):
+            part = mono[: (seconds - start_s) * 44_100]
+            song.write(np.stack([part, part], axis=1))
     return path
 
 

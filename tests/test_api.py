@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import itertools
+import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import soundfile
+import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
 from acousticsense.api import create_api
 from acousticsense.errors import OverloadError, RequestError
-from acousticsense.service import Gate, PictureStore, PredictionService, Request
+from acousticsense.service import Gate, PictureStore, PredictionService, Request, TimelineRequest
 from acousticsense.settings import Settings
 from tests.conftest import RATE_HZ, play_chords
 
@@ -372,3 +377,186 @@ def test_short_and_odd_audio_is_answered(client: TestClient) -> None:
         soundfile.write(buffer, play_chords(1.0)[:: max(1, RATE_HZ // rate_hz)], rate_hz, format="WAV")
         body = post(client, buffer.getvalue()).json()
         assert sum(body["probabilities"].values()) == pytest.approx(1)
+
+
+# --- timelines
+
+
+def post_timeline(client: TestClient, audio: bytes, **fields: str) -> httpx.Response:
+    return client.post("/api/timeline", files={"data": ("song.mp3", audio)}, data=fields)
+
+
+def test_a_timeline_has_windows_segments_and_files(client: TestClient, music_mp3: Path) -> None:
+    body = post_timeline(client, music_mp3.read_bytes(), window_s="4", hop_s="2").json()
+    assert [window["start_s"] for window in body["windows"]] == [0, 2, 4, 6, 8, 10]
+    assert all(sum(window["probabilities"].values()) == pytest.approx(1) for window in body["windows"])
+    assert body["segments"][0]["start_s"] == 0
+    assert body["segments"][-1]["end_s"] == pytest.approx(12, abs=0.1)
+    assert (body["window_s"], body["hop_s"], body["model"]["name"]) == (4, 2, "tiny")
+    table = client.get(body["files"]["csv"])
+    assert table.headers["content-type"].startswith("text/csv")
+    assert len(table.text.splitlines()) == 7
+    again = client.get(body["files"]["json"]).json()
+    assert again == {key: value for key, value in body.items() if key != "files"}
+    labels = client.get(body["files"]["txt"]).text.splitlines()
+    assert len(labels) == len(body["segments"])
+
+
+def test_a_window_of_the_timeline_is_a_prediction(client: TestClient, music_mp3: Path) -> None:
+    audio = music_mp3.read_bytes()
+    window = post_timeline(client, audio, window_s="3", offset_s="2").json()["windows"][1]
+    single = post(client, audio, offset_s="5", duration_s="3").json()
+    assert window["probabilities"] == pytest.approx(single["probabilities"], abs=2e-3)
+    assert window["verdict"] == single["verdict"]
+
+
+@pytest.mark.parametrize("name", ["guess.csv", "guess", "guess.exe"])
+def test_a_wrong_timeline_is_a_404(client: TestClient, name: str) -> None:
+    assert error_of(client.get(f"/api/timelines/{name}")) == (404, "http_404")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"window_s": "0.2"}, "window_s is 0.2"),
+        ({"hop_s": "nan"}, "hop_s is nan"),
+        ({"hop_s": "often"}, "hop_s is 'often'"),
+        ({"duration_s": "0"}, "duration_s is 0"),
+        ({"offset_s": "-1"}, "offset_s is -1"),
+    ],
+)
+def test_impossible_timelines(client: TestClient, music_mp3: Path, fields: dict[str, str], message: str) -> None:
+    response = post_timeline(client, music_mp3.read_bytes(), **fields)
+    assert error_of(response) == (400, "bad_request")
+    assert message in response.json()["error"]["message"]
+
+
+def test_a_timeline_of_no_audio(client: TestClient) -> None:
+    assert error_of(post_timeline(client, b"words " * 100)) == (415, "audio_undecodable")
+
+
+class Slow:
+    """A classifier that judges a batch of a timeline only when it is told to."""
+
+    def __init__(self, service: PredictionService, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.may_go_on = threading.Semaphore(0)
+        self.waiting = threading.Semaphore(0)
+        classifier = service.classifier("")
+        logits = classifier.logits
+
+        def held(pictures: torch.Tensor) -> torch.Tensor:
+            self.waiting.release()
+            assert self.may_go_on.acquire(timeout=60)
+            return logits(pictures)
+
+        monkeypatch.setattr(classifier, "logits", held)
+
+
+@pytest.fixture
+def own_service(tiny_models: Path) -> PredictionService:
+    settings = Settings(
+        models=tiny_models, model="tiny", device="cpu", concurrency=1, timeline_concurrency=1, timeline_queue_size=0
+    )
+    return PredictionService(settings)
+
+
+def test_one_timeline_too_many_is_refused_and_predictions_are_not(
+    own_service: PredictionService, tmp_path: Path, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(own_service, monkeypatch)
+    with TestClient(create_api(own_service, upload_dir=tmp_path)) as client:
+        job = own_service.start_timeline(music_mp3, TimelineRequest(window_s=2.0))
+        assert slow.waiting.acquire(timeout=60)
+        refused = post_timeline(client, music_mp3.read_bytes())
+        assert error_of(refused) == (503, "overloaded")
+        assert refused.headers["Retry-After"]
+        assert client.get("/readyz").status_code == 503  # not warmed up; but not because of the timeline:
+        assert post(client, music_mp3.read_bytes()).status_code == 200
+        slow.may_go_on.release(10)
+        assert job.result().windows
+        assert post_timeline(client, music_mp3.read_bytes()).status_code == 200
+
+
+def test_between_its_batches_a_timeline_lets_predictions_go_first(
+    own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acousticsense.service._PATIENCE_S", 60.0)
+    slow = Slow(own_service, monkeypatch)
+    with own_service._gate.enter():
+        job = own_service.start_timeline(music_mp3, TimelineRequest(window_s=1.0))
+        slow.may_go_on.release(10)
+        assert not slow.waiting.acquire(timeout=0.5)  # a prediction is at work
+    assert slow.waiting.acquire(timeout=60)
+    assert job.result().windows
+
+
+def test_a_timeline_is_not_put_off_for_ever(
+    own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acousticsense.service._PATIENCE_S", 0.05)
+    with own_service._gate.enter():
+        assert own_service.start_timeline(music_mp3, TimelineRequest(window_s=2.0)).result().windows
+
+
+def test_a_cancelled_timeline_ends_and_makes_room(
+    own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(own_service, monkeypatch)
+    job = own_service.start_timeline(music_mp3, TimelineRequest(window_s=1.0))
+    assert slow.waiting.acquire(timeout=60)
+    job.cancel()
+    slow.may_go_on.release(1)  # the batch in hand, and no other
+    with pytest.raises(CancelledError):
+        job.result()
+    own_service.refuse_if_full(timelines=True)
+    assert job.done_s < 12
+
+
+def test_the_work_ends_when_the_client_goes_away(
+    own_service: PredictionService, tmp_path: Path, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(own_service, monkeypatch)
+    app = create_api(own_service, upload_dir=tmp_path)
+    uri = "data:audio/mpeg;base64," + base64.b64encode(music_mp3.read_bytes()).decode()
+    body = json.dumps({"data": [uri], "window_s": 1}).encode()
+    messages = [{"type": "http.request", "body": body}]
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop()
+        while not slow.waiting.acquire(blocking=False):
+            await asyncio.sleep(0.01)
+        return {"type": "http.disconnect"}
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/api/timeline",
+        "raw_path": b"/api/timeline",
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "server": ("music.test", 80),
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"content-type", b"application/json"), (b"host", b"music.test")],
+    }
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 499
+    slow.may_go_on.release(1)
+    own_service._timeline_gate.wait_until_empty(60)
+    own_service.refuse_if_full(timelines=True)
+
+
+def test_the_documentation_has_the_timeline(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    route = document["paths"]["/api/timeline"]["post"]
+    fields = route["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    assert {"data", "model", "spectrogram", "window_s", "hop_s", "duration_s", "offset_s"} == set(fields)
+    assert "413" in route["responses"]

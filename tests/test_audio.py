@@ -22,7 +22,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from acousticsense.audio import AudioClip, AudioLimits, Source, loop_to, read_clip
+from acousticsense.audio import AudioClip, AudioLimits, Source, loop_to, open_stream, read_clip
 from acousticsense.errors import (
     AudioDecodeError,
     AudioEmptyError,
@@ -637,6 +637,88 @@ def test_an_opus_bomb() -> None:
         _read(file, duration_s=None, limits=AudioLimits(max_clip_s=60.0))
     with pytest.raises(AudioTooLargeError, match="more than 4 MiB decoded"):
         _read(file, duration_s=60.0, limits=AudioLimits(max_pcm_bytes=4 * 2**20))
+
+
+# --- block by block
+
+
+def _streamed(source: Source, **options: Any) -> tuple[Samples, AudioClip]:
+    """A stretch read block by block, and at once."""
+    with open_stream(source, sample_rate_hz=WANTED_HZ, **options) as stream:
+        blocks = list(stream.blocks())
+        info = stream.info
+    clip = _read(source, **{"duration_s": None, **options})
+    assert info == clip.info
+    return np.concatenate(blocks), clip
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+@pytest.mark.parametrize("options", [{}, {"offset_s": 3.3}, {"offset_s": 0.05, "duration_s": 5.0}])
+def test_blocks_are_the_clip_in_pieces(kind: str, options: dict[str, float]) -> None:
+    streamed, clip = _streamed(ENCODERS[kind](_signal(12)), **options)
+    assert abs(len(streamed) - len(clip.waveform)) <= 1
+    np.testing.assert_allclose(streamed[: len(clip.waveform)], clip.waveform[: len(streamed)], atol=1e-6)
+
+
+@pytest.mark.parametrize("rate_hz", [22_050, 32_000, 192_000])
+def test_blocks_at_other_rates(rate_hz: int) -> None:
+    streamed, clip = _streamed(_sound(_signal(8, rate_hz), rate_hz, kind="WAV"), offset_s=1.1)
+    np.testing.assert_allclose(streamed[: len(clip.waveform)], clip.waveform[: len(streamed)], atol=1e-6)
+
+
+def test_a_stream_has_limits_of_its_own(wav: bytes) -> None:
+    limits = AudioLimits(max_clip_s=1.0, max_pcm_bytes=1000, max_stream_s=20.0)
+    with (
+        pytest.raises(AudioTooLargeError, match="longer than 20 s"),
+        open_stream(wav, sample_rate_hz=WANTED_HZ, limits=limits),
+    ):
+        pass
+    with open_stream(wav, sample_rate_hz=WANTED_HZ, limits=limits, duration_s=20.0) as stream:
+        assert stream.expected_s == 20.0
+        assert sum(map(len, stream.blocks())) == 20 * WANTED_HZ
+
+
+def test_a_streams_limit_holds_where_the_header_says_nothing() -> None:
+    limits = AudioLimits(max_stream_s=5.0)
+    with open_stream(_encode(_signal(12), "adts", "aac"), sample_rate_hz=WANTED_HZ, limits=limits) as stream:
+        assert stream.expected_s is None
+        with pytest.raises(AudioTooLargeError, match="longer than 5 s"):
+            list(stream.blocks())
+
+
+def test_a_stream_behind_the_end(wav: bytes) -> None:
+    with (
+        open_stream(wav, sample_rate_hz=WANTED_HZ, offset_s=500.0) as stream,
+        pytest.raises(AudioEmptyError, match="no sound at 500 s"),
+    ):
+        list(stream.blocks())
+
+
+def test_a_stream_that_is_no_audio() -> None:
+    with (
+        pytest.raises(AudioDecodeError, match="cannot be decoded"),
+        open_stream(b"text" * 99, sample_rate_hz=WANTED_HZ),
+    ):
+        pass
+
+
+def test_a_stream_of_damage(signal: Samples) -> None:
+    damaged = signal[: 2 * RATE_HZ].copy()
+    damaged[100:110] = np.nan
+    streamed, _ = _streamed(_sound(damaged, kind="WAV", subtype="FLOAT"))
+    assert np.isfinite(streamed).all()
+    damaged[RATE_HZ:] = np.nan
+    with (
+        open_stream(_sound(damaged, kind="WAV", subtype="FLOAT"), sample_rate_hz=WANTED_HZ) as stream,
+        pytest.raises(AudioDecodeError, match="are not numbers"),
+    ):
+        list(stream.blocks())
+
+
+def test_errors_of_the_reader_of_a_stream_are_its_own(wav: bytes) -> None:
+    """No second decoder is tried for them."""
+    with pytest.raises(AudioDecodeError, match="mine"), open_stream(wav, sample_rate_hz=WANTED_HZ):
+        raise AudioDecodeError("mine")
 
 
 # --- loop_to

@@ -136,3 +136,42 @@ def test_labels_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixtur
         arguments = [str(tmp_path / "mine.pth"), "--architecture", "resnet50", "--labels", labels, "--name", "n"]
         assert main(["import-checkpoint", *arguments]) == 1
         assert "Traceback" not in capsys.readouterr().err
+
+
+def test_timeline_prints_a_line_a_segment_and_writes_files(
+    music_mp3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, labels = tmp_path / "windows.csv", tmp_path / "labels.txt"
+    files = ["--csv", str(table), "--labels", str(labels)]
+    assert main(["timeline", str(music_mp3), "--window", "4", "--hop", "2", *files]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(table.read_text(encoding="utf-8").splitlines()) == 7
+    written = [line.split("\t") for line in labels.read_text(encoding="utf-8").splitlines()]
+    assert len(printed) == len(written) > 0
+    for line, (start, end, title) in zip(printed, written, strict=True):
+        assert line.split()[:2] == [f"{float(start):.1f}", f"{float(end):.1f}"]
+        assert line.split()[2] == title.split()[0]
+
+
+def test_timeline_json(music_mp3: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeline", str(music_mp3), "--window", "4", "--offset", "2", "--duration", "8", "--json"]) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert [window["start_s"] for window in body["windows"]] == [2, 6]
+    assert body["segments"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--window", "100"], "window_s is 100"),
+        (["--hop", "0.0001"], "hop_s is 0.0001"),
+        (["--csv", "/nowhere/at/all.csv"], "cannot be written"),
+    ],
+)
+def test_timelines_that_cannot_be(
+    music_mp3: Path, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["timeline", str(music_mp3), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error

@@ -92,7 +92,7 @@ def test_gradio_client(server_url: str, music_mp3: Path, expected: dict[str, flo
 
 def test_gradio_client_shows_what_is_public(server_url: str) -> None:
     endpoints = Client(server_url, verbose=False).view_api(return_format="dict", print_info=False)
-    assert set(endpoints["named_endpoints"]) == {"/predict", "/ensemble"}
+    assert set(endpoints["named_endpoints"]) == {"/predict", "/ensemble", "/timeline"}
 
 
 def test_the_ensemble_by_rest_and_by_gradio_client(
@@ -129,6 +129,34 @@ def test_acousticsense_predict_json(environ: dict[str, str], music_mp3: Path, ex
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True, text=True)
     (line,) = done.stdout.splitlines()
     assert close(json.loads(line)["probabilities"], expected)
+
+
+def test_a_timeline_is_the_same_everywhere(server_url: str, environ: dict[str, str], music_mp3: Path) -> None:
+    """REST, gradio_client and the command line; the tab is compared in its browser test."""
+    with music_mp3.open("rb") as file:
+        fields = {"window_s": "4", "hop_s": "3"}
+        rest = requests.post(f"{server_url}/api/timeline", files={"data": file}, data=fields, timeout=60).json()
+    client = Client(server_url, verbose=False)
+    through_gradio = client.predict(handle_file(str(music_mp3)), window_s=4, hop_s=3, api_name="/timeline")
+    command = [
+        sys.executable,
+        "-m",
+        "acousticsense",
+        "timeline",
+        str(music_mp3),
+        "--window",
+        "4",
+        "--hop",
+        "3",
+        "--json",
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True, text=True)
+    for other in (through_gradio, json.loads(done.stdout)):
+        assert len(other["windows"]) == len(rest["windows"]) == 4
+        for window, expected in zip(other["windows"], rest["windows"], strict=True):
+            assert (window["start_s"], window["verdict"]) == (expected["start_s"], expected["verdict"])
+            assert close(window["probabilities"], expected["probabilities"])
+        assert [segment["genre"] for segment in other["segments"]] == [part["genre"] for part in rest["segments"]]
 
 
 def test_the_page_and_the_documentation_are_there(server_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import string
@@ -26,8 +27,8 @@ from acousticsense.errors import (
 )
 from acousticsense.genres import GENRES, display_name
 from acousticsense.payload import prediction_payload
-from acousticsense.results import ClipInfo, Prediction
-from acousticsense.service import PredictionService, Request
+from acousticsense.results import ClipInfo, Prediction, Timeline
+from acousticsense.service import PredictionService, Request, TimelineRequest
 from acousticsense.settings import Settings
 from acousticsense.ui import build_ui
 from acousticsense.ui.example_clips import examples_html, read_examples
@@ -37,6 +38,8 @@ from acousticsense.ui.result_html import empty_html, error_html, identity_html, 
 from acousticsense.ui.spectrogram_html import spectrogram_html
 from acousticsense.ui.steps_html import steps_html
 from acousticsense.ui.theme import build_theme, read_css, read_head
+from acousticsense.ui.timeline_html import progress_html, timeline_html
+from acousticsense.ui.timeline_tab import TimelineHandlers
 from acousticsense.ui_texts import UI_TEXTS, ui_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -344,7 +347,7 @@ def test_gradios_own_endpoint_refuses_in_words(handlers: Handlers, audio: dict[s
 def test_public_endpoints_need_nothing_but_the_file(service: PredictionService) -> None:
     page = build_ui(service)
     endpoints = page.get_api_info()["named_endpoints"]
-    assert set(endpoints) == {"/predict", "/ensemble"}
+    assert set(endpoints) == {"/predict", "/ensemble", "/timeline"}
     for endpoint in endpoints.values():
         needed = [entry["parameter_name"] for entry in endpoint["parameters"] if not entry["parameter_has_default"]]
         assert needed == ["audio"]
@@ -382,3 +385,99 @@ def test_the_list_of_examples_is_complete() -> None:
 
 def test_without_an_examples_folder_the_page_still_works(tmp_path: Path) -> None:
     assert read_examples(tmp_path) == ()
+
+
+# Timeline
+
+
+@pytest.fixture(scope="module")
+def timeline(service: PredictionService, music_wav: Path) -> Timeline:
+    return service.start_timeline(music_wav, TimelineRequest(window_s=2.0)).result()
+
+
+def test_the_timeline_shows_every_segment_and_its_files(timeline: Timeline) -> None:
+    html = timeline_html(timeline, "some-id", "a song.wav", "en")
+    assert html.count("<tr>") == 1 + len(timeline.segments)
+    assert html.count("data-as-seek") == 2 * len(timeline.segments)
+    for suffix in ("csv", "json", "txt"):
+        assert f'href="api/timelines/some-id.{suffix}" download="a song-timeline.{suffix}"' in html
+    assert f"{len(timeline.windows)} windows of 2 s" in html
+
+
+def test_the_timeline_in_chinese(timeline: Timeline) -> None:
+    html = timeline_html(timeline, "some-id", "歌.wav", "zh")
+    assert display_name(str(timeline.segments[0].genre), "zh") in html
+    assert not re.search(r">(From|Genre|Verdict|Others)<", html)
+
+
+def test_names_from_outside_are_escaped_in_the_timeline(timeline: Timeline) -> None:
+    assert HOSTILE not in timeline_html(timeline, "id", HOSTILE, "en")
+
+
+def test_the_layers_of_a_timeline_fill_the_figure(timeline: Timeline) -> None:
+    """The uppermost layer ends at the top, the lowest begins at the bottom, and there is one for the other genres."""
+    paths = re.findall(r'<path data-colour="(\w+)" d="([^"]+)"', timeline_html(timeline, "id", "a.wav", "en"))
+    assert [colour for colour, _ in paths] == [*"01234567", "other"]
+    tops = re.findall(r"V([\d.]+)", paths[-1][1].split("H100")[0])
+    assert all(float(top) == pytest.approx(0, abs=0.01) for top in tops)
+
+
+def test_silence_and_what_is_not_music_leave_a_gap(timeline: Timeline) -> None:
+    windows = tuple(
+        replace(window, verdict="silence" if index % 2 else "not_music", probabilities={}, not_music=None)
+        for index, window in enumerate(timeline.windows)
+    )
+    segment = replace(timeline.segments[0], genre=None, confidence=None, verdict="silence", end_s=12.0)
+    html = timeline_html(replace(timeline, windows=windows, segments=(segment,)), "id", "a.wav", "en")
+    assert "No music found" in html
+    assert 'data-colour="silence"' in html
+    assert "Not music" in html
+
+
+def test_a_timeline_of_hours_is_drawn_with_few_columns(timeline: Timeline) -> None:
+    windows = tuple(replace(timeline.windows[0], start_s=2.0 * index, end_s=2.0 * index + 2) for index in range(4000))
+    segment = replace(timeline.segments[0], end_s=8000.0)
+    html = timeline_html(replace(timeline, windows=windows, segments=(segment,)), "id", "a.wav", "en")
+    assert len(html) < 400_000
+    assert html.count("H") < 20_000
+
+
+def test_progress_says_how_far_and_how_long() -> None:
+    html = progress_html(90.0, 1800.0, 61.3, "en")
+    assert "1:30 of 30:00 judged · about 1:01 left" in html
+    assert 'aria-valuenow="5"' in html
+    assert "1:30 judged" in progress_html(90.0, None, None, "en")
+    assert 'aria-valuenow="100"' in progress_html(90.0, 60.0, None, "zh")  # a header that promises too little
+
+
+def drawn(handlers: TimelineHandlers, path: Path | str | None, window_s: float = 2.0) -> list[str]:
+    async def collect() -> list[str]:
+        return [words async for words in handlers.draw(path and str(path), window_s, window_s, "", CHINESE)]  # type: ignore[arg-type]
+
+    return asyncio.run(collect())
+
+
+def test_the_tab_tells_progress_and_then_the_timeline(service: PredictionService, upload: Path) -> None:
+    *before, last = drawn(TimelineHandlers(service), upload)
+    assert all('data-state="running"' in words for words in before)
+    assert 'data-state="ready"' in last
+    assert "a song.wav" in last
+
+
+def test_the_tab_explains_what_is_wrong(service: PredictionService, upload: Path, music_wav: Path) -> None:
+    handlers = TimelineHandlers(service)
+    assert ui_text("error.nothing", "zh") in drawn(handlers, None)[-1]
+    assert ui_text("error.bad_request", "zh") in drawn(handlers, music_wav)[-1]  # no upload
+    assert ui_text("error.bad_request", "zh") in drawn(handlers, upload, window_s=99.0)[-1]
+
+
+def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Path) -> None:
+    async def leave() -> None:
+        run = TimelineHandlers(service).draw(str(upload), 1.0, 0.1, "", ENGLISH)  # type: ignore[arg-type]
+        assert 'data-state="running"' in await anext(run)
+        await run.aclose()  # type: ignore[attr-defined]
+
+    started = service.counters.timelines
+    asyncio.run(leave())
+    service._timeline_gate.wait_until_empty(60)
+    assert service.counters.timelines == started

@@ -24,7 +24,7 @@ from acousticsense.ui.steps_html import steps_html
 from acousticsense.ui_texts import ui_text
 from acousticsense.uploads import uploaded_file
 
-__all__ = ["Handlers", "language_of", "model_choices", "path_of", "uploaded", "waveform_options"]
+__all__ = ["Handlers", "chosen_model", "language_of", "model_choices", "path_of", "uploaded", "waveform_options"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -66,10 +66,10 @@ class Handlers:
             return empty_html(self._labels, language), empty_spectrogram_html(language)
         try:
             source = uploaded(path)
-            name_of_model, _, kind = (model or "").partition(_KIND_MARK)
+            name_of_model, kind = chosen_model(model)
             wanted = Request(
                 model=name_of_model,
-                spectrogram=cast(SpectrogramKind, kind) if kind else None,
+                spectrogram=kind,
                 duration_s=None if whole_track else duration_s,
                 offset_s=offset_s or 0.0,
             )
@@ -175,6 +175,12 @@ def model_choices(spec: ModelSpec, *, is_default: bool = False) -> list[tuple[st
     first, *others = spec.kinds
     choices = [(f"{spec.name} · {kind}", f"{name}{_KIND_MARK}{kind}") for kind in others]
     return [(f"{spec.name} · {first}", name), *choices]
+
+
+def chosen_model(choice: str | None) -> tuple[str, SpectrogramKind | None]:
+    """The model and the picture that a value of `model_choices` stands for."""
+    name, _, kind = (choice or "").partition(_KIND_MARK)
+    return name, cast(SpectrogramKind, kind) if kind else None
 
 
 def uploaded(path: str) -> Path:

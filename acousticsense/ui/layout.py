@@ -9,6 +9,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from acousticsense.catalog import DEFAULT_MODEL
+from acousticsense.config import NATIVE_WINDOWS
 from acousticsense.errors import AcousticSenseError
 from acousticsense.genres import GENRES
 from acousticsense.service import PredictionService
@@ -20,6 +21,8 @@ from acousticsense.ui.html import escape
 from acousticsense.ui.result_html import empty_html
 from acousticsense.ui.spectrogram_html import empty_spectrogram_html
 from acousticsense.ui.theme import FAVICON, build_i18n, build_theme, read_css, read_head
+from acousticsense.ui.timeline_html import empty_timeline_html
+from acousticsense.ui.timeline_tab import timeline_tab
 from acousticsense.ui_texts import ui_text
 
 __all__ = ["build_ui", "mount_ui"]
@@ -74,6 +77,7 @@ def build_ui(service: PredictionService) -> Any:
         "html.empty": _both(lambda language: empty_html(labels, language)),
         "html.spectrogram": _both(empty_spectrogram_html),
         "html.ensemble": _both(no_ensemble_html),
+        "html.timeline": _both(empty_timeline_html),
     }
     i18n = build_i18n(pieces)
     handlers = Handlers(service, labels, examples)
@@ -86,6 +90,8 @@ def build_ui(service: PredictionService) -> Any:
                 _classify_tab(i18n, handlers, service)
             with gr.Tab(i18n("tab.ensemble"), id="ensemble") as ensemble:
                 add_ensemble_tab(i18n, service, ensemble)
+            with gr.Tab(i18n("tab.timeline"), id="timeline"):
+                timeline_tab(i18n, service, lambda: _model_choice(i18n, service), _default_window_s(service))
         gr.events.api(
             handlers.predict,
             api_name="predict",
@@ -170,6 +176,14 @@ def _default_labels(service: PredictionService) -> tuple[str, ...]:
         return service.catalog.spec(_default_name(service)).labels
     except AcousticSenseError:
         return GENRES
+
+
+def _default_window_s(service: PredictionService) -> float:
+    """Seconds in a window of the model that answers by default, whole ones; ours where it can't be described yet."""
+    try:
+        return round(service.catalog.spec(_default_name(service)).windows.window_s)
+    except AcousticSenseError:
+        return NATIVE_WINDOWS.window_s
 
 
 def _both(render: Callable[[str], str]) -> tuple[str, str]:

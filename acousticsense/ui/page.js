@@ -18,7 +18,7 @@
 
   // On a phone the answer stands below the fold: bring it into view.
   window.acousticSenseReveal = () => {
-    const cards = document.querySelectorAll(":is(.as-result, .as-ensemble):not([data-state='empty'])");
+    const cards = document.querySelectorAll(":is(.as-result, .as-ensemble, .as-timeline):not([data-state='empty'])");
     const result = [...cards].find((card) => card.offsetParent);
     if (result && result.getBoundingClientRect().top > window.innerHeight * 0.7) {
       const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -78,8 +78,10 @@ def read_css() -> str:
 
 def read_head() -> str:
     """What goes into the page's head: its script, its icon, its description."""
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
-    return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
+    scripts = "".join(
+        f"<script>{(_HERE / name).read_text(encoding='utf-8')}</script>" for name in ("page.js", "timeline.js")
+    )
+    return f'<meta name="color-scheme" content="light dark">{scripts}'
 
 
 def build_i18n(blocks_of_html: dict[str, tuple[str, str]]) -> Any:
