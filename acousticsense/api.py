@@ -74,6 +74,7 @@ _TIMELINE_FILES: Final[dict[str, tuple[str, Callable[[Timeline], str]]]] = {
     "json": ("application/json", lambda timeline: json.dumps(timeline_payload(timeline), ensure_ascii=False)),
     "txt": ("text/plain", audacity_labels),
 }
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 #: Base64 makes a file a third larger; the rest is room for other fields.
 _BODY_PER_FILE_BYTE: Final = 1.4
 
@@ -348,6 +349,7 @@ def _parse(fields: Mapping[str, Any]) -> Request:
         **({} if duration_s is None else {"duration_s": duration_s}),
         offset_s=_number(fields, "offset_s", float) or 0.0,
         top_k=Request.top_k if top_k is None else int(top_k),
+        private=_flag(fields, "private"),
     )
 
 
@@ -376,6 +378,13 @@ def _parse_timeline(fields: Mapping[str, Any]) -> TimelineRequest:
         duration_s=_number(fields, "duration_s", float),
         offset_s=_number(fields, "offset_s", float) or 0.0,
     )
+
+
+def _flag(fields: Mapping[str, Any], name: str) -> bool:
+    value = str(fields.get(name) or "false").lower()
+    if value not in _FLAGS:
+        raise RequestError(f"{name} is {fields[name]!r}.", hint="Send true or false.")
+    return _FLAGS[value]
 
 
 def _number(fields: Mapping[str, Any], name: str, kind: Callable[[Any], float]) -> float | None:

@@ -203,6 +203,11 @@ _OPTIONS: Final[dict[str, Any]] = {
     "duration_s": {"type": "number", "description": "seconds to judge; left out, the model's own choice (10)"},
     "offset_s": {"type": "number", "default": 0, "description": "where to begin"},
     "top_k": {"type": "integer", "default": 5},
+    "private": {
+        "type": "boolean",
+        "default": False,
+        "description": "keep nothing of the answer in memory for the next who sends the same file",
+    },
 }
 
 _ENSEMBLE_OPTIONS: Final[dict[str, Any]] = {

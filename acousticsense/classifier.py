@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from acousticsense.audio import AudioClip, AudioLimits, Source
 from acousticsense.backends import Backend, Precision, SharedForward, TorchBackend, best_precision, to_device
+from acousticsense.backends.selection import check_installed, network_store, stored_backend
 from acousticsense.catalog import Catalog, load_resolved, resolve
 from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.errors import SettingsError
@@ -68,6 +69,17 @@ class Analysis:
     pictures: Pictures
     window_probabilities: Tensor
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory that its arrays take, about."""
+        arrays = (self.audio.waveform, self.audio.channels, self.pictures.pictures, self.pictures.spectrogram)
+        return sum(array.nbytes for array in arrays)
+
+    def repeated(self, *, total_ms: float) -> Analysis:
+        """The same answer, given again in `total_ms` without decoding or computing anything."""
+        timing = Timing(decode=0.0, spectrogram=0.0, network=0.0, total=round(total_ms, 2))
+        return replace(self, prediction=replace(self.prediction, timing_ms=timing))
+
 
 @dataclass(frozen=True)
 class _Engine:
@@ -120,17 +132,28 @@ class GenreClassifier:
             UnknownModelError: nothing of that name is installed.
             CheckpointError: the weights are unsafe, corrupt or do not fit.
             DownloadError: the hub did not deliver.
-            SettingsError: no such device.
+            SettingsError: no such device, or the backend is not installed.
         """
         settings = settings or Settings.from_env()
+        check_installed(settings.backend)
         resolved = resolve(reference or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
         network, spec = load_resolved(resolved)
-        return cls(
+        classifier = cls(
             network,
             spec,
             device=pick_device(settings.device if device == "auto" else device),
             limits=limits_of(settings),
+            precision="fp32" if settings.backend == "pytorch" else None,
         )
+        on_cpu = classifier.device.type == "cpu"
+        if on_cpu and (faster := stored_backend(spec, network_store(settings), settings.backend)):
+            classifier.use(faster)
+        return classifier
+
+    @property
+    def network(self) -> nn.Module:
+        """The PyTorch network, whatever computes: for gradients. Float32, on `device`; must not be changed."""
+        return self._network
 
     def use(self, backend: Backend) -> None:
         """Lets `backend` compute from now on; answers that are under way are finished by the one they began with."""

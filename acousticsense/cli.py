@@ -11,6 +11,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -22,7 +23,7 @@ from acousticsense.exports import audacity_labels, timeline_csv
 from acousticsense.genres import LABEL_SETS
 from acousticsense.payload import error_payload, prediction_payload, timeline_payload
 from acousticsense.ports import check_port
-from acousticsense.settings import Settings
+from acousticsense.settings import BACKENDS, Settings
 from acousticsense.texts import text
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_import(commands)
     _add_evaluate(commands)
     _add_finetune(commands)
+    _add_accelerate(commands)
     return parser
 
 
@@ -169,9 +171,25 @@ def _add_finetune(commands: Any) -> None:
     parser.set_defaults(run=_finetune)
 
 
+def _add_accelerate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "accelerate", help="find the fastest way to compute a model here that answers the same"
+    )
+    parser.add_argument("--model", help="name in models/, folder, file, or hf:/ms: id")
+    parser.add_argument("--folder", type=Path, help="music to calibrate and compare on (versions of the examples)")
+    parser.add_argument(
+        "--windows", type=_positive, help="windows to compare on (500 of a folder, 200 of the examples)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(run=_accelerate, device="cpu", spectrogram=None)
+
+
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="name in models/, folder, file, or hf:/ms: id")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N")
+    parser.add_argument("--backend", choices=BACKENDS, help="what computes (auto: the fastest that answers the same)")
 
 
 def _add_spectrogram_option(parser: argparse.ArgumentParser) -> None:
@@ -197,7 +215,7 @@ def _positive(text: str) -> int:
 
 def _settings(options: argparse.Namespace) -> Settings:
     """The environment's settings, overridden by what the command line says."""
-    given = {name: getattr(options, name, None) for name in ("host", "port", "model", "device")}
+    given = {name: getattr(options, name, None) for name in ("host", "port", "model", "device", "backend")}
     return replace(Settings.from_env(), **{name: value for name, value in given.items() if value is not None})
 
 
@@ -415,4 +433,29 @@ def _calibrate(panel: Panel, clips: Sequence[tuple[Path, str]], options: argpars
     path = _settings(options).models / ENSEMBLE_FILE
     path.write_text(spec.to_json(), encoding="utf-8")
     print(f"{path}: {len(spec.voices)} voices, temperature {spec.calibration.temperature}")
+    return 0
+
+
+def _accelerate(options: argparse.Namespace) -> int:
+    from acousticsense.acceleration import accelerate, become_unimportant
+    from acousticsense.backends.selection import check_installed, network_store
+    from acousticsense.backends.store import NetworkStore
+    from acousticsense.gate_music import examples_music, folder_music
+
+    settings = _settings(options)
+    if settings.backend == "pytorch":
+        raise RequestError("The backend is set to pytorch.", hint="Unset ACOUSTICSENSE_BACKEND.")
+    check_installed("openvino")
+    if options.background:
+        become_unimportant()
+    classifier = _classifier(options)
+    if options.folder:
+        music = folder_music(classifier.spec, options.folder, n_gate=options.windows or 500)
+    else:
+        music = examples_music(classifier.spec, n_gate=options.windows or 200)
+    store = NetworkStore(options.store) if options.store else network_store(settings)
+    with redirect_stdout(sys.stderr):  # NNCF draws its progress
+        outcome = accelerate(classifier, store, music, wanted=settings.backend, again=not options.background)
+    if outcome:
+        print(json.dumps(outcome.to_dict(), ensure_ascii=False) if options.json else outcome.to_table())
     return 0

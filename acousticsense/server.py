@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
 from acousticsense.api import create_api
+from acousticsense.backends.selection import check_installed
 from acousticsense.catalog import Catalog, resolve
 from acousticsense.classifier import pick_device
 from acousticsense.service import PredictionService
@@ -41,8 +42,14 @@ def create_app(settings: Settings) -> FastAPI:
     service = PredictionService(settings)
     app = create_api(service, upload_dir=upload_dir)
     _add_docs(app)
-    threading.Thread(target=service.warm_up, name="warm-up", daemon=True).start()
+    threading.Thread(target=_warm_up, args=(service,), name="warm-up", daemon=True).start()
     return mount_ui(app, service)
+
+
+def _warm_up(service: PredictionService) -> None:
+    """First an answer, then a faster one."""
+    service.warm_up()
+    service.accelerate()
 
 
 def serve(settings: Settings) -> None:
@@ -50,9 +57,10 @@ def serve(settings: Settings) -> None:
 
     Raises:
         UnknownModelError: the default model is not installed.
-        SettingsError: there is no such device.
+        SettingsError: there is no such device, or the backend is not installed.
     """
     pick_device(settings.device)
+    check_installed(settings.backend)
     resolve(settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     shown = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
     _log.info("AcousticSense: http://%s:%d  (REST: /docs)", shown, settings.port)

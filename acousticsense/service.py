@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, Generic, TypeVar, get_args
 
+from acousticsense.acceleration import Accelerator
+from acousticsense.answer_cache import AnswerCache, content_digest
 from acousticsense.audio import Source
 from acousticsense.catalog import DEFAULT_MODEL, Catalog, CatalogEntry
 from acousticsense.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier, pick_device
@@ -57,6 +59,9 @@ _MOST_MODELS: Final = 64
 class Request:
     """What a user asked of one clip, checked.
 
+    Attributes:
+        private: nothing of the answer is kept for others who send the same file.
+
     Raises:
         RequestError: a value out of its range.
     """
@@ -66,6 +71,7 @@ class Request:
     duration_s: Duration = MODEL_DEFAULT
     offset_s: float = 0.0
     top_k: int = 5
+    private: bool = False
 
     def __post_init__(self) -> None:
         if self.spectrogram not in (None, *get_args(SpectrogramKind)):
@@ -299,13 +305,15 @@ class PredictionService:
         self._workers = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="predict")
         self._default = settings.model or DEFAULT_MODEL
         self._models = Residents(
-            lambda name: GenreClassifier.load(name, settings=settings),
+            self._load,
             lambda classifier: classifier.size_bytes,
             max_count=settings.max_loaded_models,
             max_bytes=settings.max_models_mb * 2**20,
             pinned=(self._default,),
         )
         self._ensemble: Ensemble | None = None
+        self._answers: AnswerCache[Analysis] = AnswerCache(settings.answer_cache_mb * 2**20)
+        self._accelerator: Accelerator | None = None
         self._lock = threading.Lock()
         self._failure = ""
         self._warm = False
@@ -326,6 +334,12 @@ class PredictionService:
     def _warmed(self) -> Pictures:
         return self.classifier("").warm_up()
 
+    def accelerate(self) -> None:
+        """Speeds the default model up in the background, and from now on each other that is loaded."""
+        self._accelerator = Accelerator(self.settings)
+        if default := self._models.peek(self._default):
+            self._accelerator.submit(self._default, default)
+
     def ready(self) -> str:
         """Empty when requests will be answered, else the reason why not."""
         if self._failure:
@@ -345,6 +359,12 @@ class PredictionService:
         if name != self._default and self._models.peek(name) is None:
             self.catalog.spec(name)  # raises for whatever is no name in the catalogue
         return self._models.get(name)
+
+    def _load(self, name: str) -> GenreClassifier:
+        classifier = GenreClassifier.load(name, settings=self.settings)
+        if self._accelerator:
+            self._accelerator.submit(name, classifier)
+        return classifier
 
     def ensemble(self) -> Ensemble:
         """The ensemble, whose models are the ones that this service holds in memory.
@@ -411,8 +431,17 @@ class PredictionService:
         return answer
 
     def _judge(self, source: Source, request: Request) -> Analysis:
+        """The answer, from memory when the same file was judged under the same settings by the same model."""
+        started = time.perf_counter()
         classifier = self.classifier(request.model).seeing(request.spectrogram)
-        return classifier.analyse(source, duration_s=request.duration_s, offset_s=request.offset_s)
+        digest = content_digest(source) if self._answers.is_on and not request.private else None
+        asked = (digest, request.duration_s, request.offset_s)
+        if digest and (known := self._answers.get((*asked, classifier.info))):
+            return known.repeated(total_ms=1000 * (time.perf_counter() - started))
+        analysis = classifier.analyse(source, duration_s=request.duration_s, offset_s=request.offset_s)
+        if digest:
+            self._answers.put((*asked, analysis.prediction.model), analysis, analysis.n_bytes)
+        return analysis
 
     def keep_picture(self, analysis: Analysis) -> str:
         """Keeps the clip's spectrogram for a later request and returns its id."""

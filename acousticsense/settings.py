@@ -10,7 +10,10 @@ from typing import Any, Final
 
 from acousticsense.errors import SettingsError
 
-__all__ = ["Settings"]
+__all__ = ["BACKENDS", "Settings"]
+
+#: What may compute.
+BACKENDS: Final = ("auto", "pytorch", "openvino", "openvino-int8")
 
 #: `models/` beside the package: in a checkout and in the image alike.
 _MODELS_BESIDE_THE_PACKAGE: Final = Path(__file__).resolve().parent.parent / "models"
@@ -25,8 +28,10 @@ class Settings:
         port: TCP port, 1..65535 (`PORT` is read too).
         model: name, folder, file or hub id of the model that answers by default; empty is the catalogue's default.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        backend: what computes: "auto" (the fastest that gives the same answers), "pytorch" (the network as it was
+            trained), "openvino" (float32) or "openvino-int8" (8 bits where they pass the gate).
         models: folder with one folder per model.
-        cache_dir: where models fetched from a hub are kept.
+        cache_dir: where models fetched from a hub, and networks converted for this machine, are kept.
         max_upload_mb: largest file accepted, in MiB.
         max_clip_s: longest stretch that is decoded for one answer, in seconds.
         max_pcm_mb: most memory for the decoded sound of one request, in MiB.
@@ -40,6 +45,7 @@ class Settings:
         queue_size: requests that may wait; one more is answered with 503.
         picture_ttl_s: seconds for which a spectrogram, or the files of a timeline, can be fetched.
         max_pictures: spectrograms kept at most; the oldest goes first.
+        answer_cache_mb: memory for answers that were given before, in MiB; 0 keeps none.
         public_url: address under which browsers reach the server, when a proxy hides it.
     """
 
@@ -47,6 +53,7 @@ class Settings:
     port: int = 8000
     model: str = ""
     device: str = "auto"
+    backend: str = "auto"
     models: Path = _MODELS_BESIDE_THE_PACKAGE
     cache_dir: Path = Path(os.path.expanduser("~/.cache/acousticsense"))  # noqa: PTH111 - Path.home raises without a home
     max_upload_mb: int = 200
@@ -62,6 +69,7 @@ class Settings:
     queue_size: int = 32
     picture_ttl_s: int = 3600
     max_pictures: int = 200
+    answer_cache_mb: int = 64
     public_url: str = ""
 
     def __post_init__(self) -> None:
@@ -82,7 +90,9 @@ class Settings:
         ):
             if not getattr(self, name) > 0:  # so that NaN is refused too
                 raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be above 0.")
-        for name in ("queue_size", "timeline_queue_size"):
+        if self.backend not in BACKENDS:
+            raise SettingsError(f"backend is {self.backend!r}.", hint=f"Choose one of {', '.join(BACKENDS)}.")
+        for name in ("queue_size", "timeline_queue_size", "answer_cache_mb"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be 0 or more.")
 
@@ -101,6 +111,10 @@ class Settings:
             if environ.get(key, "").strip():
                 values[entry.name] = _convert(key, environ[key].strip(), entry.default)
         return replace(cls(), **values)
+
+    def to_env(self) -> dict[str, str]:
+        """The environment variables that `from_env` makes these settings of."""
+        return {f"ACOUSTICSENSE_{entry.name.upper()}": str(getattr(self, entry.name)) for entry in fields(self)}
 
 
 def _convert(key: str, text: str, default: object) -> object:

@@ -28,7 +28,7 @@ from acousticsense.genres import GENRES
 from acousticsense.networks import build_network
 from acousticsense.results import EnsembleResult
 from acousticsense.settings import Settings
-from benchmarks.latency import EXAMPLES, machine, timed
+from benchmarks.common import EXAMPLES, machine, timed_ms
 
 #: Folder -> timm name, as the project ships them.
 CNNS = {
@@ -87,7 +87,7 @@ def compare(settings: Settings, song: Path, kind: Spectrograms, repeats: int) ->
     """Milliseconds of each model alone, their sum, all together, and the ratios; loading and memory."""
     before_mib = resident_mib()
     ensemble = Ensemble.load(settings=settings)
-    load_ms = timed(lambda: ensemble.warm_up(tuple(CNNS)))
+    load_ms = timed_ms(lambda: ensemble.warm_up(tuple(CNNS)))
     loaded = ensemble.warm_up(tuple(CNNS))
     default = [DEFAULT_MODEL] if DEFAULT_MODEL in Catalog(settings.models).names() else []
     ensemble.warm_up(default or tuple(CNNS))

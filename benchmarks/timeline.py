@@ -21,7 +21,7 @@ from typing import Any
 from acousticsense.classifier import GenreClassifier
 from acousticsense.timeline import make_timeline
 from benchmarks import upstream
-from benchmarks.latency import machine, make_song, timed
+from benchmarks.common import machine, make_song, timed_ms
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,7 +58,7 @@ def compare(song: Path, classifier: GenreClassifier, repeats: int) -> dict[str, 
         make_timeline(classifier, song, window_s=upstream.WINDOW_S)
 
     make_timeline(classifier, song, window_s=upstream.WINDOW_S, duration_s=30.0)
-    times = [(timed(ours), timed(lambda: upstream.judge(song, network))) for _ in range(repeats)]
+    times = [(timed_ms(ours), timed_ms(lambda: upstream.judge(song, network))) for _ in range(repeats)]
     ours_ms, theirs_ms = (statistics.median(column) for column in zip(*times, strict=True))
     return {
         "model": classifier.spec.name,

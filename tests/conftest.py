@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from acousticsense.networks import build_network, classifier_name
 from acousticsense.settings import Settings
 
 RATE_HZ = 44_100
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pytorch_computes() -> Iterator[None]:
+    """Servers that tests start do not look for a faster network beside them; tests of that say so themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACOUSTICSENSE_BACKEND", "pytorch")
+        yield
 
 
 def play_chords(duration_s: float = 12.0, *, seed: int = 0) -> NDArray[np.float32]:

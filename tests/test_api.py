@@ -560,3 +560,22 @@ def test_the_documentation_has_the_timeline(client: TestClient) -> None:
     fields = route["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert {"data", "model", "spectrogram", "window_s", "hop_s", "duration_s", "offset_s"} == set(fields)
     assert "413" in route["responses"]
+
+
+def test_a_private_request_leaves_nothing_for_the_next(client: TestClient, music_wav: Path) -> None:
+    def is_repeated(**fields: str) -> bool:
+        answer = post(client, music_wav.read_bytes(), offset_s="0.75", **fields)
+        return bool(answer.json()["timing_ms"]["network"] == 0)
+
+    assert not is_repeated(private="true")
+    assert not is_repeated(private="false")
+    assert is_repeated()
+    assert not is_repeated(private="1")
+
+
+def test_private_is_true_or_false(client: TestClient, music_wav: Path) -> None:
+    assert error_of(post(client, music_wav.read_bytes(), private="perhaps")) == (400, "bad_request")
+
+
+def test_the_answer_says_what_computed_it(client: TestClient, music_wav: Path) -> None:
+    assert post(client, music_wav.read_bytes()).json()["model"]["backend"] == "pytorch-fp32"

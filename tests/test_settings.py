@@ -45,3 +45,13 @@ def test_blank_is_unset() -> None:
 def test_unusable_values_are_named(environ: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Settings.from_env(environ)
+
+
+def test_the_environment_of_another_process_gives_the_same_settings(tmp_path: Path) -> None:
+    settings = Settings(port=9000, model="mine", backend="openvino", max_clip_s=12.5, cache_dir=tmp_path)
+    assert Settings.from_env(settings.to_env()) == settings
+
+
+def test_an_unknown_backend_lists_what_there_is() -> None:
+    with pytest.raises(SettingsError, match=r"abacus.*openvino-int8"):
+        Settings.from_env({"ACOUSTICSENSE_BACKEND": "abacus"})

@@ -131,6 +131,7 @@ class Handlers:
         top_k: int = 5,
         model: str = "",
         spectrogram: str = "",
+        private: bool = False,
     ) -> dict[str, Any]:
         """Judges one audio file, like POST /api/predict.
 
@@ -142,6 +143,7 @@ class Handlers:
             top_k: how many labels `prediction` lists, best first.
             model: name of an installed model; "" is the default.
             spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
+            private: keep nothing of the answer for the next who sends the same file.
         """
         seconds: Duration = MODEL_DEFAULT if duration_s is None else duration_s
         try:
@@ -152,6 +154,7 @@ class Handlers:
                 duration_s=seconds,
                 offset_s=offset_s,
                 top_k=top_k,
+                private=private,
             )
             analysis = self._service.analyse(source, wanted)
         except AcousticSenseError as error:

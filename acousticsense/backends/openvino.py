@@ -1,0 +1,154 @@
+"""OpenVINO: networks converted for CPUs, in float32 and, by post-training quantisation (NNCF), in 8 bits.
+
+The two libraries are the extra `openvino`; they are imported when they are needed, which takes seconds.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "RECIPES",
+    "OpenVinoBackend",
+    "QuantisationRecipe",
+    "convert",
+    "keep_quiet",
+    "library_versions",
+    "quantise",
+]
+
+
+@dataclass(frozen=True)
+class QuantisationRecipe:
+    """How far 8 bits go.
+
+    Attributes:
+        spared: share of the layers with weights, at either end of the network, that stay in float32: the first see
+            the picture and the last write the answer, and errors there cost most.
+    """
+
+    spared: float
+
+
+#: Tried in this order until one passes the gate: the fastest first.
+RECIPES: Final = (QuantisationRecipe(0.0), QuantisationRecipe(0.05), QuantisationRecipe(0.2))
+
+
+class OpenVinoBackend:
+    """A converted network on the CPU.
+
+    Args:
+        file: the .xml of an OpenVINO network, with its .bin beside it.
+        name: "openvino-fp32" or "openvino-int8".
+        n_threads: threads that compute; None is as many as PyTorch has.
+
+    Raises:
+        RuntimeError: the file is damaged, or not OpenVINO's.
+    """
+
+    def __init__(self, file: Path, *, name: str, n_threads: int | None = None) -> None:
+        keep_quiet()
+        import openvino
+
+        self.name = name
+        # float32 stays float32: OpenVINO would take bf16 for it where the CPU has that
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": n_threads or torch.get_num_threads(),
+        }
+        self._compiled: Any = openvino.Core().compile_model(file, "CPU", options)
+
+    def logits(self, batch: Tensor) -> Tensor:
+        """See `Backend`."""
+        return torch.from_numpy(self._compiled(batch.numpy())[0].copy())
+
+
+def keep_quiet() -> None:
+    """Keeps OpenVINO and NNCF from reporting their use over the internet, which they do unless their module for it is
+    missing. To be called before either is imported.
+    """
+    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+
+
+def library_versions() -> tuple[str, str] | None:
+    """Versions of OpenVINO and NNCF; None when they are not installed."""
+    try:
+        return importlib.metadata.version("openvino"), importlib.metadata.version("nncf")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def convert(network: nn.Module, image_size: int, file: Path) -> None:
+    """Writes a PyTorch network as OpenVINO's, in float32 and for any number of pictures: `file` (.xml) and a .bin."""
+    keep_quiet()
+    import openvino
+
+    example = torch.zeros(1, 3, image_size, image_size)
+    with warnings.catch_warnings():
+        # of shape checks, which come out the same for all pictures
+        warnings.filterwarnings("ignore", category=Warning, module="torch|timm")
+        converted = openvino.convert_model(network, example_input=example)
+    converted.reshape([-1, 3, image_size, image_size])
+    openvino.save_model(converted, file, compress_to_fp16=False)
+
+
+def quantise(source: Path, pictures: Sequence[Tensor], recipe: QuantisationRecipe, file: Path) -> None:
+    """Writes a converted network in 8 bits.
+
+    Args:
+        source: what `convert` wrote.
+        pictures: what the ranges of the layers' outputs are measured on, normalised float32 (3, S, S) each.
+        recipe: which layers.
+        file: .xml to write.
+    """
+    keep_quiet()
+    import nncf
+    import openvino
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    network = openvino.Core().read_model(source)
+    is_transformer = any(operation.get_type_name() == "ScaledDotProductAttention" for operation in network.get_ops())
+    quantised = nncf.quantize(
+        network,
+        nncf.Dataset([picture[None].numpy() for picture in pictures]),
+        subset_size=len(pictures),
+        model_type=nncf.ModelType.TRANSFORMER if is_transformer else None,
+        ignored_scope=nncf.IgnoredScope(names=_ends(network, recipe.spared), validate=False),
+        # Without VNNI, CPUs add two products in 16 bits, which full 8-bit weights overflow.
+        advanced_parameters=AdvancedQuantizationParameters(
+            overflow_fix=OverflowFix.FIRST_LAYER if _has_vnni() else OverflowFix.ENABLE
+        ),
+    )
+    openvino.save_model(quantised, file, compress_to_fp16=False)
+
+
+def _ends(network: Any, share: float) -> list[str]:
+    """Names of the first and the last layers with weights, `share` of all at either end."""
+    layers = [
+        operation.get_friendly_name()
+        for operation in network.get_ordered_ops()
+        if operation.get_type_name() in ("Convolution", "GroupConvolution", "MatMul")
+    ]
+    count = int(np.ceil(share * len(layers)))
+    return [*layers[:count], *layers[len(layers) - count :]]
+
+
+def _has_vnni() -> bool:
+    """Whether the CPU multiplies 8-bit numbers into 32 bits; where nobody says, no."""
+    try:
+        return "vnni" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False

@@ -1,0 +1,205 @@
+"""A real server under load: throughput, latency percentiles and errors, for 1 to 64 clients.
+
+    python -m benchmarks.serving [--model NAME] [--seconds 12] [--url URL] [--json OUT]
+
+Closed load: each client sends the next request when it has its answer. Open load: requests arrive at random (Poisson)
+at a share of the highest closed throughput, whatever happens to those before. Every request is marked private, so none
+is answered from memory. Offline is the same work without a server: as many threads as the server has, one classifier.
+A server is started on a free port unless --url names one; it answers with the network that was found fastest here, if
+that was found before (`acousticsense accelerate`), and does not look for one during the measurement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from acousticsense.classifier import GenreClassifier
+from acousticsense.settings import Settings
+from benchmarks.common import ROOT, machine, make_song, parser, tell
+from benchmarks.startup import wait_until_ready
+
+CLIENTS = (1, 2, 4, 8, 16, 32, 64)
+OPEN_SHARES = (0.5, 0.8)
+_N_SONGS = 8
+
+
+@dataclass
+class Load:
+    """What one load did: latencies of answers in ms, answers refused because the queue was full, and other errors."""
+
+    seconds: float = 0.0
+    latencies_ms: list[float] = field(default_factory=list)
+    refused: int = 0
+    errors: int = 0
+
+    def to_dict(self) -> dict[str, float]:
+        """Throughput and percentiles; 0 where nothing was answered."""
+        cuts = statistics.quantiles(self.latencies_ms, n=100) if len(self.latencies_ms) > 1 else [0.0] * 99
+        return {
+            "per_s": len(self.latencies_ms) / self.seconds,
+            "p50_ms": cuts[49],
+            "p95_ms": cuts[94],
+            "p99_ms": cuts[98],
+            "answered": len(self.latencies_ms),
+            "refused": self.refused,
+            "errors": self.errors,
+        }
+
+
+def main() -> None:
+    """Measures and prints."""
+    options_parser = parser(__doc__)
+    options_parser.add_argument("--seconds", type=float, default=12.0, help="for each load")
+    options_parser.add_argument("--url", help="of a running server")
+    options = options_parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        songs = [make_song(Path(folder) / f"{seed}.mp3", seconds=60, seed=seed) for seed in range(_N_SONGS)]
+        bodies = [song.read_bytes() for song in songs]
+        offline: float | None = None
+        if options.url:
+            server: AbstractContextManager[str] = nullcontext(options.url.rstrip("/"))
+        else:
+            classifier = GenreClassifier.load(options.model, settings=Settings.from_env())
+            offline = offline_per_s(songs, classifier, options.seconds)
+            server = running_server(options.model, classifier.info.backend)
+            del classifier
+        with server as url:
+            result = asyncio.run(measure(url, bodies, options.seconds))
+    result = {"machine": machine(), "offline_per_s": offline, **result}
+    tell(result, as_table(result), options.json)
+
+
+def offline_per_s(songs: list[Path], classifier: GenreClassifier, seconds: float) -> float:
+    """Clips per second without a server, by as many threads as a server has."""
+    n_threads = Settings.from_env().concurrency
+    classifier.predict(songs[0])
+    deadline = time.perf_counter() + seconds
+
+    def work(worker: int) -> int:
+        done = 0
+        while time.perf_counter() < deadline:
+            classifier.predict(songs[(worker + done) % len(songs)])
+            done += 1
+        return done
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(n_threads) as pool:
+        done = sum(pool.map(work, range(n_threads)))
+    return done / (time.perf_counter() - started)
+
+
+@contextmanager
+def running_server(model: str | None, backend: str) -> Iterator[str]:
+    """The address of a server of our own, ready; it ends afterwards.
+
+    When PyTorch is what computes here, it is told so: it would look for something faster while it is measured.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, str(ROOT / "app_gradio.py"), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--model", model] if model else []
+    command += ["--backend", "pytorch"] if backend.startswith("pytorch") else []
+    server = subprocess.Popen(command)
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}/readyz", time.perf_counter())
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+async def measure(url: str, bodies: list[bytes], seconds: float) -> dict[str, Any]:
+    """All loads, one after the other."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=128)
+    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
+        warm = await client.post("/api/predict", files={"data": bodies[0]}, data={"private": "true"})
+        closed = {str(count): await closed_load(client, bodies, count, seconds) for count in CLIENTS}
+        best = max(load["per_s"] for load in closed.values())
+        opened = {str(share): await open_load(client, bodies, share * best, seconds) for share in OPEN_SHARES}
+    return {"model": warm.json()["model"], "closed": closed, "open": opened}
+
+
+async def closed_load(client: httpx.AsyncClient, bodies: list[bytes], count: int, seconds: float) -> dict[str, float]:
+    """`count` clients for so many seconds; what is under way at the end is waited for and counted."""
+    load = Load()
+    started = time.perf_counter()
+
+    async def work(number: int) -> None:
+        sent = 0
+        while time.perf_counter() - started < seconds:
+            await _send(client, bodies[(number + sent) % len(bodies)], load)
+            sent += 1
+
+    await asyncio.gather(*(work(number) for number in range(count)))
+    load.seconds = time.perf_counter() - started
+    return load.to_dict()
+
+
+async def open_load(client: httpx.AsyncClient, bodies: list[bytes], per_s: float, seconds: float) -> dict[str, float]:
+    """Requests at random times, `per_s` on average."""
+    load = Load()
+    chance = random.Random(0)
+    started = time.perf_counter()
+    due_s = 0.0
+    tasks: list[asyncio.Task[None]] = []
+    while (due_s := due_s + chance.expovariate(per_s)) < seconds:
+        await asyncio.sleep(max(0.0, started + due_s - time.perf_counter()))
+        tasks.append(asyncio.create_task(_send(client, bodies[len(tasks) % len(bodies)], load)))
+    await asyncio.gather(*tasks)
+    load.seconds = time.perf_counter() - started
+    return {"offered_per_s": per_s, **load.to_dict()}
+
+
+async def _send(client: httpx.AsyncClient, body: bytes, load: Load) -> None:
+    started = time.perf_counter()
+    try:
+        answer = await client.post("/api/predict", files={"data": ("song.mp3", body)}, data={"private": "true"})
+    except httpx.HTTPError:
+        load.errors += 1
+        return
+    if answer.status_code == 503:
+        load.refused += 1
+        await asyncio.sleep(0.1)  # as a client that reads Retry-After would, but sooner
+    elif answer.status_code == 200:
+        load.latencies_ms.append(1000 * (time.perf_counter() - started))
+    else:
+        load.errors += 1
+
+
+def as_table(result: dict[str, Any]) -> str:
+    """The result for a terminal."""
+    model, offline = result["model"], result["offline_per_s"]
+    head = f"{'':>18}{'per s':>8}{'/ offline':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'p99/p50':>9}"
+    rows = [f"{model['name']} by {model['backend']}"]
+    rows.append(f"offline, same threads: {offline:.2f} per s" if offline else "offline: not measured")
+    rows += ["", head + f"{'refused':>9}{'errors':>8}"]
+    loads = {f"{count} clients": load for count, load in result["closed"].items()}
+    loads |= {f"open at {float(share):.0%}": load for share, load in result["open"].items()}
+    for name, load in loads.items():
+        ratio = f"{load['per_s'] / offline:.2f}" if offline else "-"
+        spread = load["p99_ms"] / load["p50_ms"] if load["p50_ms"] else 0.0
+        rows.append(
+            f"{name:>18}{load['per_s']:8.2f}{ratio:>10}{load['p50_ms']:9.0f}{load['p95_ms']:9.0f}{load['p99_ms']:9.0f}"
+            f"{spread:9.2f}{load['refused']:9.0f}{load['errors']:8.0f}"
+        )
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()
