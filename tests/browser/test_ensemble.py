@@ -84,7 +84,7 @@ def test_a_song_two_pictures_ten_rows_and_the_table_to_keep(
     with (tmp_path / "table.csv").open(encoding="utf-8-sig", newline="") as file:
         table = list(csv.DictReader(file))
     with music_mp3.open("rb") as file:
-        fields = {"models": ",".join(CNNS)}
+        fields = {"models": ",".join(sorted(CNNS))}  # the order of the page
         rest = requests.post(f"{ensemble_url}/api/ensemble", files={"data": file}, data=fields, timeout=120).json()
     assert len(table) == 11
     for row, voice in zip(table, rest["models"], strict=False):
