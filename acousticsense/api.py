@@ -20,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense import __version__
 from acousticsense.api_schema import (
+    COMPARE_BODY,
+    COMPARE_RESPONSES,
     ENSEMBLE_BODY,
     ENSEMBLE_RESPONSES,
     PREDICT_BODY,
@@ -28,6 +30,7 @@ from acousticsense.api_schema import (
     TIMELINE_RESPONSES,
 )
 from acousticsense.audio import Source
+from acousticsense.compare import comparison_payload
 from acousticsense.config import SpectrogramKind
 from acousticsense.ensemble import Spectrograms
 from acousticsense.ensemble_payload import ensemble_payload
@@ -41,6 +44,7 @@ from acousticsense.errors import (
     OverloadError,
     RequestError,
     UnknownModelError,
+    quoted,
 )
 from acousticsense.exports import audacity_labels, timeline_csv
 from acousticsense.payload import error_payload, prediction_payload, timeline_payload
@@ -77,6 +81,8 @@ _TIMELINE_FILES: Final[dict[str, tuple[str, Callable[[Timeline], str]]]] = {
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 #: Base64 makes a file a third larger; the rest is room for other fields.
 _BODY_PER_FILE_BYTE: Final = 1.4
+#: Files in one body, where it is not one.
+_FILES_AT: Final = {"/api/compare": 2}
 
 
 def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
@@ -94,6 +100,7 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     _add_predict(app, service, upload_dir)
     _add_ensemble(app, service, upload_dir)
     _add_timeline(app, service, upload_dir)
+    _add_compare(app, service)
     _add_catalogue(app, service)
     _add_operations(app, service)
     _add_rest(app)
@@ -188,6 +195,25 @@ def _base_url(service: PredictionService, request: HttpRequest) -> str:
     return (service.settings.public_url or str(request.base_url)).rstrip("/")
 
 
+def _add_compare(app: FastAPI, service: PredictionService) -> None:
+    @app.post("/api/compare", responses=COMPARE_RESPONSES, openapi_extra=COMPARE_BODY)
+    async def compare(request: HttpRequest) -> JSONResponse:
+        """Judges two versions of a piece, "a" and "b", and says what moved from the first to the second."""
+        service.refuse_if_full()
+        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            raise RequestError("The body is no form.", hint='Send multipart/form-data with the files "a" and "b".')
+        form = await _read_form(request, max_files=2)
+        a, b = _version_of(form, "a"), _version_of(form, "b")
+        wanted = _parse(_fields_of(form))
+        comparison = await run_in_threadpool(service.compare, a, b, wanted)
+        language = preferred_language(request.headers.get("accept-language"))
+        body = comparison_payload(comparison, top_k=wanted.top_k, language=language)
+        for name, analysis in (("a", comparison.a), ("b", comparison.b)):
+            picture_id = service.keep_picture(analysis)
+            body[name]["mel_spectrogram_url"] = f"{_base_url(service, request)}/api/spectrograms/{picture_id}.png"
+        return JSONResponse(body)
+
+
 def _add_catalogue(app: FastAPI, service: PredictionService) -> None:
     @app.get("/api/models")
     def models() -> dict[str, Any]:
@@ -280,7 +306,7 @@ async def _read_request(request: HttpRequest, upload_dir: Path) -> tuple[Source,
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "multipart/form-data":
         form = await _read_form(request)
-        return _file_of(form), {key: value for key, value in form.items() if isinstance(value, str)}, False
+        return _file_of(form), _fields_of(form), False
     if content_type == "application/json":
         try:
             body = await run_in_threadpool(json.loads, await request.body())
@@ -297,11 +323,23 @@ async def _read_request(request: HttpRequest, upload_dir: Path) -> tuple[Source,
     )
 
 
-async def _read_form(request: HttpRequest) -> FormData:
+async def _read_form(request: HttpRequest, *, max_files: int = 1) -> FormData:
     try:
-        return await request.form(max_files=1, max_fields=20)
+        return await request.form(max_files=max_files, max_fields=20)
     except HTTPException as error:
-        raise RequestError(f"The form cannot be read: {error.detail}.", hint="Send one file.") from error
+        hint = "Send one file." if max_files == 1 else f"Send {max_files} files."
+        raise RequestError(f"The form cannot be read: {error.detail}", hint=hint) from error
+
+
+def _fields_of(form: FormData) -> Mapping[str, str]:
+    return {key: value for key, value in form.items() if isinstance(value, str)}
+
+
+def _version_of(form: FormData, name: str) -> Source:
+    upload = form.get(name)
+    if not isinstance(upload, UploadFile):
+        raise RequestError(f'The form has no file "{name}".', hint='Put the two versions in the fields "a" and "b".')
+    return upload.file
 
 
 def _file_of(form: FormData) -> Source:
@@ -394,7 +432,7 @@ def _number(fields: Mapping[str, Any], name: str, kind: Callable[[Any], float]) 
     try:
         return kind(str(value))  # so that 2.7 is no whole number and true is no number
     except (TypeError, ValueError, OverflowError) as error:
-        raise RequestError(f"{name} is {value!r}.", hint="Send a number.") from error
+        raise RequestError(f"{name} is {quoted(value)}.", hint="Send a number.") from error
 
 
 def _status_of(error: AcousticSenseError) -> int:
@@ -438,15 +476,16 @@ class _BodyLimit:
         if scope["type"] != "http" or not scope["path"].startswith("/api/"):
             await self._app(scope, receive, send)
             return
+        max_bytes = self._max_bytes * _FILES_AT.get(scope["path"].rstrip("/"), 1)
         read_bytes = 0
 
         async def limited() -> Message:
             nonlocal read_bytes
             message = await receive()
             read_bytes += len(message.get("body", b""))
-            if read_bytes > self._max_bytes:
+            if read_bytes > max_bytes:
                 raise AudioTooLargeError(
-                    f"The request is larger than {self._max_bytes >> 20} MiB.",
+                    f"The request is larger than {max_bytes >> 20} MiB.",
                     hint="Send a shorter or compressed file.",
                 )
             return message

@@ -7,6 +7,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, Field
 
 __all__ = [
+    "COMPARE_BODY",
+    "COMPARE_RESPONSES",
     "ENSEMBLE_BODY",
     "ENSEMBLE_RESPONSES",
     "PREDICT_BODY",
@@ -104,6 +106,26 @@ class TimelineResponse(BaseModel):
     files: _Files = Field(description="links that expire")
 
 
+class _Pair(BaseModel):
+    a: float | None
+    b: float | None
+    difference: float | None = Field(description="b minus a; null when one of them cannot be measured")
+
+
+class CompareResponse(BaseModel):
+    """What moved between two versions."""
+
+    summary: list[str] = Field(description="what moved, in words, most important first")
+    moved: bool = Field(description="whether a genre moved further than encoding the same music again would move it")
+    differences: dict[str, float] = Field(description="label: probability in b minus probability in a")
+    noise: float = Field(description="largest change of a probability when either version is encoded once more")
+    threshold: float = Field(description="smallest change of a probability that is called one")
+    loudness_lufs: _Pair = Field(description="integrated loudness by ITU-R BS.1770")
+    brightness_hz: _Pair = Field(description="spectral centroid, up to 11025 Hz")
+    a: PredictResponse
+    b: PredictResponse
+
+
 class _Error(BaseModel):
     code: str = Field(examples=["audio_undecodable"])
     message: str
@@ -192,6 +214,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 ENSEMBLE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": EnsembleResponse}}
 TIMELINE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": TimelineResponse}}
+COMPARE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": CompareResponse}}
 
 _OPTIONS: Final[dict[str, Any]] = {
     "model": {"type": "string", "description": "a name from /api/models; empty is the default"},
@@ -251,3 +274,21 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
 PREDICT_BODY: Final = _body(_OPTIONS)
 ENSEMBLE_BODY: Final = _body(_ENSEMBLE_OPTIONS)
 TIMELINE_BODY: Final = _body(_TIMELINE_OPTIONS)
+COMPARE_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["a", "b"],
+                    "properties": {
+                        "a": {"type": "string", "format": "binary", "description": "the first version"},
+                        "b": {"type": "string", "format": "binary", "description": "the second version"},
+                        **_OPTIONS,
+                    },
+                }
+            }
+        },
+    }
+}

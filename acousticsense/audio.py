@@ -45,7 +45,6 @@ __all__ = [
     "AudioLimits",
     "AudioStream",
     "Source",
-    "loop_to",
     "open_stream",
     "read_artist",
     "read_clip",
@@ -227,17 +226,6 @@ def read_artist(path: Path) -> str:
             )
     except AudioError:
         return ""
-
-
-def loop_to(waveform: Samples, n_samples: int) -> Samples:
-    """Repeats (n,) end to end until it fills (n_samples,); a longer waveform is cut.
-
-    Raises:
-        AudioEmptyError: there is nothing to repeat.
-    """
-    if len(waveform) == 0:
-        raise AudioEmptyError("The clip holds no samples.", hint=_HINT)
-    return waveform[:n_samples] if len(waveform) >= n_samples else np.resize(waveform, n_samples)
 
 
 def _check_arguments(sample_rate_hz: int, duration_s: float | None, offset_s: float, anchor: str) -> None:

@@ -41,6 +41,7 @@ from acousticsense.errors import (
     CorruptCheckpointError,
     RequestError,
     UnknownModelError,
+    quoted,
 )
 from acousticsense.genres import CCMUSIC_LABELS, GENRES
 from acousticsense.hub import WEIGHTS_SUFFIXES, fetch, is_hub_reference
@@ -124,18 +125,8 @@ class Catalog:
     def find(self, name: str) -> ResolvedModel:
         """Description and weights of an installed model; raises like `spec`."""
         if not _is_safe(name) or not (self.root / name).is_dir():
-            raise UnknownModelError(f"There is no model {name!r}.", hint=self._installed())
+            raise UnknownModelError(f"There is no model {quoted(name)}.", hint=self._installed())
         return _from_folder(self.root / name)
-
-    def load(self, name: str) -> tuple[nn.Module, ModelSpec, CheckpointReport]:
-        """The network of an installed model, its weights checked against their recorded hash.
-
-        Raises:
-            UnknownModelError: there is no such model.
-            CorruptCheckpointError: the weights are not the recorded ones, or are damaged.
-            CheckpointError: the folder is not in order, or the weights do not fit.
-        """
-        return _load(self.find(name))
 
     def verify(self) -> tuple[CatalogEntry, ...]:
         """Every model with its weights read and checked against their hash; `error` is None where all is well."""
@@ -149,13 +140,15 @@ class Catalog:
         """
         if not _is_safe(name):
             raise RequestError(
-                f"{name!r} cannot be the name of a model.",
+                f"{quoted(name)} cannot be the name of a model.",
                 hint="Use letters, digits, '_', '-', '.' and '+'; no folders.",
             )
         if repeated := sorted({label for label in labels if labels.count(label) > 1}):
             raise RequestError(f"Labels are repeated: {', '.join(repeated)}.")
         if (self.root / name).exists() and not overwrite:
-            raise RequestError(f"There is a model {name!r} already.", hint="Choose another name, or remove its folder.")
+            raise RequestError(
+                f"There is a model {quoted(name)} already.", hint="Choose another name, or remove its folder."
+            )
 
     def install(
         self,
@@ -253,9 +246,17 @@ def load_resolved(found: ResolvedModel) -> tuple[nn.Module, ModelSpec]:
     """The network of a model that was found, and its description with the hash of the weights filled in.
 
     Raises:
-        CheckpointError: see `Catalog.load`.
+        CorruptCheckpointError: the weights are not the recorded ones, or are damaged.
+        CheckpointError: the weights do not fit.
     """
-    network, spec, _ = _load(found)
+    spec = replace(found.spec, weights_sha256=_check_hash(found))
+    network, _ = load_network(
+        found.weights,
+        architecture=spec.architecture,
+        n_outputs=spec.n_outputs,
+        head=spec.head,
+        image_size=spec.front_end.image_size,
+    )
     return network, spec
 
 
@@ -423,15 +424,3 @@ def _check_hash(found: ResolvedModel) -> str:
             hint="Copy or download the model again.",
         )
     return sha256
-
-
-def _load(found: ResolvedModel) -> tuple[nn.Module, ModelSpec, CheckpointReport]:
-    spec = replace(found.spec, weights_sha256=_check_hash(found))
-    network, report = load_network(
-        found.weights,
-        architecture=spec.architecture,
-        n_outputs=spec.n_outputs,
-        head=spec.head,
-        image_size=spec.front_end.image_size,
-    )
-    return network, spec, report

@@ -18,7 +18,7 @@ from acousticsense.backends import Backend, Precision, SharedForward, TorchBacke
 from acousticsense.backends.selection import check_installed, network_store, stored_backend
 from acousticsense.catalog import Catalog, load_resolved, resolve
 from acousticsense.config import ModelSpec, SpectrogramKind
-from acousticsense.errors import SettingsError
+from acousticsense.errors import SettingsError, quoted
 from acousticsense.preparation import PreparedClip, Recipe, prepare
 from acousticsense.results import ModelInfo, Prediction, Timing, Verdict
 from acousticsense.settings import Settings
@@ -239,6 +239,23 @@ class GenreClassifier:
             anchor=anchor,
         )
 
+    def look(
+        self,
+        source: Source,
+        kind: SpectrogramKind,
+        *,
+        duration_s: Duration = MODEL_DEFAULT,
+        offset_s: float = 0.0,
+    ) -> PreparedClip:
+        """A stretch as a picture of any kind, for people to look at; see `analyse` for the arguments.
+
+        Raises:
+            AudioError: not audio, over a limit, or nothing in it.
+            RequestError: there is no such picture for this model.
+        """
+        recipe = self.recipe(duration_s=duration_s, offset_s=offset_s)
+        return prepare(source, replace(recipe, front_end=self.spec.front_end_to_look(kind)), device=self.device)
+
     def predict(
         self,
         source: Source,
@@ -288,7 +305,14 @@ class GenreClassifier:
             probabilities=judgement.probabilities,
             not_music=judgement.not_music,
             verdict=judgement.verdict,
-            advice=advise(judgement.verdict, judgement.probabilities, clip.health, self.spec.calibration),
+            advice=advise(
+                judgement.verdict,
+                judgement.probabilities,
+                clip.health,
+                self.spec.calibration,
+                clip=clip.audio.info,
+                other_kinds=self.spec.kinds[1:],
+            ),
             health=clip.health,
             clip=clip.audio.info,
             model=self._info(engine),
@@ -331,5 +355,5 @@ def pick_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"device {name!r} cannot be used here.", hint='Choose "auto" or "cpu".') from error
+        raise SettingsError(f"device {quoted(name)} cannot be used here.", hint='Choose "auto" or "cpu".') from error
     return device

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_ensemble(commands)
     _add_timeline(commands)
+    _add_compare(commands)
     _add_models(commands)
     _add_import(commands)
     _add_evaluate(commands)
@@ -85,8 +86,7 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE")
     _add_model_options(parser)
     _add_spectrogram_option(parser)
-    parser.add_argument("--duration", type=_duration, default=_MODEL_DEFAULT, help='seconds to judge, or "all" (10)')
-    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+    _add_stretch_options(parser)
     parser.add_argument("--top-k", type=_positive, default=5, help="genres to show (5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=_predict)
@@ -119,6 +119,17 @@ def _add_timeline(commands: Any) -> None:
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table with a row per window")
     parser.add_argument("--labels", type=Path, metavar="OUT", help="write the segments as a label track for Audacity")
     parser.set_defaults(run=_timeline)
+
+
+def _add_compare(commands: Any) -> None:
+    parser = commands.add_parser("compare", help="two versions of a piece: what moved")
+    parser.add_argument("a", metavar="A")
+    parser.add_argument("b", metavar="B")
+    _add_model_options(parser)
+    _add_spectrogram_option(parser)
+    _add_stretch_options(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object, as POST /api/compare answers")
+    parser.set_defaults(run=_compare)
 
 
 def _add_models(commands: Any) -> None:
@@ -195,6 +206,11 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 def _add_spectrogram_option(parser: argparse.ArgumentParser) -> None:
     choices = get_args(SpectrogramKind)
     parser.add_argument("--spectrogram", choices=choices, help="which picture, for models that know several")
+
+
+def _add_stretch_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--duration", type=_duration, default=_MODEL_DEFAULT, help='seconds to judge, or "all" (10)')
+    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
 
 
 def _duration(text: str) -> Duration:
@@ -314,6 +330,23 @@ def _write(path: Path, content: str) -> None:
         path.write_text(content, encoding="utf-8")
     except OSError as error:
         raise RequestError(f"'{path}' cannot be written ({error.strerror}).", hint="Choose another place.") from error
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from acousticsense.compare import compare, comparison_payload, comparison_sentences
+
+    comparison = compare(
+        _classifier(options), options.a, options.b, duration_s=options.duration, offset_s=options.offset
+    )
+    if options.json:
+        print(json.dumps(comparison_payload(comparison), ensure_ascii=False))
+        return 0
+    before = comparison.a.prediction.probabilities
+    after = comparison.b.prediction.probabilities
+    for label in sorted(before, key=lambda label: -max(before[label], after[label])):
+        print(f"{label:>12} {before[label]:8.1%} {after[label]:8.1%} {100 * (after[label] - before[label]):+7.1f}")
+    print("\n".join(comparison_sentences(comparison)))
+    return 0
 
 
 def _models(options: argparse.Namespace) -> int:

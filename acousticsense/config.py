@@ -218,6 +218,15 @@ class ModelSpec:
             alternatives=(left, *(other for other in self.alternatives if other is not wanted)),
         )
 
+    def front_end_to_look(self, kind: SpectrogramKind) -> FrontEnd:
+        """The recipe by which people are shown a clip: this model's own where it knows the kind, else the native one.
+
+        Raises:
+            RequestError: chroma, for a model that does not judge it.
+        """
+        native = {"mel": NATIVE_MEL, "cqt": NATIVE_CQT}
+        return native[kind] if kind in native and kind not in self.kinds else self.seeing(kind).front_end
+
     def to_json(self) -> str:
         """The text of `model.json`."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"

@@ -23,7 +23,8 @@ Each error carries a stable `code` for programs, a message that says what was wr
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
 
 __all__ = [
     "AcousticSenseError",
@@ -43,7 +44,19 @@ __all__ = [
     "SettingsError",
     "UnknownModelError",
     "UnsafeCheckpointError",
+    "quoted",
 ]
+
+#: Characters of somebody's own words that are repeated to them.
+_MOST_QUOTED: Final = 80
+#: A message quotes other libraries, whose sentences may end with a full stop of their own.
+_TWO_STOPS: Final = re.compile(r"(?<!\.)\.\.(?!\.)")
+
+
+def quoted(value: object) -> str:
+    """A value from outside in quotation marks, without control characters, its middle left out when it is long."""
+    words = str(value)
+    return repr(words if len(words) <= _MOST_QUOTED else f"{words[:50]}…{words[-20:]}")
 
 
 class AcousticSenseError(Exception):
@@ -57,9 +70,9 @@ class AcousticSenseError(Exception):
     code: ClassVar[str] = "error"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _TWO_STOPS.sub(".", message)
+        self.hint = _TWO_STOPS.sub(".", hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+import librosa
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -17,8 +20,19 @@ from PIL import Image
 from acousticsense.config import FrontEnd
 from acousticsense.spectrogram import Pictures, frame_s, frequencies_hz
 
-__all__ = ["RANGE_DB", "input_png", "relative_decibels", "spectrogram_drawing", "spectrogram_png", "thin"]
+__all__ = [
+    "PITCH_CLASSES",
+    "RANGE_DB",
+    "LevelGrid",
+    "input_png",
+    "level_grid",
+    "loudest_db",
+    "row_notes",
+    "spectrogram_drawing",
+    "values_png",
+]
 
+PITCH_CLASSES: Final = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 #: Natural log of power to decibels.
 _DB_PER_NEPER: Final = 10 / np.log(10)
 #: Frequencies worth a tick, in Hz.
@@ -27,50 +41,133 @@ _TICKS_HZ: Final = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 RANGE_DB: Final = 90.0
 #: Columns drawn at most: a long track has more frames than a screen has pixels.
 _MAX_COLUMNS: Final = 2000
+#: Size of the drawing in pixels; it grows with the columns, so that each has a pixel of its own beside the axes.
+_MIN_WIDTH: Final = 1600
+_HEIGHT: Final = 640
+_BESIDE_THE_PLOT: Final = 240
+_DPI: Final = 100
 
 
-def spectrogram_png(pictures: Pictures, *, offset_s: float = 0.0) -> bytes:
-    """The clip's spectrogram with axes in seconds and Hz and a colour bar in dB, as a PNG of 1600 x 640 pixels.
+@dataclass(frozen=True, kw_only=True)
+class LevelGrid:
+    """A spectrogram in levels of one byte, which is what people are shown and what is told under the pointer.
+
+    Attributes:
+        levels: uint8 (bins, columns), row 0 the lowest frequency; 255 is the loudest value, and each step down is
+            `RANGE_DB` / 255 = 0.35 dB, so that a level is within 0.18 dB of its value; 0 is `RANGE_DB` below or less.
+        frames_per_column: spectrogram frames that a column stands for, by their maximum: short events stay.
+        front_end: the recipe.
+    """
+
+    levels: NDArray[np.uint8]
+    frames_per_column: int
+    front_end: FrontEnd
+
+    @property
+    def column_s(self) -> float:
+        """Seconds from one column to the next."""
+        return self.frames_per_column * frame_s(self.front_end)
+
+    @property
+    def lead_s(self) -> float:
+        """Seconds by which the first column begins before the clip: frames are centred on their moments."""
+        return frame_s(self.front_end) / 2
+
+
+def level_grid(pictures: Pictures, *, reference_db: float | None = None) -> LevelGrid:
+    """The clip's spectrogram in levels.
+
+    Args:
+        pictures: of one clip.
+        reference_db: what is called loudest, as `loudest_db` gives it; by default the clip's own maximum.
+    """
+    decibels = _decibels(pictures)
+    step = -(-decibels.shape[1] // _MAX_COLUMNS)
+    if step > 1:
+        padded = np.pad(decibels, ((0, 0), (0, -decibels.shape[1] % step)), mode="edge")
+        decibels = padded.reshape(len(decibels), -1, step).max(axis=2)
+    below = decibels - (decibels.max() if reference_db is None else reference_db)
+    levels = np.clip(255 * (1 + below / RANGE_DB), 0, 255).round().astype(np.uint8)
+    return LevelGrid(levels=levels, frames_per_column=step, front_end=pictures.front_end)
+
+
+def loudest_db(pictures: Pictures) -> float:
+    """The maximum of a clip's spectrogram in decibels, for `level_grid` of another clip drawn by the same recipe."""
+    return float(_decibels(pictures).max())
+
+
+def _decibels(pictures: Pictures) -> NDArray[np.float32]:
+    """A spectrogram (bins, frames) in decibels, whatever the recipe's own unit is."""
+    values, front_end = pictures.spectrogram.cpu().numpy(), pictures.front_end
+    if front_end.style == "figure":
+        return np.asarray(values)
+    # mel holds the log of power, cqt the log of magnitude: half as many decibels
+    return np.asarray(values * np.float32(_DB_PER_NEPER if front_end.kind == "mel" else 2 * _DB_PER_NEPER))
+
+
+def row_notes(front_end: FrontEnd) -> tuple[str, ...]:
+    """The name of each row, lowest first: notes of a cqt ("A4"), pitch classes of a chroma, none for mel."""
+    if front_end.kind == "mel":
+        return ()
+    if front_end.kind == "chroma":
+        return PITCH_CLASSES
+    return tuple(str(note) for note in librosa.hz_to_note(frequencies_hz(front_end)))
+
+
+def values_png(grid: LevelGrid) -> bytes:
+    """The levels as a PNG in colour, low frequencies at the bottom, one pixel per level.
+
+    The bytes of the picture are the levels themselves, with the colours in a palette: who unpacks its rows (none of
+    them is filtered) has the values. The page does that for the pointer.
+    """
+    image = Image.fromarray(grid.levels[::-1], mode="P")
+    image.putpalette((255 * colormaps["magma"](np.arange(256))[:, :3]).round().astype(np.uint8).tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def spectrogram_drawing(pictures: Pictures, *, offset_s: float = 0.0) -> Callable[[], bytes]:
+    """Draws the clip's spectrogram with axes in seconds and Hz and a colour bar in dB, as a PNG, when it is called.
+
+    1600 x 640 pixels; wider for long clips, so that every column is drawn. Until then it holds little memory.
 
     Args:
         pictures: of one clip.
         offset_s: where the clip begins in its track; the time axis starts there.
     """
-    return spectrogram_drawing(pictures, offset_s=offset_s)()
+    return partial(_draw, level_grid(pictures), offset_s)
 
 
-def spectrogram_drawing(pictures: Pictures, *, offset_s: float = 0.0) -> Callable[[], bytes]:
-    """`spectrogram_png` for later: what is returned draws when it is called, and holds little memory until then."""
-    decibels = thin(relative_decibels(pictures.spectrogram.cpu().numpy(), pictures.front_end)).astype(np.float16)
-    duration_s = pictures.spectrogram.shape[-1] * frame_s(pictures.front_end)
-    return partial(_draw, decibels, pictures.front_end, (offset_s, offset_s + duration_s))
-
-
-def _draw(decibels: NDArray[np.float16], front_end: FrontEnd, extent_s: tuple[float, float]) -> bytes:
-    bins = decibels.shape[0]
-    figure = Figure(figsize=(16, 6.4), dpi=100, layout="constrained")
+def _draw(grid: LevelGrid, offset_s: float) -> bytes:
+    bins, columns = grid.levels.shape
+    start_s = offset_s - grid.lead_s
+    figure = Figure(
+        figsize=(max(_MIN_WIDTH, columns + _BESIDE_THE_PLOT) / _DPI, _HEIGHT / _DPI), dpi=_DPI, layout="constrained"
+    )
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     image = axes.imshow(
-        decibels.astype(np.float32),
+        grid.levels * (RANGE_DB / 255) - RANGE_DB,
         origin="lower",
         aspect="auto",
         cmap="magma",
         vmin=-RANGE_DB,
         vmax=0,
-        extent=(*extent_s, -0.5, bins - 0.5),
+        extent=(start_s, start_s + columns * grid.column_s, -0.5, bins - 0.5),
         interpolation="nearest",
     )
     axes.set_xlabel("Time (s)")
-    if front_end.kind == "chroma":
-        axes.set_yticks(range(12), labels=["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"])
+    if grid.front_end.kind == "chroma":
+        axes.set_yticks(range(12), labels=PITCH_CLASSES)
         axes.set_ylabel("Pitch class")
     else:
-        centres = frequencies_hz(front_end)
+        centres = frequencies_hz(grid.front_end)
         ticks = [hz for hz in _TICKS_HZ if centres[0] <= hz <= centres[-1]]
         axes.set_yticks(np.interp(ticks, centres, np.arange(bins)), labels=[str(hz) for hz in ticks])
         axes.set_ylabel("Frequency (Hz)")
     bar = figure.colorbar(image, ax=axes, pad=0.01, format=FuncFormatter(lambda value, _: f"{value:+.0f} dB"))
+    bar.set_label("below the loudest")
     bar.outline.set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
@@ -83,22 +180,3 @@ def input_png(pictures: Pictures, index: int = 0) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels, mode="RGB").save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def relative_decibels(values: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
-    """Decibels below the maximum of a spectrogram (bins, frames), whatever the recipe's own unit is."""
-    if front_end.style == "figure":
-        decibels = values
-    else:
-        # mel holds the log of power, cqt the log of magnitude: half as many decibels
-        decibels = values * (_DB_PER_NEPER if front_end.kind == "mel" else 2 * _DB_PER_NEPER)
-    return np.asarray(decibels - decibels.max(), dtype=np.float32)
-
-
-def thin(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """At most `_MAX_COLUMNS` columns of (bins, frames), each the maximum of those it stands for: short events stay."""
-    step = -(-values.shape[1] // _MAX_COLUMNS)
-    if step == 1:
-        return values
-    padded = np.pad(values, ((0, 0), (0, -values.shape[1] % step)), mode="edge")
-    return np.asarray(padded.reshape(values.shape[0], -1, step).max(axis=2))

@@ -3,12 +3,13 @@
 Every finding carries the value that was measured. Thresholds stand here with their reason; they were checked against
 real, freely licensed recordings: of 207 stretches of 10 s, four of a copy made at 10.5 kHz and one lo-fi intro without
 treble get "dull", the others nothing. The words are in `texts`.
-Speech and noise are not recognised here: that is the model's business.
+Steady noise is recognised here. Speech is not: that takes the model, whose verdict "not music" stands for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, Protocol
 
 import numpy as np
@@ -28,6 +29,7 @@ CODES: Final = (
     "out_of_phase",
     "dead_channel",
     "dc_offset",
+    "noise",
     "dull",
     "short",
     "low_sample_rate",
@@ -102,6 +104,14 @@ _EDGE_RANGE_HZ: Final = (2_000.0, 10_000.0)
 _TREBLE_LOSS_DB: Final = 56.0
 _MIDDLE_HZ: Final = (1_500.0, 2_500.0)
 _TREBLE_HZ: Final = (5_000.0, 8_000.0)
+#: Noise holds still, whatever its colour: over the clip, the level in an octave wanders by 1.2 dB at most (one standard
+#: deviation; 23 bins a frame or more). In the steadiest of 72 stretches of real recordings it wanders by 2.1 dB.
+_NOISE_SPREAD_DB: Final = 1.5
+_NOISE_OCTAVES_HZ: Final = (250.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0)
+#: Averaged over the frames, no line of noise stands this far above its band; a steady tone does.
+_NOISE_TONE_DB: Final = 6.0
+#: Fewer frames say little of a level's spread; at 44.1 kHz they are a second and a half.
+_NOISE_FRAMES: Final = 16
 #: Cut below half of the picture's range is a warning, above it a remark.
 _DULL_WARNING_HZ: Final = 5_500.0
 
@@ -148,7 +158,9 @@ def _notes(clip: Clip) -> Iterator[HealthNote]:
         yield HealthNote(code="quiet", severity="warning", value=max(levels_db))
     yield from _check_clipping(channels)
     yield from _check_dc(means)
-    yield from _check_bandwidth(mono, rate_hz)
+    frames = _spectra(mono)
+    yield from _check_noise(frames, rate_hz)
+    yield from _check_bandwidth(frames, rate_hz)
 
 
 def _check_length(clip: Clip) -> Iterator[HealthNote]:
@@ -217,24 +229,36 @@ def _check_dc(means: NDArray[np.float64]) -> Iterator[HealthNote]:
         yield HealthNote(code="dc_offset", severity="warning", value=100.0 * offset)
 
 
-def _check_bandwidth(mono: Samples, rate_hz: int) -> Iterator[HealthNote]:
+def _check_bandwidth(frames: NDArray[np.float32], rate_hz: int) -> Iterator[HealthNote]:
     """A rate that leaves too little treble or that nobody uses; treble that is missing although the rate allows it."""
     if rate_hz < _NEEDED_RATE_HZ:
         yield HealthNote(code="low_sample_rate", severity="warning", value=float(rate_hz))
         return
     if rate_hz not in _USUAL_RATES_HZ:
         yield HealthNote(code="odd_sample_rate", severity="info", value=float(rate_hz))
-    cut_off_hz = _cut_off_hz(mono, rate_hz)
+    cut_off_hz = _cut_off_hz(frames, rate_hz)
     if cut_off_hz is not None:
         severity: Severity = "warning" if cut_off_hz < _DULL_WARNING_HZ else "info"
         yield HealthNote(code="dull", severity=severity, value=cut_off_hz)
 
 
-def _cut_off_hz(mono: Samples, rate_hz: int) -> float | None:
+def _check_noise(frames: NDArray[np.float32], rate_hz: int) -> Iterator[HealthNote]:
+    """Hiss of any colour: every band stays at its level, and no tone stands out of it."""
+    edges = [round(hz * _FFT_LENGTH / rate_hz) for hz in _NOISE_OCTAVES_HZ]
+    if len(frames) < _NOISE_FRAMES or edges[-1] >= frames.shape[1]:
+        return
+    octaves = [frames[:, low:high] for low, high in pairwise(edges)]
+    spread_db = max(float((10 * np.log10(octave.mean(axis=1) + 1e-30)).std()) for octave in octaves)
+    tone_db = max(_decibels(float(octave.mean(axis=0).max() / (octave.mean() + 1e-30))) for octave in octaves)
+    if spread_db < _NOISE_SPREAD_DB and tone_db < _NOISE_TONE_DB:
+        yield HealthNote(code="noise", severity="warning", value=spread_db)
+
+
+def _cut_off_hz(frames: NDArray[np.float32], rate_hz: int) -> float | None:
     """Where a low-pass ends the spectrum, None when it goes on up to the pictures' limit."""
-    if len(mono) < _FFT_LENGTH:
+    if len(frames) == 0:
         return None
-    power = _mean_spectrum(mono)
+    power = frames.mean(axis=0, dtype=np.float64)
     hz_per_bin = rate_hz / _FFT_LENGTH
     width = max(1, round(_SMOOTH_HZ / hz_per_bin))
     sums = np.concatenate(([0.0], np.cumsum(power)))
@@ -272,10 +296,10 @@ def _fading_hz(
     return float((np.flatnonzero(level_db >= floor_db)[-1] + width / 2) * hz_per_bin)
 
 
-def _mean_spectrum(mono: Samples) -> NDArray[np.float64]:
-    """Mean power (2049,) over Hann-windowed frames spread over the clip."""
+def _spectra(mono: Samples) -> NDArray[np.float32]:
+    """Power (frames, 2049) of Hann-windowed frames spread over the clip; none when it is shorter than one."""
     n_frames = min(_FFT_FRAMES, len(mono) // _FFT_LENGTH)
-    starts = np.linspace(0, len(mono) - _FFT_LENGTH, n_frames).astype(np.int64)
+    starts = np.linspace(0, max(0, len(mono) - _FFT_LENGTH), n_frames).astype(np.int64)
     frames = mono[starts[:, None] + np.arange(_FFT_LENGTH)] * np.hanning(_FFT_LENGTH).astype(np.float32)
     spectrum = np.fft.rfft(frames, axis=1)
-    return np.asarray((spectrum.real**2 + spectrum.imag**2).mean(axis=0), np.float64)
+    return np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,15 +11,18 @@ from acousticsense.genres import display_name
 from acousticsense.results import Advice, HealthNote, Prediction, Timeline
 from acousticsense.texts import text
 
-__all__ = ["advice_text", "error_payload", "health_text", "prediction_payload", "timeline_payload"]
+__all__ = ["advice_text", "error_payload", "health_text", "prediction_payload", "sentence", "timeline_payload"]
 
 
 def advice_text(advice: Advice, language: str = "en") -> str:
     """The words of one piece of advice; label names in it are shown in `language`."""
-    named = {
-        key: display_name(value, language) if isinstance(value, str) else value for key, value in advice.values.items()
-    }
-    return text(f"advice.{advice.code}", language, **named)
+    return sentence(f"advice.{advice.code}", advice.values, language)
+
+
+def sentence(key: str, values: Mapping[str, str | float], language: str = "en") -> str:
+    """The words behind `key`; values that are label names are shown in `language`."""
+    named = {name: display_name(value, language) if isinstance(value, str) else value for name, value in values.items()}
+    return text(key, language, **named)
 
 
 def health_text(note: HealthNote, language: str = "en") -> str:

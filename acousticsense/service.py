@@ -14,19 +14,23 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, Generic, TypeVar, get_args
 
+import numpy as np
+
 from acousticsense.acceleration import Accelerator
 from acousticsense.answer_cache import AnswerCache, content_digest
 from acousticsense.audio import Source
 from acousticsense.catalog import DEFAULT_MODEL, Catalog, CatalogEntry
 from acousticsense.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier, pick_device
+from acousticsense.compare import Comparison, compare
 from acousticsense.config import NATIVE_WINDOWS, SpectrogramKind
 from acousticsense.ensemble import Ensemble, Progress, Spectrograms
-from acousticsense.errors import AcousticSenseError, OverloadError, RequestError
+from acousticsense.errors import AcousticSenseError, OverloadError, RequestError, quoted
 from acousticsense.figures import spectrogram_drawing
+from acousticsense.preparation import PreparedClip
 from acousticsense.residents import Residents
 from acousticsense.results import EnsembleResult, Timeline
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import Pictures
+from acousticsense.spectrogram import Pictures, clip_pictures
 from acousticsense.timeline import make_timeline
 
 __all__ = [
@@ -76,7 +80,7 @@ class Request:
     def __post_init__(self) -> None:
         if self.spectrogram not in (None, *get_args(SpectrogramKind)):
             choices = ", ".join(get_args(SpectrogramKind))
-            raise RequestError(f"spectrogram is {self.spectrogram!r}.", hint=f"Choose one of {choices}.")
+            raise RequestError(f"spectrogram is {quoted(self.spectrogram)}.", hint=f"Choose one of {choices}.")
         if isinstance(self.duration_s, (int, float)) and not 0.1 <= self.duration_s <= 86_400:
             raise RequestError(f"duration_s is {self.duration_s}.", hint="Ask for 0.1 to 86400 seconds.")
         if not 0 <= self.offset_s <= 1e7:
@@ -331,6 +335,13 @@ class PredictionService:
             self._failure = f"The default model could not be loaded: {error!r}"
             raise
 
+    def warm_up_views(self) -> None:
+        """Draws one cqt, once requests are answered: the first takes seconds, because librosa compiles it then."""
+        if self._warm:
+            classifier = self.classifier("")
+            silence = np.zeros(classifier.spec.front_end.sample_rate_hz, np.float32)
+            clip_pictures(silence, classifier.spec.front_end_to_look("cqt"), classifier.spec.windows)
+
     def _warmed(self) -> Pictures:
         return self.classifier("").warm_up()
 
@@ -420,15 +431,19 @@ class PredictionService:
     def _answer(self, work: Callable[[], Answer]) -> Answer:
         """Does one request's work, in turn, and counts it."""
         started = time.perf_counter()
+        answer = self._in_turn(work)
+        self.counters.success(time.perf_counter() - started)
+        return answer
+
+    def _in_turn(self, work: Callable[[], Answer]) -> Answer:
+        """Does work after a wait in the queue; a refusal is counted."""
         try:
             with self._gate.enter():
                 # Always the same few threads: PyTorch and the allocator keep memory for every thread they ever saw.
-                answer = self._workers.submit(work).result()
+                return self._workers.submit(work).result()
         except AcousticSenseError as error:
             self.counters.failure(error.code)
             raise
-        self.counters.success(time.perf_counter() - started)
-        return answer
 
     def _judge(self, source: Source, request: Request) -> Analysis:
         """The answer, from memory when the same file was judged under the same settings by the same model."""
@@ -443,9 +458,25 @@ class PredictionService:
             self._answers.put((*asked, analysis.prediction.model), analysis, analysis.n_bytes)
         return analysis
 
-    def keep_picture(self, analysis: Analysis) -> str:
+    def look(self, source: Source, request: Request, kind: SpectrogramKind) -> PreparedClip:
+        """The stretch that a request names as a picture of any kind, in turn; raises like `analyse`."""
+        return self._in_turn(lambda: self._look(source, request, kind))
+
+    def compare(self, source_a: Source, source_b: Source, request: Request) -> Comparison:
+        """What moved between two versions, in turn; raises like `analyse`."""
+        return self._answer(lambda: self._compare(source_a, source_b, request))
+
+    def _compare(self, source_a: Source, source_b: Source, request: Request) -> Comparison:
+        classifier = self.classifier(request.model).seeing(request.spectrogram)
+        return compare(classifier, source_a, source_b, duration_s=request.duration_s, offset_s=request.offset_s)
+
+    def _look(self, source: Source, request: Request, kind: SpectrogramKind) -> PreparedClip:
+        classifier = self.classifier(request.model)
+        return classifier.look(source, kind, duration_s=request.duration_s, offset_s=request.offset_s)
+
+    def keep_picture(self, clip: Analysis | PreparedClip) -> str:
         """Keeps the clip's spectrogram for a later request and returns its id."""
-        return self.pictures.put(spectrogram_drawing(analysis.pictures, offset_s=analysis.prediction.clip.offset_s))
+        return self.pictures.put(spectrogram_drawing(clip.pictures, offset_s=clip.audio.info.offset_s))
 
     def start_timeline(self, source: Source, request: TimelineRequest) -> TimelineJob:
         """Begins a timeline on a worker of its own kind; between its batches, predictions go first.

@@ -8,6 +8,9 @@ __all__ = ["LANGUAGES", "TEXTS", "preferred_language", "text"]
 
 LANGUAGES: Final = ("en", "zh")
 
+#: Characters of a label that a sentence repeats.
+_MOST_QUOTED: Final = 60
+
 VERDICTS: Final[dict[str, tuple[str, str]]] = {
     "verdict.confident": ("Confident", "有把握"),
     "verdict.plausible": ("Plausible", "较可能"),
@@ -41,6 +44,20 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Try another stretch of the track, such as the chorus: change the offset or judge more seconds.",
         "可以换一段再试，例如副歌：调整起点，或分析更长的时间。",
     ),
+    "advice.other_place": (
+        "Try another stretch, such as the chorus: from second {second:.0f}, for example, or more seconds.",
+        "可以换一段再试，例如副歌：从第 {second:.0f} 秒开始，或分析更长的时间。",
+    ),
+    "advice.other_picture": (
+        "This model judges the {kind} picture of a clip as well: see whether it agrees.",
+        "该模型也能依据 {kind} 图判断，可看看结果是否一致。",
+    ),
+    "advice.disagree": (
+        "These models disagree: {n_best:.0f} of {total:.0f} say {best}, {n_second:.0f} say {second}. The piece may lie "
+        "between the two.",
+        "这些模型意见不一：{total:.0f} 个中有 {n_best:.0f} 个判为{best}，{n_second:.0f} 个判为{second}，"
+        "作品可能介于两者之间。",
+    ),
     "advice.check_audio": (
         "The recording itself has problems (see the notes); a cleaner copy may be judged differently.",
         "录音本身存在问题（见提示），换一份更干净的文件结果可能不同。",
@@ -71,6 +88,10 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
     "health.dc_offset": (
         "The waveform is shifted by {value:.1f} % of full scale (DC offset). Remove it with a high-pass at 20 Hz.",
         "波形整体偏移满幅的 {value:.1f}%（直流偏移）。请用 20 Hz 高通滤波去除。",
+    ),
+    "health.noise": (
+        "This is steady noise: its level wanders by {value:.1f} dB only, music's by far more. Choose another stretch.",
+        "这是平稳的噪声：电平仅波动 {value:.1f} dB，音乐的波动远大于此。请换一段。",
     ),
     "health.dull": (
         "There is hardly any sound above {value:.0f} Hz, as after strong compression. Use a better copy, if any.",
@@ -148,7 +169,51 @@ ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-TEXTS: Final[dict[str, tuple[str, str]]] = {**VERDICTS, **ADVICE, **HEALTH, **ENSEMBLE}
+COMPARE: Final[dict[str, tuple[str, str]]] = {
+    "compare.nothing": (
+        "The genres did not move: no probability changed by more than {threshold:.0f} points, and encoding the same "
+        "music once more already changes one by {noise:.1f}.",
+        "流派没有变化：没有任何概率变动超过 {threshold:.0f} 个百分点，"
+        "而同一音乐重新编码一次就会变动 {noise:.1f} 个百分点。",
+    ),
+    "compare.best_changed": (
+        "From A to B the best guess moved from {best} to {second}: {best} had {before:.0f} % in A, {second} has "
+        "{after:.0f} % in B.",
+        "从 A 到 B，最佳判断由{best}变为{second}：A 中{best}占 {before:.0f}%，B 中{second}占 {after:.0f}%。",
+    ),
+    "compare.rose": (
+        "From A to B, {best} moved most: up from {before:.0f} % to {after:.0f} %.",
+        "从 A 到 B，变动最大的是{best}：由 {before:.0f}% 升至 {after:.0f}%。",
+    ),
+    "compare.fell": (
+        "From A to B, {best} moved most: down from {before:.0f} % to {after:.0f} %.",
+        "从 A 到 B，变动最大的是{best}：由 {before:.0f}% 降至 {after:.0f}%。",
+    ),
+    "compare.music_lost": (
+        "A is taken for music, B is not, so the genres of B mean little.",
+        "A 被判为音乐，B 不是，因此 B 的流派结果意义不大。",
+    ),
+    "compare.music_found": (
+        "B is taken for music, A is not, so the genres of A mean little.",
+        "B 被判为音乐，A 不是，因此 A 的流派结果意义不大。",
+    ),
+    "compare.louder": ("B is {value:.1f} LU louder.", "B 的响度高 {value:.1f} LU。"),
+    "compare.quieter": ("B is {value:.1f} LU quieter.", "B 的响度低 {value:.1f} LU。"),
+    "compare.brighter": (
+        "B is brighter: the centre of its spectrum lies at {after:.0f} Hz instead of {before:.0f} Hz.",
+        "B 更明亮：频谱重心由 {before:.0f} Hz 升至 {after:.0f} Hz。",
+    ),
+    "compare.darker": (
+        "B is darker: the centre of its spectrum lies at {after:.0f} Hz instead of {before:.0f} Hz.",
+        "B 更暗：频谱重心由 {before:.0f} Hz 降至 {after:.0f} Hz。",
+    ),
+    "compare.lengths": (
+        "The two are not equally long here ({before:.1f} s and {after:.1f} s), so a difference may come from that.",
+        "两者在此处长度不同（{before:.1f} 秒与 {after:.1f} 秒），差异可能由此而来。",
+    ),
+}
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {**VERDICTS, **ADVICE, **HEALTH, **ENSEMBLE, **COMPARE}
 
 
 def text(key: str, language: str = "en", **values: str | float) -> str:
@@ -158,7 +223,13 @@ def text(key: str, language: str = "en", **values: str | float) -> str:
         KeyError: no such key; every key that code uses is checked by a test.
     """
     english, chinese = TEXTS[key]
-    return (chinese if language == "zh" else english).format(**values)
+    fitting = {name: _fit(value) if isinstance(value, str) else value for name, value in values.items()}
+    return (chinese if language == "zh" else english).format(**fitting)
+
+
+def _fit(name: str) -> str:
+    """Somebody's own label as part of a sentence: not endless, and without a full stop that would double ours."""
+    return (name if len(name) <= _MOST_QUOTED else f"{name[:_MOST_QUOTED]}…").rstrip(".。")
 
 
 def preferred_language(accept_language: str | None) -> str:

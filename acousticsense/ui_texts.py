@@ -14,6 +14,7 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "tab.classify": ("Classify", "识别流派"),
     "tab.ensemble": ("Ensemble", "多模型对比"),
     "tab.timeline": ("Timeline", "时间轴"),
+    "tab.compare": ("Compare", "版本对比"),
 }
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {
@@ -70,8 +71,26 @@ _SPECTROGRAM: Final[dict[str, tuple[str, str]]] = {
     ),
     "spectrogram.empty": ("The spectrogram of your song appears here.", "歌曲的频谱图会显示在这里。"),
     "spectrogram.alt": ("Spectrogram of {name}, {range}", "{name} 的频谱图，{range}"),
+    "spectrogram.only_to_look": (
+        "This view is for looking only: the model judges the {kind} picture.",
+        "此图仅供查看：模型依据的是{kind}图。",
+    ),
+    "spectrogram.hint": (
+        "Point to read values; click to move the player there. Zoom with Ctrl and the wheel, two fingers or + and −; "
+        "drag to move. With the keyboard: arrows, +, −, 0, Enter.",
+        "指向图中可读数，点击可将播放器移到该处。按住 Ctrl 滚动、双指或用 + 和 − 缩放，拖动可平移。"
+        "键盘：方向键、+、−、0、回车。",
+    ),
     "spectrogram.download": ("Download PNG", "下载 PNG"),
-    "spectrogram.enlarge": ("Enlarge", "放大"),
+    "spectrogram.input": ("Input {size} × {size}", "网络输入 {size} × {size}"),
+    "kind.title": ("Picture", "图像类型"),
+    "kind.mel": ("Mel", "梅尔"),
+    "kind.cqt": ("CQT", "CQT"),
+    "kind.chroma": ("Chroma", "色度"),
+    "zoom.in": ("Zoom in", "放大局部"),
+    "zoom.out": ("Zoom out", "缩小"),
+    "zoom.reset": ("Show all", "显示全部"),
+    "spectrogram.enlarge": ("Full screen", "全屏"),
     "spectrogram.close": ("Close", "关闭"),
     "spectrogram.time": ("Time (s)", "时间（秒）"),
     "spectrogram.frequency": ("Frequency (Hz)", "频率（Hz）"),
@@ -247,6 +266,56 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.json": ("Download JSON", "下载 JSON"),
 }
 
+_BANDS: Final[dict[str, tuple[str, str]]] = {
+    "bands.title": ("How far to trust a verdict", "结论的可信程度"),
+    "bands.intro": (
+        "What each verdict takes with {model}, and how often it was right on real test music.",
+        "{model} 各结论的条件，以及在真实测试音乐上的正确率。",
+    ),
+    "bands.verdict": ("Verdict", "结论"),
+    "bands.condition": ("When", "条件"),
+    "bands.right": ("Right", "正确"),
+    "bands.wrong": ("Wrong", "错误"),
+    "bands.top": ("best genre at {percent} or more", "最高概率不低于 {percent}"),
+    "bands.sum": ("two best together at {percent} or more", "前两名之和不低于 {percent}"),
+    "bands.rest": ("otherwise", "其余情况"),
+    "bands.not_music": ("“not music” at {percent} or more", "“非音乐”概率不低于 {percent}"),
+    "bands.never": ("never said by this model", "该模型不会给出"),
+    "bands.unmeasured": ("not measured", "未测量"),
+    "bands.fitted": ("Thresholds were set on: {words}.", "阈值依据：{words}。"),
+}
+
+_COMPARE: Final[dict[str, tuple[str, str]]] = {
+    "compare.intro": (
+        "Two versions of the same piece: a new mix, a master, another encoding. Both are judged from the same second "
+        "on.",
+        "同一作品的两个版本：新的混音、母带或另一种编码。两者从同一时刻起分析。",
+    ),
+    "version.a": ("Version A", "版本 A"),
+    "version.b": ("Version B", "版本 B"),
+    "compare.go": ("Compare", "开始对比"),
+    "compare.title": ("What moved", "变化"),
+    "compare.genres": ("Genres", "流派"),
+    "compare.change": ("B − A, points", "B − A（百分点）"),
+    "compare.noise": (
+        "Pale bars are no more than noise: encoding these versions once more moves a probability by up to {noise:.1f} "
+        "points, so only changes beyond {threshold:.1f} count.",
+        "浅色条仅为噪声：这些版本重新编码一次，概率最多变动 {noise:.1f} 个百分点，因此超过 {threshold:.1f} 才算变化。",
+    ),
+    "compare.sound": ("Sound", "声音"),
+    "compare.loudness": ("Loudness, LUFS", "响度（LUFS）"),
+    "compare.brightness": ("Brightness (spectral centroid), Hz", "明亮度（频谱重心，Hz）"),
+    "compare.unknown": ("–", "–"),
+    "compare.pictures": (
+        "Both pictures in the same colours: 0 dB is the loudest point of the louder version.",
+        "两幅图使用同一配色：0 dB 为较响版本的最响处。",
+    ),
+    "compare.pictures_own": (
+        "Each picture in its own colours: 0 dB is its own loudest point.",
+        "两幅图各用自己的配色：0 dB 为各自的最响处。",
+    ),
+}
+
 _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.error": ("This did not work.", "未能完成。"),
     "error.bad_request": ("These settings cannot be used.", "无法使用这些设置。"),
@@ -281,6 +350,8 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
         "Try again; if it happens again, tell whoever runs this server.",
         "请重试；若再次出现，请联系本服务的管理员。",
     ),
+    "error.no_pair": ("Two versions are needed.", "需要两个版本。"),
+    "error.no_pair.hint": ("Choose two files, then compare them.", "请先选择两个文件，再开始对比。"),
     "error.nothing": ("There is no song yet.", "还没有歌曲。"),
     "error.nothing.hint": (
         "Drop a file on the left, record something, or choose an example.",
@@ -296,6 +367,8 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_TIMELINE,
     **_STEPS,
     **_ENSEMBLE,
+    **_BANDS,
+    **_COMPARE,
     **_ERRORS,
 }
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from acousticsense.config import Calibration
-from acousticsense.results import Advice, HealthReport, Verdict
+from acousticsense.results import Advice, ClipInfo, HealthReport, Verdict
 
-__all__ = ["advise", "judge"]
+__all__ = ["advise", "disagreement", "judge"]
+
+#: Where else a track may be itself, as shares of its length: past the intro first.
+_PLACES: Final = (0.35, 0.6, 0.8)
 
 
 def judge(probabilities: Mapping[str, float], not_music: float | None, calibration: Calibration) -> Verdict:
@@ -29,9 +34,24 @@ def judge(probabilities: Mapping[str, float], not_music: float | None, calibrati
 
 
 def advise(
-    verdict: Verdict, probabilities: Mapping[str, float], health: HealthReport, calibration: Calibration
+    verdict: Verdict,
+    probabilities: Mapping[str, float],
+    health: HealthReport,
+    calibration: Calibration,
+    *,
+    clip: ClipInfo | None = None,
+    other_kinds: Sequence[str] = (),
 ) -> tuple[Advice, ...]:
-    """Guidance for a verdict, most useful first. A share of right answers is only quoted where it was measured."""
+    """Guidance for a verdict, most useful first. A share of right answers is only quoted where it was measured.
+
+    Args:
+        verdict: as `judge` gave it.
+        probabilities: label -> calibrated probability.
+        health: what is wrong with the recording.
+        calibration: of the model, with the measured shares.
+        clip: what was judged; None when nothing is known of it.
+        other_kinds: pictures that the model could judge instead.
+    """
     best, second = (sorted(probabilities, key=lambda label: -probabilities[label]) * 2)[:2]
     values: dict[str, str | float] = {"best": best, "second": second}
     measured = calibration.band_accuracy.get(verdict)
@@ -41,7 +61,38 @@ def advise(
     elif verdict != "not_music":
         advice.append(Advice("unmeasured", {}))
     if verdict in ("mixed", "unsure"):
-        advice.append(Advice("other_stretch", {}))
+        advice += [Advice("other_picture", {"kind": kind.upper()}) for kind in other_kinds[:1]]
+        advice += _other_place(clip)
     if any(note.severity != "info" for note in health.notes):
         advice.append(Advice("check_audio", {}))
     return tuple(advice)
+
+
+def _other_place(clip: ClipInfo | None) -> list[Advice]:
+    """Another stretch of the track, by its second where the track's length is known; none when all of it was judged."""
+    if clip is None or clip.track_duration_s is None:
+        return [Advice("other_stretch", {})]
+    end_s = clip.offset_s + clip.duration_s
+    for share in _PLACES:
+        start_s = share * clip.track_duration_s
+        if start_s >= end_s or start_s + clip.duration_s <= clip.offset_s:
+            return [Advice("other_place", {"second": int(start_s)})]
+    return []
+
+
+def disagreement(best: Mapping[str, str]) -> Advice | None:
+    """What to say when several models judged one clip and not all of them chose the same label.
+
+    Args:
+        best: model name -> its best label.
+
+    Returns:
+        Advice that names the two labels with the most votes (ties in the order of `best`); None when all agree.
+    """
+    votes = Counter(best.values()).most_common(2)
+    if len(votes) < 2:
+        return None
+    (first, n_first), (second, n_second) = votes
+    return Advice(
+        "disagree", {"best": first, "second": second, "n_best": n_first, "n_second": n_second, "total": len(best)}
+    )

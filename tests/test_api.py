@@ -579,3 +579,24 @@ def test_private_is_true_or_false(client: TestClient, music_wav: Path) -> None:
 
 def test_the_answer_says_what_computed_it(client: TestClient, music_wav: Path) -> None:
     assert post(client, music_wav.read_bytes()).json()["model"]["backend"] == "pytorch-fp32"
+
+
+def test_two_versions_are_compared(client: TestClient, music_mp3: Path, music_wav: Path) -> None:
+    files = {"a": ("a.wav", music_wav.read_bytes()), "b": ("b.mp3", music_mp3.read_bytes())}
+    body = client.post("/api/compare", files=files, data={"duration_s": "5", "top_k": "2"}).json()
+    assert body["moved"] is False
+    assert [len(body[name]["prediction"]) for name in "ab"] == [2, 2]
+    for label, difference in body["differences"].items():
+        assert difference == body["b"]["probabilities"][label] - body["a"]["probabilities"][label]
+    assert client.get(body["b"]["mel_spectrogram_url"]).content.startswith(b"\x89PNG")
+
+
+def test_a_comparison_needs_both_versions_and_nothing_else(client: TestClient, music_mp3: Path) -> None:
+    song = music_mp3.read_bytes()
+    for files in ({"a": song}, {"a": song, "c": song}, {"a": song, "b": song, "c": song}):
+        assert error_of(client.post("/api/compare", files=files)) == (400, "bad_request")
+    assert error_of(client.post("/api/compare", json={"a": "", "b": ""})) == (400, "bad_request")
+    response = client.post("/api/compare", files={"a": song, "b": b"no sound at all"})
+    assert error_of(response) == (415, "audio_undecodable")
+    assert response.json()["error"]["message"].startswith("Version B")
+    assert error_of(client.post("/api/compare", files={"a": bytes(2**20), "b": bytes(12 * 2**20)}))[0] == 413

@@ -22,7 +22,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from acousticsense.audio import AudioClip, AudioLimits, Source, loop_to, open_stream, read_clip
+from acousticsense.audio import AudioClip, AudioLimits, Source, open_stream, read_clip
 from acousticsense.errors import (
     AudioDecodeError,
     AudioEmptyError,
@@ -719,18 +719,6 @@ def test_errors_of_the_reader_of_a_stream_are_its_own(wav: bytes) -> None:
     """No second decoder is tried for them."""
     with pytest.raises(AudioDecodeError, match="mine"), open_stream(wav, sample_rate_hz=WANTED_HZ):
         raise AudioDecodeError("mine")
-
-
-# --- loop_to
-
-
-def test_a_short_clip_loops_to_fill() -> None:
-    three = np.array([1, 2, 3], np.float32)
-    np.testing.assert_array_equal(loop_to(three, 8), [1, 2, 3, 1, 2, 3, 1, 2])
-    np.testing.assert_array_equal(loop_to(three, 2), [1, 2])
-    assert loop_to(three, 8).dtype == np.float32
-    with pytest.raises(AudioEmptyError, match="no samples"):
-        loop_to(np.zeros(0, np.float32), 8)
 
 
 def test_a_file_of_the_wanted_rate_loses_the_same_treble_as_any_other(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import torch
 
-from acousticsense.catalog import Catalog
+from acousticsense.catalog import Catalog, load_resolved
 from acousticsense.classifier import GenreClassifier
 from acousticsense.cli import main
 from acousticsense.errors import RequestError, SettingsError
@@ -181,8 +181,8 @@ def test_the_last_blocks_can_be_trained_too(own_folder: Path, own_settings: Sett
     options = Options(unfreeze=1, epochs=1, n_folds=2)
     result = finetune(own_folder, tmp_path / "models" / "deep", options=options, settings=own_settings)
     assert "the last 1 blocks" in (tmp_path / "models" / "deep" / "README.md").read_text(encoding="utf-8")
-    base, _, _ = Catalog(own_settings.models).load("tiny")
-    trained, _, _ = Catalog(tmp_path / "models").load("deep")
+    base, _ = load_resolved(Catalog(own_settings.models).find("tiny"))
+    trained, _ = load_resolved(Catalog(tmp_path / "models").find("deep"))
     changed = {
         name.split(".")[1]
         for (name, before), after in zip(base.named_parameters(), trained.parameters(), strict=True)

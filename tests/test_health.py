@@ -58,6 +58,14 @@ def _as_16_bit(channels: Samples) -> Samples:
     return (np.round(np.clip(channels, -1, 1 - 2**-15) * 32_768) / 32_768).astype(np.float32)
 
 
+def _noise(slope: float) -> Samples:
+    """Stereo noise whose amplitude falls with frequency to the power of `slope`, at -20 dBFS."""
+    spectrum = np.fft.rfft(np.random.default_rng(2).standard_normal((2, 441_000)), axis=1)
+    frequency_hz = np.fft.rfftfreq(441_000, 1 / RATE_HZ)
+    noise = np.fft.irfft(spectrum / np.maximum(frequency_hz, 20.0) ** slope, 441_000, axis=1)
+    return np.asarray(0.1 * noise / noise.std(), np.float32)
+
+
 def _only(channel: int) -> Samples:
     music = _music()
     music[1 - channel] = 0
@@ -82,6 +90,9 @@ FAULTS: dict[str, tuple[Callable[[], Samples], str, str, float, float]] = {
         30,
     ),
     "DC": (lambda: _music() - 0.1, "dc_offset", "warning", -10.5, -9.5),
+    "white noise": (lambda: _noise(0), "noise", "warning", 0.3, 1.4),
+    "pink noise": (lambda: _noise(0.5), "noise", "warning", 0.3, 1.4),
+    "brown noise": (lambda: _noise(1), "noise", "warning", 0.3, 1.4),
     "telephone": (lambda: _low_passed(_music(), 3_400, None), "dull", "warning", 3_100, 3_700),
     "muffled": (lambda: _low_passed(_music(), 2_500, 10), "dull", "warning", 2_500, 9_000),
     "64 kbit/s": (lambda: _low_passed(_music(), 8_000, None), "dull", "info", 7_700, 8_300),

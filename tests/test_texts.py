@@ -43,3 +43,10 @@ def test_every_verdict_and_its_advice_has_words(verdict: Verdict) -> None:
 )
 def test_the_language_a_browser_prefers(header: str | None, language: str) -> None:
     assert preferred_language(header) == language
+
+
+def test_a_label_with_a_full_stop_or_without_an_end_fits_into_a_sentence() -> None:
+    words = text("advice.confident", best="Misc.", second="x")
+    assert words == "This is very likely Misc."
+    assert len(text("advice.confident", best="x" * 10_000)) < 100
+    assert text("advice.confident", "zh", best="杂项。") == "很可能是杂项。"

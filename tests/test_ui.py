@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import string
@@ -17,7 +18,7 @@ import soundfile
 from gradio.utils import get_upload_folder
 
 from acousticsense.classifier import Analysis
-from acousticsense.config import NATIVE_CQT, Alternative, ModelSpec
+from acousticsense.config import NATIVE_CQT, Alternative, Calibration, ModelSpec
 from acousticsense.errors import (
     AudioDecodeError,
     CorruptCheckpointError,
@@ -25,12 +26,14 @@ from acousticsense.errors import (
     RequestError,
     UnknownModelError,
 )
+from acousticsense.figures import input_png
 from acousticsense.genres import GENRES, display_name
 from acousticsense.payload import prediction_payload
-from acousticsense.results import ClipInfo, Prediction, Timeline
+from acousticsense.results import ClipInfo, Timeline
 from acousticsense.service import PredictionService, Request, TimelineRequest
 from acousticsense.settings import Settings
 from acousticsense.ui import build_ui
+from acousticsense.ui.bands_html import bands_html
 from acousticsense.ui.example_clips import examples_html, read_examples
 from acousticsense.ui.handlers import Handlers, is_long, model_choices, uploaded
 from acousticsense.ui.html import clock, escape, number, percent
@@ -106,7 +109,16 @@ def test_every_text_that_the_page_names_exists() -> None:
 
 def test_there_is_no_text_that_nobody_uses() -> None:
     source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "acousticsense" / "ui").glob("*.py"))
-    made_of_parts = ("error.", "severity.", "step.", "ensemble.column.", "ensemble.state.")
+    made_of_parts = (
+        "error.",
+        "severity.",
+        "step.",
+        "kind.",
+        "zoom.",
+        "version.",
+        "ensemble.column.",
+        "ensemble.state.",
+    )
     assert {key for key in UI_TEXTS if not key.startswith(made_of_parts) and key not in source} == set()
 
 
@@ -172,9 +184,9 @@ def test_a_file_name_cannot_bring_markup_into_the_page(analysis: Analysis, spec:
     prediction = analysis.prediction
     pages = (
         result_html(prediction, HOSTILE, language),
-        spectrogram_html(prediction, analysis.pictures, "id", HOSTILE, language),
+        card(analysis, spec, name=HOSTILE, language=language),
         error_html(AudioDecodeError(f"{HOSTILE} is no audio."), GENRES, language),
-        steps_html(analysis, replace(spec, architecture=HOSTILE), language),
+        steps_html(analysis, replace(spec, architecture=HOSTILE), "song.mp3", language),
         identity_html(replace(prediction, model=replace(prediction.model, name=HOSTILE)), language),
     )
     for page in pages:
@@ -218,20 +230,84 @@ def test_an_error_without_words_of_its_own_takes_its_ancestors(error: Any, code:
     assert ui_text(f"error.{code}", "zh") in error_html(error, GENRES, "zh")
 
 
+# Verdict bands
+
+
+def band_cells(spec: ModelSpec, band: str) -> str:
+    html = bands_html(spec, "plausible", "en")
+    return re.sub(r"<[^>]+>", "|", html.split(f'data-band="{band}"')[1].split("</tr>")[0])
+
+
+def test_bands_quote_the_card_and_nothing_else(spec: ModelSpec) -> None:
+    calibration = Calibration(
+        confident_at=1.01, plausible_at=0.38, mixed_at=0.6, not_music_at=None, band_accuracy={"plausible": 0.319}
+    )
+    card = replace(spec, calibration=calibration)
+    assert "never said by this model" in band_cells(card, "confident")
+    assert "38% or more" in band_cells(card, "plausible")
+    assert "|32%||68%|" in band_cells(card, "plausible")
+    assert "not measured" in band_cells(card, "unsure")
+    assert 'data-band="not_music"' not in bands_html(card, "unsure", "en")
+    unmeasured = bands_html(replace(spec, calibration=Calibration()), "unsure", "en")
+    assert re.findall(r"<td>\d+%</td>", unmeasured) == []
+
+
 # Spectrogram and steps
 
 
-def test_the_axes_are_in_seconds_of_the_track_and_in_hertz(analysis: Analysis) -> None:
-    prediction: Prediction = replace(analysis.prediction, clip=replace(analysis.prediction.clip, offset_s=30.0))
-    html = spectrogram_html(prediction, analysis.pictures, "abc", "song.mp3", "en")
-    times = html.split('class="as-x"')[1].split("</div>")[0]
-    assert re.findall(r">(\d+)<", times) == [str(second) for second in range(30, 41)]
-    assert all(f">{hz}<" in html for hz in (512, 1024, 2048, 4096, 8192))
-    assert 'href="api/spectrograms/abc.png" download="song-spectrogram.png"' in html
+def card(analysis: Analysis, spec: ModelSpec, *, name: str = "song.mp3", language: str = "en") -> str:
+    return spectrogram_html(
+        analysis.prediction.clip, analysis.pictures, spec, model="", picture_id="abc", name=name, language=language
+    )
+
+
+def test_the_card_offers_both_pictures_for_keeping(analysis: Analysis, spec: ModelSpec) -> None:
+    html = card(analysis, spec)
+    assert 'href="api/spectrograms/abc.png" download="song-mel-spectrogram.png"' in html
+    encoded = re.search(r'href="data:image/png;base64,([^"]+)" download="song-mel-input-1.png"', html)
+    assert encoded
+    assert base64.b64decode(encoded[1]) == input_png(analysis.pictures)
+
+
+class Press(gr.EventData):
+    """A press of a button in the card, as the browser reports it."""
+
+    def __init__(self, **data: object) -> None:
+        super().__init__(None, data)
+
+
+STRETCH = {"offset": "4.0", "duration": "3.0", "model": ""}
+
+
+def test_any_clip_can_be_seen_as_cqt_in_the_stretch_that_is_shown(handlers: Handlers, upload: Path) -> None:
+    html = handlers.show_kind(str(upload), ENGLISH, Press(kind="cqt", **STRETCH))
+    assert 'data-kind="cqt"' in html
+    assert 'data-offset="4.0" data-duration="3.0"' in html
+    assert "the model judges the Mel picture" in html
+    assert "cqt-input" not in html
+    back = handlers.show_kind(str(upload), ENGLISH, Press(kind="mel", **STRETCH))
+    assert 'data-kind="mel"' in back
+    assert "song-mel-input-1.png" in back
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {**STRETCH, "kind": "waveform"},
+        {**STRETCH, "kind": "chroma"},
+        {**STRETCH, "kind": "cqt", "offset": "-1"},
+        {**STRETCH, "kind": "cqt", "duration": "all"},
+        {**STRETCH, "kind": "cqt", "model": "../tiny"},
+    ],
+)
+def test_a_press_that_makes_no_sense_is_refused_in_words(handlers: Handlers, upload: Path, data: Any) -> None:
+    with pytest.raises(gr.Error, match=r"\w+ \w+.*\."):
+        handlers.show_kind(str(upload), ENGLISH, Press(**data))
 
 
 def test_the_steps_show_the_numbers_of_this_clip(analysis: Analysis, spec: ModelSpec) -> None:
-    html = steps_html(analysis, spec, "en")
+    html = steps_html(analysis, spec, "song.mp3", "en")
     for fact in ("44\u202f100 Hz", "2 channels", "220\u202f500 samples", "128 × 431 values", "1 × 3 × 224 × 224"):
         assert fact in html
     assert html.count("<h4>") == 6
@@ -243,7 +319,7 @@ def test_a_whole_track_shows_a_dozen_of_its_windows(
 ) -> None:
     path = tmp_path / "long.wav"
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 8_000 * 150), 8_000)
-    html = steps_html(service.analyse(path, Request(duration_s=None)), spec, "en")
+    html = steps_html(service.analyse(path, Request(duration_s=None)), spec, "song.mp3", "en")
     assert "12 of 15 windows" in html
     assert html.count('width="224" height="224"') == 12
 
@@ -253,14 +329,14 @@ def test_a_whole_track_shows_a_dozen_of_its_windows(
 
 def test_a_song_gives_an_answer_in_the_language_of_the_browser(handlers: Handlers, upload: Path) -> None:
     for request, words in ((ENGLISH, "Top 5"), (CHINESE, "前五名")):
-        answer, below = handlers.classify(str(upload), 10, False, 0, None, request)
+        answer, picture, _ = handlers.classify(str(upload), 10, False, 0, None, request)
         assert words in answer
-        assert 'data-state="ready"' in below
+        assert 'data-state="ready"' in picture
 
 
 def test_the_download_link_leads_to_the_picture(handlers: Handlers, service: PredictionService, upload: Path) -> None:
-    _, below = handlers.classify(str(upload), 10, False, 0, None, ENGLISH)
-    link = re.search(r"api/spectrograms/([\w-]+)\.png", below)
+    _, picture, _ = handlers.classify(str(upload), 10, False, 0, None, ENGLISH)
+    link = re.search(r"api/spectrograms/([\w-]+)\.png", picture)
     assert link
     assert (service.pictures.get(link[1]) or b"").startswith(b"\x89PNG")
 
@@ -271,9 +347,9 @@ def test_the_chosen_stretch_is_judged(handlers: Handlers, upload: Path) -> None:
 
 
 def test_an_offset_beyond_the_end_is_explained(handlers: Handlers, upload: Path) -> None:
-    answer, below = handlers.classify(str(upload), 10, False, 99, None, ENGLISH)
+    answer, picture, _ = handlers.classify(str(upload), 10, False, 99, None, ENGLISH)
     assert 'data-state="error"' in answer
-    assert 'data-state="empty"' in below
+    assert 'data-state="empty"' in picture
 
 
 def test_nothing_to_classify_is_said_only_to_those_who_ask(handlers: Handlers) -> None:
@@ -323,7 +399,7 @@ def test_each_picture_of_a_model_can_be_chosen(spec: ModelSpec) -> None:
 def test_the_chosen_picture_is_judged_and_shown(cnn_models: Path, upload: Path) -> None:
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
     handlers = Handlers(service, GENRES, ())
-    result, below = handlers.classify(str(upload), 10, False, 0, "|cqt", ENGLISH)
+    result, _, below = handlers.classify(str(upload), 10, False, 0, "|cqt", ENGLISH)
     prediction = service.analyse(upload, Request(spectrogram="cqt", duration_s=10.0)).prediction
     assert percent(prediction.top(1)[0].confidence) in result
     assert "Log constant-Q spectrogram" in below
@@ -347,10 +423,10 @@ def test_gradios_own_endpoint_refuses_in_words(handlers: Handlers, audio: dict[s
 def test_public_endpoints_need_nothing_but_the_file(service: PredictionService) -> None:
     page = build_ui(service)
     endpoints = page.get_api_info()["named_endpoints"]
-    assert set(endpoints) == {"/predict", "/ensemble", "/timeline"}
-    for endpoint in endpoints.values():
+    assert set(endpoints) == {"/compare", "/ensemble", "/predict", "/timeline"}
+    for name, endpoint in endpoints.items():
         needed = [entry["parameter_name"] for entry in endpoint["parameters"] if not entry["parameter_has_default"]]
-        assert needed == ["audio"]
+        assert needed == (["a", "b"] if name == "/compare" else ["audio"])
 
 
 # Look and examples

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from acousticsense.config import Calibration
-from acousticsense.results import HealthReport
-from acousticsense.verdict import advise, judge
+from acousticsense.payload import advice_text
+from acousticsense.results import ClipInfo, HealthReport, Verdict
+from acousticsense.verdict import advise, disagreement, judge
 
 CALIBRATION = Calibration(confident_at=0.8, plausible_at=0.5, mixed_at=0.6, not_music_at=0.7)
 
@@ -41,3 +42,50 @@ def test_a_figure_is_quoted_only_where_it_was_measured() -> None:
     measured = advise("confident", answer, HealthReport(), Calibration(band_accuracy={"confident": 0.934}))
     assert "unmeasured" in [advice.code for advice in unmeasured]
     assert {"percent": 93} in [dict(advice.values) for advice in measured if advice.code == "measured"]
+
+
+def codes(clip: ClipInfo | None = None, *, verdict: Verdict = "unsure", other_kinds: tuple[str, ...] = ()) -> list[str]:
+    answer = {"Jazz": 0.3, "Blues": 0.2}
+    given = advise(verdict, answer, HealthReport(), CALIBRATION, clip=clip, other_kinds=other_kinds)
+    return [advice.code for advice in given]
+
+
+def clip(offset_s: float, duration_s: float, track_duration_s: float | None) -> ClipInfo:
+    return ClipInfo(
+        offset_s=offset_s,
+        duration_s=duration_s,
+        track_duration_s=track_duration_s,
+        sample_rate_hz=44_100,
+        channels=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "duration_s", "track_s", "second"), [(0, 10, 200, 70), (70, 10, 200, 120), (0, 130, 200, 160)]
+)
+def test_an_unsure_answer_names_another_place_in_the_track(
+    offset_s: float, duration_s: float, track_s: float, second: int
+) -> None:
+    given = advise("unsure", {"Jazz": 0.3}, HealthReport(), CALIBRATION, clip=clip(offset_s, duration_s, track_s))
+    assert [dict(advice.values) for advice in given if advice.code == "other_place"] == [{"second": second}]
+
+
+def test_no_other_place_is_offered_where_there_is_none_or_no_need() -> None:
+    assert not {"other_place", "other_stretch"} & set(codes(clip(0, 10, 10)))
+    assert "other_stretch" in codes(clip(0, 10, None))
+    assert not {"other_place", "other_stretch"} & set(codes(clip(0, 10, 200), verdict="confident"))
+
+
+def test_the_other_picture_is_offered_to_the_unsure_by_models_that_know_one() -> None:
+    assert "other_picture" in codes(other_kinds=("cqt",))
+    assert "other_picture" not in codes()
+    assert "other_picture" not in codes(verdict="confident", other_kinds=("cqt",))
+
+
+def test_models_that_disagree_are_told_apart_and_those_that_agree_are_not() -> None:
+    assert disagreement({"a": "Jazz", "b": "Jazz"}) is None
+    assert disagreement({}) is None
+    advice = disagreement({"a": "Jazz", "b": "Blues", "c": "Jazz", "d": "Rock"})
+    assert advice
+    assert "2 of 4 say Jazz, 1 say Blues" in advice_text(advice)
+    assert "4 个中有 2 个判为爵士" in advice_text(advice, "zh")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 import gradio as gr
 
@@ -16,6 +16,7 @@ from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.payload import prediction_payload
 from acousticsense.service import PredictionService, Request
 from acousticsense.texts import preferred_language
+from acousticsense.ui.bands_html import bands_html
 from acousticsense.ui.example_clips import ExampleClip
 from acousticsense.ui.html import escape
 from acousticsense.ui.result_html import empty_html, error_html, identity_html, result_html
@@ -59,11 +60,11 @@ class Handlers:
         offset_s: float | None,
         model: str | None,
         request: gr.Request,
-    ) -> tuple[str, str]:
-        """The answer card and what stands below it, in the browser's language."""
+    ) -> tuple[str, str, str]:
+        """The answer card, the spectrogram and what stands below it, in the browser's language."""
         language = language_of(request)
         if not path:
-            return empty_html(self._labels, language), empty_spectrogram_html(language)
+            return empty_html(self._labels, language), empty_spectrogram_html(language), ""
         try:
             source = uploaded(path)
             name_of_model, kind = chosen_model(model)
@@ -77,14 +78,23 @@ class Handlers:
             spec = self._service.classifier(wanted.model).seeing(wanted.spectrogram).spec
             picture_id = self._service.keep_picture(analysis)
         except AcousticSenseError as error:
-            return error_html(error, self._labels, language), empty_spectrogram_html(language)
+            return error_html(error, self._labels, language), empty_spectrogram_html(language), ""
         prediction, name = analysis.prediction, source.name
-        below = (
-            spectrogram_html(prediction, analysis.pictures, picture_id, name, language),
-            steps_html(analysis, spec, language),
-            identity_html(prediction, language),
+        return (
+            result_html(prediction, name, language),
+            spectrogram_html(
+                prediction.clip,
+                analysis.pictures,
+                spec,
+                model=wanted.model,
+                picture_id=picture_id,
+                name=name,
+                language=language,
+            ),
+            bands_html(spec, prediction.verdict, language)
+            + steps_html(analysis, spec, name, language)
+            + identity_html(prediction, language),
         )
-        return result_html(prediction, name, language), "".join(below)
 
     def classify_now(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -94,17 +104,38 @@ class Handlers:
         offset_s: float | None,
         model: str | None,
         request: gr.Request,
-    ) -> tuple[str, str]:
+    ) -> tuple[str, str, str]:
         """As `classify`, for the button: without a song it says what is missing."""
         if not path:
             language = language_of(request)
-            return error_html(None, self._labels, language, code="nothing"), empty_spectrogram_html(language)
+            return error_html(None, self._labels, language, code="nothing"), empty_spectrogram_html(language), ""
         return self.classify(path, duration_s, whole_track, offset_s, model, request)
 
-    def explain_failure(self, request: gr.Request) -> tuple[str, str]:
+    def explain_failure(self, request: gr.Request) -> tuple[str, str, str]:
         """What stands in place of an answer after a fault of ours, which the log has in full."""
         language = language_of(request)
-        return error_html(None, self._labels, language, code="unexpected"), empty_spectrogram_html(language)
+        return error_html(None, self._labels, language, code="unexpected"), empty_spectrogram_html(language), ""
+
+    def show_kind(self, path: str | None, request: gr.Request, event: gr.EventData) -> Any:
+        """The spectrogram card with a picture of another kind; the stretch is the one that the card shows now."""
+        language = language_of(request)
+        try:
+            source = uploaded(str(path))
+            kind, shown = _look_request(event)
+            clip = self._service.look(source, shown, kind)
+            spec = self._service.classifier(shown.model).spec
+        except AcousticSenseError as error:
+            raise gr.Error(str(error)) from error
+        picture_id = self._service.keep_picture(clip)
+        return spectrogram_html(
+            clip.audio.info,
+            clip.pictures,
+            spec,
+            model=shown.model,
+            picture_id=picture_id,
+            name=source.name,
+            language=language,
+        )
 
     def prepare_player(self, path: str | None, request: gr.Request) -> tuple[Any, Any]:
         """The player and the note under it: a long track plays without a waveform, and the note says so."""
@@ -212,6 +243,22 @@ def is_long(path: Path) -> bool:
     except AcousticSenseError:
         return False
     return path.stat().st_size > _WAVEFORM_MAX_BYTES if duration_s is None else duration_s > _WAVEFORM_MAX_S
+
+
+def _look_request(event: gr.EventData) -> tuple[SpectrogramKind, Request]:
+    """Which picture of which stretch a press of a button in the card asks for; a browser may send anything.
+
+    Raises:
+        RequestError: no such picture, or a stretch out of range.
+    """
+    try:
+        kind, model = str(event.kind), str(event.model)
+        duration_s, offset_s = float(event.duration), float(event.offset)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise RequestError("The picture asked for is not described.", hint="Classify the song again.") from error
+    if kind not in get_args(SpectrogramKind):
+        raise RequestError("There is no such picture.", hint=f"Ask for {', '.join(get_args(SpectrogramKind))}.")
+    return cast("SpectrogramKind", kind), Request(model=model, duration_s=max(duration_s, 0.1), offset_s=offset_s)
 
 
 def path_of(audio: object) -> str:

@@ -13,6 +13,8 @@ from acousticsense.config import NATIVE_WINDOWS
 from acousticsense.errors import AcousticSenseError
 from acousticsense.genres import GENRES
 from acousticsense.service import PredictionService
+from acousticsense.ui.compare_html import empty_comparison_html
+from acousticsense.ui.compare_tab import build_compare_tab
 from acousticsense.ui.ensemble_html import no_ensemble_html
 from acousticsense.ui.ensemble_tab import add_ensemble_tab
 from acousticsense.ui.example_clips import examples_html, read_examples
@@ -37,7 +39,12 @@ _REPORT_EXAMPLE: Final = (
     " const button = event.target.closest('[data-example]');"
     " if (button) trigger('click', {index: Number(button.dataset.example)}); });"
 )
-
+#: The card says itself which stretch it shows: the controls may have been moved since.
+_REPORT_KIND: Final = (
+    "element.addEventListener('click', (event) => {"
+    " const button = event.target.closest('[data-as-kind][aria-pressed=false]');"
+    " if (button) trigger('click', {...button.closest('figure').dataset, kind: button.dataset.asKind}); });"
+)
 
 #: HTML that is ours alone: no style sheet of Gradio's, no click event.
 _PLAIN: Final[dict[str, Any]] = {"apply_default_css": False, "js_on_load": None}
@@ -78,6 +85,7 @@ def build_ui(service: PredictionService) -> Any:
         "html.spectrogram": _both(empty_spectrogram_html),
         "html.ensemble": _both(no_ensemble_html),
         "html.timeline": _both(empty_timeline_html),
+        "html.compare": _both(empty_comparison_html),
     }
     i18n = build_i18n(pieces)
     handlers = Handlers(service, labels, examples)
@@ -92,6 +100,8 @@ def build_ui(service: PredictionService) -> Any:
                 add_ensemble_tab(i18n, service, ensemble)
             with gr.Tab(i18n("tab.timeline"), id="timeline"):
                 timeline_tab(i18n, service, lambda: _model_choice(i18n, service), _default_window_s(service))
+            with gr.Tab(i18n("tab.compare"), id="compare"):
+                build_compare_tab(i18n, service)
         gr.events.api(
             handlers.predict,
             api_name="predict",
@@ -113,7 +123,7 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
                 show_label=False,
                 editable=True,
                 buttons=[],
-                elem_classes="as-audio",
+                elem_classes="as-audio as-song",
                 waveform_options=waveform_options(drawn=True),
             )
             note = gr.HTML("", visible=False, **_PLAIN)
@@ -127,18 +137,31 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
             picked = gr.HTML(i18n("html.examples"), apply_default_css=False, js_on_load=_REPORT_EXAMPLE)
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
             result = gr.HTML(i18n("html.empty"), elem_classes="as-result-block", **_PLAIN)
-    below = gr.HTML(i18n("html.spectrogram"), elem_classes="as-below", **_PLAIN)
+    picture = gr.HTML(
+        i18n("html.spectrogram"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_KIND
+    )
+    below = gr.HTML("", elem_classes="as-below", **_PLAIN)
 
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     whole.change(lambda on: gr.Slider(interactive=not on), whole, duration, **quietly)
     audio.change(handlers.prepare_player, audio, [audio, note], **quietly)
     picked.click(handlers.choose_example, None, audio, **quietly)
+    picture.click(
+        handlers.show_kind,
+        audio,
+        picture,
+        api_visibility="private",
+        concurrency_id="predict",
+        concurrency_limit=service.settings.concurrency,
+        show_progress="minimal",
+        trigger_mode="always_last",
+    )
     inputs = [audio, duration, whole, offset, model]
     for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
         answered = trigger(
             handler,
             inputs,
-            [result, below],
+            [result, picture, below],
             api_visibility="private",
             concurrency_id="predict",
             concurrency_limit=service.settings.concurrency,
@@ -146,7 +169,7 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
             show_progress_on=[result],
             trigger_mode="always_last",
         )
-        answered.failure(handlers.explain_failure, None, [result, below], **quietly)
+        answered.failure(handlers.explain_failure, None, [result, picture, below], **quietly)
         answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
 
 

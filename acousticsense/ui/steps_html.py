@@ -13,6 +13,7 @@ from acousticsense.genres import display_name
 from acousticsense.results import ClipInfo
 from acousticsense.spectrogram import normalise
 from acousticsense.ui.html import clock, data_uri, escape, number, percent
+from acousticsense.ui.spectrogram_html import input_download
 from acousticsense.ui_texts import ui_text
 
 __all__ = ["steps_html"]
@@ -23,12 +24,13 @@ _MAX_PICTURES: Final = 12
 _WAVE_COLUMNS: Final = 240
 
 
-def steps_html(analysis: Analysis, spec: ModelSpec, language: str) -> str:
+def steps_html(analysis: Analysis, spec: ModelSpec, name: str, language: str) -> str:
     """A closed panel with one entry per step from file to probabilities.
 
     Args:
         analysis: of one clip.
         spec: of the model that made it.
+        name: of the file.
         language: "en" or "zh".
     """
     front_end = analysis.pictures.front_end
@@ -41,7 +43,9 @@ def steps_html(analysis: Analysis, spec: ModelSpec, language: str) -> str:
             _spectrogram_body(analysis, language),
             language,
         ),
-        _step("step.picture", _picture_body(analysis, spec, language), language, _pictures(analysis, spec, language)),
+        _step(
+            "step.picture", _picture_body(analysis, spec, language), language, _pictures(analysis, spec, name, language)
+        ),
         _step("step.normalise", _normalise_body(analysis, language), language),
         _step("step.network", _network_body(spec, language), language),
     ]
@@ -135,14 +139,15 @@ def _network_body(spec: ModelSpec, language: str) -> str:
     return body + (" " if language == "en" else "") + ui_text(f"step.network.{spec.windows.vote}", language)
 
 
-def _pictures(analysis: Analysis, spec: ModelSpec, language: str) -> str:
+def _pictures(analysis: Analysis, spec: ModelSpec, name: str, language: str) -> str:
     """The pictures that are fed, evenly chosen when there are many."""
     total = len(analysis.pictures.start_s)
     chosen = np.unique(np.linspace(0, total - 1, min(total, _MAX_PICTURES)).round().astype(int))
-    return f'<div class="as-inputs">{"".join(_picture(analysis, spec, int(index), language) for index in chosen)}</div>'
+    shown = "".join(_picture(analysis, spec, int(index), name, language) for index in chosen)
+    return f'<div class="as-inputs">{shown}</div>'
 
 
-def _picture(analysis: Analysis, spec: ModelSpec, index: int, language: str) -> str:
+def _picture(analysis: Analysis, spec: ModelSpec, index: int, name: str, language: str) -> str:
     start_s = analysis.prediction.clip.offset_s + analysis.pictures.start_s[index]
     span = f"{clock(start_s)}\u2013{clock(start_s + spec.windows.window_s)}"
     probabilities = analysis.window_probabilities[index]
@@ -152,7 +157,8 @@ def _picture(analysis: Analysis, spec: ModelSpec, index: int, language: str) -> 
     return (
         f'<figure><img src="{data_uri(input_png(analysis.pictures, index))}" width="{size}" height="{size}" '
         f'alt="{escape(ui_text("step.picture.alt", language, range=span))}">'
-        f"<figcaption><b>{escape(guess)}</b><span>{escape(span)}</span></figcaption></figure>"
+        f"<figcaption><b>{escape(guess)}</b><span>{escape(span)}</span></figcaption>"
+        f"{input_download(analysis.pictures, index, name, language)}</figure>"
     )
 
 

@@ -1,0 +1,112 @@
+"""The Compare tab in a real browser: two real versions of a clip."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+import soundfile
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_page import DROP, PHONE
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+TAB = re.compile("^(Compare|版本对比)$")
+STARFALL = Path(__file__).resolve().parents[2] / "examples" / "starfall.mp3"
+
+
+@pytest.fixture(scope="module")
+def dull_and_quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clip without what lies above 1 kHz, and 8 dB quieter."""
+    samples, rate_hz = soundfile.read(STARFALL, always_2d=True)
+    spectrum = np.fft.rfft(samples, axis=0)
+    spectrum[np.fft.rfftfreq(len(samples), 1 / rate_hz) > 1000] = 0
+    path = tmp_path_factory.mktemp("versions") / "starfall-dull.wav"
+    soundfile.write(path, np.fft.irfft(spectrum, len(samples), axis=0) * 10 ** (-8 / 20), rate_hz)
+    return path
+
+
+def compared(visit: Visit, a: Path, b: Path, go: str = "Compare", **options: Any) -> Page:
+    page = visit(**options)
+    page.get_by_role("tab", name=TAB).click()
+    for letter, path in (("a", a), ("b", b)):
+        target = f".as-version-{letter} button[aria-dropeffect]"
+        page.locator(target).wait_for()
+        script = DROP.replace(".as-audio button[aria-dropeffect]", target)
+        page.evaluate(script, [base64.b64encode(path.read_bytes()).decode("ascii"), path.name])
+        page.locator(f".as-version-{letter} .play-pause-button").wait_for()
+    page.get_by_role("button", name=go, exact=True).click()
+    expect(page.locator(".as-compared[data-state='ready']")).to_be_visible()
+    return page
+
+
+def measured(page: Page, measure: str) -> list[float]:
+    cells = page.locator(f"[data-measure='{measure}'] td").all_inner_texts()
+    return [float(re.sub("[\u202f+]", "", cell).replace("−", "-")) for cell in cells]
+
+
+def test_a_dull_quiet_version_is_told_apart_in_words_bars_and_pictures(
+    visit: Visit, page_url: str, dull_and_quiet: Path
+) -> None:
+    page = compared(visit, STARFALL, dull_and_quiet)
+    moved = page.get_by_test_id("moved")
+    expect(moved).to_contain_text("LU quieter")
+    expect(moved).to_contain_text("B is darker")
+    with STARFALL.open("rb") as a, dull_and_quiet.open("rb") as b:
+        answer = requests.post(f"{page_url}/api/compare", files={"a": a, "b": b}, data={"duration_s": "10"}, timeout=60)
+    body = answer.json()
+    assert moved.locator("li").all_inner_texts() == body["summary"]
+    loudness, brightness = measured(page, "compare.loudness"), measured(page, "compare.brightness")
+    assert loudness[2] == pytest.approx(body["loudness_lufs"]["difference"], abs=0.06)
+    assert loudness[2] < -7
+    assert brightness[1] < 0.7 * brightness[0]
+    rows = page.locator(".as-changes tr[data-label]")
+    expect(rows).to_have_count(16)
+    shown = {row.get_attribute("data-label"): row.locator("td").last.inner_text() for row in rows.all()}
+    for label, difference in body["differences"].items():
+        assert float(shown[label].replace("−", "-")) == pytest.approx(100 * difference, abs=0.051)
+    expect(page.locator(".as-pair .as-view")).to_have_count(2)
+    assert darkest_db(page, 1) < darkest_db(page, 0)
+
+
+def darkest_db(page: Page, index: int) -> float:
+    """The level at 5 kHz in the middle of a picture, as the pointer is told."""
+    view = page.locator(".as-pair .as-view").nth(index)
+    view.scroll_into_view_if_needed()
+    box = view.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.2)
+    readout = view.get_by_test_id("readout")
+    expect(readout).to_contain_text("dB")
+    return float(readout.inner_text().split(" · ")[-1].strip("≤ dB").replace("−", "-"))
+
+
+def test_the_same_file_twice_claims_nothing(visit: Visit) -> None:
+    page = compared(visit, STARFALL, STARFALL)
+    sentences = page.get_by_test_id("moved").locator("li")
+    expect(sentences).to_have_count(1)
+    expect(sentences.first).to_contain_text("The genres did not move")
+    assert measured(page, "compare.loudness")[2] == 0
+
+
+def test_a_missing_version_is_asked_for(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("tab", name=TAB).click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator(".as-compared [role='alert']")).to_contain_text("Choose two files")
+
+
+def test_a_phone_in_chinese_needs_no_sideways_scrolling(visit: Visit, dull_and_quiet: Path) -> None:
+    page = compared(
+        visit, STARFALL, dull_and_quiet, "开始对比", locale="zh-CN", viewport=PHONE, has_touch=True, is_mobile=True
+    )
+    expect(page.get_by_test_id("moved")).to_contain_text("B 更暗")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
