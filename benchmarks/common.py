@@ -8,6 +8,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import librosa
 import numpy as np
 import soundfile
 import torch
+from numpy.typing import NDArray
 
 from acousticsense.backends import Backend, TorchBackend, best_precision
 from acousticsense.backends.openvino import OpenVinoBackend, library_versions
@@ -70,14 +72,18 @@ def example_files() -> list[Path]:
 
 def make_song(path: Path, *, seconds: int = SONG_S, seed: int = 0) -> Path:
     """Real music as a stereo mp3 at 44.1 kHz: the examples in a row, repeated, from second `seed` on."""
-    clips = [librosa.load(file, sr=44_100)[0] for file in example_files()]
-    joined = np.roll(np.concatenate(clips), -seed * 44_100)
+    joined = np.roll(_examples_in_a_row(), -seed * 44_100)
     mono = np.resize(joined, SONG_S * 44_100)
     with soundfile.SoundFile(path, "w", 44_100, 2) as song:
         for start_s in range(0, seconds, SONG_S):
             part = mono[: (seconds - start_s) * 44_100]
             song.write(np.stack([part, part], axis=1))
     return path
+
+
+@cache
+def _examples_in_a_row() -> NDArray[np.float32]:
+    return np.concatenate([librosa.load(file, sr=44_100)[0] for file in example_files()])
 
 
 def timed_ms(run: Callable[[], object]) -> float:
