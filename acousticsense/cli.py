@@ -24,6 +24,7 @@ from acousticsense.genres import LABEL_SETS
 from acousticsense.payload import error_payload, prediction_payload, timeline_payload
 from acousticsense.ports import check_port
 from acousticsense.settings import BACKENDS, Settings
+from acousticsense.tag_cli import add_tag, parse, positive, tag
 from acousticsense.texts import text
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ensemble(commands)
     _add_timeline(commands)
     _add_compare(commands)
+    _add_tag(commands)
     _add_models(commands)
     _add_import(commands)
     _add_evaluate(commands)
@@ -87,7 +89,7 @@ def _add_predict(commands: Any) -> None:
     _add_model_options(parser)
     _add_spectrogram_option(parser)
     _add_stretch_options(parser)
-    parser.add_argument("--top-k", type=_positive, default=5, help="genres to show (5)")
+    parser.add_argument("--top-k", type=positive, default=5, help="genres to show (5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=_predict)
 
@@ -100,7 +102,7 @@ def _add_ensemble(commands: Any) -> None:
     parser.add_argument("--spectrogram", choices=["mel", "cqt", "both"], default="both", help="which pictures (both)")
     parser.add_argument("--duration", type=_seconds, default="10", help='seconds to judge, or "all" (10)')
     parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
-    parser.add_argument("--top-k", type=_positive, default=3, help="genres to show for each model (3)")
+    parser.add_argument("--top-k", type=positive, default=3, help="genres to show for each model (3)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write the whole table to a file")
     parser.set_defaults(run=_ensemble)
@@ -130,6 +132,15 @@ def _add_compare(commands: Any) -> None:
     _add_stretch_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, as POST /api/compare answers")
     parser.set_defaults(run=_compare)
+
+
+def _add_tag(commands: Any) -> None:
+    parser = commands.add_parser("tag", help="judge whole libraries, and write genres into the files")
+    add_tag(parser)
+    _add_model_options(parser)
+    _add_spectrogram_option(parser)
+    _add_stretch_options(parser)
+    parser.set_defaults(run=lambda options: tag(parse(options, parser), _settings(options)))
 
 
 def _add_models(commands: Any) -> None:
@@ -174,7 +185,7 @@ def _add_finetune(commands: Any) -> None:
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--spectrogram", choices=get_args(SpectrogramKind), help="which picture (the base's main one)")
     parser.add_argument("--unfreeze", type=int, default=0, metavar="N", help="also train the last N blocks (0); slow")
-    parser.add_argument("--epochs", type=_positive, default=3, help="passes over the pictures with --unfreeze (3)")
+    parser.add_argument("--epochs", type=positive, default=3, help="passes over the pictures with --unfreeze (3)")
     parser.add_argument("--folds", type=int, default=5, help="parts of which each is held out once (5)")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice (0)")
     parser.add_argument("--force", action="store_true", help="replace a model of that name")
@@ -188,9 +199,7 @@ def _add_accelerate(commands: Any) -> None:
     )
     parser.add_argument("--model", help="name in models/, folder, file, or hf:/ms: id")
     parser.add_argument("--folder", type=Path, help="music to calibrate and compare on (versions of the examples)")
-    parser.add_argument(
-        "--windows", type=_positive, help="windows to compare on (500 of a folder, 200 of the examples)"
-    )
+    parser.add_argument("--windows", type=positive, help="windows to compare on (500 of a folder, 200 of the examples)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
@@ -220,13 +229,6 @@ def _duration(text: str) -> Duration:
 
 def _seconds(text: str) -> float | None:
     return None if text == "all" else float(text)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def _settings(options: argparse.Namespace) -> Settings:

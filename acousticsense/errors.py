@@ -14,6 +14,7 @@
     │   ├── CorruptCheckpointError      truncated, or the hash does not match
     │   └── IncompatibleCheckpointError a layer would be left at random
     ├── LibraryError            a folder, ledger or list cannot be used         500
+    │   └── TagError                a file's tags cannot or must not be written     500
     ├── DownloadError           a hub did not deliver                           502
     ├── SettingsError           a setting has an unusable value                 500
     └── OverloadError           the queue is full, try again later              503
@@ -42,6 +43,7 @@ __all__ = [
     "OverloadError",
     "RequestError",
     "SettingsError",
+    "TagError",
     "UnknownModelError",
     "UnsafeCheckpointError",
     "quoted",
@@ -154,6 +156,12 @@ class LibraryError(AcousticSenseError):
     """A folder cannot be read, or a ledger or list cannot be used."""
 
     code = "library_error"
+
+
+class TagError(LibraryError):
+    """A file's tags cannot be written, or must not be."""
+
+    code = "tag_error"
 
 
 class DownloadError(AcousticSenseError):

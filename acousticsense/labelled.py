@@ -9,12 +9,16 @@ from typing import Final
 
 from acousticsense.errors import SettingsError
 
-__all__ = ["LabelledClip", "is_audio_name", "read_items"]
+__all__ = ["AUDIO_SUFFIXES", "LabelledClip", "is_audio_name", "read_items"]
 
 #: Suffixes that are looked for in folders.
-_AUDIO: Final = (
-    *(".aac", ".ac3", ".aif", ".aiff", ".ape", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mp2", ".mp3", ".mp4", ".oga"),
-    *(".ogg", ".opus", ".wav", ".webm", ".wma", ".wv"),
+AUDIO_SUFFIXES: Final = frozenset(
+    f".{name}"
+    for name in (
+        *("3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "caf", "dff", "dsf", "flac", "m4a", "m4b"),
+        *("mka", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus", "snd", "spx", "tta", "w64", "wav", "weba", "webm"),
+        *("wma", "wv"),
+    )
 )
 
 
@@ -57,7 +61,7 @@ def _folder_below(path: Path) -> str:
 def is_audio_name(path: Path) -> bool:
     """Whether a path below a folder looks like audio: by its suffix, and no part of it hidden."""
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return path.suffix.lower() in _AUDIO and not hidden
+    return path.suffix.lower() in AUDIO_SUFFIXES and not hidden
 
 
 def _read_csv(source: Path) -> list[LabelledClip]:

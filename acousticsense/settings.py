@@ -31,7 +31,8 @@ class Settings:
         backend: what computes: "auto" (the fastest that gives the same answers), "pytorch" (the network as it was
             trained), "openvino" (float32) or "openvino-int8" (8 bits where they pass the gate).
         models: folder with one folder per model.
-        cache_dir: where models fetched from a hub, and networks converted for this machine, are kept.
+        cache_dir: where models fetched from a hub, networks converted for this machine and the ledger of libraries are
+            kept.
         max_upload_mb: largest file accepted, in MiB.
         max_clip_s: longest stretch that is decoded for one answer, in seconds.
         max_pcm_mb: most memory for the decoded sound of one request, in MiB.

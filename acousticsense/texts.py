@@ -213,7 +213,29 @@ COMPARE: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-TEXTS: Final[dict[str, tuple[str, str]]] = {**VERDICTS, **ADVICE, **HEALTH, **ENSEMBLE, **COMPARE}
+ROUTING: Final[dict[str, tuple[str, str]]] = {
+    "routing.unmeasured": (
+        "How often accepted answers of this model are right has not been measured.",
+        "该模型自动采纳的结果的正确率尚未测量。",
+    ),
+    "routing.wrong": (
+        "Of {accepted} accepted answers expect about {wrong} to be wrong (1 in {one_in:.1f}), going by how often such"
+        " verdicts were right on test music.",
+        "按同类结论在测试音乐上的正确率推算，采纳的 {accepted} 个结果中约有 {wrong} 个有误"
+        "（每 {one_in:.1f} 个中有 1 个）。",
+    ),
+    "routing.hardly_wrong": (
+        "Of {accepted} accepted answers expect hardly any to be wrong, going by how often such verdicts were right on"
+        " test music.",
+        "按同类结论在测试音乐上的正确率推算，采纳的 {accepted} 个结果中几乎没有错误。",
+    ),
+    "routing.partly": (
+        " For {rest} more, that has not been measured.",
+        "另有 {rest} 个结果的正确率尚未测量。",
+    ),
+}
+
+TEXTS: Final[dict[str, tuple[str, str]]] = {**VERDICTS, **ADVICE, **HEALTH, **ENSEMBLE, **COMPARE, **ROUTING}
 
 
 def text(key: str, language: str = "en", **values: str | float) -> str:

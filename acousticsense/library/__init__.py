@@ -1,11 +1,18 @@
 """Thousands of files: one row for each, whatever becomes of it.
 
+    walk       folders, globs and lists -> paths
     decode     a path -> pictures and health, or the reason why not       CPU stage: picklable, no weights, any process
     judge      a batch of those -> rows                                   network stage: one classifier
     pool       the CPU stage in processes that may hang or crash
     engine     paths | pool | judge, with everything in between bounded
     rows       the row, and as JSON
     identity   whether a row still holds: digest of the settings, stamp of the file
+    ledger     which files have a row already, in SQLite
+    run        walk | ledger | engine | ledger
+    routing    which answers are accepted, and how many of those to expect to be wrong
+    export     rows as CSV, JSON Lines, Parquet
+    tags       the genre in a file's own tags
+    undo       the record that takes written tags back
 
 Import the modules; this file imports none, so that a decoder process does not load a network.
 """

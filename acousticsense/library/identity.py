@@ -44,7 +44,7 @@ def stamp(path: str) -> FileStamp | None:
 def network_digest(spec: ModelSpec) -> str:
     """SHA-256 of what turns pictures into probabilities: weights, labels, temperature, normalisation and vote.
 
-    The device and the backend are not part of it: all have to give the same answers.
+    What computes (device, backend) is not part of it: a row names it, and all are held to the same answers.
     """
     return _sha256(
         weights=spec.weights_sha256,

@@ -12,12 +12,13 @@ from acousticsense.library.decode import DecodedFile, FailedFile, Outcome
 from acousticsense.library.identity import settings_digest
 from acousticsense.library.rows import Row, RowError, printable
 from acousticsense.preparation import Recipe
+from acousticsense.results import ModelInfo
 from acousticsense.verdict import judge
 
 __all__ = ["Judge", "Known"]
 
-#: What was answered to these pictures before: probabilities and not-music; None when they are new.
-Known = Callable[[str], tuple[Mapping[str, float], float | None] | None]
+#: An earlier row about the same pictures, by their hash, from the same weights; None when they are new.
+Known = Callable[[str], Row | None]
 
 
 class Judge:
@@ -40,9 +41,9 @@ class Judge:
         new: dict[int, DecodedFile] = {}
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, FailedFile):
-                rows[index] = self._failed(outcome.path, outcome.error)
-            elif (answer := self._known(outcome.pictures_sha256)) is not None:
-                rows[index] = self._answered(outcome, *answer)
+                rows[index] = self.failed(outcome.path, outcome.error)
+            elif (known := self._known(outcome.pictures_sha256)) is not None:
+                rows[index] = self._answered(outcome, known.probabilities, known.not_music, known.model)
             else:
                 new[index] = outcome
         rows.update(zip(new, self._judged(list(new.values())), strict=True))
@@ -52,23 +53,26 @@ class Judge:
         """Rows by the network: all files in one batch, or one by one when the batch fails."""
         if not files:
             return []
+        model = self._classifier.info
         try:
             logits = self._classifier.logits(torch.from_numpy(np.concatenate([file.pictures for file in files])))
         except Exception as error:  # noqa: BLE001 - one clip must not take the others of its batch with it
             if len(files) == 1:
-                return [self._failed(files[0].path, RowError.of(error))]
+                return [self.failed(files[0].path, RowError.of(error))]
             return [row for file in files for row in self._judged([file])]
         parts = torch.split(logits, [len(file.pictures) for file in files])
         judgements = [self._classifier.judge(part) for part in parts]
         return [
-            self._answered(file, judgement.probabilities, judgement.not_music)
+            self._answered(file, judgement.probabilities, judgement.not_music, model)
             for file, judgement in zip(files, judgements, strict=True)
         ]
 
-    def _answered(self, file: DecodedFile, probabilities: Mapping[str, float], not_music: float | None) -> Row:
+    def _answered(
+        self, file: DecodedFile, probabilities: Mapping[str, float], not_music: float | None, model: ModelInfo
+    ) -> Row:
         return Row(
             path=printable(file.path),
-            model=self._classifier.info,
+            model=model,
             settings_digest=self._digest,
             probabilities=probabilities,
             not_music=not_music,
@@ -78,5 +82,6 @@ class Judge:
             pictures_sha256=file.pictures_sha256,
         )
 
-    def _failed(self, path: str, error: RowError) -> Row:
+    def failed(self, path: str, error: RowError) -> Row:
+        """The row of a file that has no answer."""
         return Row(path=printable(path), model=self._classifier.info, settings_digest=self._digest, error=error)

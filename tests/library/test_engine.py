@@ -117,5 +117,5 @@ def test_pictures_that_were_judged_before_are_not_judged_again(
     assert isinstance(file, DecodedFile)
     (row,) = Judge(classifier, recipe).rows([file])
     monkeypatch.setattr(type(classifier), "logits", None)
-    known = {row.pictures_sha256: (row.probabilities, row.not_music)}
+    known = {row.pictures_sha256: row}
     assert Judge(classifier, recipe, known.get).rows([file]) == [row]

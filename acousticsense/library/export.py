@@ -1,0 +1,151 @@
+"""Rows as files that other programs read: CSV for spreadsheets, JSON Lines for programs, Parquet for data tools."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Final
+
+from acousticsense.errors import LibraryError
+from acousticsense.library.routing import Decision
+from acousticsense.library.rows import Row
+
+__all__ = ["COLUMNS", "csv_values", "json_values", "write_csv", "write_jsonl", "write_parquet"]
+
+#: A row, and what was decided about it (None where nobody asked for a decision).
+Decided = tuple[Row, Decision | None]
+
+_TOP: Final = 5
+#: Columns of CSV and Parquet, in order.
+COLUMNS: Final = (
+    "path",
+    "genre",
+    "confidence",
+    *(f"{name}_{rank}" for rank in range(2, _TOP + 1) for name in ("genre", "confidence")),
+    "verdict",
+    "decision",
+    "health",
+    "duration_s",
+    "track_duration_s",
+    "model",
+    "weights_sha256",
+    "settings_digest",
+    "error_code",
+    "error",
+)
+#: A cell that begins with one of these would be run as a formula by a spreadsheet (OWASP, "CSV Injection").
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_PARQUET_ROWS: Final = 10_000
+
+
+def csv_values(row: Row, decision: Decision | None = None) -> dict[str, Any]:
+    """The row by column; empty cells are None."""
+    scores = row.top(_TOP)
+    values: dict[str, Any] = dict.fromkeys(COLUMNS)
+    for rank, score in enumerate(scores, start=1):
+        suffix = "" if rank == 1 else f"_{rank}"
+        values[f"genre{suffix}"], values[f"confidence{suffix}"] = score.label, round(score.confidence, 6)
+    return {
+        **values,
+        "path": row.path,
+        "verdict": row.verdict,
+        "decision": decision,
+        "health": "; ".join(note.code for note in row.health) or None,
+        "duration_s": row.clip and round(row.clip.duration_s, 3),
+        "track_duration_s": row.clip and row.clip.track_duration_s and round(row.clip.track_duration_s, 3),
+        "model": row.model.name,
+        "weights_sha256": row.model.weights_sha256,
+        "settings_digest": row.settings_digest,
+        "error_code": row.error and row.error.code,
+        "error": row.error and f"{row.error.message} {row.error.hint}".strip(),
+    }
+
+
+def json_values(row: Row, decision: Decision | None = None) -> dict[str, Any]:
+    """The row as JSON values: everything that is known, with the Top-5 as in an answer of the REST API."""
+    values = row.to_dict()
+    prediction = [{"label": score.label, "confidence": score.confidence} for score in row.top(_TOP)]
+    return {
+        "path": values.pop("path"),
+        "genre": row.genre or None,
+        "confidence": row.confidence,
+        "decision": decision,
+        "prediction": prediction,
+        **values,
+    }
+
+
+def write_csv(path: Path, rows: Iterable[Decided]) -> None:
+    """UTF-8 with a byte order mark, without which Excel garbles all but ASCII; text never becomes a formula.
+
+    Raises:
+        LibraryError: the file cannot be written; what was there before is then still there.
+    """
+    with _replacing(path) as binary, os.fdopen(os.dup(binary.fileno()), "w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for row, decision in rows:
+            writer.writerow({name: _harmless(value) for name, value in csv_values(row, decision).items()})
+
+
+def write_jsonl(path: Path, rows: Iterable[Decided]) -> None:
+    """One JSON object a line, UTF-8; raises like `write_csv`."""
+    with _replacing(path) as file:
+        for row, decision in rows:
+            file.write(json.dumps(json_values(row, decision), ensure_ascii=False).encode() + b"\n")
+
+
+def write_parquet(path: Path, rows: Iterable[Decided]) -> None:
+    """The columns of the CSV, typed; needs pyarrow (extra `parquet`); raises like `write_csv`."""
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise LibraryError(
+            "Parquet needs the package pyarrow.", hint="pip install 'acousticsense[parquet]', or use --csv."
+        ) from error
+    numbers = {name for name in COLUMNS if name.startswith("confidence") or name.endswith("_s")}
+    schema = arrow.schema([(name, arrow.float64() if name in numbers else arrow.string()) for name in COLUMNS])
+    values = (csv_values(row, decision) for row, decision in rows)
+    with _replacing(path) as file, parquet.ParquetWriter(file, schema) as writer:
+        writer.write_table(schema.empty_table())
+        while group := list(islice(values, _PARQUET_ROWS)):
+            writer.write_table(arrow.Table.from_pylist(group, schema=schema))
+
+
+def _harmless(value: object) -> object:
+    """Text that a spreadsheet would run gets an apostrophe in front, which it shows as text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes `path`'s place when all of it is written."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                os.fchmod(file.fileno(), 0o666 & ~_umask())
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise LibraryError(
+            f"{path} cannot be written ({error.strerror or error}).", hint="Check the folder and the disk space."
+        ) from error
+
+
+def _umask() -> int:
+    """The process's umask; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

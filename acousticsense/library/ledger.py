@@ -1,0 +1,207 @@
+"""Which files have a row already: an SQLite file that survives a kill at any moment.
+
+A row is written in the transaction that makes it count, and each batch is one transaction in write-ahead mode: after a
+kill, a batch is there as a whole or is judged again. SQLite allows one writer at a time; runs over different libraries
+can share a ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from acousticsense.errors import LibraryError
+from acousticsense.library.identity import FileStamp
+from acousticsense.library.rows import Row
+
+__all__ = ["Ledger", "LedgerRun"]
+
+#: Raised when the tables change; a ledger with another number is not touched.
+_VERSION: Final = 1
+_BUSY_S: Final = 60.0
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY, roots TEXT NOT NULL, settings TEXT NOT NULL, fresh INTEGER NOT NULL,
+    started REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS rows (
+    path BLOB NOT NULL, settings TEXT NOT NULL, run INTEGER NOT NULL, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
+    network TEXT NOT NULL, pictures TEXT NOT NULL, passing INTEGER NOT NULL, row TEXT NOT NULL,
+    PRIMARY KEY (path, settings)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS answers ON rows (network, pictures) WHERE pictures <> '';
+CREATE TABLE IF NOT EXISTS listing (
+    position INTEGER PRIMARY KEY, run INTEGER NOT NULL, path BLOB NOT NULL, done INTEGER NOT NULL, UNIQUE (run, path));
+"""
+
+
+class Ledger:
+    """An open ledger; for the thread that opened it.
+
+    Args:
+        path: the file; made, with its folder, when there is none.
+
+    Raises:
+        LibraryError: it cannot be opened or is no ledger of this version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._errors():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise sqlite3.OperationalError(str(error)) from error
+            self._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, _VERSION):
+                raise sqlite3.DatabaseError(f"it has version {version}, this program writes version {_VERSION}")
+            self._database.executescript(_TABLES)
+            self._database.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._database.close()
+
+    def begin(self, roots: Iterable[str], *, settings: str, network: str, fresh: bool = False) -> LedgerRun:
+        """Opens a run over `roots`.
+
+        Args:
+            roots: the arguments of the run; another run over the same ones goes on where this one stops.
+            settings: digest of the settings under which rows count.
+            network: digest of what turns pictures into probabilities.
+            fresh: rows written before this run do not count, neither for it nor for those that go on with it.
+        """
+        name = json.dumps(sorted(set(roots)))
+        with self._errors(), self._transaction():
+            self._database.execute(
+                "DELETE FROM listing WHERE run IN (SELECT id FROM runs WHERE roots = ? AND settings = ?)",
+                (name, settings),
+            )
+            run = self._database.execute(
+                "INSERT INTO runs (roots, settings, fresh, started) VALUES (?, ?, ?, ?)",
+                (name, settings, fresh, time.time()),
+            ).lastrowid
+            since = self._database.execute(
+                "SELECT max(id) FROM runs WHERE roots = ? AND settings = ? AND fresh", (name, settings)
+            ).fetchone()[0]
+        return LedgerRun(self, int(run or 0), int(since or 0), settings, network)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LibraryError(
+                f"The ledger {self.path} cannot be used: {error}.",
+                hint="Check disk space and permissions, or name another one with --ledger.",
+            ) from error
+
+
+class LedgerRun:
+    """One run over a library: what it lists, what of that counts already, and what it adds. Made by `Ledger.begin`."""
+
+    def __init__(self, ledger: Ledger, run: int, since: int, settings: str, network: str) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._since = since
+        self._settings = settings
+        self._network = network
+
+    def enlist(self, path: str, stamp: FileStamp | None) -> bool | None:
+        """Puts a file on this run's list.
+
+        Returns:
+            True when its row still counts, False when it is to be judged, None when it is on the list already.
+        """
+        key = os.fsencode(path)
+        with self._ledger._errors():
+            database = self._ledger._database
+            counts = stamp is not None and bool(
+                database.execute(
+                    "SELECT 1 FROM rows WHERE path = ? AND settings = ? AND run >= ? AND NOT passing"
+                    " AND size = ? AND mtime_ns = ? AND ctime_ns = ?",
+                    (key, self._settings, self._since, stamp.size, stamp.mtime_ns, stamp.ctime_ns),
+                ).fetchone()
+            )
+            added = database.execute(
+                "INSERT OR IGNORE INTO listing (run, path, done) VALUES (?, ?, ?)", (self._run, key, counts)
+            )
+        return counts if added.rowcount else None
+
+    def known(self, pictures_sha256: str) -> Row | None:
+        """A row in which the same network answered to the same pictures."""
+        with self._ledger._errors():
+            found = self._ledger._database.execute(
+                "SELECT row FROM rows WHERE network = ? AND pictures = ? AND pictures <> '' AND run >= ? LIMIT 1",
+                (self._network, pictures_sha256, self._since),
+            ).fetchone()
+        return None if found is None else Row.from_dict(json.loads(found[0]))
+
+    def record(self, rows: Sequence[tuple[str, Row, FileStamp | None]]) -> None:
+        """Writes rows with their files' stamps, all or none."""
+        values = [
+            (
+                os.fsencode(path),
+                self._settings,
+                self._run,
+                stamp and stamp.size,
+                stamp and stamp.mtime_ns,
+                stamp and stamp.ctime_ns,
+                self._network,
+                row.pictures_sha256,
+                row.error is not None and row.error.passing,
+                json.dumps(row.to_dict(), ensure_ascii=False),
+            )
+            for path, row, stamp in rows
+        ]
+        with self._ledger._errors(), self._ledger._transaction():
+            self._ledger._database.executemany("INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?)", values)
+            self._ledger._database.executemany(
+                "UPDATE listing SET done = 1 WHERE run = ? AND path = ?", [(self._run, value[0]) for value in values]
+            )
+
+    def restamp(self, path: str, stamp: FileStamp) -> None:
+        """Says that a file was changed on purpose and that its row still holds."""
+        with self._ledger._errors():
+            self._ledger._database.execute(
+                "UPDATE rows SET size = ?, mtime_ns = ?, ctime_ns = ? WHERE path = ? AND settings = ?",
+                (stamp.size, stamp.mtime_ns, stamp.ctime_ns, os.fsencode(path), self._settings),
+            )
+
+    def rows(self) -> Iterator[tuple[str, Row]]:
+        """Path and row of the listed files whose row counts, in the order of the list."""
+        with self._ledger._errors():
+            found = self._ledger._database.execute(
+                "SELECT listing.path, rows.row FROM listing JOIN rows ON rows.path = listing.path AND rows.settings = ?"
+                " WHERE listing.run = ? AND listing.done ORDER BY listing.position",
+                (self._settings, self._run),
+            )
+            for path, row in found:
+                yield os.fsdecode(path), Row.from_dict(json.loads(row))

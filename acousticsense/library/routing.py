@@ -1,0 +1,53 @@
+"""Which answers may be taken over, which a person should look at, and how many of the former to expect to be wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
+
+from acousticsense.config import Calibration
+from acousticsense.library.rows import Row
+from acousticsense.texts import text
+
+__all__ = ["Decision", "decide", "expectation"]
+
+Decision = Literal["accepted", "review", "rejected"]
+
+
+def decide(row: Row, accept: float) -> Decision:
+    """What to do with an answer.
+
+    Args:
+        row: the file's row.
+        accept: lowest confidence, 0..1, that is taken over.
+
+    Returns:
+        "rejected" for errors and for what is not music, "accepted" at or above the threshold, else "review".
+    """
+    if row.confidence is None or row.verdict == "not_music":
+        return "rejected"
+    return "accepted" if row.confidence >= accept else "review"
+
+
+def expectation(verdicts: Mapping[str, int], calibration: Calibration, language: str = "en") -> str:
+    """How many of the accepted answers are likely to be wrong, in words.
+
+    Args:
+        verdicts: verdict -> number of accepted answers.
+        calibration: the model's; only shares that were measured on test music are used.
+        language: "en" or "zh".
+    """
+    counted = Counter(verdicts)
+    measured = {verdict: counted[verdict] for verdict in counted if verdict in calibration.band_accuracy}
+    n_measured = sum(measured.values())
+    if not n_measured:
+        return text("routing.unmeasured", language)
+    wrong = sum(count * (1.0 - calibration.band_accuracy[verdict]) for verdict, count in measured.items())
+    if wrong < 0.5:
+        words = text("routing.hardly_wrong", language, accepted=n_measured)
+    else:
+        words = text("routing.wrong", language, accepted=n_measured, wrong=round(wrong), one_in=n_measured / wrong)
+    if n_measured < sum(counted.values()):
+        words += text("routing.partly", language, rest=sum(counted.values()) - n_measured)
+    return words

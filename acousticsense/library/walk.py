@@ -1,0 +1,125 @@
+"""Folders, globs and lists -> the paths of audio files, one by one, so that work starts before the walk ends."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from acousticsense.errors import LibraryError
+from acousticsense.labelled import AUDIO_SUFFIXES
+from acousticsense.library.rows import RowError
+
+__all__ = ["Found", "Walk"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An absolute path, and why it can't even be looked at, where that is so."""
+
+    path: str
+    error: RowError | None = None
+
+
+class Walk:
+    """Iterates over the files that arguments stand for; each argument may be
+
+    - a file, taken whatever its name;
+    - a folder, searched with all its subfolders for `labelled.AUDIO_SUFFIXES`; hidden files and folders are left out;
+    - a pattern with `*`, `?` or `[...]`, in which `**` is any depth of folders;
+    - `@LIST`: a text file (`@-` is the standard input) with one of these on each line, relative to the list's folder;
+      empty lines and lines that begin with `#` are left out, so an M3U playlist is a list.
+
+    Links are followed, but no folder is entered twice on one way down. What does not exist or must not be read comes
+    out with its error: nothing is left out silently.
+
+    Raises:
+        LibraryError: a list cannot be read.
+
+    Attributes:
+        ignored: files in folders that are not named like audio, so far.
+    """
+
+    def __init__(self, arguments: Iterable[str]) -> None:
+        self.ignored = 0
+        self._entries = [
+            entry
+            for argument in arguments
+            for entry in (_lines(argument[1:]) if argument.startswith("@") else (argument,))
+        ]
+
+    def __iter__(self) -> Iterator[Found]:
+        for entry in self._entries:
+            yield from self._entry(entry)
+
+    def _entry(self, entry: str) -> Iterator[Found]:
+        path = os.path.abspath(os.path.expanduser(entry))  # noqa: PTH100, PTH111 - Path would resolve ".." differently
+        if os.path.isdir(path):  # noqa: PTH112
+            yield from self._folder(path, frozenset())
+        elif glob.has_magic(path) and not os.path.lexists(path):
+            yield from self._pattern(path)
+        else:
+            yield Found(path)
+
+    def _pattern(self, pattern: str) -> Iterator[Found]:
+        matched = False
+        for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - as a generator and without Path's copies
+            matched = True
+            if os.path.isdir(path):  # noqa: PTH112
+                if not pattern.endswith("**"):  # which yields what is below by itself
+                    yield from self._folder(path, frozenset())
+            elif _is_audio(path):
+                yield Found(path)
+            else:
+                self.ignored += 1
+        if not matched:
+            yield Found(pattern, RowError.of(LibraryError("No file matches this pattern.", hint="Check the pattern.")))
+
+    def _folder(self, folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
+        try:
+            status = os.stat(folder)  # noqa: PTH116
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            fault = LibraryError(f"The folder cannot be read ({error.strerror}).", hint="Check its permissions.")
+            yield Found(folder, RowError.of(fault))
+            return
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                yield from self._folder(entry.path, above | {identity})
+            elif _is_audio(entry.name):
+                yield Found(entry.path)
+            else:
+                self.ignored += 1
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle: reading it says so in its row
+        return False
+
+
+def _is_audio(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES  # noqa: PTH122 - called for millions of names
+
+
+def _lines(name: str) -> Iterator[str]:
+    """Entries of a list, made absolute."""
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise LibraryError(f"The list '{name}' cannot be read ({error.strerror}).", hint="Check its path.") from error
+    base = "" if name == "-" else os.path.dirname(name)  # noqa: PTH120
+    for line in os.fsdecode(content.removeprefix(b"\xef\xbb\xbf")).splitlines():
+        entry = line.strip()
+        if entry and not entry.startswith("#"):
+            yield os.path.join(base, os.path.expanduser(entry))  # noqa: PTH111, PTH118

@@ -1,0 +1,212 @@
+"""How fast a library is judged, against what the machine's cores allow and against what people do without the engine.
+
+    python -m benchmarks.library FOLDER [--files 200] [--model NAME] [--workers N] [--predict-runs 3] [--json OUT]
+
+The bound is cores / (CPU seconds to decode a file + CPU seconds to judge it), both measured in this run on some of the
+same files. Compared with: a plain loop over `predict` in one process, and a shell loop that starts
+`acousticsense predict` for each file. Memory is that of the judging process; decoder processes are not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from acousticsense.classifier import GenreClassifier
+from acousticsense.errors import AcousticSenseError
+from acousticsense.library.decode import DecodedFile, decode_file
+from acousticsense.library.engine import EngineOptions, LocalEngine, available_cores
+from acousticsense.library.identity import network_digest, settings_digest
+from acousticsense.library.judge import Judge
+from acousticsense.library.ledger import Ledger
+from acousticsense.library.run import LibraryRun
+from acousticsense.library.walk import Walk
+from benchmarks.latency import machine
+
+#: Files on which the CPU seconds of each stage are measured.
+_SAMPLE = 32
+#: From this file on, memory should not grow.
+_WARM = 100
+_LISTING = 10_000
+
+
+def main() -> None:
+    """Runs the comparison and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--files", type=int, default=200, help="files to judge; fewer are repeated under other names")
+    parser.add_argument("--model")
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--predict-runs", type=int, default=3, help="processes of the shell loop that are timed")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    classifier = GenreClassifier.load(options.model)
+    with tempfile.TemporaryDirectory() as folder:
+        files = shelf(options.folder, Path(folder, "shelf"), options.files)
+        result = compare(files, classifier, options)
+    print(as_table(result))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def shelf(source: Path, folder: Path, n: int) -> list[str]:
+    """`n` links to the files of a folder."""
+    found = [entry.path for entry in Walk([str(source)]) if entry.error is None]
+    folder.mkdir()
+    links = []
+    for number, path in enumerate(islice(cycle(found), n)):
+        link = folder / f"{number:06}{Path(path).suffix}"
+        link.symlink_to(path)
+        links.append(str(link))
+    return links
+
+
+def compare(files: Sequence[str], classifier: GenreClassifier, options: argparse.Namespace) -> dict[str, Any]:
+    """Files per second of each way, and the bound."""
+    decode_s, judge_s = stage_cpu_s(files[:_SAMPLE], classifier)
+    cores = available_cores()
+    bound = cores / (decode_s + judge_s)
+    memory_mb: list[float] = []
+    engine = timed_engine(files, classifier, options.workers, memory_mb)
+    plain = len(files[:_SAMPLE]) / seconds(lambda: plain_loop(files[:_SAMPLE], classifier))
+    shell = options.predict_runs / seconds(lambda: shell_loop(files[: options.predict_runs], classifier.spec.name))
+    return {
+        "machine": machine(),
+        "model": classifier.spec.name,
+        "backend": classifier.info.backend,
+        "files": len(files),
+        "cores": cores,
+        "decode_cpu_s": decode_s,
+        "network_cpu_s": judge_s,
+        "bound_files_per_s": bound,
+        "engine_files_per_s": engine["files_per_s"],
+        "engine_over_bound": engine["files_per_s"] / bound,
+        "plain_loop_files_per_s": plain,
+        "engine_over_plain_loop": engine["files_per_s"] / plain,
+        "predict_processes_files_per_s": shell,
+        "engine_over_predict_processes": engine["files_per_s"] / shell,
+        "memory_mb_at_file_100": memory_mb[0] if memory_mb else None,
+        "memory_mb_at_the_end": memory_mb[-1] if memory_mb else None,
+        "first_row_of_10000_s": first_row_s(files[0], classifier),
+    }
+
+
+def stage_cpu_s(files: Sequence[str], classifier: GenreClassifier) -> tuple[float, float]:
+    """CPU seconds per file of decoding and of judging, one thread each, warm."""
+    recipe = classifier.recipe()
+    judge = Judge(classifier, recipe)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    judge.rows([decode_file(files[0], recipe)])
+    started = time.process_time()
+    decoded = [decode_file(path, recipe) for path in files]
+    between = time.process_time()
+    for first in range(0, len(decoded), EngineOptions().batch):
+        judge.rows(decoded[first : first + EngineOptions().batch])
+    finished = time.process_time()
+    torch.set_num_threads(threads)
+    n_judged = max(1, sum(isinstance(file, DecodedFile) for file in decoded))
+    return (between - started) / len(files), (finished - between) / n_judged
+
+
+def timed_engine(
+    files: Sequence[str], classifier: GenreClassifier, workers: int | None, memory_mb: list[float]
+) -> dict[str, float]:
+    """The whole run with its ledger, the start of the decoder processes included."""
+    started = time.perf_counter()
+    n_rows = 0
+    for n_rows in rows_of(files, classifier, workers):
+        if n_rows >= _WARM:
+            memory_mb.append(resident_mb())
+    return {"files_per_s": n_rows / (time.perf_counter() - started)}
+
+
+def rows_of(paths: Sequence[str], classifier: GenreClassifier, workers: int | None = None) -> Iterator[int]:
+    """How many rows there are, after each batch."""
+    recipe = classifier.recipe()
+    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder, "ledger.sqlite")) as ledger:
+        rows = ledger.begin(
+            paths, settings=settings_digest(classifier.spec, recipe), network=network_digest(classifier.spec)
+        )
+        judge = Judge(classifier, recipe)  # no memory of earlier pictures: repeated files are judged like others
+        run = LibraryRun(Walk(paths), rows, LocalEngine(judge, recipe, EngineOptions(workers=workers)), judge)
+        for _ in run.batches():
+            yield run.counts.seen
+
+
+def first_row_s(path: str, classifier: GenreClassifier) -> float:
+    """Seconds to the first row of a folder with 10,000 files, with warm decoder processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(_LISTING):
+            Path(folder, f"{number:05}{Path(path).suffix}").symlink_to(path)
+        started = time.perf_counter()
+        batches = rows_of([folder], classifier)
+        next(batches)
+        elapsed = time.perf_counter() - started
+        batches.close()  # type: ignore[attr-defined]  # it is a generator
+    return elapsed
+
+
+def plain_loop(files: Sequence[str], classifier: GenreClassifier) -> None:
+    """What a script in one process does."""
+    for path in files:
+        try:
+            classifier.predict(path)
+        except AcousticSenseError:
+            continue
+
+
+def shell_loop(files: Sequence[str], model: str) -> None:
+    """What `for file in *; do acousticsense predict "$file"; done` does."""
+    for path in files:
+        command = [sys.executable, "-m", "acousticsense", "predict", "--model", model, path]
+        subprocess.run(command, check=False, capture_output=True)
+
+
+def seconds(run: Any) -> float:
+    """Seconds that `run` takes."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def resident_mb() -> float:
+    """Memory of this process in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+def as_table(result: dict[str, Any]) -> str:
+    """The result for a terminal."""
+    lines = [f"{result['model']} ({result['backend']}), {result['files']} files; {result['machine']}", ""]
+    for label, key, unit in (
+        ("CPU to decode a file", "decode_cpu_s", "s"),
+        ("CPU to judge a file", "network_cpu_s", "s"),
+        ("bound", "bound_files_per_s", "files/s"),
+        ("engine", "engine_files_per_s", "files/s"),
+        ("engine / bound", "engine_over_bound", ""),
+        ("plain loop", "plain_loop_files_per_s", "files/s"),
+        ("engine / plain loop", "engine_over_plain_loop", ""),
+        ("predict processes", "predict_processes_files_per_s", "files/s"),
+        ("engine / predict processes", "engine_over_predict_processes", ""),
+        ("memory at file 100", "memory_mb_at_file_100", "MiB"),
+        ("memory at the end", "memory_mb_at_the_end", "MiB"),
+        ("first row of 10,000 files", "first_row_of_10000_s", "s"),
+    ):
+        value = result[key]
+        lines.append(f"{label:>28} {'-' if value is None else f'{value:9.3f}':>9} {unit}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The ledger: what counts, what is done again, and what a second run makes of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from acousticsense import __version__
+from acousticsense.classifier import GenreClassifier
+from acousticsense.errors import LibraryError
+from acousticsense.library import identity
+from acousticsense.library.engine import EngineOptions, LocalEngine
+from acousticsense.library.identity import network_digest, settings_digest, stamp
+from acousticsense.library.judge import Judge
+from acousticsense.library.ledger import Ledger
+from acousticsense.library.rows import Row
+from acousticsense.library.run import Counts, LibraryRun
+from acousticsense.library.walk import Walk
+from tests.library.conftest import EXAMPLES
+
+
+class CountingClassifier(GenreClassifier):
+    """Counts the pictures that its network is shown."""
+
+    shown = 0
+
+    def logits(self, pictures):  # type: ignore[no-untyped-def]
+        self.shown += len(pictures)
+        return super().logits(pictures)
+
+
+@pytest.fixture
+def counting(classifier: GenreClassifier) -> CountingClassifier:
+    counting = CountingClassifier.__new__(CountingClassifier)
+    counting.__dict__ = dict(classifier.__dict__)
+    return counting
+
+
+def judge_all(
+    classifier: GenreClassifier, root: Path, *, fresh: bool = False, stop_after: int | None = None
+) -> tuple[Counts, dict[str, Row]]:
+    """One run over `root`, left after so many batches of one file each."""
+    recipe = classifier.recipe()
+    with Ledger(root.parent / "ledger.sqlite") as ledger:
+        rows = ledger.begin(
+            [str(root)],
+            settings=settings_digest(classifier.spec, recipe),
+            network=network_digest(classifier.spec),
+            fresh=fresh,
+        )
+        judge = Judge(classifier, recipe, rows.known)
+        engine = LocalEngine(judge, recipe, EngineOptions(workers=1, batch=1))
+        run = LibraryRun(Walk([str(root)]), rows, engine, judge)
+        batches = run.batches()
+        for number, _ in enumerate(batches, start=1):
+            if number == stop_after:
+                batches.close()
+        return run.counts, {Path(path).name: row for path, row in rows.rows()}
+
+
+def test_a_second_run_judges_nothing(counting: CountingClassifier, library: Path) -> None:
+    counts, rows = judge_all(counting, library)
+    assert counts == Counts(done=3, skipped=0, failed=2)
+    assert counting.shown == 3
+    assert judge_all(counting, library) == (Counts(done=0, skipped=5, failed=0), rows)
+    assert counting.shown == 3
+    assert list(rows) == ["broken.mp3", "sky-vibe.ogg", "starfall.mp3", "empty.flac", "风笛.wav"]
+
+
+def test_a_run_that_was_left_goes_on(counting: CountingClassifier, library: Path) -> None:
+    partly, some = judge_all(counting, library, stop_after=2)
+    assert partly.seen == len(some) < 5
+    rest, rows = judge_all(counting, library)
+    assert rest.skipped == partly.seen
+    assert rest.seen == len(rows) == 5
+    assert counting.shown == 3
+
+
+def test_a_file_with_other_sound_is_judged_again(counting: CountingClassifier, library: Path) -> None:
+    before = judge_all(counting, library)[1]
+    path = library / "a" / "starfall.mp3"
+    times = path.stat()
+    changed = bytearray(path.read_bytes())
+    changed[20_000:40_000] = changed[60_000:80_000]
+    path.write_bytes(changed)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # same size, same time: only the status change tells
+    counts, after = judge_all(counting, library)
+    assert (counts.done, counts.skipped) == (1, 4)
+    assert counting.shown == 4
+    assert after["starfall.mp3"].pictures_sha256 != before["starfall.mp3"].pictures_sha256
+
+
+def test_a_file_that_was_moved_or_touched_costs_no_network(counting: CountingClassifier, library: Path) -> None:
+    before = judge_all(counting, library)[1]
+    (library / "a" / "sky-vibe.ogg").rename(library / "b 雷鬼" / "renamed.ogg")
+    os.utime(library / "a" / "starfall.mp3")
+    counts, after = judge_all(counting, library)
+    assert (counts.done, counts.skipped, counting.shown) == (2, 3, 3)
+    assert after["renamed.ogg"].probabilities == before["sky-vibe.ogg"].probabilities
+    assert "sky-vibe.ogg" not in after
+
+
+def test_another_model_or_recipe_is_another_row(counting: CountingClassifier, library: Path) -> None:
+    judge_all(counting, library)
+    counting.spec = replace(counting.spec, weights_sha256="0" * 64)
+    assert judge_all(counting, library)[0] == Counts(done=3, skipped=0, failed=2)
+    assert counting.shown == 6
+    counting.spec = replace(counting.spec, calibration=replace(counting.spec.calibration, confident_at=0.01))
+    counts, rows = judge_all(counting, library)
+    assert counts.done == 3
+    assert counting.shown == 6
+    assert rows["starfall.mp3"].verdict == "confident"
+
+
+def test_every_setting_that_decides_is_in_the_digest(
+    classifier: GenreClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, recipe = classifier.spec, classifier.recipe()
+    digests = {
+        settings_digest(spec, recipe),
+        settings_digest(spec, replace(recipe, offset_s=1.0)),
+        settings_digest(spec, replace(recipe, front_end=replace(recipe.front_end, n_mels=64))),
+        settings_digest(spec, replace(recipe, windows=replace(recipe.windows, window_s=5.0))),
+        settings_digest(replace(spec, labels=spec.labels[::-1]), recipe),
+        settings_digest(replace(spec, weights_sha256="1"), recipe),
+        settings_digest(replace(spec, calibration=replace(spec.calibration, temperature=2.0)), recipe),
+    }
+    monkeypatch.setattr(identity, "__version__", __version__ + "1")
+    digests.add(settings_digest(spec, recipe))
+    assert len(digests) == 8
+
+
+def test_fresh_forgets_for_this_run_and_for_those_that_go_on_with_it(
+    counting: CountingClassifier, library: Path
+) -> None:
+    judge_all(counting, library)
+    partly, _ = judge_all(counting, library, fresh=True, stop_after=2)
+    assert partly.skipped == 0
+    rest, rows = judge_all(counting, library)
+    assert rest.skipped == partly.seen
+    assert len(rows) == 5
+    assert counting.shown == 6
+
+
+def test_what_may_pass_is_tried_again(counting: CountingClassifier, library: Path) -> None:
+    (library / "a" / "gone.mp3").symlink_to(library / "nowhere.mp3")
+    assert judge_all(counting, library)[0].failed == 3
+    shutil.copy(EXAMPLES / "starfall.mp3", library / "nowhere.mp3")
+    counts, rows = judge_all(counting, library)
+    assert counts == Counts(done=2, skipped=5, failed=0)
+    assert rows["gone.mp3"].genre
+
+
+def test_a_file_that_is_no_ledger_is_a_sentence_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a database, but long enough to look like one" * 100)
+    with pytest.raises(LibraryError, match="cannot be used"):
+        Ledger(tmp_path / "notes.txt")
+    with Ledger(tmp_path / "new" / "ledger.sqlite"):
+        pass
+    database = sqlite3.connect(tmp_path / "new" / "ledger.sqlite")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(LibraryError, match="version 99"):
+        Ledger(tmp_path / "new" / "ledger.sqlite")
+
+
+def test_a_stamp_is_none_for_what_is_not_there(tmp_path: Path) -> None:
+    assert stamp(str(tmp_path / "none")) is None
+    assert stamp("nul\0byte") is None

@@ -1,0 +1,223 @@
+"""Genres in files' own tags: nothing else changes, nothing is lost, and all of it can be taken back to the byte."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import mutagen
+import pytest
+from mutagen.id3 import ID3
+
+from acousticsense.classifier import GenreClassifier
+from acousticsense.errors import LibraryError, TagError
+from acousticsense.library import tags
+from acousticsense.library.tags import audio_sha256, plan_line, plan_tag, read_genre, write_tag
+from acousticsense.library.undo import UndoRecord, undo
+from tests.library.conftest import EXAMPLES
+
+pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg makes the files")
+
+#: Name -> how ffmpeg makes it. With other tags, with a genre, without any tag, and long enough to have many pages.
+FORMATS = {
+    "id3v23.mp3": ["-id3v2_version", "3", "-metadata", "title=曲名", "-metadata", "date=1999"],
+    "id3v24.mp3": ["-id3v2_version", "4", "-metadata", "title=曲名", "-metadata", "date=1999-05"],
+    "id3v1.mp3": ["-id3v2_version", "3", "-write_id3v1", "1", "-metadata", "title=Old"],
+    "untagged.mp3": ["-map_metadata", "-1", "-id3v2_version", "0"],
+    "plain.wav": ["-map_metadata", "-1"],
+    "info.wav": ["-metadata", "title=Named"],
+    "plain.aiff": ["-map_metadata", "-1"],
+    "id3.aiff": ["-write_id3v2", "1", "-metadata", "title=曲名"],
+    "vorbis.ogg": ["-c:a", "libvorbis", "-metadata", "title=曲名"],
+    "flac.ogg": ["-c:a", "flac", "-metadata", "title=曲名"],
+    "opus.opus": ["-c:a", "libopus", "-metadata", "title=曲名"],
+    "flac.flac": ["-metadata", "title=曲名"],
+    "moov-last.m4a": ["-c:a", "aac", "-metadata", "title=曲名"],
+    "moov-first.m4a": ["-c:a", "aac", "-movflags", "+faststart", "-metadata", "title=曲名"],
+    "alac.m4a": ["-c:a", "alac"],
+}
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file of each format, made of a real clip."""
+    folder = tmp_path_factory.mktemp("formats")
+    for name, options in FORMATS.items():
+        command = ["ffmpeg", "-v", "error", "-i", EXAMPLES / "sky-vibe.ogg", *options, folder / name]
+        subprocess.run(list(map(str, command)), check=True, stdin=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture
+def files(originals: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(originals, tmp_path / "files"))
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write(path: Path, genre: str, record: Path, **options: bool) -> None:
+    plan = plan_tag(str(path), genre, overwrite=True)
+    assert plan.action == "write", plan
+    with UndoRecord(record) as undo_record:
+        write_tag(plan, before_replace=undo_record.add, **options)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_write_verify_undo_leaves_the_file_as_it_was(
+    files: Path, tmp_path: Path, name: str, classifier: GenreClassifier
+) -> None:
+    path, record = files / name, tmp_path / "undo.jsonl"
+    os.utime(path, ns=(1_000_000_000, 1_000_000_000))
+    path.chmod(0o640)
+    before, sound = sha256(path), audio_sha256(path)
+    title = {key: str(value) for key, value in (mutagen.File(path).tags or {}).items()}
+    genre = classifier.predict(path).probabilities
+    write(path, "R&B", record)
+    assert read_genre(path) == "R&B"
+    assert sha256(path) != before
+    assert audio_sha256(path) == sound
+    assert classifier.predict(path).probabilities == genre
+    now = {key: str(value) for key, value in mutagen.File(path).tags.items()}
+    assert title.items() <= now.items()
+    if path.suffix != ".wav":  # FFmpeg does not look for ID3 behind a wav's sound
+        assert ffprobe_genre(path) == "R&B"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert path.stat().st_mtime > 1
+    write(path, "Reggae 雷鬼", record)
+    assert read_genre(path) == "Reggae 雷鬼"
+    assert record.stat().st_size < 100_000  # a patch, not a copy
+    assert [undone.outcome for undone in undo(record)] == ["restored", "restored"]
+    assert sha256(path) == before
+    assert path.stat().st_mtime_ns == 1_000_000_000
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [undone.outcome for undone in undo(record)] == ["failed", "untouched"]
+    assert sorted(entry.name for entry in files.iterdir()) == sorted(FORMATS)  # no litter
+
+
+def ffprobe_genre(path: Path) -> str:
+    """The genre as another program reads it."""
+    command = ["ffprobe", "-v", "error", "-show_entries", "format_tags=genre:stream_tags=genre", "-of"]
+    answer = subprocess.run([*command, "default=nw=1:nk=1", str(path)], check=True, capture_output=True, text=True)
+    return answer.stdout.strip()
+
+
+def test_id3_keeps_its_version(files: Path, tmp_path: Path) -> None:
+    for name, version in (("id3v23.mp3", 3), ("id3v24.mp3", 4), ("untagged.mp3", 3), ("id3.aiff", 4)):
+        write(files / name, "Jazz", tmp_path / "undo.jsonl")
+        assert mutagen.File(files / name).tags.version[1] == version
+    assert str(ID3(files / "id3v23.mp3", translate=False)["TYER"]) == "1999"
+
+
+def test_a_genre_that_is_there_stays(files: Path) -> None:
+    for name in ("id3v23.mp3", "vorbis.ogg", "moov-last.m4a"):
+        file = mutagen.File(files / name, easy=True)
+        file["genre"] = "Ska"
+        file.save()
+        assert read_genre(files / name) == "Ska"
+        plan = plan_tag(str(files / name), "Reggae")
+        assert (plan.action, plan.old) == ("keep", "Ska")
+        assert "not overwritten" in plan_line(plan)
+        assert plan_tag(str(files / name), "Ska").action == "keep"
+        assert plan_tag(str(files / name), "Reggae", overwrite=True).action == "write"
+
+
+def test_a_genre_in_another_kind_of_tag_counts_too(files: Path, tmp_path: Path) -> None:
+    path = tmp_path / "info-genre.wav"
+    command = ["ffmpeg", "-v", "error", "-i", files / "info.wav", "-metadata", "genre=Ska", path]
+    subprocess.run(list(map(str, command)), check=True, stdin=subprocess.DEVNULL)
+    assert plan_tag(str(path), "Reggae").action == "keep"
+
+
+def test_links_owners_and_permissions(files: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.mp3"
+    link.symlink_to(files / "id3v23.mp3")
+    write(link, "Jazz", tmp_path / "undo.jsonl")
+    assert link.is_symlink()
+    assert read_genre(files / "id3v23.mp3") == "Jazz"
+    os.link(files / "vorbis.ogg", tmp_path / "second-name.ogg")
+    plan = plan_tag(str(files / "vorbis.ogg"), "Jazz")
+    assert (plan.action, "2 names" in plan.reason) == ("refuse", True)
+    (files / "flac.flac").chmod(0o444)
+    assert "read-only" in plan_tag(str(files / "flac.flac"), "Jazz").reason
+
+
+def test_times_can_be_kept(files: Path, tmp_path: Path) -> None:
+    os.utime(files / "flac.flac", ns=(5, 7_000_000_000))
+    write(files / "flac.flac", "Jazz", tmp_path / "undo.jsonl", keep_mtime=True)
+    assert (files / "flac.flac").stat().st_mtime_ns == 7_000_000_000
+
+
+def test_formats_without_tags_and_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "text.mp3").write_text("no audio")
+    (tmp_path / "x.wma").write_bytes(b"0" * 100)
+    for name in ("text.mp3", "x.wma", "gone.ogg"):
+        assert plan_tag(str(tmp_path / name), "Jazz").action == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("genre", "read back"), ("others", "Other tags"), ("sound", "sound would have changed")],
+)
+def test_what_does_not_verify_is_not_written(
+    files: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
+) -> None:
+    path = files / "id3v23.mp3"
+    before = sha256(path)
+    real = tags._set_genre
+
+    def careless(copy: Path, genre: str) -> None:
+        real(copy, "Polka" if fault == "genre" else genre)
+        if fault == "others":
+            other = ID3(copy)
+            other.delall("TIT2")
+            other.save(copy)
+        if fault == "sound":
+            content = bytearray(copy.read_bytes())
+            content[-5000] ^= 0xFF
+            copy.write_bytes(content)
+
+    monkeypatch.setattr(tags, "_set_genre", careless)
+    with pytest.raises(TagError, match=message):
+        write_tag(plan_tag(str(path), "Jazz"))
+    assert sha256(path) == before
+    assert sorted(entry.name for entry in files.iterdir()) == sorted(FORMATS)
+
+
+def test_a_record_that_cannot_be_written_stops_the_write(files: Path) -> None:
+    path = files / "flac.flac"
+    before = sha256(path)
+
+    def full(_old: Path, _new: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(TagError, match="No space left"):
+        write_tag(plan_tag(str(path), "Jazz"), before_replace=full)
+    assert sha256(path) == before
+
+
+def test_undo_leaves_alone_what_was_changed_since(files: Path, tmp_path: Path) -> None:
+    record = tmp_path / "undo.jsonl"
+    write(files / "flac.flac", "Jazz", record)
+    write(files / "opus.opus", "Jazz", record)
+    with (files / "flac.flac").open("ab") as file:
+        file.write(b"more")
+    with record.open("ab") as file:
+        file.write(b'{"path": "cut off by a ki')
+    outcomes = {Path(undone.path).name: undone.outcome for undone in undo(record)}
+    assert outcomes == {"flac.flac": "failed", "opus.opus": "restored"}
+
+
+def test_a_record_that_is_damaged_or_gone_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "undo.jsonl").write_text('nonsense\n{"path": "x"}\n')
+    with pytest.raises(LibraryError, match="Line 1"):
+        list(undo(tmp_path / "undo.jsonl"))
+    with pytest.raises(LibraryError, match="cannot be read"):
+        list(undo(tmp_path / "none.jsonl"))

@@ -1,0 +1,84 @@
+"""Which files a command line stands for: all of them, once, and nothing left out silently."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from acousticsense.errors import LibraryError
+from acousticsense.library.rows import printable
+from acousticsense.library.walk import Walk
+
+
+def names(arguments: Iterable[object], root: Path) -> list[str]:
+    return [os.path.relpath(found.path, root) for found in Walk(map(str, arguments))]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b/2.flac", "b/1.MP3", "a.wav", "b/c/deep.opus", "b/cover.jpg", ".hidden.mp3", ".git/x.mp3", "notes"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def test_folders_are_walked_in_order(folder: Path) -> None:
+    walk = Walk([str(folder)])
+    found = [os.path.relpath(entry.path, folder) for entry in walk]
+    assert found == ["a.wav", "b/1.MP3", "b/2.flac", "b/c/deep.opus"]
+    assert walk.ignored == 2
+
+
+def test_a_file_that_is_named_is_taken_whatever_its_name(folder: Path) -> None:
+    assert names([folder / "notes", folder / "gone.mp3"], folder) == ["notes", "gone.mp3"]
+
+
+def test_patterns(folder: Path) -> None:
+    assert names([folder / "b" / "*.MP3"], folder) == ["b/1.MP3"]
+    assert sorted(names([folder / "**" / "*.*"], folder)) == ["a.wav", "b/1.MP3", "b/2.flac", "b/c/deep.opus"]
+    assert sorted(names([folder / "**"], folder)) == ["a.wav", "b/1.MP3", "b/2.flac", "b/c/deep.opus"]
+    (found,) = Walk([str(folder / "*.xyz")])
+    assert found.error is not None
+    assert "No file matches" in found.error.message
+    (folder / "odd [1].mp3").touch()
+    assert names([folder / "odd [1].mp3"], folder) == ["odd [1].mp3"]
+
+
+def test_lists_name_paths_relative_to_themselves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "list.m3u").write_text(f"\ufeff#EXTM3U\n\nb/1.MP3\r\n{folder}/a.wav\nb/c\n", encoding="utf-8")
+    assert names([f"@{folder}/list.m3u"], folder) == ["b/1.MP3", "a.wav", "b/c/deep.opus"]
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.wav\n")))
+    assert names(["@-"], folder) == ["a.wav"]
+    with pytest.raises(LibraryError, match="cannot be read"):
+        Walk(["@nowhere.txt"])
+
+
+def test_links_in_circles_end(folder: Path) -> None:
+    (folder / "b" / "up").symlink_to(folder)
+    (folder / "loop").symlink_to(folder / "loop")
+    (folder / "song.mp3").symlink_to(folder / "a.wav")
+    assert names([folder], folder) == ["a.wav", "b/1.MP3", "b/2.flac", "b/c/deep.opus", "song.mp3"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_must_not_be_read_is_said(folder: Path) -> None:
+    (folder / "b").chmod(0)
+    found = {os.path.relpath(entry.path, folder): entry for entry in Walk([str(folder)])}
+    (folder / "b").chmod(0o755)
+    assert found["b"].error is not None
+    assert "a.wav" in found
+
+
+def test_names_that_are_no_unicode(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff\xe9.mp3"
+    Path(os.fsdecode(path)).touch()
+    (found,) = Walk([str(tmp_path)])
+    assert os.fsencode(found.path) == path
+    assert printable(found.path).endswith("\\xff\\xe9.mp3")
