@@ -24,6 +24,8 @@ from acousticsense.api_schema import (
     COMPARE_RESPONSES,
     ENSEMBLE_BODY,
     ENSEMBLE_RESPONSES,
+    EXPLAIN_BODY,
+    EXPLAIN_RESPONSES,
     PREDICT_BODY,
     RESPONSES,
     TIMELINE_BODY,
@@ -47,7 +49,7 @@ from acousticsense.errors import (
     quoted,
 )
 from acousticsense.exports import audacity_labels, timeline_csv
-from acousticsense.payload import error_payload, prediction_payload, timeline_payload
+from acousticsense.payload import error_payload, explanation_payload, prediction_payload, timeline_payload
 from acousticsense.results import Timeline
 from acousticsense.service import EnsembleRequest, PredictionService, Request, TimelineJob, TimelineRequest
 from acousticsense.texts import preferred_language
@@ -101,6 +103,7 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     _add_ensemble(app, service, upload_dir)
     _add_timeline(app, service, upload_dir)
     _add_compare(app, service)
+    _add_explain(app, service, upload_dir)
     _add_catalogue(app, service)
     _add_operations(app, service)
     _add_rest(app)
@@ -116,7 +119,7 @@ def _add_predict(app: FastAPI, service: PredictionService, upload_dir: Path) -> 
         analysis = await run_in_threadpool(service.analyse, source, wanted)
         language = preferred_language(request.headers.get("accept-language"))
         body = prediction_payload(analysis.prediction, top_k=wanted.top_k, language=language)
-        url = f"{_base_url(service, request)}/api/spectrograms/{service.keep_picture(analysis)}.png"
+        url = _picture_url(service, request, service.keep_picture(analysis))
         body["mel_spectrogram_url"] = url
         if is_json:
             # Gradio 3 and 4 clients read `data`: the outputs of the page, a Label and an Image
@@ -195,6 +198,11 @@ def _base_url(service: PredictionService, request: HttpRequest) -> str:
     return (service.settings.public_url or str(request.base_url)).rstrip("/")
 
 
+def _picture_url(service: PredictionService, request: HttpRequest, picture_id: str) -> str:
+    """Where the client can fetch a picture that is kept."""
+    return f"{_base_url(service, request)}/api/spectrograms/{picture_id}.png"
+
+
 def _add_compare(app: FastAPI, service: PredictionService) -> None:
     @app.post("/api/compare", responses=COMPARE_RESPONSES, openapi_extra=COMPARE_BODY)
     async def compare(request: HttpRequest) -> JSONResponse:
@@ -209,8 +217,25 @@ def _add_compare(app: FastAPI, service: PredictionService) -> None:
         language = preferred_language(request.headers.get("accept-language"))
         body = comparison_payload(comparison, top_k=wanted.top_k, language=language)
         for name, analysis in (("a", comparison.a), ("b", comparison.b)):
-            picture_id = service.keep_picture(analysis)
-            body[name]["mel_spectrogram_url"] = f"{_base_url(service, request)}/api/spectrograms/{picture_id}.png"
+            body[name]["mel_spectrogram_url"] = _picture_url(service, request, service.keep_picture(analysis))
+        return JSONResponse(body)
+
+
+def _add_explain(app: FastAPI, service: PredictionService, upload_dir: Path) -> None:
+    @app.post("/api/explain", responses=EXPLAIN_RESPONSES, openapi_extra=EXPLAIN_BODY)
+    async def explain(request: HttpRequest) -> JSONResponse:
+        """Judges one audio file and shows where the model looked for one label: a heat map over the spectrogram."""
+        service.refuse_if_full()
+        source, fields, _ = await _read_request(request, upload_dir)
+        wanted = _parse(fields)
+        explanation = await run_in_threadpool(service.explain, source, wanted, str(fields.get("label") or ""))
+        body = explanation_payload(
+            explanation.analysis.prediction,
+            explanation.heatmap,
+            top_k=wanted.top_k,
+            language=preferred_language(request.headers.get("accept-language")),
+        )
+        body["heatmap_url"] = _picture_url(service, request, service.keep_heatmap(explanation))
         return JSONResponse(body)
 
 

@@ -11,6 +11,8 @@ __all__ = [
     "COMPARE_RESPONSES",
     "ENSEMBLE_BODY",
     "ENSEMBLE_RESPONSES",
+    "EXPLAIN_BODY",
+    "EXPLAIN_RESPONSES",
     "PREDICT_BODY",
     "RESPONSES",
     "TIMELINE_BODY",
@@ -53,9 +55,7 @@ class _Timing(BaseModel):
     total: float
 
 
-class PredictResponse(BaseModel):
-    """The answer for one clip."""
-
+class _Answer(BaseModel):
     prediction: list[_Score] = Field(description="best first, top_k of them")
     probabilities: dict[str, float] = Field(description="every label of the model; they sum to 1")
     not_music: float | None = Field(description="probability that this is not music; null when the model cannot tell")
@@ -65,6 +65,11 @@ class PredictResponse(BaseModel):
     clip: _Clip
     model: _Model
     timing_ms: _Timing
+
+
+class PredictResponse(_Answer):
+    """The answer for one clip."""
+
     mel_spectrogram_url: str
     data: list[Any] | None = Field(
         default=None, description="only for JSON bodies: the outputs as Gradio 3 clients read them"
@@ -124,6 +129,35 @@ class CompareResponse(BaseModel):
     brightness_hz: _Pair = Field(description="spectral centroid, up to 11025 Hz")
     a: PredictResponse
     b: PredictResponse
+
+
+class _HeatPlace(BaseModel):
+    time_s: float = Field(description="seconds from the start of the clip")
+    frequency_hz: float
+
+
+class _HeatWindow(BaseModel):
+    start_s: float = Field(description="seconds from the start of the clip")
+    grid: list[list[float]] = Field(
+        description="0..1; rows from high frequencies to low ones, columns with time; 1 speaks most for the label"
+    )
+
+
+class _Heatmap(BaseModel):
+    label: str = Field(examples=["Jazz"])
+    confidence: float
+    method: Literal["grad_cam", "attention"]
+    window_s: float = Field(description="seconds that a window is long")
+    n_windows: int = Field(description="windows in the clip; at most 12 of them are explained")
+    hottest: _HeatPlace | None = Field(description="null when nothing speaks for the label")
+    windows: list[_HeatWindow]
+
+
+class ExplainResponse(_Answer):
+    """The answer for one clip, and where the model looked for one label."""
+
+    heatmap: _Heatmap
+    heatmap_url: str = Field(description="the heat map over the spectrogram as a PNG; expires")
 
 
 class _Error(BaseModel):
@@ -213,6 +247,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 ENSEMBLE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": EnsembleResponse}}
+EXPLAIN_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": ExplainResponse}}
 TIMELINE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": TimelineResponse}}
 COMPARE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": CompareResponse}}
 
@@ -246,6 +281,10 @@ _ENSEMBLE_OPTIONS: Final[dict[str, Any]] = {
     "top_k": {"type": "integer", "default": 3},
 }
 
+_LABEL: Final[dict[str, Any]] = {
+    "label": {"type": "string", "description": "the label to explain, one of the model's; empty is the best one"}
+}
+
 _TIMELINE_OPTIONS: Final[dict[str, Any]] = {
     "model": _OPTIONS["model"],
     "spectrogram": _OPTIONS["spectrogram"],
@@ -274,6 +313,7 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
 PREDICT_BODY: Final = _body(_OPTIONS)
 ENSEMBLE_BODY: Final = _body(_ENSEMBLE_OPTIONS)
 TIMELINE_BODY: Final = _body(_TIMELINE_OPTIONS)
+EXPLAIN_BODY: Final = _body({**_OPTIONS, **_LABEL})
 COMPARE_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,

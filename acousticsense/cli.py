@@ -21,8 +21,9 @@ from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.exports import audacity_labels, timeline_csv
 from acousticsense.genres import LABEL_SETS
-from acousticsense.payload import error_payload, prediction_payload, timeline_payload
+from acousticsense.payload import error_payload, explanation_payload, prediction_payload, timeline_payload
 from acousticsense.ports import check_port
+from acousticsense.results import Heatmap
 from acousticsense.settings import BACKENDS, Settings
 from acousticsense.tag_cli import add_tag, parse, positive, tag
 from acousticsense.texts import text
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_timeline(commands)
     _add_compare(commands)
     _add_tag(commands)
+    _add_explain(commands)
     _add_models(commands)
     _add_import(commands)
     _add_evaluate(commands)
@@ -141,6 +143,18 @@ def _add_tag(commands: Any) -> None:
     _add_spectrogram_option(parser)
     _add_stretch_options(parser)
     parser.set_defaults(run=lambda options: tag(parse(options, parser), _settings(options)))
+
+
+def _add_explain(commands: Any) -> None:
+    parser = commands.add_parser("explain", help="where the model looked for a genre")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--label", default="", help="the genre to explain (the best one)")
+    _add_model_options(parser)
+    _add_spectrogram_option(parser)
+    _add_stretch_options(parser)
+    parser.add_argument("--png", type=Path, metavar="OUT", help="write the heat map over the spectrogram")
+    parser.add_argument("--json", action="store_true", help="print the answer with the heat map's values as JSON")
+    parser.set_defaults(run=_explain)
 
 
 def _add_models(commands: Any) -> None:
@@ -349,6 +363,33 @@ def _compare(options: argparse.Namespace) -> int:
         print(f"{label:>12} {before[label]:8.1%} {after[label]:8.1%} {100 * (after[label] - before[label]):+7.1f}")
     print("\n".join(comparison_sentences(comparison)))
     return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from acousticsense.explain import explain
+    from acousticsense.figures import heatmap_drawing
+
+    classifier = _classifier(options)
+    explained = explain(classifier, options.file, options.label, duration_s=options.duration, offset_s=options.offset)
+    prediction, heatmap = explained.analysis.prediction, explained.heatmap
+    if options.png:
+        draw = heatmap_drawing(explained.analysis.pictures, heatmap, offset_s=prediction.clip.offset_s)
+        try:
+            options.png.write_bytes(draw())
+        except OSError as error:
+            raise RequestError(f"{options.png} cannot be written: {error}.", hint="Name another file.") from error
+    if options.json:
+        print(json.dumps({"path": options.file, **explanation_payload(prediction, heatmap)}, ensure_ascii=False))
+    else:
+        print(f"{options.file}: {heatmap.label} {heatmap.probability:.1%}; {_place(heatmap, prediction.clip.offset_s)}")
+    return 0
+
+
+def _place(heatmap: Heatmap, offset_s: float) -> str:
+    if heatmap.hottest is None:
+        return "nothing in the picture speaks for it"
+    place = heatmap.hottest
+    return f"the model looked most at {offset_s + place.time_s:.1f} s, around {place.frequency_hz:.0f} Hz"
 
 
 def _models(options: argparse.Namespace) -> int:

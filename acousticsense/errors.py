@@ -2,6 +2,7 @@
 
     AcousticSenseError
     ├── RequestError            the request itself is malformed                 400
+    │   └── UnexplainableError      this kind of network has no heat map        400
     ├── UnknownModelError       no such model in the catalogue                  404
     ├── AudioError              the audio cannot be judged                      415
     │   ├── AudioDecodeError        not audio, or damaged beyond use            415
@@ -44,6 +45,7 @@ __all__ = [
     "RequestError",
     "SettingsError",
     "TagError",
+    "UnexplainableError",
     "UnknownModelError",
     "UnsafeCheckpointError",
     "quoted",
@@ -84,6 +86,12 @@ class RequestError(AcousticSenseError):
     """A request or an argument is malformed."""
 
     code = "bad_request"
+
+
+class UnexplainableError(RequestError):
+    """A heat map was asked of a kind of network that none can be made of."""
+
+    code = "not_explainable"
 
 
 class UnknownModelError(AcousticSenseError):

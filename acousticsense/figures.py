@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from acousticsense.config import FrontEnd
+from acousticsense.results import Heatmap
 from acousticsense.spectrogram import Pictures, frame_s, frequencies_hz
 
 __all__ = [
     "PITCH_CLASSES",
     "RANGE_DB",
     "LevelGrid",
+    "heat_png",
+    "heatmap_drawing",
     "input_png",
     "level_grid",
     "loudest_db",
@@ -46,6 +49,11 @@ _MIN_WIDTH: Final = 1600
 _HEIGHT: Final = 640
 _BESIDE_THE_PLOT: Final = 240
 _DPI: Final = 100
+#: Colours of a heat map from its first to its last degree; how far they cover what lies below grows with the heat.
+_COLD_RGB: Final = (255, 45, 120)
+_HOT_RGB: Final = (255, 232, 80)
+#: How far the hottest place covers the spectrogram in a drawing.
+_HEAT_COVER: Final = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +147,33 @@ def spectrogram_drawing(pictures: Pictures, *, offset_s: float = 0.0) -> Callabl
     return partial(_draw, level_grid(pictures), offset_s)
 
 
-def _draw(grid: LevelGrid, offset_s: float) -> bytes:
+def heatmap_drawing(pictures: Pictures, heatmap: Heatmap, *, offset_s: float = 0.0) -> Callable[[], bytes]:
+    """As `spectrogram_drawing`, in grey and with a heat map laid over it in colour."""
+    grid = level_grid(pictures)
+    return partial(_draw, grid, offset_s, _heat_levels(grid, heatmap))
+
+
+def heat_png(grid: LevelGrid, heatmap: Heatmap) -> bytes:
+    """A heat map as a PNG to be laid over `values_png` of the same clip: clear where it is cold."""
+    buffer = io.BytesIO()
+    Image.fromarray(_heat_colours(_heat_levels(grid, heatmap))).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _heat_levels(grid: LevelGrid, heatmap: Heatmap) -> NDArray[np.uint8]:
+    """The heat over the whole clip, (rows, columns) with high frequencies first, in 0..255."""
+    heat = heatmap.over_clip(grid.levels.shape[1] * grid.column_s, max_columns=_MAX_COLUMNS)
+    return np.asarray((255 * heat).round(), dtype=np.uint8)
+
+
+def _heat_colours(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGBA (rows, columns, 4)."""
+    heat = levels[..., None] / 255
+    colours = (1 - heat) * np.array(_COLD_RGB) + heat * np.array(_HOT_RGB)
+    return np.asarray(np.concatenate([colours, 255 * heat], axis=-1).round(), dtype=np.uint8)
+
+
+def _draw(grid: LevelGrid, offset_s: float, heat: NDArray[np.uint8] | None = None) -> bytes:
     bins, columns = grid.levels.shape
     start_s = offset_s - grid.lead_s
     figure = Figure(
@@ -147,16 +181,19 @@ def _draw(grid: LevelGrid, offset_s: float) -> bytes:
     )
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    extent = (start_s, start_s + columns * grid.column_s, -0.5, bins - 0.5)
     image = axes.imshow(
         grid.levels * (RANGE_DB / 255) - RANGE_DB,
         origin="lower",
         aspect="auto",
-        cmap="magma",
+        cmap="magma" if heat is None else "gray",
         vmin=-RANGE_DB,
         vmax=0,
-        extent=(start_s, start_s + columns * grid.column_s, -0.5, bins - 0.5),
+        extent=extent,
         interpolation="nearest",
     )
+    if heat is not None:
+        axes.imshow(_heat_colours(heat), extent=extent, aspect="auto", alpha=_HEAT_COVER)
     axes.set_xlabel("Time (s)")
     if grid.front_end.kind == "chroma":
         axes.set_yticks(range(12), labels=PITCH_CLASSES)

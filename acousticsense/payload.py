@@ -8,10 +8,18 @@ from typing import Any
 
 from acousticsense.errors import AcousticSenseError
 from acousticsense.genres import display_name
-from acousticsense.results import Advice, HealthNote, Prediction, Timeline
+from acousticsense.results import Advice, HealthNote, Heatmap, Prediction, Timeline
 from acousticsense.texts import text
 
-__all__ = ["advice_text", "error_payload", "health_text", "prediction_payload", "sentence", "timeline_payload"]
+__all__ = [
+    "advice_text",
+    "error_payload",
+    "explanation_payload",
+    "health_text",
+    "prediction_payload",
+    "sentence",
+    "timeline_payload",
+]
 
 
 def advice_text(advice: Advice, language: str = "en") -> str:
@@ -69,6 +77,31 @@ def timeline_payload(timeline: Timeline) -> dict[str, Any]:
         "window_s": timeline.window_s,
         "hop_s": timeline.hop_s,
         **timeline.facts(),
+    }
+
+
+def explanation_payload(
+    prediction: Prediction, heatmap: Heatmap, *, top_k: int = 5, language: str = "en"
+) -> dict[str, Any]:
+    """The response body of `/api/explain` but for its link: that of `/api/predict`, and the heat map.
+
+    Rows of a grid run from high frequencies to low ones, columns with time from `start_s` in the clip to `window_s`
+    later; 1 is the hottest place of all windows.
+    """
+    grids = heatmap.grids.astype(float).round(4).tolist()
+    return {
+        **prediction_payload(prediction, top_k=top_k, language=language),
+        "heatmap": {
+            "label": heatmap.label,
+            "confidence": heatmap.probability,
+            "method": heatmap.method,
+            "window_s": heatmap.window_s,
+            "n_windows": heatmap.n_windows,
+            "hottest": asdict(heatmap.hottest) if heatmap.hottest else None,
+            "windows": [
+                {"start_s": start_s, "grid": grid} for start_s, grid in zip(heatmap.start_s, grids, strict=True)
+            ],
+        },
     }
 
 

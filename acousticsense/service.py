@@ -25,7 +25,8 @@ from acousticsense.compare import Comparison, compare
 from acousticsense.config import NATIVE_WINDOWS, SpectrogramKind
 from acousticsense.ensemble import Ensemble, Progress, Spectrograms
 from acousticsense.errors import AcousticSenseError, OverloadError, RequestError, quoted
-from acousticsense.figures import spectrogram_drawing
+from acousticsense.explain import Explanation, check_label, explanation_of
+from acousticsense.figures import heatmap_drawing, spectrogram_drawing
 from acousticsense.preparation import PreparedClip
 from acousticsense.residents import Residents
 from acousticsense.results import EnsembleResult, Timeline
@@ -473,6 +474,25 @@ class PredictionService:
     def _look(self, source: Source, request: Request, kind: SpectrogramKind) -> PreparedClip:
         classifier = self.classifier(request.model)
         return classifier.look(source, kind, duration_s=request.duration_s, offset_s=request.offset_s)
+
+    def explain(self, source: Source, request: Request, label: str) -> Explanation:
+        """Where the model looked for a label ("": its best one) in the stretch that a request names, in turn.
+
+        Raises:
+            AcousticSenseError: whatever `explain.explain` raises, or OverloadError when too many wait.
+        """
+        return self._answer(lambda: self._explain(source, request, label))
+
+    def _explain(self, source: Source, request: Request, label: str) -> Explanation:
+        classifier = self.classifier(request.model).seeing(request.spectrogram)
+        check_label(classifier, label)
+        return explanation_of(classifier, self._judge(source, request), label)
+
+    def keep_heatmap(self, explanation: Explanation) -> str:
+        """Keeps the heat map over the clip's spectrogram for a later request and returns its id."""
+        analysis = explanation.analysis
+        offset_s = analysis.prediction.clip.offset_s
+        return self.pictures.put(heatmap_drawing(analysis.pictures, explanation.heatmap, offset_s=offset_s))
 
     def keep_picture(self, clip: Analysis | PreparedClip) -> str:
         """Keeps the clip's spectrogram for a later request and returns its id."""

@@ -142,6 +142,33 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
+_HEAT: Final[dict[str, tuple[str, str]]] = {
+    "heat.title": ("Where the model looked", "模型关注了哪里"),
+    "heat.offer": (
+        "Choose a genre to see which parts of the spectrogram speak for it. It takes a little longer than the answer.",
+        "选择一种流派，查看频谱图中哪些部分支持它。所需时间比识别稍长。",
+    ),
+    "heat.genres": ("Genre to explain", "要解释的流派"),
+    "heat.means": (
+        "Coloured places raise the model's probability for {label} ({percent}); the hottest lies around {time} and "
+        "{hz} Hz. It shows what this model went by, which may be wrong, not what makes music {label}; and it is "
+        "coarse: {cells} places a window.",
+        "着色处提高了模型给{label}的概率（{percent}），颜色最亮处约在 {time}、{hz} Hz。"
+        "它只说明该模型的依据（可能有误），并不说明什么是{label}；而且较粗略，每个窗口只分 {cells} 格。",
+    ),
+    "heat.nothing": (
+        "Nothing in this picture speaks for {label} ({percent}): what raises its probability is not in any one place.",
+        "图中没有支持{label}（{percent}）的部分：它的概率并非来自某个具体位置。",
+    ),
+    "heat.some_windows": (
+        "Only the {n} of {total} windows in which {label} is most probable are explained.",
+        "共 {total} 个窗口，只解释{label}概率最高的 {n} 个。",
+    ),
+    "heat.opacity": ("Strength of the overlay", "叠加强度"),
+    "heat.alt": ("Heat map for {label} over the spectrogram of {name}", "{name} 的频谱图上{label}的热力图"),
+    "heat.download": ("Download PNG", "下载 PNG"),
+}
+
 _STEPS: Final[dict[str, tuple[str, str]]] = {
     "steps.title": ("What the network saw, step by step", "网络看到了什么：逐步拆解"),
     "step.decode": ("Decode", "解码"),
@@ -320,6 +347,11 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.error": ("This did not work.", "未能完成。"),
     "error.bad_request": ("These settings cannot be used.", "无法使用这些设置。"),
     "error.bad_request.hint": ("Change the start or the seconds and try again.", "请调整起点或时长后重试。"),
+    "error.not_explainable": ("This model cannot show where it looked.", "该模型无法显示它关注了哪里。"),
+    "error.not_explainable.hint": (
+        "Choose a convolutional network or a vision transformer.",
+        "请选择卷积网络或视觉 Transformer 模型。",
+    ),
     "error.unknown_model": ("This model is not installed.", "该模型未安装。"),
     "error.unknown_model.hint": ("Choose another model.", "请选择其他模型。"),
     "error.audio_error": ("This audio cannot be judged.", "无法分析这段音频。"),
@@ -365,6 +397,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_RESULT,
     **_SPECTROGRAM,
     **_TIMELINE,
+    **_HEAT,
     **_STEPS,
     **_ENSEMBLE,
     **_BANDS,

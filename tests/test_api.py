@@ -20,9 +20,12 @@ import soundfile
 import torch
 from fastapi.testclient import TestClient
 from PIL import Image
+from safetensors.torch import save_file
 
 from acousticsense.api import create_api
+from acousticsense.config import ModelSpec
 from acousticsense.errors import OverloadError, RequestError
+from acousticsense.networks import build_network
 from acousticsense.service import Gate, PictureStore, PredictionService, Request, TimelineRequest
 from acousticsense.settings import Settings
 from tests.conftest import RATE_HZ, play_chords
@@ -80,6 +83,47 @@ def test_the_spectrogram_link_leads_to_a_png(client: TestClient, music_mp3: Path
     response = client.get(url)
     assert response.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(response.content)).size == (1600, 640)
+
+
+def test_explain_answers_like_predict_and_adds_a_heat_map(client: TestClient, music_mp3: Path) -> None:
+    audio = music_mp3.read_bytes()
+    predicted = post(client, audio).json()
+    second = predicted["prediction"][1]["label"]
+    body = client.post("/api/explain", files={"data": audio}, data={"label": second}).json()
+    assert body["probabilities"] == pytest.approx(predicted["probabilities"], abs=1e-6)
+    heatmap = body["heatmap"]
+    assert (heatmap["label"], heatmap["method"], heatmap["n_windows"]) == (second, "attention", 1)
+    assert heatmap["confidence"] == body["probabilities"][second]
+    (window,) = heatmap["windows"]
+    values = [value for row in window["grid"] for value in row]
+    assert (window["start_s"], len(window["grid"]), len(values)) == (0, 14, 196)
+    assert (min(values), max(values)) == (0, 1)
+    assert 0 <= heatmap["hottest"]["time_s"] <= 10
+    response = client.get(body["heatmap_url"])
+    assert Image.open(io.BytesIO(response.content)).size == (1600, 640)
+    assert response.content != client.get(predicted["mel_spectrogram_url"]).content
+
+
+def test_explain_takes_the_best_label_unless_told_and_names_those_it_knows(client: TestClient, music_mp3: Path) -> None:
+    files = {"data": music_mp3.read_bytes()}
+    body = client.post("/api/explain", files=files).json()
+    assert body["heatmap"]["label"] == body["prediction"][0]["label"]
+    refused = client.post("/api/explain", files=files, data={"label": "Polka"})
+    assert error_of(refused) == (400, "bad_request")
+    assert "Jazz" in refused.json()["error"]["hint"]
+
+
+def test_a_network_without_heat_maps_still_predicts(tiny_settings: Settings, tmp_path: Path, music_mp3: Path) -> None:
+    spec = ModelSpec(name="mixer", architecture="mixer_s32_224", labels=("A", "B"))
+    folder = tmp_path / "mixer"
+    folder.mkdir()
+    save_file(build_network(spec.architecture, spec.n_outputs).state_dict(), folder / spec.weights_file)
+    (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
+    service = PredictionService(replace(tiny_settings, models=tmp_path, model="mixer"))
+    with TestClient(create_api(service, upload_dir=tmp_path)) as mixer:
+        assert post(mixer, music_mp3.read_bytes()).status_code == 200
+        refused = mixer.post("/api/explain", files={"data": music_mp3.read_bytes()})
+    assert error_of(refused) == (400, "not_explainable")
 
 
 def test_a_wrong_picture_id_is_a_404(client: TestClient) -> None:
@@ -274,8 +318,9 @@ def read_metric(text: str, name: str) -> float:
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
 
 
-def test_openapi_describes_both_request_forms(client: TestClient) -> None:
-    operation = client.get("/openapi.json").json()["paths"]["/api/predict"]["post"]
+@pytest.mark.parametrize("path", ["/api/predict", "/api/explain"])
+def test_openapi_describes_both_request_forms(client: TestClient, path: str) -> None:
+    operation = client.get("/openapi.json").json()["paths"][path]["post"]
     assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
     assert {"200", "400", "404", "413", "415", "422", "503"} <= set(operation["responses"])
 
@@ -298,9 +343,10 @@ def test_a_full_queue_turns_away_at_once_and_says_when_to_come_back(tiny_setting
     service = PredictionService(replace(tiny_settings, concurrency=1, queue_size=0))
     service.warm_up()
     with TestClient(create_api(service, upload_dir=tmp_path)) as client, service._gate.enter():
-        response = client.post("/api/predict", files={"data": b"x"})
-        assert error_of(response) == (503, "overloaded")
-        assert int(response.headers["retry-after"]) > 0
+        for path in ("/api/predict", "/api/explain"):
+            response = client.post(path, files={"data": b"x"})
+            assert error_of(response) == (503, "overloaded")
+            assert int(response.headers["retry-after"]) > 0
         assert "queue is full" in client.get("/readyz").json()["reason"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import torch
 
 from acousticsense.cli import main
 from acousticsense.networks import build_network
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -54,12 +57,27 @@ def test_predict_with_the_other_picture(
     assert mel["probabilities"] != cqt["probabilities"]
 
 
+def test_explain_says_where_and_writes_the_picture_and_the_values(
+    music_mp3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "heat.png"
+    assert main(["explain", str(music_mp3), "--label", "Jazz", "--png", str(picture)]) == 0
+    assert re.search(r"Jazz [\d.]+%; the model looked most at [\d.]+ s, around \d+ Hz", capsys.readouterr().out)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main(["explain", str(music_mp3), "--label", "Jazz", "--duration", "3", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["heatmap"]["label"] == "Jazz"
+    assert answer["clip"]["duration_s"] == pytest.approx(3, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["predict", "x.mp3", "--model", "huge"], "tiny"),
         (["predict", "x.mp3", "--device", "abacus"], "'abacus' cannot be used"),
         (["predict", "x.mp3", "--model", "hf:nonsense"], "hf:"),
+        (["explain", "x.mp3", "--label", "Polka"], "This model knows: Blues"),
+        (["explain", str(ROOT / "examples" / "starfall.mp3"), "--png", "/no/such/folder/x.png"], "cannot be written"),
     ],
 )
 def test_errors_are_one_sentence(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

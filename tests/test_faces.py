@@ -92,7 +92,7 @@ def test_gradio_client(server_url: str, music_mp3: Path, expected: dict[str, flo
 
 def test_gradio_client_shows_what_is_public(server_url: str) -> None:
     endpoints = Client(server_url, verbose=False).view_api(return_format="dict", print_info=False)
-    assert set(endpoints["named_endpoints"]) == {"/compare", "/ensemble", "/predict", "/timeline"}
+    assert set(endpoints["named_endpoints"]) == {"/compare", "/ensemble", "/explain", "/predict", "/timeline"}
 
 
 def test_the_ensemble_by_rest_and_by_gradio_client(
@@ -106,6 +106,23 @@ def test_the_ensemble_by_rest_and_by_gradio_client(
     for body in (answer, rest.json()):
         assert close(body["models"][0]["probabilities"], expected)
         assert close(body["consensus"]["probabilities"], expected)
+
+
+def test_every_face_gives_the_same_heat_map(
+    server_url: str, environ: dict[str, str], music_mp3: Path, expected: dict[str, float]
+) -> None:
+    client: dict[str, Any] = Client(server_url, verbose=False).predict(
+        handle_file(str(music_mp3)), label="Jazz", api_name="/explain"
+    )
+    with music_mp3.open("rb") as file:
+        rest = requests.post(
+            f"{server_url}/api/explain", files={"data": file}, data={"label": "Jazz"}, timeout=60
+        ).json()
+    command = [sys.executable, "-m", "acousticsense", "explain", str(music_mp3), "--label", "Jazz", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True, text=True)
+    assert client["heatmap"] == rest["heatmap"] == json.loads(done.stdout)["heatmap"]
+    assert rest["heatmap"]["confidence"] == pytest.approx(expected["Jazz"], abs=1e-6)
+    assert requests.get(client["heatmap_url"], timeout=60).content.startswith(b"\x89PNG")
 
 
 def test_curl(server_url: str, music_mp3: Path, expected: dict[str, float]) -> None:

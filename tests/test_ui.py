@@ -36,6 +36,7 @@ from acousticsense.ui import build_ui
 from acousticsense.ui.bands_html import bands_html
 from acousticsense.ui.example_clips import examples_html, read_examples
 from acousticsense.ui.handlers import Handlers, is_long, model_choices, uploaded
+from acousticsense.ui.heatmap_html import heatmap_html, heatmap_offer_html
 from acousticsense.ui.html import clock, escape, number, percent
 from acousticsense.ui.result_html import empty_html, error_html, identity_html, range_text, result_html
 from acousticsense.ui.spectrogram_html import spectrogram_html
@@ -188,6 +189,7 @@ def test_a_file_name_cannot_bring_markup_into_the_page(analysis: Analysis, spec:
         error_html(AudioDecodeError(f"{HOSTILE} is no audio."), GENRES, language),
         steps_html(analysis, replace(spec, architecture=HOSTILE), "song.mp3", language),
         identity_html(replace(prediction, model=replace(prediction.model, name=HOSTILE)), language),
+        heatmap_offer_html(prediction, model="", name=HOSTILE, language=language),
     )
     for page in pages:
         assert "<img src=x" not in page
@@ -329,13 +331,13 @@ def test_a_whole_track_shows_a_dozen_of_its_windows(
 
 def test_a_song_gives_an_answer_in_the_language_of_the_browser(handlers: Handlers, upload: Path) -> None:
     for request, words in ((ENGLISH, "Top 5"), (CHINESE, "前五名")):
-        answer, picture, _ = handlers.classify(str(upload), 10, False, 0, None, request)
+        answer, picture, *_ = handlers.classify(str(upload), 10, False, 0, None, request)
         assert words in answer
         assert 'data-state="ready"' in picture
 
 
 def test_the_download_link_leads_to_the_picture(handlers: Handlers, service: PredictionService, upload: Path) -> None:
-    _, picture, _ = handlers.classify(str(upload), 10, False, 0, None, ENGLISH)
+    _, picture, *_ = handlers.classify(str(upload), 10, False, 0, None, ENGLISH)
     link = re.search(r"api/spectrograms/([\w-]+)\.png", picture)
     assert link
     assert (service.pictures.get(link[1]) or b"").startswith(b"\x89PNG")
@@ -347,7 +349,7 @@ def test_the_chosen_stretch_is_judged(handlers: Handlers, upload: Path) -> None:
 
 
 def test_an_offset_beyond_the_end_is_explained(handlers: Handlers, upload: Path) -> None:
-    answer, picture, _ = handlers.classify(str(upload), 10, False, 99, None, ENGLISH)
+    answer, picture, *_ = handlers.classify(str(upload), 10, False, 99, None, ENGLISH)
     assert 'data-state="error"' in answer
     assert 'data-state="empty"' in picture
 
@@ -399,10 +401,11 @@ def test_each_picture_of_a_model_can_be_chosen(spec: ModelSpec) -> None:
 def test_the_chosen_picture_is_judged_and_shown(cnn_models: Path, upload: Path) -> None:
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
     handlers = Handlers(service, GENRES, ())
-    result, _, below = handlers.classify(str(upload), 10, False, 0, "|cqt", ENGLISH)
+    result, _, offer, below = handlers.classify(str(upload), 10, False, 0, "|cqt", ENGLISH)
     prediction = service.analyse(upload, Request(spectrogram="cqt", duration_s=10.0)).prediction
     assert percent(prediction.top(1)[0].confidence) in result
     assert "Log constant-Q spectrogram" in below
+    assert 'data-spectrogram="cqt"' in offer
     answer = handlers.predict({"path": str(upload)}, ENGLISH, spectrogram="cqt")
     assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
 
@@ -423,10 +426,62 @@ def test_gradios_own_endpoint_refuses_in_words(handlers: Handlers, audio: dict[s
 def test_public_endpoints_need_nothing_but_the_file(service: PredictionService) -> None:
     page = build_ui(service)
     endpoints = page.get_api_info()["named_endpoints"]
-    assert set(endpoints) == {"/compare", "/ensemble", "/predict", "/timeline"}
+    assert set(endpoints) == {"/compare", "/ensemble", "/explain", "/predict", "/timeline"}
     for name, endpoint in endpoints.items():
         needed = [entry["parameter_name"] for entry in endpoint["parameters"] if not entry["parameter_has_default"]]
         assert needed == (["a", "b"] if name == "/compare" else ["audio"])
+
+
+# Where the model looked
+
+
+def test_each_answer_offers_the_heat_maps_of_its_five_best_genres(handlers: Handlers, upload: Path) -> None:
+    answer, _, offer, _ = handlers.classify(str(upload), 10, False, 1, None, ENGLISH)
+    top = answer.split('data-testid="top"')[1].split("</ol>")[0]
+    named = re.findall(r'class="as-label">([^<]+)<', top)
+    assert re.findall(r'data-as-label="([^"]+)" aria-pressed="false"', offer) == named
+    assert 'data-offset="1.0"' in offer
+    assert "as-view" not in offer
+    assert handlers.classify(None, 10, False, 0, None, ENGLISH)[2] == ""
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Coloured places raise"), ("zh", "着色处提高了")])
+def test_a_heat_map_is_laid_over_the_spectrogram(
+    service: PredictionService, upload: Path, language: str, words: str
+) -> None:
+    explanation = service.explain(upload, Request(offset_s=1.0), "R&B")
+    html = heatmap_html(explanation, picture_id="abc", model="", name=HOSTILE, language=language)
+    assert re.findall(r'data-as-label="([^"]+)" aria-pressed="true"', html) in ([], ["R&amp;B"])
+    layer = html.split('class="as-layer"')[1].split("</div>")[0]
+    assert layer.count("<img") == 2
+    assert 'class="as-heat"' in layer
+    assert "data-as-opacity" in html
+    assert words in html
+    assert "14 × 14" in html
+    assert 'href="api/spectrograms/abc.png"' in html
+    assert "<img src=x" not in html
+
+
+def test_the_picture_that_was_judged_is_explained(cnn_models: Path, upload: Path) -> None:
+    service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
+    maps = {}
+    for kind in ("mel", "cqt"):
+        explanation = service.explain(upload, Request(spectrogram=kind), "Jazz")
+        judged = service.analyse(upload, Request(spectrogram=kind)).prediction
+        assert explanation.analysis.pictures.front_end.kind == kind
+        assert explanation.heatmap.probability == judged.probabilities["Jazz"]
+        maps[kind] = explanation.heatmap.grids
+    assert (maps["mel"] != maps["cqt"]).any()
+
+
+def test_what_is_not_in_the_picture_is_said(service: PredictionService, upload: Path) -> None:
+    explanation = service.explain(upload, Request(), "")
+    cold = replace(explanation, heatmap=replace(explanation.heatmap, hottest=None))
+    assert "Nothing in this picture speaks for" in heatmap_html(
+        cold, picture_id="abc", model="", name="a.mp3", language="en"
+    )
+    some = replace(explanation, heatmap=replace(explanation.heatmap, n_windows=30))
+    assert "Only the 1 of 30 windows" in heatmap_html(some, picture_id="abc", model="", name="a.mp3", language="en")
 
 
 # Look and examples

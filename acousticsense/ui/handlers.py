@@ -18,6 +18,7 @@ from acousticsense.service import PredictionService, Request
 from acousticsense.texts import preferred_language
 from acousticsense.ui.bands_html import bands_html
 from acousticsense.ui.example_clips import ExampleClip
+from acousticsense.ui.heatmap_html import heatmap_offer_html
 from acousticsense.ui.html import escape
 from acousticsense.ui.result_html import empty_html, error_html, identity_html, result_html
 from acousticsense.ui.spectrogram_html import empty_spectrogram_html, spectrogram_html
@@ -25,7 +26,17 @@ from acousticsense.ui.steps_html import steps_html
 from acousticsense.ui_texts import ui_text
 from acousticsense.uploads import uploaded_file
 
-__all__ = ["Handlers", "chosen_model", "language_of", "model_choices", "path_of", "uploaded", "waveform_options"]
+__all__ = [
+    "Handlers",
+    "chosen_model",
+    "language_of",
+    "model_choices",
+    "path_of",
+    "picture_url",
+    "shown_stretch",
+    "uploaded",
+    "waveform_options",
+]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -60,11 +71,11 @@ class Handlers:
         offset_s: float | None,
         model: str | None,
         request: gr.Request,
-    ) -> tuple[str, str, str]:
-        """The answer card, the spectrogram and what stands below it, in the browser's language."""
+    ) -> tuple[str, str, str, str]:
+        """The answer card, the spectrogram, the offer of a heat map and the rest, in the browser's language."""
         language = language_of(request)
         if not path:
-            return empty_html(self._labels, language), empty_spectrogram_html(language), ""
+            return empty_html(self._labels, language), empty_spectrogram_html(language), "", ""
         try:
             source = uploaded(path)
             name_of_model, kind = chosen_model(model)
@@ -78,7 +89,7 @@ class Handlers:
             spec = self._service.classifier(wanted.model).seeing(wanted.spectrogram).spec
             picture_id = self._service.keep_picture(analysis)
         except AcousticSenseError as error:
-            return error_html(error, self._labels, language), empty_spectrogram_html(language), ""
+            return error_html(error, self._labels, language), empty_spectrogram_html(language), "", ""
         prediction, name = analysis.prediction, source.name
         return (
             result_html(prediction, name, language),
@@ -91,6 +102,7 @@ class Handlers:
                 name=name,
                 language=language,
             ),
+            heatmap_offer_html(prediction, model=wanted.model, name=name, language=language),
             bands_html(spec, prediction.verdict, language)
             + steps_html(analysis, spec, name, language)
             + identity_html(prediction, language),
@@ -104,17 +116,17 @@ class Handlers:
         offset_s: float | None,
         model: str | None,
         request: gr.Request,
-    ) -> tuple[str, str, str]:
+    ) -> tuple[str, str, str, str]:
         """As `classify`, for the button: without a song it says what is missing."""
         if not path:
             language = language_of(request)
-            return error_html(None, self._labels, language, code="nothing"), empty_spectrogram_html(language), ""
+            return error_html(None, self._labels, language, code="nothing"), empty_spectrogram_html(language), "", ""
         return self.classify(path, duration_s, whole_track, offset_s, model, request)
 
-    def explain_failure(self, request: gr.Request) -> tuple[str, str, str]:
+    def explain_failure(self, request: gr.Request) -> tuple[str, str, str, str]:
         """What stands in place of an answer after a fault of ours, which the log has in full."""
         language = language_of(request)
-        return error_html(None, self._labels, language, code="unexpected"), empty_spectrogram_html(language), ""
+        return error_html(None, self._labels, language, code="unexpected"), empty_spectrogram_html(language), "", ""
 
     def show_kind(self, path: str | None, request: gr.Request, event: gr.EventData) -> Any:
         """The spectrogram card with a picture of another kind; the stretch is the one that the card shows now."""
@@ -191,14 +203,14 @@ class Handlers:
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
         body = prediction_payload(analysis.prediction, top_k=top_k, language=language_of(request))
-        address = f"api/spectrograms/{self._service.keep_picture(analysis)}.png"
-        body["mel_spectrogram_url"] = f"{self._base_url(request)}/{address}"
+        body["mel_spectrogram_url"] = picture_url(self._service, request, self._service.keep_picture(analysis))
         return body
 
-    def _base_url(self, request: gr.Request) -> str:
-        """Where the caller reaches this server, without a slash at the end."""
-        known = self._service.settings.public_url or (str(request.request.base_url) if request.request else "")
-        return known.rstrip("/")
+
+def picture_url(service: PredictionService, request: gr.Request, picture_id: str) -> str:
+    """Where the caller can fetch a picture that is kept."""
+    known = service.settings.public_url or (str(request.request.base_url) if request.request else "")
+    return f"{known.rstrip('/')}/api/spectrograms/{picture_id}.png"
 
 
 def model_choices(spec: ModelSpec, *, is_default: bool = False) -> list[tuple[str, str]]:
@@ -251,14 +263,23 @@ def _look_request(event: gr.EventData) -> tuple[SpectrogramKind, Request]:
     Raises:
         RequestError: no such picture, or a stretch out of range.
     """
-    try:
-        kind, model = str(event.kind), str(event.model)
-        duration_s, offset_s = float(event.duration), float(event.offset)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise RequestError("The picture asked for is not described.", hint="Classify the song again.") from error
+    kind = getattr(event, "kind", "")
     if kind not in get_args(SpectrogramKind):
         raise RequestError("There is no such picture.", hint=f"Ask for {', '.join(get_args(SpectrogramKind))}.")
-    return cast("SpectrogramKind", kind), Request(model=model, duration_s=max(duration_s, 0.1), offset_s=offset_s)
+    return cast("SpectrogramKind", kind), shown_stretch(event)
+
+
+def shown_stretch(event: gr.EventData) -> Request:
+    """The stretch that a card shows and the model that judged it, as the card says; a browser may send anything.
+
+    Raises:
+        RequestError: the card does not say, or names a stretch out of range.
+    """
+    try:
+        model, duration_s, offset_s = str(event.model), float(event.duration), float(event.offset)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise RequestError("The picture asked for is not described.", hint="Classify the song again.") from error
+    return Request(model=model, duration_s=max(duration_s, 0.1), offset_s=offset_s)
 
 
 def path_of(audio: object) -> str:

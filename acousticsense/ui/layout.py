@@ -19,6 +19,7 @@ from acousticsense.ui.ensemble_html import no_ensemble_html
 from acousticsense.ui.ensemble_tab import add_ensemble_tab
 from acousticsense.ui.example_clips import examples_html, read_examples
 from acousticsense.ui.handlers import Handlers, model_choices, waveform_options
+from acousticsense.ui.heatmap_card import build_heatmap_card
 from acousticsense.ui.html import escape
 from acousticsense.ui.result_html import empty_html
 from acousticsense.ui.spectrogram_html import empty_spectrogram_html
@@ -140,6 +141,7 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
     picture = gr.HTML(
         i18n("html.spectrogram"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_KIND
     )
+    heat, heat_computed = build_heatmap_card(service, audio)
     below = gr.HTML("", elem_classes="as-below", **_PLAIN)
 
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -157,19 +159,21 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
         trigger_mode="always_last",
     )
     inputs = [audio, duration, whole, offset, model]
+    outputs = [result, picture, heat, below]
     for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
         answered = trigger(
             handler,
             inputs,
-            [result, picture, below],
+            outputs,
             api_visibility="private",
             concurrency_id="predict",
             concurrency_limit=service.settings.concurrency,
             show_progress="minimal",
             show_progress_on=[result],
             trigger_mode="always_last",
+            cancels=[heat_computed],
         )
-        answered.failure(handlers.explain_failure, None, [result, picture, below], **quietly)
+        answered.failure(handlers.explain_failure, None, outputs, **quietly)
         answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
 
 

@@ -16,6 +16,20 @@
     if (event.target.closest("[data-as-order]")) root.classList.toggle("as-sorted");
   });
 
+  // The strength of a heat map; a visitor's choice outlives the card, which Gradio replaces with each genre.
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("[data-as-opacity]")) root.style.setProperty("--as-heat", event.target.value / 100);
+  });
+  const keepOpacity = () => {
+    const chosen = root.style.getPropertyValue("--as-heat");
+    for (const slider of document.querySelectorAll("[data-as-opacity]")) {
+      if (chosen && slider.value !== String(100 * chosen)) slider.value = 100 * chosen;
+    }
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    new MutationObserver(keepOpacity).observe(document.body, { childList: true, subtree: true });
+  });
+
   // On a phone the answer stands below the fold: bring it into view.
   window.acousticSenseReveal = () => {
     const cards = document.querySelectorAll(":is(.as-result, .as-ensemble, .as-timeline):not([data-state='empty'])");

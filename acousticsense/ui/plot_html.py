@@ -17,7 +17,7 @@ from acousticsense.ui_texts import ui_text
 __all__ = ["plot_html"]
 
 
-def plot_html(grid: LevelGrid, clip: ClipInfo, *, alt: str, player: str, language: str) -> str:
+def plot_html(grid: LevelGrid, clip: ClipInfo, *, alt: str, player: str, language: str, overlay: str = "") -> str:
     """The picture with axes and the key to its colours.
 
     Args:
@@ -26,13 +26,15 @@ def plot_html(grid: LevelGrid, clip: ClipInfo, *, alt: str, player: str, languag
         alt: the picture in words.
         player: CSS selector of the audio player that plays this track.
         language: "en" or "zh".
+        overlay: HTML to be laid over the picture.
     """
     kind = grid.front_end.kind
     return (
         f'<div class="as-plot"><div class="as-y" aria-hidden="true"></div>'
         f'<div class="as-view" tabindex="0" role="application" aria-label="{escape(alt)}" '
         f"{_attributes(grid, clip, player)}>"
-        f'<div class="as-layer"><img src="{data_uri(values_png(grid))}" alt="{escape(alt)}" draggable="false"></div>'
+        f'<div class="as-layer"><img src="{data_uri(values_png(grid))}" alt="{escape(alt)}" draggable="false">'
+        f"{overlay}</div>"
         '<i class="as-playhead" hidden></i><i class="as-cross" hidden></i>'
         '<output class="as-readout" data-testid="readout" hidden></output></div>'
         f'<div class="as-x" aria-hidden="true"></div>{_scale(language)}'

@@ -11,7 +11,7 @@ from acousticsense.ui.plot_html import plot_html
 from acousticsense.ui.result_html import range_text
 from acousticsense.ui_texts import ui_text
 
-__all__ = ["SONG_PLAYER", "empty_spectrogram_html", "input_download", "spectrogram_html"]
+__all__ = ["SONG_PLAYER", "empty_spectrogram_html", "event_data", "input_download", "spectrogram_html", "stem"]
 
 #: The player of the first tab.
 SONG_PLAYER = ".as-song"
@@ -36,13 +36,13 @@ def spectrogram_html(
     shown_range = range_text(clip, language)
     alt = ui_text("spectrogram.alt", language, name=name, range=shown_range)
     return (
-        f'<figure class="as-card as-spectrogram" data-state="ready" {_event_data(clip, model, name)}><figcaption>'
+        f'<figure class="as-card as-spectrogram" data-state="ready" {event_data(clip, model, name)}><figcaption>'
         f"<div><h3>{escape(ui_text('spectrogram.title', language))}</h3>"
         f"<p>{escape(_caption(pictures, spec, language))}</p></div>"
         f'<div class="as-tools">{_views(kind, spec, language)}{_zooms(language)}'
         f'<button type="button" data-as-enlarge data-close="{escape(ui_text("spectrogram.close", language))}">'
         f"{escape(ui_text('spectrogram.enlarge', language))}</button>"
-        f'<a href="api/spectrograms/{escape(picture_id)}.png" download="{escape(_stem(name))}-{kind}-spectrogram.png">'
+        f'<a href="api/spectrograms/{escape(picture_id)}.png" download="{escape(stem(name))}-{kind}-spectrogram.png">'
         f"{escape(ui_text('spectrogram.download', language))}</a>"
         f"{input_download(pictures, 0, name, language) if _is_fed(pictures, spec) else ''}</div></figcaption>"
         f"{plot_html(level_grid(pictures), clip, alt=alt, player=SONG_PLAYER, language=language)}"
@@ -63,14 +63,14 @@ def empty_spectrogram_html(language: str) -> str:
 def input_download(pictures: Pictures, index: int, name: str, language: str) -> str:
     """A link that saves window `index` exactly as the network gets it."""
     size = pictures.front_end.image_size
-    file = f"{_stem(name)}-{pictures.front_end.kind}-input-{index + 1}.png"
+    file = f"{stem(name)}-{pictures.front_end.kind}-input-{index + 1}.png"
     return (
         f'<a href="{data_uri(input_png(pictures, index))}" download="{escape(file)}">'
         f"{escape(ui_text('spectrogram.input', language, size=size))}</a>"
     )
 
 
-def _event_data(clip: ClipInfo, model: str, name: str) -> str:
+def event_data(clip: ClipInfo, model: str, name: str) -> str:
     """What a handler needs to show the same stretch in another way, whatever the controls say by then."""
     values = {"offset": clip.offset_s, "duration": clip.duration_s, "model": model, "name": name}
     return " ".join(f'data-{key}="{escape(str(value))}"' for key, value in values.items())
@@ -111,6 +111,7 @@ def _zooms(language: str) -> str:
     return f'<span class="as-group" role="group">{buttons}</span>'
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """A file's name without its suffix."""
     stem, dot, _ = name.rpartition(".")
     return stem if dot and stem else name
