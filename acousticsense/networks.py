@@ -21,6 +21,7 @@ from acousticsense.errors import CheckpointError
 __all__ = [
     "UPSTREAM_ARCHITECTURES",
     "UpstreamArchitecture",
+    "attach_head",
     "build_network",
     "classifier_name",
     "fill_tables",
@@ -122,7 +123,7 @@ def build_network(
     name = timm_name(architecture)
     network = timm.create_model(name, num_classes=n_outputs, **_size_argument(name, image_size))
     if head or direct:
-        _attach_head(network, name, n_outputs, head)
+        attach_head(network, name, n_outputs, head)
     return network.eval()
 
 
@@ -163,8 +164,15 @@ def _mlp(in_features: int, head: tuple[int, ...], n_outputs: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(head[-1], n_outputs))
 
 
-def _attach_head(network: nn.Module, name: str, n_outputs: int, head: tuple[int, ...]) -> None:
-    """Hangs the MLP where torchvision's classifier hangs: on the pooled features."""
+def attach_head(network: nn.Module, name: str, n_outputs: int, head: tuple[int, ...]) -> None:
+    """Replaces the classifier of a timm network by an MLP on the pooled features, where torchvision's classifier hangs.
+
+    Args:
+        network: changed in place.
+        name: its timm name.
+        n_outputs: width of the last layer.
+        head: widths of hidden layers; empty is a single linear layer.
+    """
     where = classifier_name(name)
     if name.startswith("vgg"):
         in_features = cast(int, network.num_features) * _VGG_GRID**2

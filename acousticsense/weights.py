@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import pickle
 import re
 import tempfile
@@ -22,6 +24,10 @@ __all__ = ["eight_bit_names", "read_state_dict", "sha256_of", "write_state_dict"
 
 #: `k` int8 with `k` + this, float32 (out, 1, ...), stands for the float32 tensor k * scale.
 _SCALE: Final = ".__scale__"
+
+#: Under which key of the file's metadata the whole shapes of trimmed tensors lie, and how many elements they may have.
+_SHAPES: Final = "whole_shapes"
+_MOST_ZEROS: Final = 1 << 29
 
 #: Under which keys people nest the weights, the likeliest first.
 _NESTS: Final = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
@@ -86,9 +92,31 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise CorruptCheckpointError(f"{path} is damaged: {error}.", hint="Copy or download it again.") from error
-    return {name: _restore(name, tensor, stored, path) for name, tensor in stored.items() if not name.endswith(_SCALE)}
+    restored = {
+        name: _restore(name, tensor, stored, path) for name, tensor in stored.items() if not name.endswith(_SCALE)
+    }
+    return _untrim(restored, metadata.get(_SHAPES, "{}"), path)
+
+
+def _untrim(tensors: dict[str, Tensor], shapes: str, path: Path) -> dict[str, Tensor]:
+    """Tensors at their whole shapes, of which only the corner that is not zero was stored."""
+    damaged = CorruptCheckpointError(f"{path}: its list of whole shapes is damaged.", hint="Copy or download it again.")
+    try:
+        whole = {str(name): tuple(int(size) for size in shape) for name, shape in json.loads(shapes).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise damaged from error
+    if sum(math.prod(shape) for shape in whole.values()) > _MOST_ZEROS:  # a small file must not ask for all memory
+        raise damaged
+    for name, shape in whole.items():
+        corner = tensors.get(name)
+        if corner is None or len(shape) != corner.ndim or any(a > b for a, b in zip(corner.shape, shape, strict=True)):
+            raise damaged
+        tensors[name] = corner.new_zeros(shape)
+        tensors[name][tuple(slice(0, size) for size in corner.shape)] = corner
+    return tensors
 
 
 def _restore(name: str, tensor: Tensor, stored: Mapping[str, Tensor], path: Path) -> Tensor:
@@ -177,26 +205,46 @@ def write_state_dict(tensors: Mapping[str, Tensor], path: Path, *, eight_bit: bo
         tensors: name -> tensor.
         path: file to write or replace.
         eight_bit: store matrices and convolutions as int8 with one float32 scale per output channel (a quarter of the
-            size), all of them or those named; `read_state_dict` restores them.
+            size), all of them or those named, and of a tensor that ends in zeros only what comes before;
+            `read_state_dict` restores them.
 
     Raises:
         CheckpointError: the file cannot be written.
     """
     stored: dict[str, Tensor] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, tensor in tensors.items():
-        plain = tensor.detach().cpu().contiguous()
-        chosen = eight_bit if isinstance(eight_bit, bool) else name in eight_bit
-        stored.update(_quantised(name, plain) if chosen else {name: plain})
+        plain = tensor.detach().cpu()
+        if not eight_bit:
+            stored[name] = plain.contiguous()
+            continue
+        corner = _corner(plain)
+        if corner.shape != plain.shape:
+            shapes[name] = tuple(plain.shape)
+        stored.update(_quantised(name, corner) if eight_bit is True or name in eight_bit else {name: corner})
+    metadata = {_SHAPES: json.dumps(shapes)} if shapes else None
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
             draft = Path(folder, path.name)
-            save_file(stored, draft)
+            save_file(stored, draft, metadata=metadata)
             draft.chmod(0o644)
             draft.replace(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{path} cannot be written: {error}.", hint="Check disk space and permissions."
         ) from error
+
+
+def _corner(tensor: Tensor) -> Tensor:
+    """The tensor without the zeros at the end of each dimension; one element of each is kept."""
+    if tensor.ndim < 2:
+        return tensor.contiguous()
+    for dimension in range(tensor.ndim):
+        others = tuple(axis for axis in range(tensor.ndim) if axis != dimension)
+        used = (tensor != 0).any(others)
+        last = int(used.nonzero().max()) + 1 if bool(used.any()) else 1
+        tensor = tensor.narrow(dimension, 0, last)
+    return tensor.contiguous()
 
 
 def _quantised(name: str, tensor: Tensor) -> dict[str, Tensor]:

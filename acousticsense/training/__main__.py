@@ -12,7 +12,6 @@ import torch
 from acousticsense.training import export as exporting
 from acousticsense.training import report as reporting
 from acousticsense.training.ingest import ingest_recordings
-from acousticsense.training.readout import train_readout
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.render.plan import jobs, render
 from acousticsense.training.sources import recordings
@@ -58,14 +57,16 @@ def _parser() -> argparse.ArgumentParser:
     reporter.add_argument("--note", required=True, help="how often it was looked at")
     reporter.set_defaults(run=_report)
     for stage in (exporter, reporter):
-        stage.add_argument("--out", type=Path, required=True, help="the model's folder, e.g. models/vit_b_16_mel")
+        stage.add_argument("--out", type=Path, required=True, help="the folder of models, e.g. models")
+    for stage in (training, exporter, reporter):
+        stage.add_argument("--student", action="append", help="a model of the recipe; all of them when left out")
     return parser
 
 
 def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
     panel = TeacherPanel(options.work / "teachers")
     if options.only != "rendered":
-        for split, most_windows in (("test", 1), ("val", 2), ("train", recipe.real_windows)):
+        for split in ("val", "test", "train"):
             wanted = tuple(
                 entry for entry in recordings() if entry.split == split and (entry.genre or split == "train")
             )
@@ -75,36 +76,47 @@ def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
                 panel,
                 work=options.work,
                 free_recordings=options.free_recordings,
-                most_windows=most_windows,
+                most_windows=recipe.real_windows,
             )
     if options.only != "real":
-        render(jobs(recipe.rendered_per_genre, recipe.not_music, seed=recipe.seed), store, panel, most_windows=2)
+        render(jobs(recipe.rendered_per_genre, recipe.not_music, seed=recipe.seed), store, panel, most_windows=1)
 
 
 def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    class_list = options.work / "teachers" / "class_labels_indices.csv"
-    if recipe.method == "dictionary":
-        train_readout(store, options.work / "run", recipe, check_every=options.check_every, class_list=class_list)
-        return
-    train(
-        store,
-        options.work / "run",
-        recipe,
-        device=pick_device(options.device),
-        minutes=options.minutes,
-        check_every=options.check_every,
-        workers=options.workers,
-        class_list=class_list,
-    )
+    for name in options.student or recipe.students:
+        train(
+            store,
+            options.work / "run" / name,
+            recipe,
+            name,
+            device=pick_device(options.device),
+            minutes=options.minutes,
+            check_every=options.check_every,
+            workers=options.workers,
+            teachers=options.work / "teachers",
+        )
 
 
 def _export(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    exporting.export(options.work / "run", store, recipe, options.out, licence=_LICENCE)
+    for name in options.student or recipe.students:
+        exporting.export(
+            options.work / "run" / name,
+            store,
+            recipe,
+            options.out / name,
+            licence=_LICENCE,
+            teachers=options.work / "teachers",
+        )
 
 
 def _report(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
     reporting.report(
-        options.out, store, recipe, work=options.work, free_recordings=options.free_recordings, note=options.note
+        options.out,
+        options.student or list(recipe.students),
+        store,
+        work=options.work,
+        free_recordings=options.free_recordings,
+        note=options.note,
     )
 
 

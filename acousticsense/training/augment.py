@@ -5,6 +5,7 @@ Tempo and pitch, equalisation, microphones and loudspeakers that cut bands, nois
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import torch
@@ -12,12 +13,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from acousticsense.config import NATIVE_MEL
+from acousticsense.spectrogram import frame_s
 from acousticsense.training.bank import WINDOW_FRAMES
 
 __all__ = ["MARGIN_FRAMES", "augment"]
 
 #: Frames that a training window brings beyond the picture, so that it can be played faster.
 MARGIN_FRAMES: Final = 64
+
+#: How long rooms are followed: 0.9 s.
+_ROOM_FRAMES: Final = 40
 
 _FLOOR: Final = NATIVE_MEL.log_offset
 
@@ -26,14 +31,16 @@ def augment(log_mel: Tensor, generator: torch.Generator) -> Tensor:
     """Random views of windows.
 
     Args:
-        log_mel: (n, n_mels, WINDOW_FRAMES + MARGIN_FRAMES), natural logarithms of power plus offset.
+        log_mel: (n, bins, WINDOW_FRAMES + MARGIN_FRAMES), natural logarithms of power (mel) or magnitude (cqt) plus
+            offset. What is done is strong for magnitudes, whose logarithms are half as large.
         generator: source of every choice, on the CPU.
 
     Returns:
-        (n, n_mels, WINDOW_FRAMES).
+        (n, bins, WINDOW_FRAMES).
     """
     draw = _Draw(len(log_mel), log_mel.device, generator)
     view = _warp(log_mel, draw)
+    view = _room(view, draw)
     view = view + _equaliser(draw, view.shape[1])
     view = torch.logaddexp(view + draw.uniform(-4.0, 2.0), _noise(view, draw))
     view = _band_limits(view, draw)
@@ -70,6 +77,24 @@ def _warp(log_mel: Tensor, draw: _Draw) -> Tensor:
     return functional.grid_sample(log_mel[:, None], grid, padding_mode="border", align_corners=False)[:, 0]
 
 
+def _room(view: Tensor, draw: _Draw) -> Tensor:
+    """On some pictures sound fades out exponentially after it was played, 60 dB in 0.3 to 1.5 s, as rooms do."""
+    has_room = draw.happens(0.2)[:, 0, 0]
+    decay_s = draw.uniform(0.3, 1.5)[:, 0, 0][has_room]
+    level = draw.uniform(0.02, 0.4)[has_room]
+    if not len(decay_s):
+        return view
+    frames = torch.arange(1, _ROOM_FRAMES + 1, device=view.device) * frame_s(NATIVE_MEL)
+    tail = torch.exp(-math.log(1e6) * frames[None] / decay_s[:, None])
+    rooms, bands = len(decay_s), view.shape[1]
+    power = view[has_room].exp()
+    padded = functional.pad(power, (_ROOM_FRAMES, -1)).transpose(0, 1)  # causal: what was heard before still sounds
+    late = functional.conv1d(padded, tail.flip(1)[:, None], groups=rooms).transpose(0, 1)
+    view = view.clone()
+    view[has_room] = (power + level * late.view(rooms, bands, -1)).log()
+    return view
+
+
 def _equaliser(draw: _Draw, bands: int) -> Tensor:
     """A smooth random gain per band, up to about 12 dB, and a tilt."""
     curve = functional.interpolate(draw.normal(1, 5) * draw.uniform(0.0, 1.2), size=bands, mode="linear")[:, 0]
@@ -91,8 +116,9 @@ def _band_limits(view: Tensor, draw: _Draw) -> Tensor:
     """Codecs and small loudspeakers: nothing above or below some band, on some pictures."""
     bands = torch.arange(view.shape[1], device=view.device)[None, :, None]
     lowest = view.amin((1, 2), keepdim=True)
-    top = torch.where(draw.happens(0.2), draw.uniform(75.0, 125.0), 1e9)
-    bottom = torch.where(draw.happens(0.12), draw.uniform(2.0, 14.0), -1.0)
+    share = view.shape[1] / NATIVE_MEL.n_mels
+    top = torch.where(draw.happens(0.25), share * draw.uniform(75.0, 127.0), 1e9)
+    bottom = torch.where(draw.happens(0.12), share * draw.uniform(2.0, 14.0), -1.0)
     return torch.where((bands > top) | (bands < bottom), lowest, view)
 
 

@@ -14,7 +14,18 @@ from acousticsense.spectrogram import frame_s
 from acousticsense.training.sources import Split
 from acousticsense.training.store import Arrays, Track, TrackStore
 
-__all__ = ["NOT_MUSIC_INDEX", "N_OUTPUTS", "WINDOW_FRAMES", "Item", "Windows", "cut", "load_items", "windows_of"]
+__all__ = [
+    "NOT_MUSIC_INDEX",
+    "N_OUTPUTS",
+    "WINDOW_FRAMES",
+    "CloseWindows",
+    "Item",
+    "Windows",
+    "close_windows",
+    "cut",
+    "load_items",
+    "windows_of",
+]
 
 #: Output after the genres: "this is not music".
 NOT_MUSIC_INDEX: Final = len(GENRES)
@@ -56,6 +67,23 @@ class Windows:
     scores: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class CloseWindows:
+    """All V windows that mn04 alone heard, which lie close together: what students are shown.
+
+    Attributes:
+        item: (V,) index of the item.
+        start: (V,) first frame.
+        heard: (V,) index into `Windows` of the nearest window of the same item that all teachers heard.
+        features: (V, 384) of mn04.
+    """
+
+    item: NDArray[np.int64]
+    start: NDArray[np.int64]
+    heard: NDArray[np.int64]
+    features: NDArray[np.float32]
+
+
 def load_items(store: TrackStore, *splits: Split) -> list[Item]:
     """The tracks of some splits with their arrays."""
     return [Item(track, store.arrays(track)) for track in store.tracks() if track.split in splits]
@@ -73,9 +101,29 @@ def windows_of(items: list[Item]) -> Windows:
     )
 
 
-def cut(log_mel: NDArray[np.float16], start: int, length: int) -> NDArray[np.float32]:
-    """Frames (n_mels, length) from `start` on, moved back where the track ends, repeated where it is too short."""
-    frames = log_mel.shape[1]
+def close_windows(items: list[Item]) -> CloseWindows:
+    """Every window of the items that mn04 heard."""
+    seconds = frame_s(NATIVE_MEL)
+    owners, starts, heard = [], [], []
+    first = 0
+    for index, item in enumerate(items):
+        mine = item.arrays.mn04_starts_s
+        nearest = np.abs(mine[:, None] - item.arrays.starts_s[None]).argmin(1)
+        owners.append(np.full(len(mine), index))
+        starts.append(np.round(mine / seconds).astype(np.int64))
+        heard.append(first + nearest)
+        first += len(item.arrays.starts_s)
+    return CloseWindows(
+        item=np.concatenate(owners),
+        start=np.concatenate(starts),
+        heard=np.concatenate(heard),
+        features=np.concatenate([item.arrays.mn04_features for item in items]).astype(np.float32),
+    )
+
+
+def cut(log_values: NDArray[np.float16], start: int, length: int) -> NDArray[np.float32]:
+    """Frames (bins, length) from `start` on, moved back where the track ends, repeated where it is too short."""
+    frames = log_values.shape[1]
     first = max(0, min(start, frames - length))
     columns = (np.arange(length) % frames) if frames < length else np.arange(first, first + length)
-    return log_mel[:, columns].astype(np.float32)
+    return log_values[:, columns].astype(np.float32)

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from acousticsense.config import ModelSpec
+from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.evaluation import Evaluation
 from acousticsense.markdown import filled
-from acousticsense.training.recipe import Recipe
-from acousticsense.training.store import Track, TrackStore
+from acousticsense.training.store import Track
 from acousticsense.training.validate import Score
 
 __all__ = ["card"]
@@ -18,8 +17,8 @@ __all__ = ["card"]
 _CARD: Final = """\
 # {name}
 
-The default model of AcousticSense: a picture of ten seconds of music in, probabilities for {n_labels} genres and for
-"not music" out. {architecture}, {image}x{image} mel spectrogram, weights in 8 bits.
+A picture of ten seconds of music in, probabilities for {n_labels} genres and for "not music" out. {architecture},
+{image}x{image} pictures ({kinds}), weights in 8 bits.
 
 {provenance}
 
@@ -28,17 +27,17 @@ The default model of AcousticSense: a picture of ten seconds of music in, probab
 On **{n} real recordings kept out of training**, of other artists and other packages than the training
 music, at most 20 of a genre, the first ten seconds of each. {note}
 
-| | clips | Top-1 | Top-3 | macro recall |
-| --- | ---: | ---: | ---: | ---: |
-| **this model** | {n} | {top1:.3f} | {top3:.3f} | {macro:.3f} |
+| | clips | Top-1 | Top-3 | macro recall | calibration error |
+| --- | ---: | ---: | ---: | ---: | ---: |
+{own}
 {peers}
 
-The other rows are the published networks that taught it, asked without any training of ours, on the same clips.
+The last rows are the published networks that taught it, asked without any training of ours, on the same clips.
 {standing}
 
 {tables}
 
-![confusion matrix](evaluation/confusion.png)
+![confusion matrix](evaluation/{main}/confusion.png)
 
 Genres without a single real test recording: **{unmeasured}**. For those nothing is known about real music, and no
 figure above speaks of them. Genres with fewer than five clips: {few}; read their recall as anecdotes.
@@ -52,22 +51,20 @@ file, artist, licence and source of each, `splits.csv` what it was used for. Mos
 most of it is electronic, and nobody has listened to all of it: labels come from tags, titles, credits and knowledge of
 the artists. Music that the project keeps for judging was never touched. Rendered music: grooves of MMA (GPL), scores
 from the music21 corpus (public domain), own step patterns; SoundFonts FluidR3 (MIT) and TimGM6mb (GPL); speech by
-espeak-ng (GPL). Teachers: EfficientAT mn04 (MIT), musicnn (ISC).
+espeak-ng (GPL). Teachers: EfficientAT mn04 (MIT), musicnn (ISC), YAMNet (Apache-2.0).
 
 A logistic regression on the teachers' features, fitted under the labels of rendered and labelled real music, gives soft
-labels to every window; the network learns those, the known labels, and to predict the teachers' features. Pictures are
-varied in tempo, pitch, equalisation, noise, band limits and gaps.
+labels to every window; the network learns those, the known labels, and to predict mn04's features. Some pictures are
+varied in tempo, pitch, equalisation, room, noise, band limits and gaps.
 
 ## What its confidence means
 
-Temperature {temperature} and the verdict thresholds were fitted on {measured_on}. Share of right answers there, by
-verdict: {bands}; the table above tells how far that held on the test music. "Not music" from a
-probability of {not_music_at}: on validation {not_music}.
+Temperature and verdict thresholds were fitted on validation music. {confidence}
 
 ## Limits
 
 - Ten seconds decide; openings are often not typical of a piece.
-- Of real music with a known genre it has heard little but Electronic, and no singing to speak of (see the table above).
+- Of real music with a known genre it has heard mostly Electronic and orchestral game music, and next to no singing.
   What it knows of the other genres it knows from rendered music and from its teachers.
 - Genre is a matter of opinion and of place; sixteen names are a coarse and Western choice.
 - Not for decisions about people: royalties, promotion or rights.
@@ -76,14 +73,13 @@ probability of {not_music_at}: on validation {not_music}.
 
 ```sh
 python -m acousticsense.training corpus --work WORK --free-recordings FOLDER
-python -m acousticsense.training train  --work WORK
-python -m acousticsense.training export --work WORK --out models/{name}
-python -m acousticsense.training report --work WORK --out models/{name} --free-recordings FOLDER --note "..."
+python -m acousticsense.training train  --work WORK --student {name}
+python -m acousticsense.training export --work WORK --student {name} --out models
+python -m acousticsense.training report --work WORK --student {name} --out models --free-recordings FOLDER --note "..."
 ```
 
-`docs/training.md` explains the commands and what they need. The corpus of this version was gathered in stages on a
-shared machine, so a new run gives similar weights and not the same. Trained {steps} steps of {batch} pictures.
-8-bit weights against the trained ones, on the validation clips: largest change of a probability {max_change:.4f}, mean
+`docs/training.md` explains the commands and what they need. Trained {steps} steps in {minutes} minutes.
+8-bit weights against the trained ones, on validation windows: largest change of a probability {max_change:.4f}, mean
 {mean_change:.5f}, same best label {agreement:.1%}.
 
 Licence of the weights: {licence}.
@@ -91,34 +87,43 @@ Licence of the weights: {licence}.
 
 
 def card(
-    spec: ModelSpec, result: Evaluation, peers: Mapping[str, Score], store: TrackStore, recipe: Recipe, *, note: str
+    spec: ModelSpec,
+    results: Mapping[SpectrogramKind, Evaluation],
+    peers: Mapping[str, Score],
+    tracks: Iterable[Track],
+    *,
+    note: str,
 ) -> str:
-    """The text of `README.md`; `note` says how often the test music was looked at."""
+    """The text of a model's `README.md`.
+
+    Args:
+        spec: the model, calibrated.
+        results: its evaluation on test music for each picture, the main one first.
+        peers: the teachers' figures on the same clips.
+        tracks: of the corpus.
+        note: how often the test music was looked at.
+    """
+    main, result = next(iter(results.items()))
     few = [f"{genre} ({count})" for genre, count in result.support.items() if count < 5]
-    calibration, packing = spec.calibration, spec.metrics["packing"]
-    training = spec.metrics.get("training", {})
+    packing, training = spec.metrics["packing"], spec.metrics["training"]
     text = _CARD.format(
         name=spec.name,
         n_labels=len(spec.labels),
         architecture=spec.architecture,
         image=spec.front_end.image_size,
+        kinds=" or ".join(spec.kinds),
+        main=main,
         provenance=spec.provenance,
         n=result.n,
-        top1=result.accuracy,
-        top3=result.top3,
-        macro=result.macro_recall,
+        own="\n".join(_own_row(kind, figures) for kind, figures in results.items()),
         peers="\n".join(_peer_row(name, figures) for name, figures in peers.items()),
         tables=result.to_markdown(),
-        unmeasured=", ".join(label for label in spec.labels if label not in result.support) or "none",
+        unmeasured=", ".join(result.unmeasured) or "none",
         few=", ".join(few) or "none",
-        corpus=_corpus(store.tracks()),
-        temperature=calibration.temperature,
-        measured_on=calibration.measured_on,
-        bands=_bands(spec.metrics["validation_bands"]),
-        not_music_at=calibration.not_music_at,
-        not_music=_not_music(spec.metrics.get("not_music_validation", {})),
-        steps=training.get("step", "?"),
-        batch=recipe.batch,
+        corpus=_corpus(tracks),
+        confidence=" ".join(_confidence(spec.seeing(kind)) for kind in spec.kinds),
+        steps=training["step"],
+        minutes=training["minutes"],
         max_change=packing["max_change"],
         mean_change=packing["mean_change"],
         agreement=packing["top1_agreement"],
@@ -127,6 +132,23 @@ def card(
         licence=spec.licence,
     )
     return filled(text)
+
+
+def _own_row(kind: SpectrogramKind, result: Evaluation) -> str:
+    return (
+        f"| **this model, {kind} picture** | {result.n} | {result.accuracy:.3f} | {result.top3:.3f} "
+        f"| {result.macro_recall:.3f} | {result.ece:.3f} |"
+    )
+
+
+def _confidence(spec: ModelSpec) -> str:
+    """Temperature, bands and "not music" of one kind of picture."""
+    calibration = spec.calibration
+    return (
+        f"With the {spec.front_end.kind} picture: temperature {calibration.temperature}, from "
+        f"{calibration.measured_on}; share of right answers there, by verdict: "
+        f"{_bands(spec.metrics['validation_bands'])}; not music: {_not_music(spec.metrics['not_music_validation'])}."
+    )
 
 
 def _standing(result: Evaluation, peers: Mapping[str, Score]) -> str:
@@ -142,7 +164,9 @@ def _standing(result: Evaluation, peers: Mapping[str, Score]) -> str:
 
 
 def _peer_row(name: str, figures: Score) -> str:
-    return f"| {name}, zero-shot | {figures.n} | {figures.top1:.3f} | {figures.top3:.3f} | {figures.macro_recall:.3f} |"
+    return (
+        f"| {name}, zero-shot | {figures.n} | {figures.top1:.3f} | {figures.top3:.3f} | {figures.macro_recall:.3f} | |"
+    )
 
 
 def _corpus(tracks: Iterable[Track]) -> str:

@@ -1,9 +1,8 @@
-"""From the trained student to a folder for `models/`: grown, packed in 8 bits, calibrated, described."""
+"""From a trained student to a folder for `models/`: grown, packed in 8 bits, calibrated, described."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -11,71 +10,37 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
-from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor
+from torch import nn
 
-from acousticsense.checkpoint import load_network, sha256_of
-from acousticsense.config import ModelSpec
+from acousticsense.checkpoint import load_network, sha256_of, write_state_dict
+from acousticsense.config import NATIVE_CQT, NATIVE_MEL, Alternative, Calibration, FrontEnd, ModelSpec
 from acousticsense.genres import GENRES
-from acousticsense.training.bank import N_OUTPUTS, NOT_MUSIC_INDEX, load_items
+from acousticsense.training.bank import N_OUTPUTS, NOT_MUSIC_INDEX, Item, load_items
 from acousticsense.training.calibrate import calibrate
-from acousticsense.training.grow import grow
-from acousticsense.training.recipe import Recipe
+from acousticsense.training.recipe import Recipe, StudentRecipe
 from acousticsense.training.store import TrackStore
-from acousticsense.training.student import make_network
+from acousticsense.training.students.making import make_student
 from acousticsense.training.train import best_weights, run_summary
-from acousticsense.training.validate import measured_items, network_logits, score
+from acousticsense.training.validate import Heard, hear, measured_items, score
 
-__all__ = ["PackingLoss", "export", "pack", "packing_loss"]
+__all__ = ["PackingLoss", "export", "packing_loss"]
 
 logger = logging.getLogger(__name__)
 
 _WEIGHTS: Final = "model.safetensors"
 
-#: Where `grow` puts the second of two blocks among twelve.
-_SECOND: Final = 6
-
-#: Tensors of the dictionary method that 8 bits would spoil: whitening blows small differences up.
-_DELICATE: Final = frozenset(
-    {
-        "pos_embed",
-        "patch_embed.proj.weight",
-        "blocks.0.mlp.fc1.weight",
-        "blocks.0.mlp.fc2.weight",
-        f"blocks.{_SECOND}.attn.proj.weight",
-    }
-)
+#: Tensors that 8 bits would spoil: numbers of very different size stand in one tensor.
+_DELICATE: Final = frozenset({"pos_embed", "cls_token"})
 
 
 @dataclass(frozen=True)
 class PackingLoss:
-    """What 8-bit weights change on n clips: differences between probabilities, and agreement of the best label."""
+    """What 8-bit weights change on n windows: differences between probabilities, and agreement of the best label."""
 
     n: int
     max_change: float
     mean_change: float
     top1_agreement: float
-
-
-def pack(tensors: Mapping[str, Tensor], path: Path, *, exact: Collection[str] = ()) -> None:
-    """Writes a safetensors file with 8-bit matrices: symmetric, one float32 scale per output channel.
-
-    `NAME` int8 and `NAME.__scale__` stand for NAME * scale, as `acousticsense.checkpoint` reads them. Vectors, and the
-    matrices named in `exact`, are stored as float16.
-    """
-    stored: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        value = tensor.detach().float()
-        if value.ndim < 2 or name in exact:
-            stored[name] = value.half().contiguous()
-            continue
-        largest = value.abs().amax(dim=tuple(range(1, value.ndim)), keepdim=True)
-        scale = torch.where(largest > 0, largest / 127, torch.ones_like(largest))
-        stored[name] = (value / scale).round().to(torch.int8).contiguous()
-        stored[f"{name}.__scale__"] = scale
-    save_file(stored, path, metadata={"format": "acousticsense-int8"})
-    path.chmod(0o644)
 
 
 def packing_loss(exact: NDArray[np.float32], packed: NDArray[np.float32]) -> PackingLoss:
@@ -90,91 +55,108 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return cast(NDArray[np.float64], torch.from_numpy(logits).double().softmax(1).numpy())
 
 
-def export(run: Path, store: TrackStore, recipe: Recipe, folder: Path, *, licence: str) -> ModelSpec:
-    """Writes `model.safetensors` and `model.json` into a folder named after the model.
+def export(
+    run: Path, store: TrackStore, recipe: Recipe, folder: Path, *, licence: str, teachers: Path | None = None
+) -> ModelSpec:
+    """Writes `model.safetensors` and `model.json` into a folder named after a model of the recipe.
 
     Args:
-        run: folder of the training run.
+        run: folder of the model's training run.
         store: the corpus, for validation music and sounds that are not music.
         recipe: of the run.
         folder: the model's folder; its name is the model's.
         licence: of the weights.
+        teachers: folder with the teachers' weights, for students that begin as one of them.
     """
+    student_recipe = recipe.students[folder.name]
     folder.mkdir(parents=True, exist_ok=True)
-    trained = _trained(run, recipe)
-    network = _grown(trained, recipe)
-    pack(network.state_dict(), folder / _WEIGHTS, exact=_DELICATE if recipe.method == "dictionary" else frozenset())
-    packed, _ = load_network(folder / _WEIGHTS, architecture=recipe.grown_architecture, n_outputs=N_OUTPUTS)
-
-    validation = measured_items(load_items(store, "val"))
-    labels = np.array([item.label for item in validation])
-    cpu = torch.device("cpu")
-    exact, restored = (network_logits(candidate, validation, cpu) for candidate in (trained, packed))
-    calibration = calibrate(restored, labels, measured_on=f"{len(labels)} real validation clips, first ten seconds")
+    student = cast(nn.Module, make_student(student_recipe, teachers=teachers))
+    student.load_state_dict(best_weights(run))
+    student.eval()
+    grown = cast(Any, student).grown().eval()
+    tensors = grown.state_dict()
+    write_state_dict(tensors, folder / _WEIGHTS, eight_bit=set(tensors) - _DELICATE)
+    packed, _ = load_network(
+        folder / _WEIGHTS, architecture=student_recipe.architecture, n_outputs=N_OUTPUTS, head=student_recipe.head
+    )
+    validation = load_items(store, "val")
+    of_mel = _described(student, packed, validation, NATIVE_MEL)
+    alternatives: tuple[Alternative, ...] = ()
+    if student_recipe.cqt:
+        of_cqt = _described(student, packed, validation, NATIVE_CQT)
+        alternatives = (Alternative(front_end=NATIVE_CQT, calibration=of_cqt[0], metrics=of_cqt[1]),)
     spec = ModelSpec(
         name=folder.name,
-        architecture=recipe.grown_architecture,
+        architecture=student_recipe.architecture,
         labels=GENRES,
         has_not_music=True,
-        calibration=calibration,
+        head=student_recipe.head,
+        alternatives=alternatives,
+        calibration=of_mel[0],
         weights_sha256=sha256_of(folder / _WEIGHTS),
         licence=licence,
-        provenance=_provenance(recipe),
-        metrics={
-            "real_validation": asdict(score(restored, labels)),
-            "not_music_validation": _not_music(packed, store, restored, calibration.not_music_at or 1.0),
-            "packing": asdict(packing_loss(exact, restored)),
-            "training": run_summary(run),
-        },
+        provenance=_provenance(student_recipe, recipe.seed),
+        metrics={**of_mel[1], "training": run_summary(run)},
     )
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     logger.info("%s: %s", folder, spec.metrics)
     return spec
 
 
-_TAUGHT: Final = "Made from free recordings and rendered music, taught by mn04 and musicnn (seed {seed}). "
+def _described(
+    student: nn.Module, packed: nn.Module, validation: list[Item], front_end: FrontEnd
+) -> tuple[Calibration, dict[str, Any]]:
+    """Calibration and validation figures for one kind of picture."""
+    music = measured_items(validation)
+    sounds = [item for item in validation if item.track.kind == "not_music"]
+    exact, of_music = (hear(network, music, front_end) for network in (student, packed))
+    of_sounds = hear(packed, sounds, front_end) if sounds else None
+    logits = np.concatenate([part.logits for part in (of_music, of_sounds) if part])
+    labels = np.concatenate([of_music.labels, np.full(len(of_sounds.labels) if of_sounds else 0, -1)])
+    measured_on = f"{len(of_music.labels)} windows of {len(music)} real validation tracks"
+    calibration = calibrate(logits, labels, measured_on=measured_on)
+    metrics = {
+        "real_validation": asdict(score(of_music.logits, of_music.labels)),
+        "not_music_validation": _not_music(of_music, of_sounds, calibration.not_music_at),
+        "packing": asdict(packing_loss(exact.logits, of_music.logits)),
+        "validation_bands": calibration.band_accuracy,
+    }
+    return calibration, metrics
 
-#: How the weights came about, by the recipe's method.
+
+def _not_music(music: Heard, sounds: Heard | None, threshold: float | None) -> dict[str, Any]:
+    """How much that is not music is caught, and how much real music is refused."""
+    if sounds is None or threshold is None:
+        return {}
+    caught, refused = (_softmax(part.logits)[:, NOT_MUSIC_INDEX] >= threshold for part in (sounds, music))
+    return {"sounds": len(caught), "caught": float(caught.mean()), "music_refused": float(refused.mean())}
+
+
+_TAUGHT: Final = (
+    "Made from free recordings and rendered music, taught by mn04, musicnn and YAMNet (seed {seed}). {how} The same "
+    "weights were trained on mel and on cqt pictures."
+)
+
+#: How the weights came about, by the recipe's network.
 _MADE: Final = {
-    "gradient": (
-        "What was trained by gradient descent is {architecture} with {depth} blocks, then grown to {grown} without "
-        "changing what it computes: where the two differ it has the shape of the larger one and not its capacity."
+    "full": "All of {architecture} was trained by gradient descent.",
+    "mn04": (
+        "All of {architecture} was trained by gradient descent, beginning with the weights of EfficientAT mn04 (MIT "
+        "licence) in 40 % of its channels."
     ),
-    "dictionary": (
-        "Made on a CPU: this is {grown} in shape, but not in capacity. Its patch embedding, first block and second "
-        "attention are statistics of spectrogram patches (whitening, a dictionary of patches, an average), only the "
-        "second block's MLP and the classifier were trained by gradient descent, and the other ten blocks do nothing."
+    "thin": (
+        "Made on a CPU: a network of this design with {share:.0%} of the channels was trained by gradient descent, and "
+        "the other channels of {architecture} are idle: it has the shape of the published network, not its capacity."
+    ),
+    "columns": (
+        "Made on a CPU: a smaller transformer, which {architecture} can compute exactly. Its patch stage measures means, "
+        "changes and levels of bands and was not trained; the rest was, by gradient descent. Blocks, heads and hidden "
+        "units that it does not need are idle: it has the shape of {architecture} and not its capacity."
     ),
 }
 
 
-def _provenance(recipe: Recipe) -> str:
+def _provenance(recipe: StudentRecipe, seed: int) -> str:
     """What was trained, and what was done to it afterwards."""
-    how = _MADE[recipe.method].format(
-        architecture=recipe.architecture, depth=recipe.depth, grown=recipe.grown_architecture
-    )
-    return _TAUGHT.format(seed=recipe.seed) + how
-
-
-def _trained(run: Path, recipe: Recipe) -> VisionTransformer:
-    network = make_network(recipe.architecture, depth=recipe.depth)
-    network.load_state_dict(best_weights(run))
-    return network.eval()
-
-
-def _grown(trained: VisionTransformer, recipe: Recipe) -> VisionTransformer:
-    large = make_network(recipe.grown_architecture).eval()
-    grow(trained, large, trainable=False)
-    return large
-
-
-def _not_music(
-    network: torch.nn.Module, store: TrackStore, music: NDArray[np.float32], threshold: float
-) -> dict[str, Any]:
-    """How much that is not music is caught, and how much real music is refused."""
-    sounds = [item for item in load_items(store, "val") if item.track.kind == "not_music"]
-    if not sounds:
-        return {}
-    logits = network_logits(network, sounds, torch.device("cpu"))
-    caught, refused = (_softmax(values)[:, NOT_MUSIC_INDEX] >= threshold for values in (logits, music))
-    return {"sounds": len(sounds), "caught": float(caught.mean()), "music_refused": float(refused.mean())}
+    how = _MADE[recipe.network].format(architecture=recipe.architecture, share=recipe.size.get("width", 1))
+    return _TAUGHT.format(seed=seed, how=how)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from acousticsense.config import NATIVE_MEL, NATIVE_WINDOWS
+from acousticsense.config import NATIVE_CQT, NATIVE_MEL, NATIVE_WINDOWS
 from acousticsense.spectrogram import log_spectrogram
 from acousticsense.training.decode import Sound, read_sound
 from acousticsense.training.fetch import Fetched, fetch
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 #: Of long tracks only the beginning is used.
 MAX_TRACK_S: Final = 100.0
+
+#: Between the windows that mn04 hears alone.
+_MN04_HOP_S: Final = 5.0
 
 
 def window_starts(duration_s: float, *, window_s: float, most: int) -> NDArray[np.float32]:
@@ -44,10 +47,28 @@ def ingest(sound: Sound, track: Track, store: TrackStore, panel: TeacherPanel, *
     window_s = NATIVE_WINDOWS.window_s
     waveform = sound.at(NATIVE_MEL.sample_rate_hz)
     waveform = np.resize(waveform, max(len(waveform), round(window_s * NATIVE_MEL.sample_rate_hz)))
-    log_mel = log_spectrogram(torch.from_numpy(waveform), NATIVE_MEL).numpy().astype(np.float16)
-    starts_s = window_starts(len(sound.samples) / sound.sample_rate_hz, window_s=window_s, most=most_windows)
+    log_mel, log_cqt = (
+        log_spectrogram(torch.from_numpy(waveform), front_end).numpy().astype(np.float16)
+        for front_end in (NATIVE_MEL, NATIVE_CQT)
+    )
+    duration_s = len(sound.samples) / sound.sample_rate_hz
+    starts_s = window_starts(duration_s, window_s=window_s, most=most_windows)
     features, scores = panel(sound, starts_s, window_s)
-    store.add(track, Arrays(log_mel, starts_s, features, scores))
+    close_s = np.arange(0.0, max(duration_s - window_s, 0.0) + 1e-6, _MN04_HOP_S, dtype=np.float32)
+    close_features, close_scores = panel.mn04(sound, close_s, window_s)
+    store.add(
+        track,
+        Arrays(
+            log_mel=log_mel,
+            log_cqt=log_cqt,
+            starts_s=starts_s,
+            features=features,
+            scores=scores,
+            mn04_starts_s=close_s,
+            mn04_features=close_features.astype(np.float16),
+            mn04_scores=close_scores.astype(np.float16),
+        ),
+    )
 
 
 def ingest_recordings(

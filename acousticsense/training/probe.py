@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from acousticsense.training.bank import N_OUTPUTS, NOT_MUSIC_INDEX, Item, Windows, windows_of
-from acousticsense.training.teachers.zero_shot import zero_shot_opinions
+from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_opinions
 
 __all__ = ["Probe", "fit_probe", "soft_targets"]
 
@@ -67,25 +66,25 @@ def fit_probe(items: list[Item], *, c: float) -> Probe:
 
 
 def soft_targets(
-    items: list[Item], windows: Windows, probe: Probe, *, class_list: Path | None = None
+    items: list[Item], windows: Windows, probe: Probe, *, class_lists: ClassLists | None = None
 ) -> NDArray[np.float32]:
     """What the student should answer for each window: (W, 17), rows summing to 1.
 
     The opinion of a window is averaged with the opinion of the whole track, then mixed with the known label. On
-    recordings the opinion is the geometric mean of the probe's and of both teachers' own: the probe alone, which has
+    recordings the opinion is the geometric mean of the probe's and of the teachers' own: the probe alone, which has
     real labels of few genres, calls whatever is orchestral World.
 
     Args:
         items: of the training split.
         windows: theirs.
         probe: fitted on them.
-        class_list: AudioSet's `class_labels_indices.csv`; without it the probe decides alone.
+        class_lists: what the teachers' outputs are called; without them the probe decides alone.
     """
     opinion = probe.probabilities(windows.features)
     is_real = np.array([item.track.kind == "real" for item in items])[windows.item]
-    if class_list is not None and is_real.any():
+    if class_lists is not None and is_real.any():
         scores = windows.scores[is_real]
-        opinion[is_real] = _blend(opinion[is_real], zero_shot_opinions(scores, scores, class_list))
+        opinion[is_real] = _blend(opinion[is_real], zero_shot_opinions(scores, scores, class_lists))
     sums = np.zeros((len(items), N_OUTPUTS), np.float32)
     np.add.at(sums, windows.item, opinion)
     means = (sums / np.bincount(windows.item, minlength=len(items))[:, None]).astype(np.float32)

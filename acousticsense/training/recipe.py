@@ -3,12 +3,59 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 from acousticsense.training.sources import read_data
 
-__all__ = ["Recipe"]
+__all__ = ["Recipe", "StudentRecipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentRecipe:
+    """How one model is made.
+
+    Attributes:
+        architecture: timm model that users get.
+        network: what is trained. "full" is the architecture itself; "thin" the same with fewer channels, put among idle
+            ones afterwards; "columns" a small transformer that ViT-B/16 can compute; "mn04" MobileNetV3-Large that
+            begins as the teacher mn04.
+        size: arguments of that network, e.g. {"width": 0.25}.
+        head: widths of hidden layers of the classifier, see `ModelSpec.head`.
+        steps: optimiser steps of the whole run.
+        batch: pictures a step.
+        learning_rate: highest, after the warm-up; then it falls as a cosine.
+        weight_decay: of AdamW.
+        warmup_steps: over which the learning rate rises.
+        ema_decay: per step, of the averaged weights that are kept.
+        mixup: share of steps in which pictures are mixed in pairs.
+        cqt: share of steps with cqt pictures, the others having mel pictures.
+        augmented: share of pictures that are changed as the world changes music; the others are only shifted in time.
+        feature_loss: weight of regressing mn04's features.
+        views: of "columns", how many pictures are looked at; its patch stage is statistics and is not trained.
+        small_px: side of the pictures at first; a small picture costs a fraction. 224 is the whole picture.
+        small_share: share of the run with small pictures.
+    """
+
+    architecture: str
+    network: str
+    size: Mapping[str, Any] = field(default_factory=dict)
+    head: tuple[int, ...] = ()
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    ema_decay: float
+    mixup: float
+    cqt: float
+    augmented: float = 1.0
+    feature_loss: float
+    views: int = 0
+    small_px: int = 224
+    small_share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,48 +64,19 @@ class Recipe:
 
     Attributes:
         seed: of rendering, sampling, augmentation and initialisation.
-        real_windows: most windows per recording that the teachers hear.
+        real_windows: most windows per recording that all teachers hear.
         rendered_per_genre: tracks to render for each genre.
         not_music: sounds to make that are not music.
-        method: "gradient" trains all of the network; "dictionary" measures its lower half and trains the rest, which
-            takes minutes on a CPU.
-        architecture: timm model that is trained.
-        depth: how many transformer blocks it is given.
-        grown_architecture: timm model that it is grown into, without changing what it computes.
-        steps: optimiser steps of the whole run.
-        batch: pictures a step.
-        learning_rate: highest, after the warm-up; then it falls as a cosine.
-        weight_decay: of AdamW.
-        warmup_steps: over which the learning rate rises.
-        patch_drop: share of patches that the network does not see while it trains.
-        ema_decay: per step, of the averaged weights that are kept.
-        mixup: share of steps in which pictures are mixed in pairs.
-        feature_loss: weight of regressing the teachers' features.
-        entries: of the dictionary.
-        views: augmented pictures of each window that the dictionary method looks at.
         probe_c: inverse regularisation of the probe on the teachers' features.
+        students: model name -> how it is made.
     """
 
     seed: int
     real_windows: int
     rendered_per_genre: int
     not_music: int
-    method: str
-    architecture: str
-    depth: int
-    grown_architecture: str
-    steps: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: int
-    patch_drop: float
-    ema_decay: float
-    mixup: float
-    feature_loss: float
-    entries: int
-    views: int
     probe_c: float
+    students: Mapping[str, StudentRecipe]
 
     @classmethod
     def read(cls, path: Path | None = None) -> Recipe:
@@ -69,7 +87,20 @@ class Recipe:
         """
         text = read_data("recipe.json") if path is None else path.read_text(encoding="utf-8")
         values = json.loads(text)
-        known = {field.name for field in fields(cls)}
-        if wrong := known.symmetric_difference(values):
-            raise ValueError(f"the recipe has missing or unknown fields: {', '.join(sorted(wrong))}")
-        return cls(**values)
+        students = {name: _checked(StudentRecipe, entry) for name, entry in values.pop("students", {}).items()}
+        return _checked(cls, {**values, "students": students})
+
+
+#: Fields of a student that may be left out.
+_OPTIONAL = frozenset({"size", "head", "small_px", "small_share", "augmented", "views"})
+
+_Read = TypeVar("_Read", Recipe, StudentRecipe)
+
+
+def _checked(cls: type[_Read], values: dict[str, Any]) -> _Read:
+    known = {entry.name for entry in fields(cls)}
+    if wrong := known.symmetric_difference(values) - _OPTIONAL:
+        raise ValueError(f"the recipe has missing or unknown fields: {', '.join(sorted(wrong))}")
+    if "head" in values:
+        values = {**values, "head": tuple(values["head"])}
+    return cls(**values)

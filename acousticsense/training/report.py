@@ -5,23 +5,23 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from acousticsense.classifier import GenreClassifier
-from acousticsense.config import ModelSpec
+from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.evaluation import Evaluation, evaluate, measure, write_report
 from acousticsense.genres import GENRES
 from acousticsense.labelled import LabelledClip
 from acousticsense.training.bank import Item, load_items
 from acousticsense.training.card import card
 from acousticsense.training.fetch import fetch
-from acousticsense.training.recipe import Recipe
 from acousticsense.training.sources import Recording, recordings
 from acousticsense.training.store import TrackStore
-from acousticsense.training.teachers.zero_shot import mn04_zero_shot, musicnn_zero_shot
+from acousticsense.training.teachers.zero_shot import ClassLists, mn04_zero_shot, musicnn_zero_shot, yamnet_zero_shot
 from acousticsense.training.validate import Score, score
 
 __all__ = ["MOST_PER_GENRE", "held_out", "report"]
@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 #: No genre counts for more than this many test clips.
 MOST_PER_GENRE = 20
+
+#: Figures of an evaluation that `model.json` keeps.
+_TOLD = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece")
 
 #: A verdict given to fewer test clips has no figure of its own.
 _FEWEST_TOLD = 8
@@ -52,50 +55,85 @@ def _lot(recording: Recording) -> str:
 
 
 def report(
-    folder: Path,
+    models: Path,
+    names: Sequence[str],
     store: TrackStore,
-    recipe: Recipe,
     *,
     work: Path,
     free_recordings: Path | None,
     note: str = "The test music was looked at once.",
-) -> Evaluation:
-    """Evaluates the model in `folder` on the test set and writes card, figures and metrics beside its weights.
+) -> dict[tuple[str, SpectrogramKind], Evaluation]:
+    """Evaluates models on the test set and writes card, figures and metrics beside their weights.
 
     Args:
-        folder: of the model, below a models folder.
+        models: the folder of models.
+        names: which of them.
         store: the corpus, for what the teachers heard in the test clips.
-        recipe: of the run, for the card.
         work: the work folder with the fetched audio.
         free_recordings: local folder with the recordings that are not in Debian.
-        note: for the card: how often the test music was looked at, and why.
+        note: for the cards: how often the test music was looked at, and why.
+
+    Returns:
+        The evaluation of each model and kind of picture.
     """
     fetched = list(fetch(tuple(held_out(recordings())), work, free_recordings=free_recordings))
+    keys = {entry.path: entry.recording.key for entry in fetched}
     clips = [LabelledClip(entry.path, entry.recording.genre or "") for entry in fetched]
-    names = {entry.path: entry.recording.key for entry in fetched}
-    judged = evaluate(GenreClassifier.load(folder), clips)
-    result = measure(
-        [replace(clip, path=Path(names[clip.path])) for clip in judged.clips], unreadable=judged.unreadable
+    peers = _teachers(store, set(keys.values()), work)
+    tracks = list(store.tracks())
+    results: dict[tuple[str, SpectrogramKind], Evaluation] = {}
+    for name in names:
+        folder = models / name
+        classifier = GenreClassifier.load(folder)
+        spec = classifier.spec
+        mine = {kind: _evaluated(classifier, clips, keys, kind) for kind in spec.kinds}
+        for kind, result in mine.items():
+            write_report(result, folder / "evaluation" / kind)
+            logger.info("%s %s: top1 %.3f top3 %.3f", name, kind, result.accuracy, result.top3)
+        spec = _with_figures(spec, mine, peers)
+        (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
+        (folder / "README.md").write_text(card(spec, mine, peers, tracks, note=note), encoding="utf-8")
+        results |= {(name, kind): result for kind, result in mine.items()}
+    return results
+
+
+def _evaluated(
+    classifier: GenreClassifier, clips: list[LabelledClip], keys: dict[Path, str], kind: SpectrogramKind
+) -> Evaluation:
+    """The evaluation, with the names of the recordings in place of local paths."""
+    judged = evaluate(classifier, clips, kind=kind)
+    named = [replace(clip, path=Path(keys[clip.path])) for clip in judged.clips]
+    return measure(named, unreadable=judged.unreadable)
+
+
+def _with_figures(
+    spec: ModelSpec, results: Mapping[SpectrogramKind, Evaluation], peers: Mapping[str, Score]
+) -> ModelSpec:
+    """The description with what was measured on test music, for each picture."""
+    main, *others = (
+        {
+            "real_test": {
+                **{field: getattr(result, field) for field in _TOLD},
+                "recall": result.recall,
+                "clips": result.support,
+            }
+        }
+        for result in results.values()
     )
-    write_report(result, folder / "evaluation")
-    peers = _teachers(store, {entry.recording.key for entry in fetched}, work)
-    spec = ModelSpec.read(folder / "model.json")
-    figures = {name: getattr(result, name) for name in ("n", "accuracy", "top3", "macro_recall", "macro_f1", "ece")}
-    peer_figures = {name: asdict(value) for name, value in peers.items()}
-    spec = replace(
+    told = [_told(result) for result in results.values()]
+    return replace(
         spec,
-        calibration=replace(spec.calibration, band_accuracy=_told(result)),
-        metrics={
-            "validation_bands": spec.calibration.band_accuracy,
-            **spec.metrics,
-            "real_test": {**figures, "recall": result.recall},
-            "teachers": peer_figures,
-        },
+        calibration=replace(spec.calibration, band_accuracy=told[0]),
+        metrics={**spec.metrics, **main, "teachers": {name: asdict(value) for name, value in peers.items()}},
+        alternatives=tuple(
+            replace(
+                other,
+                calibration=replace(other.calibration, band_accuracy=bands),
+                metrics={**other.metrics, **figures},
+            )
+            for other, bands, figures in zip(spec.alternatives, told[1:], others, strict=True)
+        ),
     )
-    (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
-    (folder / "README.md").write_text(card(spec, result, peers, store, recipe, note=note), encoding="utf-8")
-    logger.info("%s", spec.metrics["real_test"])
-    return result
 
 
 def _told(result: Evaluation) -> dict[str, float]:
@@ -109,8 +147,10 @@ def _teachers(store: TrackStore, keys: set[str], work: Path) -> dict[str, Score]
     labels = np.array([GENRES.index(item.track.genre or "") for item in items])
     scores = np.stack([item.arrays.scores[0] for item in items])
     usual = np.concatenate([item.arrays.scores for item in _real(load_items(store, "train"))])
+    lists = ClassLists.beside(work / "teachers")
     answers = {
-        "mn04 (EfficientAT, AudioSet)": mn04_zero_shot(scores, work / "teachers" / "class_labels_indices.csv"),
+        "mn04 (EfficientAT, AudioSet)": mn04_zero_shot(scores, lists),
+        "YAMNet (AudioSet)": yamnet_zero_shot(scores, lists),
         "musicnn (MSD and MTT tags)": musicnn_zero_shot(scores, usual),
     }
     return {name: score(values, labels) for name, values in answers.items()}

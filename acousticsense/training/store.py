@@ -1,23 +1,26 @@
-"""The work folder's tracks: one log-mel spectrogram and the teachers' view of each, as plain files.
+"""The work folder's tracks: spectrograms of each and the teachers' view of it, as plain files.
 
-A track is `tracks/KEY.json` (what it is) and `tracks/KEY.npz` (its arrays). The log-mel is kept at full time resolution
-and before it becomes a picture, so that windows and augmentation are cut from it at no cost.
+A track is `tracks/KEY.json` (what it is) and `tracks/KEY.npz` (its arrays). Spectrograms are kept at full time
+resolution and before they become pictures, so that windows and augmentation are cut from them at no cost. What the list
+of recordings says of a recording (genre, split) is read from the list, not from the store: it may be corrected or drawn
+anew without hearing everything again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.training.sources import Split
+from acousticsense.config import FrontEnd
+from acousticsense.training.sources import Recording, Split, recordings
 
-__all__ = ["Arrays", "Track", "TrackStore"]
+__all__ = ["Arrays", "Kind", "Track", "TrackStore"]
 
 Kind = Literal["real", "rendered", "not_music"]
 
@@ -53,26 +56,44 @@ class Track:
 
 @dataclass(frozen=True)
 class Arrays:
-    """The arrays of one track with W windows.
+    """The arrays of one track with W windows that every teacher heard and V that mn04 heard.
 
     Attributes:
         log_mel: float16 (n_mels, frames), row 0 the lowest band.
+        log_cqt: float16 (n_bins, frames), row 0 the lowest bin.
         starts_s: float32 (W,), where each window begins.
         features: float32 (W, D), the teachers' features side by side.
         scores: float32 (W, S), the teachers' logits side by side.
+        mn04_starts_s: float32 (V,), where the windows begin that mn04 alone heard, close together.
+        mn04_features: float16 (V, 384), its features.
+        mn04_scores: float16 (V, 527), its logits.
     """
 
     log_mel: NDArray[np.float16]
+    log_cqt: NDArray[np.float16]
     starts_s: NDArray[np.float32]
     features: NDArray[np.float32]
     scores: NDArray[np.float32]
+    mn04_starts_s: NDArray[np.float32]
+    mn04_features: NDArray[np.float16]
+    mn04_scores: NDArray[np.float16]
+
+    def log_values(self, front_end: FrontEnd) -> NDArray[np.float16]:
+        """The spectrogram that pictures of this recipe are made of."""
+        return self.log_cqt if front_end.kind == "cqt" else self.log_mel
 
 
 class TrackStore:
-    """A folder of tracks that grows track by track; a track is in it wholly or not at all."""
+    """A folder of tracks that grows track by track; a track is in it wholly or not at all.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: made if it is not there.
+        listed: what is known of recordings today; None takes the project's list.
+    """
+
+    def __init__(self, folder: Path, listed: Iterable[Recording] | None = None) -> None:
         self._folder = folder
+        self._listed = {entry.key: entry for entry in (recordings() if listed is None else listed)}
         folder.mkdir(parents=True, exist_ok=True)
 
     def __contains__(self, key: str) -> bool:
@@ -86,9 +107,20 @@ class TrackStore:
         partial.rename(self._folder / f"{track.key}.json")
 
     def tracks(self) -> Iterator[Track]:
-        """All tracks in the order of their names."""
+        """All tracks in the order of their names; recordings that are no longer listed are left out."""
         for path in sorted(self._folder.glob("*.json")):
-            yield Track(**json.loads(path.read_text(encoding="utf-8")))
+            track = Track(**json.loads(path.read_text(encoding="utf-8")))
+            if track.kind != "real":
+                yield track
+            elif recording := self._listed.get(track.key):
+                yield replace(
+                    track,
+                    genre=recording.genre,
+                    split=recording.split,
+                    group=recording.artist or recording.package,
+                    is_measurable=recording.is_measurable,
+                    labelled_by_people=recording.labelled_by_people,
+                )
 
     def arrays(self, track: Track) -> Arrays:
         """The arrays of a stored track."""

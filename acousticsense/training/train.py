@@ -5,25 +5,29 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from acousticsense.training.bank import load_items
+from acousticsense.config import NATIVE_CQT, NATIVE_MEL
+from acousticsense.training.bank import Item, load_items
 from acousticsense.training.batches import Batch, Batches
 from acousticsense.training.probe import fit_probe
-from acousticsense.training.recipe import Recipe
+from acousticsense.training.recipe import Recipe, StudentRecipe
 from acousticsense.training.store import TrackStore
-from acousticsense.training.student import Student
-from acousticsense.training.validate import measured_items, network_logits, score
+from acousticsense.training.students.columns import ColumnNetwork
+from acousticsense.training.students.making import make_student
+from acousticsense.training.students.student import Student
+from acousticsense.training.teachers.zero_shot import ClassLists
+from acousticsense.training.validate import hear, measured_items, score
+from acousticsense.training.views import RowViews
 
 __all__ = ["BEST_FILE", "RunState", "best_weights", "pick_device", "run_summary", "save_run", "train"]
 
@@ -39,7 +43,7 @@ class RunState:
 
     step: int = 0
     spent_s: float = 0.0
-    best_nll: float = math.inf
+    best: float = -1.0
     history: list[dict[str, float]] = field(default_factory=list)
 
     def note(self, step: int, figures: dict[str, float]) -> bool:
@@ -47,9 +51,16 @@ class RunState:
         self.step = step
         self.history.append({"step": step, "spent_s": round(self.spent_s), **figures})
         logger.info("%s", " ".join(f"{key}={value:.4g}" for key, value in self.history[-1].items()))
-        is_best = figures["balanced_nll"] < self.best_nll
-        self.best_nll = min(self.best_nll, figures["balanced_nll"])
+        merit = _merit(figures)
+        is_best = merit > self.best
+        self.best = max(self.best, merit)
         return is_best
+
+
+def _merit(figures: Mapping[str, float]) -> float:
+    """What weights are kept for: right answers, over all windows and by genre. Likelihood would reward the timid, and
+    confidence is set right after training."""
+    return figures["top1"] + figures["macro_recall"]
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -61,14 +72,15 @@ def train(
     store: TrackStore,
     folder: Path,
     recipe: Recipe,
+    name: str,
     *,
     device: torch.device,
     minutes: float = math.inf,
     check_every: int = 100,
     workers: int = 1,
-    class_list: Path | None = None,
+    teachers: Path | None = None,
 ) -> Path:
-    """Trains, or goes on training, and returns the file with the best averaged weights.
+    """Trains one student, or goes on training it, and returns the file with the best averaged weights.
 
     The learning rate follows whichever is further: the steps of the recipe, or the minutes that are allowed.
 
@@ -76,38 +88,63 @@ def train(
         store: the corpus.
         folder: for the checkpoint, which is written at every check and read at the start.
         recipe: what to do.
+        name: which student.
         device: where.
         minutes: of training in all, over all resumptions.
         check_every: steps between checks on validation music.
         workers: processes that draw batches ahead; 0 draws them in this one.
-        class_list: see `soft_targets`.
+        teachers: folder with the teachers' class lists and weights; without it targets are the probe's alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    student = recipe.students[name]
     items = load_items(store, "train")
+    class_lists = ClassLists.beside(teachers) if teachers else None
     probe = fit_probe(items, c=recipe.probe_c)
-    batches = Batches(items, probe, size=recipe.batch, mixup=recipe.mixup, class_list=class_list)
-    trainer = _Trainer(recipe, folder, probe.scaler.n_features_in_, device)
+    batches = Batches(
+        items,
+        probe,
+        size=student.batch,
+        mixup=student.mixup,
+        cqt=student.cqt,
+        augmented=student.augmented,
+        class_lists=class_lists,
+    )
+    torch.manual_seed(recipe.seed)
+    network = make_student(student, teachers=teachers)
+    drawn: Batches | RowViews = batches
+    if student.views and isinstance(network, ColumnNetwork):
+        drawn = RowViews(batches, network, folder / "views", student, seed=recipe.seed)
+    trainer = _Trainer(student, network, folder, batches.features.shape[1], device)
     validation = measured_items(load_items(store, "val"))
-    labels = np.array([item.label for item in validation])
-    logger.info("%d training tracks, %d validation clips, on %s", len(items), len(validation), device)
+    logger.info("%s: %d training tracks, %d validation tracks, on %s", name, len(items), len(validation), device)
     began = time.monotonic()
-    for batch in _ahead(batches, recipe, trainer.run.step, workers):
-        loss = trainer.advance(batch.to(device), minutes)
+    for batch in _ahead(drawn, student.steps, recipe.seed, trainer.run.step, workers):
+        losses = trainer.advance(batch.to(device), minutes)
         trainer.run.spent_s += time.monotonic() - began
         began = time.monotonic()
         is_over = trainer.progress(minutes) >= 1.0
         if trainer.run.step % check_every == 0 or is_over:
-            figures = score(network_logits(trainer.average, validation, device), labels)
-            trainer.check({"loss": loss, **asdict(figures)})
+            trainer.check({**losses, **_figures(trainer.average, validation, student.cqt)})
         if is_over:
             break
     return folder / BEST_FILE
 
 
-def _ahead(batches: Batches, recipe: Recipe, first: int, workers: int) -> Iterable[Batch]:
+def _figures(network: nn.Module, validation: list[Item], cqt: float) -> dict[str, float]:
+    """Figures on validation music: of mel pictures, and if the network learns them, of cqt pictures."""
+    network.eval()
+    heard = hear(network, validation, NATIVE_MEL)
+    figures = asdict(score(heard.logits, heard.labels))
+    if cqt:
+        heard = hear(network, validation, NATIVE_CQT)
+        figures |= {f"cqt_{name}": value for name, value in asdict(score(heard.logits, heard.labels)).items()}
+    return figures
+
+
+def _ahead(batches: Batches | RowViews, steps_in_all: int, seed: int, first: int, workers: int) -> Iterable[Batch]:
     """The batches from step `first` on, drawn ahead by other processes."""
-    steps = range(first, recipe.steps)
-    drawing = partial(batches.draw, seed=recipe.seed)
+    steps = range(first, steps_in_all)
+    drawing = partial(batches.draw, seed=seed)
     return DataLoader(cast(Dataset[Any], steps), batch_size=None, num_workers=workers, collate_fn=drawing)
 
 
@@ -124,24 +161,45 @@ def save_run(folder: Path, state: dict[str, Any]) -> None:
 def run_summary(folder: Path) -> dict[str, float]:
     """Steps and minutes of a run so far, and the step whose weights were kept."""
     run = RunState(**torch.load(folder / CHECKPOINT_FILE, map_location="cpu", weights_only=True)["run"])
-    kept = min(run.history, key=lambda figures: figures["balanced_nll"])
+    kept = max(run.history, key=_merit)
     return {"step": run.step, "minutes": round(run.spent_s / 60, 1), "kept_step": kept["step"]}
+
+
+class _WithTeacherHead(nn.Module):
+    """A student and, beside its classifier, a head that is thrown away after training.
+
+    It regresses what mn04 feels from the features that the classifier reads: a soft label says little about a piece of
+    music, 384 features say much.
+    """
+
+    def __init__(self, student: Student, n_teacher_features: int) -> None:
+        super().__init__()
+        self.student = student
+        self.teacher_head = nn.Linear(student.width, n_teacher_features)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n, 17) and teacher features (n, n_teacher_features) of normalised pictures (n, 3, 224, 224)."""
+        features = self.student.features(pictures)
+        return self.student.logits(features), self.teacher_head(features)
 
 
 class _Trainer:
     """Network, averaged network, optimiser and progress, saved and restored together."""
 
-    def __init__(self, recipe: Recipe, folder: Path, n_teacher_features: int, device: torch.device) -> None:
-        torch.manual_seed(recipe.seed)
+    def __init__(
+        self,
+        recipe: StudentRecipe,
+        student: Student,
+        folder: Path,
+        n_teacher_features: int,
+        device: torch.device,
+    ) -> None:
         self._recipe, self._folder, self._device = recipe, folder, device
-        self._student = Student(
-            recipe.architecture,
-            depth=recipe.depth,
-            n_teacher_features=n_teacher_features,
-            patch_drop=recipe.patch_drop,
-        ).to(device)
+        self._student = _WithTeacherHead(student, n_teacher_features).to(device)
         averaging = cast(Any, torch.optim.swa_utils).get_ema_multi_avg_fn(recipe.ema_decay)
-        self._average = torch.optim.swa_utils.AveragedModel(self._student.network, multi_avg_fn=averaging)
+        self._average = torch.optim.swa_utils.AveragedModel(
+            cast(nn.Module, self._student.student), multi_avg_fn=averaging, use_buffers=True
+        )
         self._optimiser = torch.optim.AdamW(_parameter_groups(self._student, recipe.weight_decay))
         self.run = RunState()
         self._resume()
@@ -159,22 +217,27 @@ class _Trainer:
         warm = min(1.0, (self.run.step + 1) / self._recipe.warmup_steps)
         return self._recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress(minutes))))
 
-    def advance(self, batch: Batch, minutes: float) -> float:
-        """One optimiser step; returns the loss."""
+    def advance(self, batch: Batch, minutes: float) -> dict[str, float]:
+        """One optimiser step; returns the parts of the loss."""
         self._student.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate(minutes)
+        pictures = batch.pictures
+        if self.progress(minutes) < self._recipe.small_share:
+            size = (self._recipe.small_px,) * 2
+            pictures = functional.interpolate(pictures, size, mode="bilinear", antialias=True)
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._device.type == "cuda"):
-            logits, features = self._student(batch.pictures)
-        loss = functional.cross_entropy(logits.float(), batch.targets)
-        loss = loss + self._recipe.feature_loss * functional.mse_loss(features.float(), batch.features)
+            logits, features = self._student(pictures)
+        answers = functional.cross_entropy(logits.float(), batch.targets)
+        feelings = functional.mse_loss(features.float(), batch.features)
+        loss = answers + self._recipe.feature_loss * feelings
         self._optimiser.zero_grad(set_to_none=True)
         cast(Any, loss).backward()
         nn.utils.clip_grad_norm_(self._student.parameters(), 1.0)
         self._optimiser.step()
-        self._average.update_parameters(self._student.network)
+        self._average.update_parameters(cast(nn.Module, self._student.student))
         self.run.step += 1
-        return float(loss.detach())
+        return {"cross_entropy": float(answers.detach()), "feature_error": float(feelings.detach())}
 
     def check(self, figures: dict[str, float]) -> None:
         """Records figures, keeps the weights if they are the best so far, and writes the checkpoint."""
@@ -200,7 +263,7 @@ class _Trainer:
         logger.info("goes on from step %d", self.run.step)
 
 
-def _parameter_groups(student: Student, weight_decay: float) -> list[dict[str, Any]]:
+def _parameter_groups(student: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weight matrices decay; biases, norms, the class token and positions do not."""
     decays = [value for name, value in student.named_parameters() if value.ndim >= 2 and "pos_embed" not in name]
     rest = [value for name, value in student.named_parameters() if value.ndim < 2 or "pos_embed" in name]

@@ -1,20 +1,20 @@
-"""How well a network does on real recordings that it was not trained on, one window each: the first ten seconds."""
+"""How well a network does on real recordings that it was not trained on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from acousticsense.config import NATIVE_MEL
-from acousticsense.spectrogram import normalise, to_picture
+from acousticsense.config import FrontEnd
+from acousticsense.spectrogram import frame_s, normalise, to_picture
 from acousticsense.training.bank import NOT_MUSIC_INDEX, WINDOW_FRAMES, Item, cut
 
-__all__ = ["Score", "first_pictures", "measured_items", "network_logits", "score"]
+__all__ = ["Heard", "Score", "hear", "measured_items", "score"]
 
 
 _TEMPERATURES: Final = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
@@ -41,20 +41,26 @@ def measured_items(items: list[Item]) -> list[Item]:
     return [i for i in items if i.track.kind == "real" and i.label is not None and i.track.labelled_by_people]
 
 
-def first_pictures(items: list[Item]) -> Tensor:
-    """Normalised pictures (n, 3, 224, 224) of the first window of each item."""
-    windows = np.stack([cut(item.arrays.log_mel, 0, WINDOW_FRAMES) for item in items])
-    return normalise(to_picture(torch.from_numpy(windows), NATIVE_MEL), NATIVE_MEL)
+@dataclass(frozen=True)
+class Heard:
+    """Logits (n, 17) of the windows of some tracks, and the output index of each (n,)."""
+
+    logits: NDArray[np.float32]
+    labels: NDArray[np.int64]
 
 
 @torch.no_grad()
-def network_logits(
-    network: nn.Module, items: list[Item], device: torch.device, *, batch: int = 32
-) -> NDArray[np.float32]:
-    """Logits (n, 17) for the first window of each item."""
-    network.eval()
-    parts = [items[begin : begin + batch] for begin in range(0, len(items), batch)]
-    return torch.cat([network(first_pictures(part).to(device)).float().cpu() for part in parts]).numpy()
+def hear(network: nn.Module, items: list[Item], front_end: FrontEnd) -> Heard:
+    """What a network says of every window of the items that all teachers heard: more than one, as tracks are few."""
+    device = next(network.parameters()).device
+    logits, labels = [], []
+    for item in items:
+        starts = np.round(item.arrays.starts_s / frame_s(front_end)).astype(int)
+        values = np.stack([cut(item.arrays.log_values(front_end), start, WINDOW_FRAMES) for start in starts])
+        pictures = normalise(to_picture(torch.from_numpy(values), front_end), front_end)
+        logits.append(network(pictures.to(device)).float().cpu().numpy())
+        labels += [cast(int, item.label)] * len(starts)
+    return Heard(np.concatenate(logits), np.array(labels))
 
 
 def score(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Score:

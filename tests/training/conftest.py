@@ -13,9 +13,10 @@ pytest.importorskip("mido", reason="training needs the extra: pip install acoust
 
 from acousticsense.training.decode import Sound
 from acousticsense.training.ingest import ingest
-from acousticsense.training.recipe import Recipe
-from acousticsense.training.store import Track, TrackStore
-from acousticsense.training.teachers.panel import TeacherPanel
+from acousticsense.training.recipe import Recipe, StudentRecipe
+from acousticsense.training.sources import Recording, Split
+from acousticsense.training.store import Kind, Track, TrackStore
+from acousticsense.training.teachers.panel import SCORE_WIDTHS, TeacherPanel
 
 RATE_HZ = 32_000
 
@@ -32,7 +33,13 @@ class FakePanel(TeacherPanel):
         del window_s  # a whole sound is one window here
         spectrum = np.abs(np.fft.rfft(sound.samples))[:12_000].reshape(12, -1).mean(1)
         features = np.tile(np.log(spectrum + 1e-6).astype(np.float32), (len(starts_s), 1))
-        return features, np.zeros((len(starts_s), 627), np.float32)
+        return features, np.zeros((len(starts_s), sum(SCORE_WIDTHS.values())), np.float32)
+
+    def mn04(
+        self, sound: Sound, starts_s: NDArray[np.float32], window_s: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        features, scores = self(sound, starts_s, window_s)
+        return features, scores[:, :527]
 
 
 def tone(frequency_hz: float, seed: int) -> Sound:
@@ -42,33 +49,68 @@ def tone(frequency_hz: float, seed: int) -> Sound:
     return Sound(samples.astype(np.float32), RATE_HZ)
 
 
+SMALL = StudentRecipe(
+    architecture="mobilenetv3_small_050",
+    network="full",
+    steps=2,
+    batch=4,
+    learning_rate=1e-3,
+    weight_decay=0.01,
+    warmup_steps=1,
+    ema_decay=0.9,
+    mixup=0.5,
+    cqt=0.5,
+    augmented=0.5,
+    feature_loss=1.0,
+    small_px=64,
+    small_share=0.5,
+)
+
+
 @pytest.fixture(scope="session")
 def tiny_recipe() -> Recipe:
-    return replace(
-        Recipe.read(),
-        method="gradient",
-        architecture="vit_tiny_patch16_224",
-        depth=1,
-        grown_architecture="vit_small_patch16_224",
-        patch_drop=0.5,
-        steps=2,
-        batch=4,
-        warmup_steps=1,
+    columns = replace(
+        SMALL,
+        architecture="vit_base_patch16_224",
+        network="columns",
+        size={"width": 64, "hidden": 32, "depth": 1},
+        views=512,
+        small_share=0.0,
     )
+    return replace(Recipe.read(), students={"small": SMALL, "columns": columns})
 
 
 @pytest.fixture(scope="session")
 def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> TrackStore:
-    """Jazz is low, Metal is high, one track has no label, one is no music; two tracks are for validation."""
-    store = TrackStore(tmp_path_factory.mktemp("corpus") / "tracks")
-    described = [
-        (Track(key="jazz", kind="rendered", genre="Jazz", split="train", group="a"), 300.0),
-        (Track(key="metal", kind="real", genre="Metal", split="train", group="b", is_measurable=True), 3000.0),
-        (Track(key="unknown", kind="real", genre=None, split="train", group="c"), 2500.0),
-        (Track(key="hum", kind="not_music", genre=None, split="train", group="d"), 50.0),
-        (Track(key="jazz-val", kind="real", genre="Jazz", split="val", group="e", is_measurable=True), 330.0),
-        (Track(key="metal-val", kind="real", genre="Metal", split="val", group="f", is_measurable=True), 2900.0),
-    ]
-    for seed, (track, frequency_hz) in enumerate(described):
+    """Jazz is low, Metal is high, one track has no label, one is no music; three tracks are for validation."""
+    described: tuple[tuple[Kind, str, str | None, Split, float], ...] = (
+        ("rendered", "jazz", "Jazz", "train", 300.0),
+        ("real", "metal", "Metal", "train", 3000.0),
+        ("real", "unknown", None, "train", 2500.0),
+        ("not_music", "hum", None, "train", 50.0),
+        ("real", "jazz-val", "Jazz", "val", 330.0),
+        ("real", "metal-val", "Metal", "val", 2900.0),
+        ("not_music", "hum-val", None, "val", 60.0),
+    )
+    listed = {name: _recording(name, genre, split) for kind, name, genre, split, _ in described if kind == "real"}
+    store = TrackStore(tmp_path_factory.mktemp("corpus") / "tracks", listed.values())
+    for seed, (kind, name, genre, split, frequency_hz) in enumerate(described):
+        key = listed[name].key if name in listed else name
+        track = Track(key=key, kind=kind, genre=genre, split=split, group=name)
         ingest(tone(frequency_hz, seed), track, store, FakePanel(), most_windows=2)
     return store
+
+
+def _recording(name: str, genre: str | None, split: Split) -> Recording:
+    return Recording(
+        package="tests",
+        path=name,
+        title=name,
+        artist=name,
+        licence="CC0-1.0",
+        genre=genre,
+        confidence="high",
+        known_by="know",
+        source="here",
+        split=split,
+    )

@@ -18,7 +18,7 @@ from torchaudio.compliance.kaldi import get_mel_banks
 from torchvision.models.mobilenetv3 import InvertedResidual, InvertedResidualConfig, MobileNetV3
 from torchvision.ops.misc import SqueezeExcitation
 
-__all__ = ["SAMPLE_RATE_HZ", "Mn04"]
+__all__ = ["SAMPLE_RATE_HZ", "Mn04", "read_weights"]
 
 SAMPLE_RATE_HZ: Final = 32_000
 
@@ -69,6 +69,11 @@ def _network() -> MobileNetV3:
     return network
 
 
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The release's weights under torchvision's names of MobileNetV3-Large."""
+    return _torchvision_names(torch.load(path, map_location="cpu", weights_only=True))
+
+
 def _torchvision_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The release's keys under torchvision's names; its gates are Linear layers, torchvision's are 1x1 convolutions."""
     renamed = {}
@@ -84,9 +89,8 @@ class Mn04:
     """The tagger: waveforms in, pooled features and AudioSet logits out."""
 
     def __init__(self, weights: Path, *, device: str = "cpu") -> None:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
         self._network = _network()
-        self._network.load_state_dict(_torchvision_names(state))
+        self._network.load_state_dict(read_weights(weights))
         self._network.eval().to(device)
         banks, _ = get_mel_banks(_N_MELS, _N_FFT, SAMPLE_RATE_HZ, 0.0, _F_MAX_HZ, 100.0, -500.0, 1.0)
         self._banks = functional.pad(banks, (0, 1)).to(device)

@@ -2,48 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from acousticsense.training.decode import Sound
-from acousticsense.training.teachers import mn04, musicnn
+from acousticsense.training.teachers import mn04, musicnn, yamnet
 
-__all__ = ["FEATURE_WIDTHS", "SCORE_WIDTHS", "TeacherPanel"]
+__all__ = ["FEATURE_WIDTHS", "MN04_FILE", "SCORE_WIDTHS", "TeacherPanel", "columns"]
 
 #: Widths of the teachers' features and scores, in the order in which they stand side by side.
-FEATURE_WIDTHS: Final = {"mn04": 384, "MSD_musicnn": 200, "MTT_musicnn": 200}
-SCORE_WIDTHS: Final = {"mn04": 527, "MSD_musicnn": 50, "MTT_musicnn": 50}
+FEATURE_WIDTHS: Final = {"mn04": 384, "MSD_musicnn": 200, "MTT_musicnn": 200, "yamnet": 521}
+SCORE_WIDTHS: Final = {"mn04": 527, "MSD_musicnn": 50, "MTT_musicnn": 50, "yamnet": 521}
 
 MN04_FILE: Final = "mn04_as_mAP_432.pt"
 MUSICNN_FILE: Final = "musicnn.safetensors"
+YAMNET_FILE: Final = "yamnet_spectra_in.tflite"
+
+#: Windows that are heard at a time: what bounds the memory of a long track.
+_AT_ONCE: Final = 8
+
+_Teacher = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def columns(widths: dict[str, int], teacher: str) -> slice:
+    """Where one teacher's values stand in a row of all teachers' values."""
+    names = list(widths)
+    first = sum(widths[name] for name in names[: names.index(teacher)])
+    return slice(first, first + widths[teacher])
 
 
 class TeacherPanel:
-    """mn04 and the two musicnn networks over the same windows."""
+    """mn04, the two musicnn networks and YAMNet over the same windows."""
 
     def __init__(self, folder: Path) -> None:
         self._mn04 = mn04.Mn04(folder / MN04_FILE)
-        self._taggers = [musicnn.Musicnn(folder / MUSICNN_FILE, name) for name in ("MSD_musicnn", "MTT_musicnn")]
+        self._others: tuple[tuple[int, _Teacher], ...] = (
+            (musicnn.SAMPLE_RATE_HZ, musicnn.Musicnn(folder / MUSICNN_FILE, "MSD_musicnn")),
+            (musicnn.SAMPLE_RATE_HZ, musicnn.Musicnn(folder / MUSICNN_FILE, "MTT_musicnn")),
+            (yamnet.SAMPLE_RATE_HZ, yamnet.Yamnet(folder / YAMNET_FILE)),
+        )
 
     def __call__(
         self, sound: Sound, starts_s: NDArray[np.float32], window_s: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Features (W, 784) and scores (W, 627) of the windows that begin at `starts_s` (W,)."""
-        high = _windows(sound, mn04.SAMPLE_RATE_HZ, starts_s, window_s)
-        low = _windows(sound, musicnn.SAMPLE_RATE_HZ, starts_s, window_s)
-        answers = [self._mn04(high), *(tagger(low) for tagger in self._taggers)]
-        features, scores = (torch.cat(parts, 1).numpy() for parts in zip(*answers, strict=True))
+        """Features (W, 1305) and scores (W, 1148) of the windows that begin at `starts_s` (W,)."""
+        answers = [self.mn04(sound, starts_s, window_s)]
+        answers += [_hear(teacher, sound, rate, starts_s, window_s) for rate, teacher in self._others]
+        features, scores = (np.concatenate(parts, axis=1) for parts in zip(*answers, strict=True))
         return features, scores
 
+    def mn04(
+        self, sound: Sound, starts_s: NDArray[np.float32], window_s: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Features (W, 384) and scores (W, 527) of mn04 alone: the cheapest, for windows lying close together."""
+        return _hear(self._mn04, sound, mn04.SAMPLE_RATE_HZ, starts_s, window_s)
 
-def _windows(sound: Sound, sample_rate_hz: int, starts_s: NDArray[np.float32], window_s: float) -> torch.Tensor:
-    """Windows (W, n_samples) at another rate; a track that is too short is repeated."""
+
+def _hear(
+    teacher: _Teacher, sound: Sound, sample_rate_hz: int, starts_s: NDArray[np.float32], window_s: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What one teacher says of each window; a track that is too short is repeated."""
     samples = sound.at(sample_rate_hz)
     length = round(window_s * sample_rate_hz)
     first = [round(float(start) * sample_rate_hz) for start in starts_s]
     samples = np.resize(samples, max(first[-1] + length, len(samples)))
-    return torch.from_numpy(np.stack([samples[start : start + length] for start in first]))
+    answers = []
+    for at in range(0, len(first), _AT_ONCE):
+        windows = np.stack([samples[start : start + length] for start in first[at : at + _AT_ONCE]])
+        answers.append(teacher(torch.from_numpy(windows)))
+    features, scores = (torch.cat(parts).numpy() for parts in zip(*answers, strict=True))
+    return features, scores

@@ -6,6 +6,7 @@ Each genre's score is the best of the teacher's own classes that name it.
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +15,12 @@ from numpy.typing import NDArray
 
 from acousticsense.genres import GENRES
 from acousticsense.training.teachers.musicnn import tags
-from acousticsense.training.teachers.panel import SCORE_WIDTHS
+from acousticsense.training.teachers.panel import SCORE_WIDTHS, columns
 
-__all__ = ["mn04_zero_shot", "musicnn_zero_shot", "zero_shot_opinions"]
+__all__ = ["ClassLists", "mn04_zero_shot", "musicnn_zero_shot", "yamnet_zero_shot", "zero_shot_opinions"]
 
 #: How sharply scores become opinions: chosen on validation music.
-_MN04_SHARPNESS: Final = 0.7
+_AUDIOSET_SHARPNESS: Final = 0.7
 _MUSICNN_SHARPNESS: Final = 1.5
 _LEAST_TAG: Final = 1e-3
 
@@ -70,16 +71,38 @@ _TAGS: Final = {
 }
 
 
-def mn04_zero_shot(scores: NDArray[np.float32], class_list: Path) -> NDArray[np.float32]:
-    """Genre scores (n, 16) from the panel's scores (n, S).
+@dataclass(frozen=True)
+class ClassLists:
+    """The public lists of what the outputs of mn04 and YAMNet are called.
 
-    Args:
-        scores: the teachers' logits side by side.
-        class_list: AudioSet's `class_labels_indices.csv`.
+    Attributes:
+        mn04: AudioSet's `class_labels_indices.csv`.
+        yamnet: YAMNet's `yamnet_class_map.csv`.
     """
+
+    mn04: Path
+    yamnet: Path
+
+    @classmethod
+    def beside(cls, folder: Path) -> ClassLists:
+        """Both lists in the folder of the teachers' weights."""
+        return cls(folder / "class_labels_indices.csv", folder / "yamnet_class_map.csv")
+
+
+def mn04_zero_shot(scores: NDArray[np.float32], lists: ClassLists) -> NDArray[np.float32]:
+    """Genre scores (n, 16) from the panel's scores (n, S)."""
+    return _named(scores[:, columns(SCORE_WIDTHS, "mn04")], lists.mn04)
+
+
+def yamnet_zero_shot(scores: NDArray[np.float32], lists: ClassLists) -> NDArray[np.float32]:
+    """Genre scores (n, 16) from the panel's scores (n, S)."""
+    return _named(scores[:, columns(SCORE_WIDTHS, "yamnet")], lists.yamnet)
+
+
+def _named(logits: NDArray[np.float32], class_list: Path) -> NDArray[np.float32]:
+    """The best logit among the classes that name each genre: (n, 16)."""
     with class_list.open(encoding="utf-8", newline="") as file:
         index = {row["display_name"]: int(row["index"]) for row in csv.DictReader(file)}
-    logits = scores[:, : SCORE_WIDTHS["mn04"]]
     return np.stack([logits[:, [index[name] for name in _AUDIOSET[genre]]].max(1) for genre in GENRES], 1)
 
 
@@ -91,32 +114,31 @@ def musicnn_zero_shot(scores: NDArray[np.float32], usual: NDArray[np.float32]) -
         usual: the same for other music (m, S), from which each tag's mean probability is taken.
     """
     names = (*tags("MSD_musicnn"), *tags("MTT_musicnn"))
-    first = SCORE_WIDTHS["mn04"]
-    probabilities, means = (1 / (1 + np.exp(-values[:, first:])) for values in (scores, usual))
+    first, last = columns(SCORE_WIDTHS, "MSD_musicnn").start, columns(SCORE_WIDTHS, "MTT_musicnn").stop
+    probabilities, means = (1 / (1 + np.exp(-values[:, first:last])) for values in (scores, usual))
     lifted = probabilities / np.sqrt(means.mean(0))
     answers = np.full((len(scores), len(GENRES)), -1.0, np.float32)
     for genre, wanted in _TAGS.items():
-        columns = [column for column, name in enumerate(names) if name in wanted]
-        if columns:
-            answers[:, GENRES.index(genre)] = lifted[:, columns].max(1)
+        named = [column for column, name in enumerate(names) if name in wanted]
+        if named:
+            answers[:, GENRES.index(genre)] = lifted[:, named].max(1)
     answers[:, GENRES.index("Rap")] -= 1e-6  # Hip-Hop and Rap share a tag: a tie goes to Hip-Hop
     return answers
 
 
 def zero_shot_opinions(
-    scores: NDArray[np.float32], usual: NDArray[np.float32], class_list: Path
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What mn04 and musicnn believe, as two tables of genre probabilities (n, 16).
+    scores: NDArray[np.float32], usual: NDArray[np.float32], lists: ClassLists
+) -> tuple[NDArray[np.float32], ...]:
+    """What mn04, YAMNet and musicnn believe, as tables of genre probabilities (n, 16).
 
-    mn04's logits are taken relative to other music, so that a class it names often (Electronic) needs more.
+    Logits over AudioSet are taken relative to other music, so that a class named often (Electronic) needs more.
 
     Args:
         scores: the teachers' logits side by side, (n, S).
         usual: the same for other music, (m, S).
-        class_list: AudioSet's `class_labels_indices.csv`.
+        lists: what the outputs are called.
     """
-    above = mn04_zero_shot(scores, class_list) - mn04_zero_shot(usual, class_list).mean(0)
-    from_mn04 = np.exp(_MN04_SHARPNESS * above)
+    relative = (answer(scores, lists) - answer(usual, lists).mean(0) for answer in (mn04_zero_shot, yamnet_zero_shot))
     from_musicnn = np.maximum(musicnn_zero_shot(scores, usual), _LEAST_TAG) ** _MUSICNN_SHARPNESS
-    first, second = (table / table.sum(1, keepdims=True) for table in (from_mn04, from_musicnn))
-    return first.astype(np.float32), second.astype(np.float32)
+    tables = (*(np.exp(_AUDIOSET_SHARPNESS * logits) for logits in relative), from_musicnn)
+    return tuple((table / table.sum(1, keepdims=True)).astype(np.float32) for table in tables)

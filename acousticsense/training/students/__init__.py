@@ -1,0 +1,1 @@
+"""Networks that are trained, and the networks that users get, which compute the same."""
