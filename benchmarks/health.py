@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from functools import partial
 
 import numpy as np
 import soxr
@@ -14,7 +15,7 @@ import soxr
 from acousticsense.audio import AudioClip, read_clip
 from acousticsense.health import check
 from acousticsense.results import ClipInfo
-from benchmarks.latency import EXAMPLES, timed
+from benchmarks.common import example_files, timed_ms
 
 RATE_HZ = 44_100
 CLIP_S = 10.0
@@ -26,11 +27,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=50)
     repeats = parser.parse_args().repeats
     clips = {
-        file.name: stereo_clip(read_clip(file, sample_rate_hz=22_050, duration_s=CLIP_S))
-        for file in sorted(EXAMPLES.iterdir())
-        if file.suffix in (".ogg", ".mp3", ".wav")
+        file.name: stereo_clip(read_clip(file, sample_rate_hz=22_050, duration_s=CLIP_S)) for file in example_files()
     }
-    times_ms = [timed(lambda clip=clip: check(clip)) for _ in range(repeats) for clip in clips.values()]  # type: ignore[misc]  # bound in the loop
+    times_ms = [timed_ms(partial(check, clip)) for _ in range(repeats) for clip in clips.values()]
     print(f"median {statistics.median(times_ms):.1f} ms, slowest {max(times_ms):.1f} ms of {len(times_ms)}")
     for name, clip in clips.items():
         print(f"{name}: {', '.join(note.code for note in check(clip).notes) or 'no notes'}")

@@ -31,7 +31,7 @@ from acousticsense.library.judge import Judge
 from acousticsense.library.ledger import Ledger
 from acousticsense.library.run import LibraryRun
 from acousticsense.library.walk import Walk
-from benchmarks.latency import machine
+from benchmarks.common import machine
 
 #: Files on which the CPU seconds of each stage are measured.
 _SAMPLE = 32

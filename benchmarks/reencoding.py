@@ -16,7 +16,7 @@ import soxr
 from acousticsense.audio import read_clip
 from acousticsense.classifier import GenreClassifier
 from acousticsense.compare import compare
-from benchmarks.latency import EXAMPLES
+from benchmarks.common import example_files
 
 ENCODINGS = (("MP3", None), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("WAV", "PCM_16"))
 OPUS_RATE_HZ = 48_000
@@ -28,8 +28,8 @@ def main() -> None:
     parser.add_argument("--model")
     classifier = GenreClassifier.load(parser.parse_args().model)
     claims = []
-    for file in sorted(EXAMPLES.iterdir()):
-        for container, codec in ENCODINGS if file.suffix in (".ogg", ".mp3", ".wav") else ():
+    for file in example_files():
+        for container, codec in ENCODINGS:
             comparison = compare(classifier, file, encode(file, container, codec))
             largest = max(abs(change) for change in comparison.differences.values())
             claims.append([finding.code for finding in comparison.findings] != ["nothing"])

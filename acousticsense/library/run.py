@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,7 +60,7 @@ class LibraryRun:
         self._judge = judge
         self._stamps: dict[str, FileStamp | None] = {}
 
-    def batches(self) -> Iterator[list[tuple[str, Row]]]:
+    def batches(self) -> Generator[list[tuple[str, Row]], None, None]:
         """Carries the run out; new rows come in batches, each of them already in the ledger.
 
         It can be left at any point; another run over the same files goes on there.

@@ -49,7 +49,7 @@ def test_statistics_are_means_and_fluxes_of_bands(columns: ColumnNetwork, pictur
     flux = (bands[..., 4:] - bands[..., :-4]).abs().mean(3).transpose(1, 2)
     for found, expected in ((seen[..., :8], bands.mean(3).transpose(1, 2)), (seen[..., 16:24], flux)):
         # layer norm shifts all features of a patch alike, so that they follow the statistics and do not equal them
-        assert torch.corrcoef(torch.stack([found.flatten(), expected.flatten()]))[0, 1] > 0.95
+        assert torch.corrcoef(torch.stack([found.flatten(), expected.flatten()]))[0, 1] > 0.9
 
 
 def test_statistics_need_room() -> None:
