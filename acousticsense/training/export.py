@@ -150,8 +150,8 @@ _MADE: Final = {
     ),
     "columns": (
         "Made on a CPU: a smaller transformer, which {architecture} can compute exactly. Its patch stage measures "
-        "means, changes and levels of bands and was not trained; the rest was, by gradient descent. Blocks, heads and hidden "
-        "units that it does not need are idle: it has the shape of {architecture} and not its capacity."
+        "means, changes and levels of bands and was not trained; the rest was, by gradient descent. Blocks, heads and "
+        "hidden units that it does not need are idle: it has the shape of {architecture} and not its capacity."
     ),
 }
 
