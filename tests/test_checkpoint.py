@@ -199,6 +199,31 @@ class TestEightBit:
         write_state_dict({"w": torch.zeros(2, 3)}, tmp_path / "w.safetensors", eight_bit=True)
         assert torch.equal(read_state_dict(tmp_path / "w.safetensors")["w"], torch.zeros(2, 3))
 
+    def test_idle_channels_take_no_room(self, tmp_path: Path) -> None:
+        weights = {"w": torch.zeros(512, 512, 3, 3), "b": torch.zeros(512)}
+        weights["w"][:4, 2:6, 1] = torch.randn(4, 4, 3)
+        write_state_dict(weights, tmp_path / "w.safetensors", eight_bit=True)
+        assert (tmp_path / "w.safetensors").stat().st_size < 4096
+        restored = read_state_dict(tmp_path / "w.safetensors")
+        torch.testing.assert_close(restored["w"], weights["w"], atol=0.02, rtol=0)
+        assert restored["b"].shape == (512,)
+
+    def test_tensors_that_are_not_named_stay_exact(self, tmp_path: Path) -> None:
+        weights = {"a": torch.randn(3, 3), "b": torch.randn(3, 3)}
+        write_state_dict(weights, tmp_path / "w.safetensors", eight_bit={"a"})
+        restored = read_state_dict(tmp_path / "w.safetensors")
+        assert torch.equal(restored["b"], weights["b"])
+        assert not torch.equal(restored["a"], weights["a"])
+
+    @pytest.mark.parametrize(
+        "shapes",
+        ["no json", "[]", '{"w": "ab"}', '{"w": [1, 2]}', '{"w": [2]}', '{"v": [4, 4]}', '{"w": [100000, 100000]}'],
+    )
+    def test_damaged_or_boundless_shapes_are_refused(self, tmp_path: Path, shapes: str) -> None:
+        save_file({"w": torch.ones(2, 2)}, tmp_path / "w.safetensors", metadata={"whole_shapes": shapes})
+        with pytest.raises(CorruptCheckpointError, match="shapes"):
+            read_state_dict(tmp_path / "w.safetensors")
+
 
 class Bomb:
     """Unpickling it runs a command."""
