@@ -53,8 +53,8 @@ __all__ = [
 
 #: Characters of somebody's own words that are repeated to them.
 _MOST_QUOTED: Final = 80
-#: A message quotes other libraries, whose sentences may end with a full stop of their own.
-_TWO_STOPS: Final = re.compile(r"(?<!\.)\.\.(?!\.)")
+#: A message quotes other libraries, whose sentences may end with a full stop of their own; a path may hold "..".
+_TWO_STOPS: Final = re.compile(r"(?<=[^\s./\\'\"])\.\.(?=\s|$)")
 
 
 def quoted(value: object) -> str:

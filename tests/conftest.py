@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -20,15 +23,26 @@ from acousticsense.genres import GENRES
 from acousticsense.networks import build_network, classifier_name
 from acousticsense.settings import Settings
 
+T = TypeVar("T")
+
 RATE_HZ = 44_100
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _pytorch_computes() -> Iterator[None]:
-    """Servers that tests start do not look for a faster network beside them; tests of that say so themselves."""
+def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The cache of the user plays no part, and no server looks for a faster network unless a test says so."""
+    cache = tmp_path_factory.mktemp("user-cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ACOUSTICSENSE_BACKEND", "pytorch")
+        patch.setenv("ACOUSTICSENSE_CACHE_DIR", str(cache))
+        patch.setitem(Settings.__init__.__kwdefaults__, "cache_dir", cache)
         yield
+
+
+def run_alone(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns, run in a thread of its own: Playwright's event loop may be running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def play_chords(duration_s: float = 12.0, *, seed: int = 0) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ from acousticsense.errors import OverloadError, RequestError
 from acousticsense.networks import build_network
 from acousticsense.service import Gate, PictureStore, PredictionService, Request, TimelineRequest
 from acousticsense.settings import Settings
-from tests.conftest import RATE_HZ, play_chords
+from tests.conftest import RATE_HZ, play_chords, run_alone
 
 
 @pytest.fixture(scope="module")
@@ -593,7 +593,7 @@ def test_the_work_ends_when_the_client_goes_away(
         "client": ("127.0.0.1", 1),
         "headers": [(b"content-type", b"application/json"), (b"host", b"music.test")],
     }
-    asyncio.run(app(scope, receive, send))
+    run_alone(app(scope, receive, send))
     assert sent[0]["status"] == 499
     slow.may_go_on.release(1)
     own_service._timeline_gate.wait_until_empty(60)

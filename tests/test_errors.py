@@ -40,6 +40,10 @@ def test_a_sentence_ends_with_one_full_stop_whatever_it_quotes() -> None:
     assert str(error) == "The form cannot be read: Too many files. Send one file. And so on ..."
 
 
+def test_a_path_keeps_its_dots() -> None:
+    assert str(errors.RequestError("There is no file '../../x..wav'.")) == "There is no file '../../x..wav'."
+
+
 def test_what_comes_from_outside_is_repeated_in_part() -> None:
     assert errors.quoted("tiny") == "'tiny'"
     assert len(errors.quoted("x" * 1_000_000)) < 80

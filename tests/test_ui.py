@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import re
@@ -45,6 +44,7 @@ from acousticsense.ui.theme import build_theme, read_css, read_head
 from acousticsense.ui.timeline_html import progress_html, timeline_html
 from acousticsense.ui.timeline_tab import TimelineHandlers
 from acousticsense.ui_texts import UI_TEXTS, ui_text
+from tests.conftest import run_alone
 
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = '<img src=x onerror="alert(1)">&.mp3'
@@ -585,7 +585,7 @@ def drawn(handlers: TimelineHandlers, path: Path | str | None, window_s: float =
     async def collect() -> list[str]:
         return [words async for words in handlers.draw(path and str(path), window_s, window_s, "", CHINESE)]  # type: ignore[arg-type]
 
-    return asyncio.run(collect())
+    return run_alone(collect())
 
 
 def test_the_tab_tells_progress_and_then_the_timeline(service: PredictionService, upload: Path) -> None:
@@ -609,6 +609,6 @@ def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Pat
         await run.aclose()  # type: ignore[attr-defined]
 
     started = service.counters.timelines
-    asyncio.run(leave())
+    run_alone(leave())
     service._timeline_gate.wait_until_empty(60)
     assert service.counters.timelines == started

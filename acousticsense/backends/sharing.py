@@ -32,7 +32,8 @@ class _Job:
 
     @property
     def is_finished(self) -> bool:
-        return self.error is not None or self.n_left == 0
+        """Whether all is computed; that all is taken does not mean it."""
+        return self.error is not None or sum(map(len, self.outputs)) == len(self.batch)
 
     def take(self, count: int) -> Tensor:
         part = self.batch[self.n_taken : self.n_taken + count]

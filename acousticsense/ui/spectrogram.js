@@ -66,6 +66,7 @@
       this.readout = view.querySelector(".as-readout");
       this.cross = view.querySelector(".as-cross");
       this.playhead = view.querySelector(".as-playhead");
+      this.song = view.closest("figure").dataset.name;
       this.startS = Number(data.startS);
       this.columnS = Number(data.columnS);
       this.columns = Number(data.columns);
@@ -77,7 +78,10 @@
       this.closing = new AbortController();
       this.cell = null;
       this.pointers = new Map();
-      readLevels(view.querySelector("img")).then((levels) => { this.levels = levels; }, () => {});
+      readLevels(view.querySelector("img")).then((levels) => {
+        this.levels = levels;
+        if (this.cell) this.point(this.cell); // a pointer at rest is told the level, too
+      }, () => {});
       this.listen();
       this.draw();
     }
@@ -323,8 +327,9 @@
   }
 
   const plots = new Map();
-  const isSameStretch = (plot, view) => plot.startS === Number(view.dataset.startS)
-    && plot.columns === Number(view.dataset.columns);
+  const departed = new Map(); // the last plot that went from beside each player
+  const isSameStretch = (plot, view) => plot.song === view.closest("figure").dataset.name
+    && plot.startS === Number(view.dataset.startS) && plot.columns === Number(view.dataset.columns);
 
   // With each answer Gradio replaces the card or changes it in place; either way the axes come empty from the server.
   const update = () => {
@@ -332,11 +337,12 @@
       if (view.isConnected) continue;
       plot.close();
       plots.delete(view);
+      departed.set(view.dataset.player, plot);
     }
     for (const view of document.querySelectorAll(".as-view")) {
-      const former = plots.get(view);
+      const former = plots.get(view) || departed.get(view.dataset.player);
       const isNew = view.closest(".as-plot").querySelector(".as-x").dataset.drawn === undefined;
-      if (former && !isNew) continue;
+      if (plots.has(view) && !isNew) continue;
       if (former) former.close();
       plots.set(view, new Plot(view, former && isSameStretch(former, view) ? former : null));
     }

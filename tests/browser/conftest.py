@@ -85,6 +85,18 @@ def wait_until_ready(url: str) -> None:
     raise AssertionError(f"{url} did not get ready")
 
 
+def click_tab(page: Page, name: str) -> None:
+    """Changes to a tab, through the menu "More tabs" where the screen has no room for all."""
+    shown = page.get_by_role("tab", name=name)
+    hidden = page.locator(".overflow-dropdown").get_by_role("button", name=name, include_hidden=True)
+    shown.or_(hidden).first.wait_for(state="attached")
+    if not shown.count():
+        page.get_by_role("button", name="More tabs").click()
+        hidden.click()
+    else:
+        shown.click()
+
+
 @pytest.fixture(scope="session")
 def contexts() -> Iterator[dict[str, BrowserContext]]:
     """One browser profile per set of options: its cache makes every visit but the first a quick one."""

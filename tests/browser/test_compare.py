@@ -15,6 +15,7 @@ import soundfile
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_page import DROP, PHONE
+from tests.browser.conftest import click_tab
 
 pytestmark = pytest.mark.browser
 
@@ -36,7 +37,7 @@ def dull_and_quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def compared(visit: Visit, a: Path, b: Path, go: str = "Compare", **options: Any) -> Page:
     page = visit(**options)
-    page.get_by_role("tab", name=TAB).click()
+    click_tab(page, TAB)
     for letter, path in (("a", a), ("b", b)):
         target = f".as-version-{letter} button[aria-dropeffect]"
         page.locator(target).wait_for()
@@ -99,7 +100,7 @@ def test_the_same_file_twice_claims_nothing(visit: Visit) -> None:
 
 def test_a_missing_version_is_asked_for(visit: Visit) -> None:
     page = visit()
-    page.get_by_role("tab", name=TAB).click()
+    click_tab(page, TAB)
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.locator(".as-compared [role='alert']")).to_contain_text("Choose two files")
 

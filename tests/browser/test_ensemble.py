@@ -11,7 +11,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import served
+from tests.browser.conftest import click_tab, served
 from tests.conftest import CNNS
 
 pytestmark = pytest.mark.browser
@@ -46,7 +46,7 @@ def open_tab(browser: Browser, ensemble_url: str) -> Iterator[Open]:
         page = context.new_page()
         page.goto(ensemble_url)
         page.locator(".as-result").wait_for()
-        page.get_by_role("tab", name="多模型" if options.get("locale") == "zh-CN" else "Ensemble").click()
+        click_tab(page, "多模型" if options.get("locale") == "zh-CN" else "Ensemble")
         page.locator(".as-memory").wait_for()
         return page
 
@@ -105,7 +105,7 @@ def test_a_corrupted_member_says_why_and_the_others_answer(open_tab: Open, own_m
         with served(own_models) as url:
             page = open_tab()
             page.goto(url)
-            page.get_by_role("tab", name="Ensemble").click()
+            click_tab(page, "Ensemble")
             page.get_by_label("mel", exact=True).check()
             without_tiny(page)
             give(page, music_mp3)
@@ -126,8 +126,8 @@ def test_the_answer_is_still_there_after_a_look_at_another_tab(open_tab: Open, m
     give(page, music_mp3)
     rows = page.get_by_test_id("voices").locator("tbody tr")
     expect(rows).to_have_count(6)
-    page.get_by_role("tab", name="Classify").click()
-    page.get_by_role("tab", name="Ensemble").click()
+    click_tab(page, "Classify")
+    click_tab(page, "Ensemble")
     expect(rows).to_have_count(6)
 
 

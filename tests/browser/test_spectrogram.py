@@ -104,10 +104,15 @@ def test_any_clip_can_be_seen_as_cqt_with_the_names_of_its_notes(visit: Visit, b
     page.get_by_role("button", name="CQT").click()
     expect(page.locator(".as-view")).to_have_attribute("data-kind", "cqt")
     expect(page.locator(".as-spectrogram:not(.as-heatmap)")).to_contain_text("for looking only")
-    page.wait_for_timeout(3000)  # the exchanged picture is decoded in the browser
-    time_s, hz, _ = point(page, 3.0, 440)
+    time_s, hz, level_db = point(page, 3.0, 440)
     assert (round(time_s), hz) == (3, 440)
+    assert level_db == pytest.approx(0, abs=0.5)
     assert "(A4)" in page.get_by_test_id("readout").inner_text()
+    page.get_by_role("button", name="Zoom in").click()
+    page.get_by_role("button", name="Mel", exact=True).click()
+    expect(page.locator(".as-view")).to_have_attribute("data-kind", "mel")
+    expect(page.locator(".as-view")).to_have_attribute("data-zoom", "2.00")
+    assert point(page, 3.0, 2000)[1] == pytest.approx(2000, rel=0.04)  # 440 Hz lies below the visible half
 
 
 def test_zoom_keeps_what_is_under_the_pointer_and_refines_the_axes(visit: Visit, beeps: Path) -> None:

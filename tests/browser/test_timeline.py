@@ -15,6 +15,7 @@ from acousticsense.classifier import GenreClassifier
 from acousticsense.settings import Settings
 from acousticsense.timeline import make_timeline
 from acousticsense.ui.example_clips import read_examples
+from tests.browser.conftest import click_tab
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +26,7 @@ CLIP = next(clip.path for clip in read_examples() if clip.path.suffix == ".mp3")
 
 
 def open_tab(page: Page, name: str = "Timeline") -> Page:
-    page.get_by_role("tab", name=name).click()
+    click_tab(page, name)
     page.locator(".as-timeline[data-state=empty]").wait_for()
     return page
 
@@ -133,9 +134,9 @@ def test_half_an_hour_shows_progress_and_can_be_stopped_and_the_page_stays_quick
     card = draw(page, long_mp3, window_s=2, hop_s=1)
     expect(card).to_have_attribute("data-state", "running")
     expect(card).to_contain_text("judged")
-    page.get_by_role("tab", name="Classify").click()
+    click_tab(page, "Classify")
     expect(page.get_by_role("button", name="Classify", exact=True)).to_be_visible()
-    page.get_by_role("tab", name="Timeline").click()
+    click_tab(page, "Timeline")
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(card.get_by_role("heading")).to_have_text("Stopped.")
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
