@@ -14,8 +14,8 @@ import requests
 import soundfile
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_page import DROP, PHONE
 from tests.browser.conftest import click_tab
+from tests.browser.test_page import DROP, PHONE
 
 pytestmark = pytest.mark.browser
 
