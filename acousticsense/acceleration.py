@@ -37,7 +37,7 @@ from acousticsense.spectrogram import normalise
 
 __all__ = ["Accelerator", "Outcome", "Trial", "accelerate", "become_unimportant"]
 
-_log: Final = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 #: Pictures in one forward pass of a comparison.
 _BATCH: Final = 8
@@ -160,7 +160,7 @@ class _Comparison:
         gate = compare(self._expected, answers)
         trial = Trial(backend=candidate.name, spared=spared, gate=gate, latency_ms=self._latency_ms(candidate))
         self.trials.append(trial)
-        _log.info("%s: %s", self.classifier.spec.name, trial)
+        logger.info("%s: %s", self.classifier.spec.name, trial)
         return gate.passed
 
     def _probabilities(self, backend: Backend) -> Tensor:
@@ -287,8 +287,8 @@ class Accelerator:
             return  # it had to make room for another
         try:
             self._accelerate(reference, classifier)
-        except Exception:  # noqa: BLE001 - a fault here must not end the thread, and PyTorch goes on answering
-            _log.exception("no faster way was found for %s, PyTorch answers", classifier.spec.name)
+        except Exception:  # it must not end the thread, and PyTorch goes on answering
+            logger.exception("no faster way was found for %s, PyTorch answers", classifier.spec.name)
 
     def _accelerate(self, reference: str, classifier: GenreClassifier) -> None:
         store = self._store()
@@ -298,7 +298,7 @@ class Accelerator:
         backend = None if self._is_closed else stored_backend(classifier.spec, store, self._settings.backend)
         if backend:
             classifier.use(backend)
-            _log.info("%s is now computed by %s", classifier.spec.name, backend.name)
+            logger.info("%s is now computed by %s", classifier.spec.name, backend.name)
 
     def _store(self) -> NetworkStore:
         """The settings' store, or one for as long as the server runs where that cannot be written."""
@@ -310,7 +310,7 @@ class Accelerator:
         except OSError as error:
             if self._fallback is None:
                 self._fallback = tempfile.TemporaryDirectory(prefix="acousticsense-networks-")
-                _log.info("%s cannot be written (%s): networks are converted anew at each start", store.root, error)
+                logger.info("%s cannot be written (%s): networks are converted anew at each start", store.root, error)
             return NetworkStore(Path(self._fallback.name))
 
     def _run(self, reference: str, root: Path) -> None:
@@ -324,7 +324,7 @@ class Accelerator:
         _, said = self._process.communicate()
         if self._process.returncode and not self._is_closed:
             last = said.decode(errors="replace").strip().splitlines()[-1:]
-            _log.warning("looking for a faster way to compute failed (%d): %s", self._process.returncode, last)
+            logger.warning("looking for a faster way to compute failed (%d): %s", self._process.returncode, last)
 
 
 def can_be_faster(classifier: GenreClassifier, settings: Settings) -> bool:

@@ -79,7 +79,8 @@ class Trunk:
         """Float32 (n, n_outputs) of uint8 pictures (n, 3, S, S)."""
         features = torch.from_numpy(self.features(pictures)).to(self._device)
         with torch.inference_mode():
-            return self._layer(features).cpu().numpy()  # type: ignore[no-any-return]
+            logits: Tensor = self._layer(features)
+        return logits.cpu().numpy()
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,11 @@ class Judge:
         model = self._classifier.info
         try:
             logits = self._classifier.logits(torch.from_numpy(np.concatenate([file.pictures for file in files])))
-        except Exception as error:  # noqa: BLE001 - one clip must not take the others of its batch with it
+        except (
+            MemoryError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # one clip must not take the others of its batch with it
             if len(files) == 1:
                 return [self.failed(files[0].path, RowError.of(error))]
             return [row for file in files for row in self._judged([file])]

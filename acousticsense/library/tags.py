@@ -243,10 +243,10 @@ def _set_id3_genre(path: Path, file: Any, genre: str) -> None:
     version = 4 if tags.version[:2] == (2, 4) and not is_new else _ID3_VERSION
     if isinstance(file, MP3) and tags.version[:2] == (2, version):
         with suppress(ID3NoHeaderError):
-            tags = ID3(path, translate=False)  # type: ignore[no-untyped-call]  # mutagen is typed in part
+            tags = ID3(path, translate=False)
     elif version == _ID3_VERSION:
         tags.update_to_v23()
-    tags.setall("TCON", [TCON(encoding=3, text=[genre])])  # type: ignore[no-untyped-call]
+    tags.setall("TCON", [TCON(encoding=3, text=[genre])])
     tags.save(path, v2_version=version)
 
 

@@ -56,8 +56,8 @@ class Walk:
             yield from self._entry(entry)
 
     def _entry(self, entry: str) -> Iterator[Found]:
-        path = os.path.abspath(os.path.expanduser(entry))  # noqa: PTH100, PTH111 - Path would resolve ".." differently
-        if os.path.isdir(path):  # noqa: PTH112
+        path = os.path.abspath(os.path.expanduser(entry))
+        if os.path.isdir(path):
             yield from self._folder(path, frozenset())
         elif glob.has_magic(path) and not os.path.lexists(path):
             yield from self._pattern(path)
@@ -66,9 +66,9 @@ class Walk:
 
     def _pattern(self, pattern: str) -> Iterator[Found]:
         matched = False
-        for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - as a generator and without Path's copies
+        for path in glob.iglob(pattern, recursive=True):
             matched = True
-            if os.path.isdir(path):  # noqa: PTH112
+            if os.path.isdir(path):
                 if not pattern.endswith("**"):  # which yields what is below by itself
                     yield from self._folder(path, frozenset())
             elif _is_audio(path):
@@ -80,7 +80,7 @@ class Walk:
 
     def _folder(self, folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
         try:
-            status = os.stat(folder)  # noqa: PTH116
+            status = os.stat(folder)
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
@@ -109,7 +109,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_audio(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES  # noqa: PTH122 - called for millions of names
+    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
 
 
 def _lines(name: str) -> Iterator[str]:
@@ -118,8 +118,8 @@ def _lines(name: str) -> Iterator[str]:
         content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise LibraryError(f"The list '{name}' cannot be read ({error.strerror}).", hint="Check its path.") from error
-    base = "" if name == "-" else os.path.dirname(name)  # noqa: PTH120
+    base = "" if name == "-" else os.path.dirname(name)
     for line in os.fsdecode(content.removeprefix(b"\xef\xbb\xbf")).splitlines():
         entry = line.strip()
         if entry and not entry.startswith("#"):
-            yield os.path.join(base, os.path.expanduser(entry))  # noqa: PTH111, PTH118
+            yield os.path.join(base, os.path.expanduser(entry))
