@@ -20,7 +20,7 @@ from acousticsense.training.teachers.zero_shot import ClassLists
 __all__ = ["Batch", "Batches", "mixed"]
 
 #: Shares of a batch: recordings, rendered music, not music.
-_SHARES: Final = {"real": 0.5, "rendered": 0.42, "not_music": 0.08}
+_SHARES: Final = {"real": 0.62, "rendered": 0.3, "not_music": 0.08}
 
 #: A window is cut up to this many frames before or after the one that the teachers heard (about 1.4 s).
 _JITTER_FRAMES: Final = 60

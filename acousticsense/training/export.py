@@ -148,10 +148,10 @@ _MADE: Final = {
         "Made on a CPU: a network of this design with {share:.0%} of the channels was trained by gradient descent, and "
         "the other channels of {architecture} are idle: it has the shape of the published network, not its capacity."
     ),
-    "columns": (
-        "Made on a CPU: a smaller transformer, which {architecture} can compute exactly. Its patch stage measures "
-        "means, changes and levels of bands and was not trained; the rest was, by gradient descent. Blocks, heads and "
-        "hidden units that it does not need are idle: it has the shape of {architecture} and not its capacity."
+    "patch_conv": (
+        "Made on a CPU: a small convolutional network over patches, which {architecture} can compute exactly (heads "
+        "that attend by place are convolutions), was trained by gradient descent. Blocks, heads and units that it "
+        "does not need are idle: it has the shape of {architecture} and not its capacity."
     ),
 }
 

@@ -20,8 +20,8 @@ class StudentRecipe:
     Attributes:
         architecture: timm model that users get.
         network: what is trained. "full" is the architecture itself; "thin" the same with fewer channels, put among idle
-            ones afterwards; "columns" a small transformer that ViT-B/16 can compute; "mn04" MobileNetV3-Large that
-            begins as the teacher mn04.
+            ones afterwards; "patch_conv" a convolutional network that ViT-B/16 can compute; "mn04" MobileNetV3-Large or
+            EfficientNet-B0 that begins as the teacher mn04.
         size: arguments of that network, e.g. {"width": 0.25}.
         head: widths of hidden layers of the classifier, see `ModelSpec.head`.
         steps: optimiser steps of the whole run.
@@ -34,7 +34,6 @@ class StudentRecipe:
         cqt: share of steps with cqt pictures, the others having mel pictures.
         augmented: share of pictures that are changed as the world changes music; the others are only shifted in time.
         feature_loss: weight of regressing mn04's features.
-        views: of "columns", how many pictures are looked at; its patch stage is statistics and is not trained.
         small_px: side of the pictures at first; a small picture costs a fraction. 224 is the whole picture.
         small_share: share of the run with small pictures.
     """
@@ -53,7 +52,6 @@ class StudentRecipe:
     cqt: float
     augmented: float = 1.0
     feature_loss: float
-    views: int = 0
     small_px: int = 224
     small_share: float = 0.0
 
@@ -92,7 +90,7 @@ class Recipe:
 
 
 #: Fields of a student that may be left out.
-_OPTIONAL = frozenset({"size", "head", "small_px", "small_share", "augmented", "views"})
+_OPTIONAL = frozenset({"size", "head", "small_px", "small_share", "augmented"})
 
 _Read = TypeVar("_Read", Recipe, StudentRecipe)
 

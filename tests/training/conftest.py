@@ -69,15 +69,14 @@ SMALL = StudentRecipe(
 
 @pytest.fixture(scope="session")
 def tiny_recipe() -> Recipe:
-    columns = replace(
+    patch_conv = replace(
         SMALL,
         architecture="vit_base_patch16_224",
-        network="columns",
-        size={"width": 64, "hidden": 32, "depth": 1},
-        views=512,
+        network="patch_conv",
+        size={"filters": 4, "width": 64, "head_width": 4, "hidden": 32, "depth": 1},
         small_share=0.0,
     )
-    return replace(Recipe.read(), students={"small": SMALL, "columns": columns})
+    return replace(Recipe.read(), students={"small": SMALL, "patch_conv": patch_conv})
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acousticsense.training.students.columns import ColumnNetwork
+from acousticsense.training.students.patch_conv import PatchConvNetwork
 from acousticsense.training.students.planting import plant
 from acousticsense.training.students.thin import ThinNetwork
 from acousticsense.training.students.transplant import transplanted
@@ -26,35 +26,42 @@ def pictures() -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def columns(pictures: Tensor) -> ColumnNetwork:
+def patch_conv() -> PatchConvNetwork:
+    """With weights far from where training begins, so that nothing hides behind small numbers."""
     torch.manual_seed(0)
-    network = ColumnNetwork(OUTPUTS, width=64, hidden=48, depth=2).eval()
-    network.begin_with_statistics()
+    network = PatchConvNetwork(OUTPUTS, filters=8, width=64, head_width=8, hidden=48, depth=2).eval()
     with torch.no_grad():
-        network.standardise(network.rows(pictures))
+        for value in network.parameters():
+            value.add_(0.3 * value.std().nan_to_num(1.0) * torch.randn_like(value))
     return network
 
 
 @torch.no_grad()
-def test_vit_b_16_computes_what_the_column_network_computes(columns: ColumnNetwork, pictures: Tensor) -> None:
+def test_vit_b_16_computes_what_the_convolutional_network_computes(
+    patch_conv: PatchConvNetwork, pictures: Tensor
+) -> None:
     few = pictures[:3]
-    torch.testing.assert_close(columns.grown()(few), columns(few), atol=2e-3, rtol=1e-3)
-    assert columns(few).std(0).mean() > 0.01
+    torch.testing.assert_close(patch_conv.grown()(few), patch_conv(few), atol=2e-3, rtol=1e-3)
+    assert patch_conv(few).std(0).mean() > 0.01
 
 
 @torch.no_grad()
-def test_statistics_are_means_and_fluxes_of_bands(columns: ColumnNetwork, pictures: Tensor) -> None:
-    seen = columns.rows(pictures).unflatten(2, (12, 64))[:, :, 5]  # the sixth head looks at row 7 alone
-    bands = pictures[:, 0].unflatten(1, (14, 8, 2)).mean(3)[:, 7].unflatten(2, (14, 16))  # (n, band, column, time)
-    flux = (bands[..., 4:] - bands[..., :-4]).abs().mean(3).transpose(1, 2)
-    for found, expected in ((seen[..., :8], bands.mean(3).transpose(1, 2)), (seen[..., 16:24], flux)):
-        # layer norm shifts all features of a patch alike, so that they follow the statistics and do not equal them
-        assert torch.corrcoef(torch.stack([found.flatten(), expected.flatten()]))[0, 1] > 0.9
+def test_what_moves_by_a_patch_moves_the_convolutions_by_a_patch(patch_conv: PatchConvNetwork) -> None:
+    state = torch.zeros(1, 197, 64)
+    state[0, 1 + 14 * 6 + 6] = torch.randn(64)
+    moved = torch.zeros_like(state)
+    moved[0, 1 + 14 * 7 + 8] = state[0, 1 + 14 * 6 + 6]
+    convolution = patch_conv.convolutions[0]
+    before, after = (convolution(part)[0, 1:].reshape(14, 14, 64) for part in (state, moved))
+    torch.testing.assert_close(after[4:11, 5:12], before[3:10, 3:10])
+    assert (before[3:10, 3:10] - before[0, 0]).abs().max() > 0.01
 
 
-def test_statistics_need_room() -> None:
-    with pytest.raises(ValueError, match="168 patch features"):
-        ColumnNetwork(OUTPUTS, patch_width=64).begin_with_statistics()
+def test_a_network_that_vit_b_16_has_no_room_for_is_refused() -> None:
+    with pytest.raises(ValueError, match="no room"):
+        PatchConvNetwork(OUTPUTS, width=640)
+    with pytest.raises(ValueError, match="no room"):
+        PatchConvNetwork(OUTPUTS, depth=11)
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ def run(tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path_factory: pytest.Te
 
 def test_training_stops_after_the_recipe_s_steps_and_keeps_weights(run: Path) -> None:
     assert run_summary(run / "small")["step"] == 2
-    assert best_weights(run / "columns")["head.weight"].shape == (N_OUTPUTS, 64)
+    assert best_weights(run / "patch_conv")["head.weight"].shape == (N_OUTPUTS, 64)
 
 
 def test_a_finished_run_has_nothing_left_to_do(run: Path, tiny_store: TrackStore, tiny_recipe: Recipe) -> None:
@@ -46,15 +46,15 @@ def test_a_finished_run_has_nothing_left_to_do(run: Path, tiny_store: TrackStore
 def test_a_stopped_run_goes_on_to_the_same_weights(
     tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path
 ) -> None:
-    whole = tiny_recipe.students["columns"]
-    half = replace(tiny_recipe, students={"columns": replace(whole, steps=1)})
-    train(tiny_store, tmp_path, half, "columns", device=CPU, check_every=1, workers=0)
-    train(tiny_store, tmp_path, tiny_recipe, "columns", device=CPU, check_every=1, workers=0)
+    whole = tiny_recipe.students["patch_conv"]
+    half = replace(tiny_recipe, students={"patch_conv": replace(whole, steps=1)})
+    train(tiny_store, tmp_path, half, "patch_conv", device=CPU, check_every=1, workers=0)
+    train(tiny_store, tmp_path, tiny_recipe, "patch_conv", device=CPU, check_every=1, workers=0)
     assert run_summary(tmp_path)["step"] == 2
-    assert run_summary(run / "columns")["step"] == 2
+    assert run_summary(run / "patch_conv")["step"] == 2
 
 
-@pytest.mark.parametrize("name", ["small", "columns"])
+@pytest.mark.parametrize("name", ["small", "patch_conv"])
 def test_the_exported_folder_loads_through_the_normal_path(
     run: Path, tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path, name: str
 ) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 from acousticsense.networks import build_network
 from acousticsense.training.bank import N_OUTPUTS
 from acousticsense.training.recipe import StudentRecipe
-from acousticsense.training.students.columns import ColumnNetwork
+from acousticsense.training.students.patch_conv import PatchConvNetwork
 from acousticsense.training.students.student import Student, WholeNetwork
 from acousticsense.training.students.thin import ThinNetwork
 from acousticsense.training.students.transplant import transplanted
@@ -27,8 +26,8 @@ def make_student(recipe: StudentRecipe, *, teachers: Path | None = None) -> Stud
     Raises:
         ValueError: the recipe names a network that is not known.
     """
-    if recipe.network == "columns":
-        return cast(Student, ColumnNetwork(N_OUTPUTS, **recipe.size))
+    if recipe.network == "patch_conv":
+        return PatchConvNetwork(N_OUTPUTS, **recipe.size)
     if recipe.network == "full":
         network = build_network(recipe.architecture, N_OUTPUTS, head=recipe.head)
         return WholeNetwork(recipe.architecture, network)
@@ -38,4 +37,4 @@ def make_student(recipe: StudentRecipe, *, teachers: Path | None = None) -> Stud
         if teachers is None:
             raise ValueError("the recipe begins with mn04's weights, and no folder of teachers was given")
         return transplanted(recipe.architecture, teachers / MN04_FILE, N_OUTPUTS)
-    raise ValueError(f"the recipe asks for {recipe.network!r}; known are columns, full, thin and mn04")
+    raise ValueError(f"the recipe asks for {recipe.network!r}; known are patch_conv, full, thin and mn04")
