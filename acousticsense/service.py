@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +27,8 @@ from acousticsense.ensemble import Ensemble, Progress, Spectrograms
 from acousticsense.errors import AcousticSenseError, OverloadError, RequestError, quoted
 from acousticsense.explain import Explanation, check_label, explanation_of
 from acousticsense.figures import heatmap_drawing, spectrogram_drawing
+from acousticsense.library.batch import Batch, BatchLimits, Upload
+from acousticsense.library.engine import EngineOptions
 from acousticsense.preparation import PreparedClip
 from acousticsense.residents import Residents
 from acousticsense.results import EnsembleResult, Timeline
@@ -35,9 +37,11 @@ from acousticsense.spectrogram import Pictures, clip_pictures
 from acousticsense.timeline import make_timeline
 
 __all__ = [
+    "BatchJob",
     "Counters",
     "EnsembleRequest",
     "Gate",
+    "Job",
     "PictureStore",
     "PredictionService",
     "Request",
@@ -50,7 +54,11 @@ _log: Final = logging.getLogger(__name__)
 
 #: Finished timelines that can be fetched as files; the largest takes some MiB.
 _KEPT_TIMELINES: Final = 32
-#: Seconds for which a timeline gives way to predictions before it does one more batch.
+#: Batches whose rows can be fetched, those under way among them; the largest takes some MiB.
+_KEPT_BATCHES: Final = 32
+#: Pictures of a batch that are judged at a time, by kind of device: what a prediction may have to wait for.
+_BATCH_PICTURES: Final = {"cpu": 2, "cuda": 32}
+#: Seconds for which a timeline or a batch gives way to predictions before it does one more pass.
 _PATIENCE_S: Final = 2.0
 
 Answer = TypeVar("Answer")
@@ -129,32 +137,28 @@ class TimelineRequest:
         Request(spectrogram=self.spectrogram, duration_s=self.duration_s, offset_s=self.offset_s)
 
 
-class TimelineJob:
-    """A timeline in the making.
+class Job(Generic[Answer]):
+    """Work in the making that somebody watches and may give up.
 
     Attributes:
         started: False while others are before it.
-        done_s: seconds of the track that are judged.
-        expected_s: seconds to judge in all; None when the file does not say.
     """
 
     def __init__(self) -> None:
         self.started = False
-        self.done_s = 0.0
-        self.expected_s: float | None = None
         self._cancelled = threading.Event()
-        self._future: Future[Timeline] = Future()
+        self._future: Future[Answer] = Future()
 
     @property
     def finished(self) -> bool:
         """Whether there is a result."""
         return self._future.done()
 
-    def result(self) -> Timeline:
-        """Waits for the timeline.
+    def result(self) -> Answer:
+        """Waits for the result.
 
         Raises:
-            AcousticSenseError: whatever `make_timeline` raises.
+            AcousticSenseError: whatever the work raises.
             CancelledError: it was cancelled.
         """
         return self._future.result()
@@ -164,16 +168,41 @@ class TimelineJob:
         self._cancelled.set()
         self._future.cancel()
 
-    def run_in(self, workers: ThreadPoolExecutor, work: Callable[[TimelineJob], Timeline], leave: ExitStack) -> None:
+    def run_in(self, workers: ThreadPoolExecutor, work: Callable[[], Answer], leave: ExitStack) -> None:
         """Starts `work` when a worker is free, and leaves at its end, whatever the end."""
-        self._future = workers.submit(work, self)
+        self._future = workers.submit(self._begun, work)
         self._future.add_done_callback(lambda _: leave.close())
 
-    def tell(self, done_s: float, expected_s: float | None) -> None:
-        """Takes note of progress; raises CancelledError when nobody waits for the result any more."""
-        self.started, self.done_s, self.expected_s = True, done_s, expected_s
+    def _begun(self, work: Callable[[], Answer]) -> Answer:
+        self.started = True
+        return work()
+
+    def stop_if_cancelled(self) -> None:
+        """Raises CancelledError when nobody waits for the result any more."""
         if self._cancelled.is_set():
             raise CancelledError
+
+
+class TimelineJob(Job[Timeline]):
+    """A timeline in the making.
+
+    Attributes:
+        done_s: seconds of the track that are judged.
+        expected_s: seconds to judge in all; None when the file does not say.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done_s = 0.0
+        self.expected_s: float | None = None
+
+
+class BatchJob(Job[None]):
+    """Many files in the making; whatever becomes of it, the rows so far are in `batch`."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self.batch = batch
 
 
 class Gate:
@@ -242,6 +271,13 @@ class Shelf(Generic[Thing]):
                 self._things.popitem(last=False)
         return thing_id
 
+    def renew(self, thing_id: str) -> None:
+        """Keeps something that is still there as long as if it had been put there now."""
+        with self._lock:
+            if thing_id in self._things:
+                _, thing = self._things.pop(thing_id)
+                self._things[thing_id] = (time.monotonic() + self._ttl_s, thing)
+
     def get(self, thing_id: str) -> Thing | None:
         """What was kept, or None when there is no such thing or it has expired."""
         with self._lock:
@@ -274,9 +310,15 @@ class Counters:
 
     answered: int = 0
     timelines: int = 0
+    batch_files: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def batch(self, files: int) -> None:
+        """So many files of one batch have a row."""
+        with self.lock:
+            self.batch_files += files
 
     def success(self, seconds: float) -> None:
         """One answer, after so many seconds."""
@@ -307,6 +349,14 @@ class PredictionService:
         self._gate = Gate(concurrency=settings.concurrency, queue_size=settings.queue_size)
         self._timeline_gate = Gate(concurrency=settings.timeline_concurrency, queue_size=settings.timeline_queue_size)
         self._timeline_workers = ThreadPoolExecutor(settings.timeline_concurrency, thread_name_prefix="timeline")
+        self.batches: Shelf[BatchJob] = Shelf(max_things=_KEPT_BATCHES, ttl_s=settings.picture_ttl_s)
+        self._batch_gate = Gate(concurrency=settings.batch_concurrency, queue_size=settings.batch_queue_size)
+        self._batch_workers = ThreadPoolExecutor(settings.batch_concurrency, thread_name_prefix="batch")
+        self._batch_limits = BatchLimits(
+            max_files=settings.max_batch_files,
+            max_file_bytes=settings.max_upload_mb * 2**20,
+            max_unpacked_bytes=settings.max_batch_mb * 2**20,
+        )
         self._workers = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="predict")
         self._default = settings.model or DEFAULT_MODEL
         self._models = Residents(
@@ -505,20 +555,55 @@ class PredictionService:
             OverloadError: too many wait already.
         """
         job = TimelineJob()
+        self._begin(job, lambda: self._make_timeline(source, request, job), self._timeline_gate, self._timeline_workers)
+        return job
+
+    def start_batch(self, uploads: Sequence[Upload], request: Request) -> BatchJob:
+        """Begins to judge many files, decoded in processes of their own; before each pass, predictions go first.
+
+        Raises:
+            RequestError: these are too many files.
+            OverloadError: too many batches wait already.
+        """
+        job = BatchJob(Batch(uploads, self._batch_limits))
+        self._begin(job, lambda: self._judge_batch(request, job), self._batch_gate, self._batch_workers)
+        return job
+
+    def _begin(self, job: Job[Answer], work: Callable[[], Answer], gate: Gate, workers: ThreadPoolExecutor) -> None:
         with ExitStack() as place:
             try:
-                place.enter_context(self._timeline_gate.queue())
+                place.enter_context(gate.queue())
             except OverloadError as error:
                 self.counters.failure(error.code)
                 raise
-            job.run_in(
-                self._timeline_workers, lambda started: self._make_timeline(source, request, started), place.pop_all()
+            job.run_in(workers, work, place.pop_all())
+
+    def _judge_batch(self, request: Request, job: BatchJob) -> None:
+        def give_way() -> None:
+            job.stop_if_cancelled()
+            self._gate.wait_until_empty(_PATIENCE_S)
+
+        try:
+            classifier = self.classifier(request.model).seeing(request.spectrogram)
+            job.batch.judge(
+                classifier,
+                classifier.recipe(duration_s=request.duration_s, offset_s=request.offset_s),
+                EngineOptions(
+                    workers=self.settings.batch_workers,
+                    batch=_BATCH_PICTURES.get(classifier.device.type, _BATCH_PICTURES["cpu"]),
+                ),
+                give_way,
             )
-        return job
+        except AcousticSenseError as error:
+            self.counters.failure(error.code)
+            raise
+        finally:
+            self.counters.batch(job.batch.done)
 
     def _make_timeline(self, source: Source, request: TimelineRequest, job: TimelineJob) -> Timeline:
         def between_batches(done_s: float, expected_s: float | None) -> None:
-            job.tell(done_s, expected_s)
+            job.done_s, job.expected_s = done_s, expected_s
+            job.stop_if_cancelled()
             self._gate.wait_until_empty(_PATIENCE_S)
 
         try:

@@ -42,6 +42,11 @@ class Settings:
         max_timeline_windows: most windows of one timeline.
         timeline_concurrency: timelines computed at the same time; predictions go first.
         timeline_queue_size: timelines that may wait; one more is answered with 503.
+        max_batch_files: most files of one batch on the page, those in zip archives included.
+        max_batch_mb: most that the zip archives of one batch may unpack to, in MiB.
+        batch_workers: decoder processes of one batch.
+        batch_concurrency: batches judged at the same time; predictions go first.
+        batch_queue_size: batches that may wait; one more is turned away.
         concurrency: predictions computed at the same time.
         queue_size: requests that may wait; one more is answered with 503.
         picture_ttl_s: seconds for which a spectrogram, or the files of a timeline, can be fetched.
@@ -66,6 +71,11 @@ class Settings:
     max_timeline_windows: int = 4000
     timeline_concurrency: int = 2
     timeline_queue_size: int = 6
+    max_batch_files: int = 2000
+    max_batch_mb: int = 4096
+    batch_workers: int = 2
+    batch_concurrency: int = 2
+    batch_queue_size: int = 6
     concurrency: int = 2
     queue_size: int = 32
     picture_ttl_s: int = 3600
@@ -85,6 +95,10 @@ class Settings:
             "max_timeline_s",
             "max_timeline_windows",
             "timeline_concurrency",
+            "max_batch_files",
+            "max_batch_mb",
+            "batch_workers",
+            "batch_concurrency",
             "concurrency",
             "picture_ttl_s",
             "max_pictures",
@@ -93,7 +107,7 @@ class Settings:
                 raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be above 0.")
         if self.backend not in BACKENDS:
             raise SettingsError(f"backend is {self.backend!r}.", hint=f"Choose one of {', '.join(BACKENDS)}.")
-        for name in ("queue_size", "timeline_queue_size", "answer_cache_mb"):
+        for name in ("queue_size", "timeline_queue_size", "batch_queue_size", "answer_cache_mb"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be 0 or more.")
 

@@ -15,6 +15,7 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "tab.ensemble": ("Ensemble", "多模型对比"),
     "tab.timeline": ("Timeline", "时间轴"),
     "tab.compare": ("Compare", "版本对比"),
+    "tab.library": ("Library", "曲库"),
 }
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {
@@ -343,6 +344,44 @@ _COMPARE: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
+_LIBRARY: Final[dict[str, tuple[str, str]]] = {
+    "library.files": ("Files", "文件"),
+    "library.go": ("Judge them all", "全部识别"),
+    "library.stop": ("Stop", "停止"),
+    "library.empty": ("Many songs at once?", "一次识别很多首？"),
+    "library.empty.body": (
+        "Drop files or zip archives on the left. Each file gets a row as soon as it is judged, and one that cannot be "
+        "judged a row that says why. Then filter, sort and download the table.",
+        "在左侧拖入多个文件或 zip 压缩包。每个文件识别完立即出现一行；无法识别的文件也有一行说明原因。"
+        "之后可筛选、排序并下载表格。",
+    ),
+    "library.waiting": ("Waiting for others …", "排队中……"),
+    "library.running": ("Judging …", "正在识别……"),
+    "library.stopped": ("Stopped.", "已停止。"),
+    "library.ready": ("Done.", "已完成。"),
+    "library.progress": ("{done} of {total} files", "已完成 {done} 个文件，共 {total} 个"),
+    "library.failed": ("{n} could not be judged", "{n} 个无法识别"),
+    "library.ignored": ("{n} other files in archives passed by", "跳过压缩包中的 {n} 个其他文件"),
+    "library.rate": ("{rate} files a second", "每秒 {rate} 个"),
+    "library.distribution": ("Genres", "流派分布"),
+    "library.error": ("Not judged", "无法识别"),
+    "library.all": ("All", "全部"),
+    "library.filter": ("Show only", "仅显示"),
+    "library.find": ("Find", "查找"),
+    "library.sort": ("Sort by", "排序"),
+    "library.accept": ("Accept from", "采纳下限"),
+    "library.place": ("Order of files", "文件顺序"),
+    "library.path": ("File", "文件"),
+    "library.genre": ("Genre", "流派"),
+    "library.confidence": ("Confidence", "置信度"),
+    "library.verdict": ("Verdict", "结论"),
+    "library.notes": ("Notes", "备注"),
+    "library.shown": ("{shown} of {total} rows shown", "显示 {shown} 行，共 {total} 行"),
+    "decision.accepted": ("Accepted", "采纳"),
+    "decision.review": ("To review", "待复核"),
+    "decision.rejected": ("Rejected", "不采纳"),
+}
+
 _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.error": ("This did not work.", "未能完成。"),
     "error.bad_request": ("These settings cannot be used.", "无法使用这些设置。"),
@@ -382,6 +421,10 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
         "Try again; if it happens again, tell whoever runs this server.",
         "请重试；若再次出现，请联系本服务的管理员。",
     ),
+    "error.decoder_timeout": ("Reading this file took too long.", "读取此文件超时。"),
+    "error.decoder_crashed": ("This file breaks the decoder.", "此文件导致解码器崩溃。"),
+    "error.no_files": ("There are no files yet.", "还没有文件。"),
+    "error.no_files.hint": ("Drop files or zip archives on the left.", "请在左侧拖入文件或 zip 压缩包。"),
     "error.no_pair": ("Two versions are needed.", "需要两个版本。"),
     "error.no_pair.hint": ("Choose two files, then compare them.", "请先选择两个文件，再开始对比。"),
     "error.nothing": ("There is no song yet.", "还没有歌曲。"),
@@ -402,6 +445,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_ENSEMBLE,
     **_BANDS,
     **_COMPARE,
+    **_LIBRARY,
     **_ERRORS,
 }
 

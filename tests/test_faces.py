@@ -92,7 +92,14 @@ def test_gradio_client(server_url: str, music_mp3: Path, expected: dict[str, flo
 
 def test_gradio_client_shows_what_is_public(server_url: str) -> None:
     endpoints = Client(server_url, verbose=False).view_api(return_format="dict", print_info=False)
-    assert set(endpoints["named_endpoints"]) == {"/compare", "/ensemble", "/explain", "/predict", "/timeline"}
+    assert set(endpoints["named_endpoints"]) == {
+        "/batch",
+        "/compare",
+        "/ensemble",
+        "/explain",
+        "/predict",
+        "/timeline",
+    }
 
 
 def test_the_ensemble_by_rest_and_by_gradio_client(

@@ -119,6 +119,8 @@ def test_there_is_no_text_that_nobody_uses() -> None:
         "version.",
         "ensemble.column.",
         "ensemble.state.",
+        "library.",
+        "decision.",
     )
     assert {key for key in UI_TEXTS if not key.startswith(made_of_parts) and key not in source} == set()
 
@@ -426,10 +428,10 @@ def test_gradios_own_endpoint_refuses_in_words(handlers: Handlers, audio: dict[s
 def test_public_endpoints_need_nothing_but_the_file(service: PredictionService) -> None:
     page = build_ui(service)
     endpoints = page.get_api_info()["named_endpoints"]
-    assert set(endpoints) == {"/compare", "/ensemble", "/explain", "/predict", "/timeline"}
+    assert set(endpoints) == {"/batch", "/compare", "/ensemble", "/explain", "/predict", "/timeline"}
     for name, endpoint in endpoints.items():
         needed = [entry["parameter_name"] for entry in endpoint["parameters"] if not entry["parameter_has_default"]]
-        assert needed == (["a", "b"] if name == "/compare" else ["audio"])
+        assert needed == {"/compare": ["a", "b"], "/batch": ["files"]}.get(name, ["audio"])
 
 
 # Where the model looked

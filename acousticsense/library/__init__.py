@@ -9,6 +9,8 @@
     identity   whether a row still holds: digest of the settings, stamp of the file
     ledger     which files have a row already, in SQLite
     run        walk | ledger | engine | ledger
+    archive    zip archives from strangers, entry by entry
+    batch      uploads | engine, without a ledger: what the page does
     routing    which answers are accepted, and how many of those to expect to be wrong
     export     rows as CSV, JSON Lines, Parquet
     tags       the genre in a file's own tags

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -53,7 +53,7 @@ class LocalEngine:
         self._options = options or EngineOptions()
         self._decode = decode
 
-    def rows(self, paths: Iterable[str]) -> Iterator[list[tuple[str, Row]]]:
+    def rows(self, paths: Iterable[str]) -> Generator[list[tuple[str, Row]], None, None]:
         """Batches of (path, row), each as soon as it is there; one row for every path, in no particular order.
 
         `paths` is read only as far ahead as files are decoded.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import tempfile
@@ -16,7 +17,7 @@ from acousticsense.errors import LibraryError
 from acousticsense.library.routing import Decision
 from acousticsense.library.rows import Row
 
-__all__ = ["COLUMNS", "csv_values", "json_values", "write_csv", "write_jsonl", "write_parquet"]
+__all__ = ["COLUMNS", "csv_bytes", "csv_values", "json_values", "write_csv", "write_jsonl", "write_parquet"]
 
 #: A row, and what was decided about it (None where nobody asked for a decision).
 Decided = tuple[Row, Decision | None]
@@ -88,10 +89,21 @@ def write_csv(path: Path, rows: Iterable[Decided]) -> None:
         LibraryError: the file cannot be written; what was there before is then still there.
     """
     with _replacing(path) as binary, os.fdopen(os.dup(binary.fileno()), "w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for row, decision in rows:
-            writer.writerow({name: _harmless(value) for name, value in csv_values(row, decision).items()})
+        _fill_csv(file, rows)
+
+
+def csv_bytes(rows: Iterable[Decided]) -> bytes:
+    """What `write_csv` writes."""
+    file = io.StringIO(newline="")
+    _fill_csv(file, rows)
+    return file.getvalue().encode("utf-8-sig")
+
+
+def _fill_csv(file: IO[str], rows: Iterable[Decided]) -> None:
+    writer = csv.DictWriter(file, COLUMNS)
+    writer.writeheader()
+    for row, decision in rows:
+        writer.writerow({name: _harmless(value) for name, value in csv_values(row, decision).items()})
 
 
 def write_jsonl(path: Path, rows: Iterable[Decided]) -> None:

@@ -21,6 +21,9 @@ from acousticsense.ui.example_clips import examples_html, read_examples
 from acousticsense.ui.handlers import Handlers, model_choices, waveform_options
 from acousticsense.ui.heatmap_card import build_heatmap_card
 from acousticsense.ui.html import escape
+from acousticsense.ui.library_html import empty_library_html, library_frame_html
+from acousticsense.ui.library_routes import add_library_routes
+from acousticsense.ui.library_tab import build_library_tab
 from acousticsense.ui.result_html import empty_html
 from acousticsense.ui.spectrogram_html import empty_spectrogram_html
 from acousticsense.ui.theme import FAVICON, build_i18n, build_theme, read_css, read_head
@@ -54,6 +57,7 @@ _PLAIN: Final[dict[str, Any]] = {"apply_default_css": False, "js_on_load": None}
 def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
     """Adds the page to `app` at "/"; what `app` already routes stays as it is."""
     page = build_ui(service)
+    add_library_routes(app, service)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         page,
@@ -87,6 +91,8 @@ def build_ui(service: PredictionService) -> Any:
         "html.ensemble": _both(no_ensemble_html),
         "html.timeline": _both(empty_timeline_html),
         "html.compare": _both(empty_comparison_html),
+        "html.library": _both(empty_library_html),
+        "html.library_frame": _both(library_frame_html),
     }
     i18n = build_i18n(pieces)
     handlers = Handlers(service, labels, examples)
@@ -103,6 +109,8 @@ def build_ui(service: PredictionService) -> Any:
                 timeline_tab(i18n, service, lambda: _model_choice(i18n, service), _default_window_s(service))
             with gr.Tab(i18n("tab.compare"), id="compare"):
                 build_compare_tab(i18n, service)
+            with gr.Tab(i18n("tab.library"), id="library"):
+                build_library_tab(i18n, service, lambda: _model_choice(i18n, service))
         gr.events.api(
             handlers.predict,
             api_name="predict",

@@ -80,7 +80,7 @@ def read_head() -> str:
     """What goes into the page's head: its script, its icon, its description."""
     scripts = "".join(
         f"<script>{(_HERE / name).read_text(encoding='utf-8')}</script>"
-        for name in ("page.js", "spectrogram.js", "timeline.js")
+        for name in ("page.js", "spectrogram.js", "timeline.js", "library.js")
     )
     return f'<meta name="color-scheme" content="light dark">{scripts}'
 

@@ -1,0 +1,205 @@
+// The table of many files: rows are fetched as they come; sorting, finding and filtering need no server.
+// `library_html.py` writes the frame that is filled here and the card that says how far the work is.
+(() => {
+  "use strict";
+  const rows = []; // {values of a row, element}
+  let batch = "", seen = "", fetching = false, again = false;
+  let chip = "", needle = "", genre = "", accept = "", column = "place", descending = false;
+  window.acousticSenseBatch = () => batch;
+
+  const frame = () => document.querySelector(".as-rows");
+  const make = (name, className, words) => {
+    const element = document.createElement(name);
+    if (className) element.className = className;
+    if (words !== undefined) element.textContent = words;
+    return element;
+  };
+
+  const lineOf = (row) => {
+    const line = make("tr");
+    line.dataset.state = row.verdict;
+    const cell = (name, words) => {
+      const made = make("td", `as-cell-${name}`, words);
+      line.append(made);
+      return made;
+    };
+    const slash = row.path.lastIndexOf("/") + 1;
+    const file = make("th", "as-cell-path");
+    file.scope = "row";
+    file.title = row.path;
+    file.append(make("b", "", row.path.slice(slash)), make("small", "", row.path.slice(0, slash)));
+    line.append(file);
+    cell("genre", row.genre || "–");
+    cell("confidence", row.percent);
+    const verdict = cell("verdict", row.verdictText);
+    if (row.decision) verdict.append(make("small", "", row.decisionText));
+    cell("top", row.top);
+    cell("notes").append(...row.notes.map((note) => make("span", "", note)));
+    return line;
+  };
+
+  const kindOf = (row) => (row.verdict === "error" || row.verdict === "not_music" ? row.verdict : `genre:${row.genre}`);
+  const isShown = ({ row }) =>
+    (!chip || row.verdict === chip || row.decision === chip) &&
+    (!genre || kindOf(row) === genre) &&
+    (!needle || `${row.path} ${row.genre} ${row.notes.join(" ")}`.toLowerCase().includes(needle));
+  const keyOf = ({ row }) => (column === "verdict" ? row.verdictRank : row[column]);
+  const compare = (a, b) => {
+    const [x, y] = [keyOf(a), keyOf(b)];
+    if (x === y) return a.row.place - b.row.place;
+    if (x === null || x === "") return 1; // what has no answer comes last, whichever way
+    if (y === null || y === "") return -1;
+    const order = typeof x === "string" ? x.localeCompare(y, undefined, { numeric: true }) : x - y;
+    return descending ? -order : order;
+  };
+
+  const count = (values) => values.reduce((counts, value) => counts.set(value, (counts.get(value) || 0) + 1), new Map());
+
+  const drawChips = (card) => {
+    const counts = count(rows.flatMap(({ row }) => (row.decision ? [row.verdict, row.decision] : [row.verdict])));
+    for (const button of card.querySelectorAll("[data-as-chip]")) {
+      const name = button.dataset.asChip;
+      const number = name ? counts.get(name) || 0 : rows.length;
+      button.querySelector("b").textContent = number;
+      button.hidden = name !== "" && name !== chip && number === 0;
+      button.setAttribute("aria-pressed", String(name === chip));
+    }
+  };
+
+  const drawDistribution = (card) => {
+    const list = card.querySelector(".as-distribution ul");
+    const counts = count(rows.map(({ row }) => kindOf(row)));
+    const names = { error: list.dataset.error, not_music: list.dataset.notMusic };
+    const rest = (kind) => (kind in names ? 1 : 0);
+    const kinds = [...counts.keys()].sort((a, b) => rest(a) - rest(b) || counts.get(b) - counts.get(a) || (a < b ? -1 : 1));
+    const most = Math.max(...counts.values());
+    const focused = document.activeElement?.closest?.("[data-as-genre]")?.dataset.asGenre;
+    list.replaceChildren(...kinds.map((kind) => {
+      const button = make("button", "as-bar");
+      button.type = "button";
+      button.dataset.asGenre = kind;
+      button.setAttribute("aria-pressed", String(kind === genre));
+      button.style.setProperty("--share", counts.get(kind) / most);
+      const track = make("span", "as-track");
+      track.append(make("i"));
+      button.append(make("span", "as-label", names[kind] || kind.slice("genre:".length)), track, make("span", "as-value", counts.get(kind)));
+      const item = make("li");
+      item.append(button);
+      return item;
+    }));
+    if (focused) [...list.querySelectorAll("button")].find((button) => button.dataset.asGenre === focused)?.focus();
+  };
+
+  const drawTable = (card) => {
+    const shown = rows.filter(isShown).sort(compare);
+    const body = card.querySelector("tbody");
+    const lines = shown.map((entry) => (entry.line ??= lineOf(entry.row)));
+    // Rows that only came to be added leave those that are read, selected or scrolled to alone.
+    if (lines.length > body.children.length && [...body.children].every((line, index) => line === lines[index])) {
+      body.append(...lines.slice(body.children.length));
+    } else if (lines.length !== body.children.length || lines.some((line, index) => line !== body.children[index])) {
+      body.replaceChildren(...lines);
+    }
+    for (const button of card.querySelectorAll("[data-as-column]")) {
+      const order = button.dataset.asColumn !== column ? "none" : descending ? "descending" : "ascending";
+      button.closest("th").setAttribute("aria-sort", order);
+    }
+    card.querySelector("[data-as-sort]").value = column;
+    const told = card.querySelector("[data-as-shown]");
+    told.textContent = told.dataset.asShown.replace("{shown}", shown.length).replace("{total}", rows.length);
+  };
+
+  const draw = () => {
+    const card = frame();
+    if (!card) return;
+    card.hidden = rows.length === 0;
+    if (card.hidden) return;
+    drawChips(card);
+    drawDistribution(card);
+    drawTable(card);
+    for (const link of card.querySelectorAll("[data-as-file]")) {
+      link.href = `library/${batch}.${link.dataset.asFile}?accept=${accept}`;
+    }
+  };
+
+  const forget = () => {
+    rows.length = 0;
+    frame()?.querySelector("tbody")?.replaceChildren();
+  };
+
+  const fetchRows = async () => {
+    again = true;
+    if (fetching) return;
+    fetching = true;
+    try {
+      while (again) {
+        again = false;
+        const [asked, threshold] = [batch, accept];
+        const answer = await fetch(`library/${asked}/rows?start=${rows.length}&accept=${threshold}`);
+        if (asked !== batch || threshold !== accept) {
+          again = true; // the answer is about what was shown before
+          continue;
+        }
+        if (!answer.ok) break;
+        const fresh = await answer.json();
+        rows.push(...fresh.rows.map((row) => ({ row })));
+        const expected = frame()?.querySelector("[data-as-expected]");
+        if (expected) expected.textContent = fresh.expected;
+        draw();
+      }
+    } finally {
+      fetching = false;
+    }
+  };
+
+  const look = () => {
+    const card = document.querySelector("[data-as-batch]");
+    if (!card) return;
+    const { asBatch, done, state } = card.dataset;
+    const now = `${asBatch} ${done} ${state}`;
+    if (now === seen) return;
+    seen = now;
+    if (asBatch !== batch) {
+      batch = asBatch;
+      [chip, needle, genre] = ["", "", ""];
+      const find = frame()?.querySelector("[data-as-find]");
+      if (find) find.value = "";
+      forget();
+      draw();
+    }
+    if (Number(done) > rows.length || state !== "running") fetchRows();
+  };
+  new MutationObserver(look).observe(document.documentElement, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["data-done", "data-state"],
+  });
+
+  document.addEventListener("click", (event) => {
+    const picked = event.target.closest?.("[data-as-chip], [data-as-genre], [data-as-column]");
+    if (!picked) return;
+    const { asChip, asGenre, asColumn } = picked.dataset;
+    if (asChip !== undefined) chip = chip === asChip ? "" : asChip;
+    if (asGenre !== undefined) genre = genre === asGenre ? "" : asGenre;
+    if (asColumn !== undefined) {
+      // The most confident first, names from A on; once more turns it round.
+      descending = column === asColumn ? !descending : asColumn === "confidence";
+      column = asColumn;
+    }
+    draw();
+  });
+
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("[data-as-find]")) needle = event.target.value.trim().toLowerCase();
+    else if (event.target.matches("[data-as-sort]")) {
+      column = event.target.value;
+      descending = column === "confidence";
+    } else if (event.target.matches("[data-as-accept]")) {
+      const percent = event.target.valueAsNumber;
+      accept = percent >= 0 && percent <= 100 ? String(percent / 100) : "";
+      if (["accepted", "review", "rejected"].includes(chip)) chip = "";
+      forget();
+      fetchRows();
+      return;
+    } else return;
+    draw();
+  });
+})();
