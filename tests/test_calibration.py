@@ -36,6 +36,14 @@ def test_the_temperature_undoes_too_sharp_logits() -> None:
     assert sharp.temperature == pytest.approx(3, abs=0.2)
 
 
+def test_a_label_that_dominates_does_not_set_the_temperature() -> None:
+    answers = drawn(1000)
+    order = np.concatenate([np.arange(1000), np.tile(np.flatnonzero(answers.labels == 0), 20)])
+    dominated = Answers(logits=answers.logits[order], labels=answers.labels[order], n_labels=N_LABELS)
+    once, often = (fit_calibration(each, measured_on="").calibration.temperature for each in (answers, dominated))
+    assert often == pytest.approx(once)
+
+
 def test_bands_keep_their_promises_on_music_that_they_were_not_chosen_on() -> None:
     calibration = fit_calibration(drawn(1000), measured_on="").calibration
     fresh = drawn(4000, seed=1)
