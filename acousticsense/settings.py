@@ -52,6 +52,7 @@ class Settings:
         picture_ttl_s: seconds for which a spectrogram, or the files of a timeline, can be fetched.
         max_pictures: spectrograms kept at most; the oldest goes first.
         answer_cache_mb: memory for answers that were given before, in MiB; 0 keeps none.
+        ray_address: Ray cluster for libraries, "auto", "HOST:PORT" or "ray://HOST:PORT"; empty is this machine alone.
         public_url: address under which browsers reach the server, when a proxy hides it.
     """
 
@@ -81,6 +82,7 @@ class Settings:
     picture_ttl_s: int = 3600
     max_pictures: int = 200
     answer_cache_mb: int = 64
+    ray_address: str = ""
     public_url: str = ""
 
     def __post_init__(self) -> None:

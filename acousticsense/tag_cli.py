@@ -22,15 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from acousticsense.errors import LibraryError, TagError
+from acousticsense.library.storage import absolute, check_store, output
 from acousticsense.settings import Settings
 
 if TYPE_CHECKING:
     from acousticsense.classifier import Duration, GenreClassifier
     from acousticsense.config import SpectrogramKind
     from acousticsense.library.export import Decided
+    from acousticsense.library.judge import Judge
     from acousticsense.library.ledger import LedgerRun
     from acousticsense.library.rows import Row
-    from acousticsense.library.run import LibraryRun
+    from acousticsense.library.run import Engine, LibraryRun
     from acousticsense.library.tags import TagPlan
     from acousticsense.library.undo import UndoRecord
     from acousticsense.library.walk import Walk
@@ -44,6 +46,9 @@ _TERMINAL_S: Final = 0.5
 _LOG_S: Final = 10.0
 
 
+Output = Path | str
+
+
 @dataclass(frozen=True, kw_only=True)
 class TagOptions:
     """What the command line said; see the help of each option."""
@@ -52,13 +57,13 @@ class TagOptions:
     spectrogram: SpectrogramKind | None
     duration_s: Duration
     offset_s: float
-    csv: Path | None
-    jsonl: Path | None
-    parquet: Path | None
+    csv: Output | None
+    jsonl: Output | None
+    parquet: Output | None
     accept: float | None
-    accepted: Path | None
-    review: Path | None
-    rejected: Path | None
+    accepted: Output | None
+    review: Output | None
+    rejected: Output | None
     write_tags: bool
     dry_run: bool
     overwrite: bool
@@ -69,17 +74,22 @@ class TagOptions:
     ledger: Path | None
     workers: int | None
     timeout_s: float
+    engine: Literal["local", "ray"]
+    ray_address: str | None
 
 
 def add_tag(parser: argparse.ArgumentParser) -> None:
     """Adds the command's own options; the caller adds those for the model."""
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="files, folders, quoted patterns, or @LIST with one of these a line"
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files, folders, quoted patterns, s3:// or gs:// URLs, or @LIST with one of these a line",
     )
     results = parser.add_argument_group("results (one line a file on the standard output if none is named)")
-    results.add_argument("--csv", type=Path, metavar="OUT", help="for spreadsheets")
-    results.add_argument("--jsonl", type=Path, metavar="OUT", help="everything that is known, one JSON object a line")
-    results.add_argument("--parquet", type=Path, metavar="OUT", help="for data tools; needs pyarrow")
+    results.add_argument("--csv", type=output, metavar="OUT", help="for spreadsheets")
+    results.add_argument("--jsonl", type=output, metavar="OUT", help="everything that is known, one JSON object a line")
+    results.add_argument("--parquet", type=output, metavar="OUT", help="for data tools; needs pyarrow")
     routing = parser.add_argument_group("routing")
     routing.add_argument("--accept", type=_share, metavar="P", help="lowest confidence that is accepted, e.g. 0.85")
     for name, what in (
@@ -87,7 +97,7 @@ def add_tag(parser: argparse.ArgumentParser) -> None:
         ("review", "answers below it, for a person to look at"),
         ("rejected", "what is not music or could not be judged"),
     ):
-        routing.add_argument(f"--{name}", type=Path, metavar="OUT", help=f"CSV with {what}")
+        routing.add_argument(f"--{name}", type=output, metavar="OUT", help=f"CSV with {what}")
     tags = parser.add_argument_group("tags")
     tags.add_argument("--write-tags", action="store_true", help="write accepted genres into the files (needs --accept)")
     tags.add_argument("--dry-run", action="store_true", help="with --write-tags: only print what would be written")
@@ -101,6 +111,10 @@ def add_tag(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--fresh", action="store_true", help="judge every file again")
     work.add_argument("--ledger", type=Path, metavar="FILE", help="which files have rows (library.sqlite in the cache)")
     work.add_argument("--workers", type=positive, help="decoder processes (one less than the cores, at least two)")
+    work.add_argument("--engine", choices=["local", "ray"], default="local", help="processes here, or a Ray cluster")
+    work.add_argument(
+        "--ray-address", metavar="ADDRESS", help='"auto", HOST:PORT or ray://HOST:PORT (this machine alone)'
+    )
     work.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds for decoding one file (60)")
 
 
@@ -112,6 +126,8 @@ def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOp
         parser.error("say how sure an answer must be to be accepted, for instance --accept 0.85")
     if not options.write_tags and (options.dry_run or options.overwrite or options.keep_mtime or options.record):
         parser.error("--dry-run, --overwrite, --keep-mtime and --record go with --write-tags")
+    if options.ray_address is not None and options.engine != "ray":
+        parser.error("--ray-address goes with --engine ray")
     return TagOptions(
         paths=tuple(options.paths),
         spectrogram=options.spectrogram,
@@ -134,6 +150,8 @@ def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOp
         ledger=options.ledger,
         workers=options.workers,
         timeout_s=options.timeout,
+        engine=options.engine,
+        ray_address=options.ray_address,
     )
 
 
@@ -181,7 +199,7 @@ class _Command:
         recipe = classifier.recipe(duration_s=options.duration_s, offset_s=options.offset_s)
         with Ledger(options.ledger or self.settings.cache_dir / "library.sqlite") as ledger:
             rows = ledger.begin(
-                [str(Path(path).absolute()) for path in options.paths],
+                [absolute(path) for path in options.paths],
                 settings=settings_digest(classifier.spec, recipe),
                 network=network_digest(classifier.spec),
                 fresh=options.fresh,
@@ -200,15 +218,25 @@ class _Command:
         return 1 if n_failed else 0
 
     def _library_run(self, walk: Walk, rows: LedgerRun, classifier: GenreClassifier, recipe: Recipe) -> LibraryRun:
-        from acousticsense.library.engine import EngineOptions, LocalEngine
         from acousticsense.library.judge import Judge
         from acousticsense.library.run import LibraryRun
 
         judge = Judge(classifier, recipe, rows.known)
-        engine = LocalEngine(
-            judge, recipe, EngineOptions(workers=self.options.workers, timeout_s=self.options.timeout_s)
+        return LibraryRun(walk, rows, self._engine(judge, recipe), judge)
+
+    def _engine(self, judge: Judge, recipe: Recipe) -> Engine:
+        from acousticsense.library.engine import EngineOptions, LocalEngine
+        from acousticsense.library.ray_engine import JudgeSource, RayEngine
+
+        options = self.options
+        scope = EngineOptions(workers=options.workers, timeout_s=options.timeout_s)
+        if options.engine == "local":
+            return LocalEngine(judge, recipe, scope)
+        source = JudgeSource(
+            settings=self.settings, spectrogram=options.spectrogram, recipe=recipe, digest=judge.digest
         )
-        return LibraryRun(walk, rows, engine, judge)
+        address = self.settings.ray_address if options.ray_address is None else options.ray_address
+        return RayEngine(source, scope, address=address)
 
     def _judge(self, run: LibraryRun, listing: Walk) -> None:
         """Runs the engine and shows progress; a second walk, beside it, finds out how many files there are."""
@@ -377,10 +405,12 @@ def _until_interrupted(stopped: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _check_folders(outputs: Iterable[Path | None]) -> None:
+def _check_folders(outputs: Iterable[Output | None]) -> None:
     """Refuses outputs that cannot be written before hours are spent on them."""
     for path in outputs:
-        if path is not None and not os.access(path.parent, os.W_OK):
+        if isinstance(path, str):
+            check_store(path)
+        elif path is not None and not os.access(path.parent, os.W_OK):
             raise LibraryError(f"{path} cannot be written.", hint="Make its folder, or check its permissions.")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from acousticsense.library import storage
 from acousticsense.library.rows import RowError
 from acousticsense.preparation import Recipe, prepare
 from acousticsense.results import ClipInfo, HealthReport
@@ -20,7 +21,7 @@ class DecodedFile:
     """A file that is ready for the network.
 
     Attributes:
-        path: the file.
+        path: the file, or the object's URL.
         pictures: uint8 (n_windows, 3, S, S).
         pictures_sha256: their hash, in hex.
         health: what is wrong with the recording.
@@ -48,7 +49,8 @@ Outcome = DecodedFile | FailedFile
 def decode_file(path: str, recipe: Recipe) -> Outcome:
     """Decodes a file, checks its health and draws its pictures; whatever goes wrong becomes a `FailedFile`."""
     try:
-        clip = prepare(path, recipe)
+        with storage.opened(path) as source:
+            clip = prepare(source, recipe)
     except Exception as error:  # noqa: BLE001 - one file must not end the work on thousands
         return FailedFile(path=path, error=RowError.of(error))
     pictures = np.ascontiguousarray(clip.pictures.pictures.numpy())

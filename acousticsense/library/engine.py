@@ -6,13 +6,15 @@ import os
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from acousticsense.library.decode import decode_file
-from acousticsense.library.judge import Judge
 from acousticsense.library.pool import Decode, DecoderPool
 from acousticsense.library.rows import Row
 from acousticsense.preparation import Recipe
+
+if TYPE_CHECKING:
+    from acousticsense.library.judge import Judge
 
 __all__ = ["EngineOptions", "LocalEngine"]
 

@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 from acousticsense.errors import LibraryError
 from acousticsense.library.routing import Decision
 from acousticsense.library.rows import Row
+from acousticsense.library.storage import upload
 
 __all__ = ["COLUMNS", "csv_bytes", "csv_values", "json_values", "write_csv", "write_jsonl", "write_parquet"]
 
@@ -82,8 +83,10 @@ def json_values(row: Row, decision: Decision | None = None) -> dict[str, Any]:
     }
 
 
-def write_csv(path: Path, rows: Iterable[Decided]) -> None:
+def write_csv(path: Path | str, rows: Iterable[Decided]) -> None:
     """UTF-8 with a byte order mark, without which Excel garbles all but ASCII; text never becomes a formula.
+
+    `path` may be the URL of an object.
 
     Raises:
         LibraryError: the file cannot be written; what was there before is then still there.
@@ -106,14 +109,14 @@ def _fill_csv(file: IO[str], rows: Iterable[Decided]) -> None:
         writer.writerow({name: _harmless(value) for name, value in csv_values(row, decision).items()})
 
 
-def write_jsonl(path: Path, rows: Iterable[Decided]) -> None:
+def write_jsonl(path: Path | str, rows: Iterable[Decided]) -> None:
     """One JSON object a line, UTF-8; raises like `write_csv`."""
     with _replacing(path) as file:
         for row, decision in rows:
             file.write(json.dumps(json_values(row, decision), ensure_ascii=False).encode() + b"\n")
 
 
-def write_parquet(path: Path, rows: Iterable[Decided]) -> None:
+def write_parquet(path: Path | str, rows: Iterable[Decided]) -> None:
     """The columns of the CSV, typed; needs pyarrow (extra `parquet`); raises like `write_csv`."""
     try:
         import pyarrow as arrow
@@ -137,8 +140,14 @@ def _harmless(value: object) -> object:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
+def _replacing(path: Path | str) -> Iterator[IO[bytes]]:
     """A file that takes `path`'s place when all of it is written."""
+    if isinstance(path, str):
+        with tempfile.NamedTemporaryFile() as file:
+            yield file
+            file.flush()
+            upload(Path(file.name), path)
+        return
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             try:

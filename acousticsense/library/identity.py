@@ -14,11 +14,13 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acousticsense import __version__
 from acousticsense.config import ModelSpec
-from acousticsense.preparation import Recipe
+
+if TYPE_CHECKING:
+    from acousticsense.preparation import Recipe
 
 __all__ = ["FileStamp", "network_digest", "settings_digest", "stamp"]
 

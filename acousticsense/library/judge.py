@@ -28,12 +28,15 @@ class Judge:
         classifier: answers.
         recipe: by which the files were decoded.
         known: asked with the hash of a file's pictures before the network is.
+
+    Attributes:
+        digest: of the settings under which its rows count.
     """
 
     def __init__(self, classifier: GenreClassifier, recipe: Recipe, known: Known | None = None) -> None:
         self._classifier = classifier
         self._known = known or (lambda _: None)
-        self._digest = settings_digest(classifier.spec, recipe)
+        self.digest = settings_digest(classifier.spec, recipe)
 
     def rows(self, outcomes: Sequence[Outcome]) -> list[Row]:
         """One row for each outcome, in their order."""
@@ -77,7 +80,7 @@ class Judge:
         return Row(
             path=printable(file.path),
             model=model,
-            settings_digest=self._digest,
+            settings_digest=self.digest,
             probabilities=probabilities,
             not_music=not_music,
             verdict=judge(probabilities, not_music, self._classifier.spec.calibration),
@@ -88,4 +91,4 @@ class Judge:
 
     def failed(self, path: str, error: RowError) -> Row:
         """The row of a file that has no answer."""
-        return Row(path=printable(path), model=self._classifier.info, settings_digest=self._digest, error=error)
+        return Row(path=printable(path), model=self._classifier.info, settings_digest=self.digest, error=error)

@@ -16,7 +16,7 @@ __all__ = ["Counts", "Engine", "LibraryRun"]
 
 
 class Engine(Protocol):
-    """What judges; `engine.LocalEngine` is one."""
+    """What judges; `engine.LocalEngine` and `ray_engine.RayEngine` do."""
 
     def rows(self, paths: Iterable[str], /) -> Iterator[list[tuple[str, Row]]]:
         """Batches of (path, row), one row for every path, in any order; reads `paths` as it goes."""
@@ -72,7 +72,7 @@ class LibraryRun:
     def _pending(self) -> Iterator[str]:
         """The files that are to be judged, as the engine asks for them."""
         for found in self._walk:
-            known = self._ledger.enlist(found.path, seen := stamp(found.path))
+            known = self._ledger.enlist(found.path, seen := found.stamp or stamp(found.path))
             if known:
                 self.counts.skipped += 1
             elif known is not None and found.error is not None:

@@ -31,6 +31,7 @@ from mutagen.wave import WAVE
 
 from acousticsense.errors import TagError
 from acousticsense.library.rows import printable
+from acousticsense.library.storage import is_remote
 
 __all__ = [
     "TagPlan",
@@ -84,6 +85,8 @@ def plan_tag(path: str, genre: str, *, overwrite: bool = False) -> TagPlan:
         genre: the genre to write.
         overwrite: replace another genre that is there.
     """
+    if is_remote(path):
+        return TagPlan(path=path, action="refuse", old="", new=genre, reason="only local files get tags")
     try:
         real = Path(path).resolve(strict=True)
         _check_writable(real)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from acousticsense.errors import LibraryError
 from acousticsense.labelled import AUDIO_SUFFIXES
+from acousticsense.library import storage
+from acousticsense.library.identity import FileStamp
 from acousticsense.library.rows import RowError
 
 __all__ = ["Found", "Walk"]
@@ -18,10 +20,17 @@ __all__ = ["Found", "Walk"]
 
 @dataclass(frozen=True)
 class Found:
-    """An absolute path, and why it can't even be looked at, where that is so."""
+    """An absolute path or an object's URL.
+
+    Attributes:
+        path: as text.
+        error: why it can't even be looked at, where that is so.
+        stamp: of an object, as its store's listing has it.
+    """
 
     path: str
     error: RowError | None = None
+    stamp: FileStamp | None = None
 
 
 class Walk:
@@ -29,6 +38,7 @@ class Walk:
 
     - a file, taken whatever its name;
     - a folder, searched with all its subfolders for `labelled.AUDIO_SUFFIXES`; hidden files and folders are left out;
+    - the URL of an object in a store, of a folder there, or of a pattern, see `storage`;
     - a pattern with `*`, `?` or `[...]`, in which `**` is any depth of folders;
     - `@LIST`: a text file (`@-` is the standard input) with one of these on each line, relative to the list's folder;
       empty lines and lines that begin with `#` are left out, so an M3U playlist is a list.
@@ -56,13 +66,25 @@ class Walk:
             yield from self._entry(entry)
 
     def _entry(self, entry: str) -> Iterator[Found]:
-        path = os.path.abspath(os.path.expanduser(entry))
-        if os.path.isdir(path):
+        path = storage.absolute(entry)
+        if storage.is_remote(path):
+            yield from self._objects(path)
+        elif os.path.isdir(path):
             yield from self._folder(path, frozenset())
         elif glob.has_magic(path) and not os.path.lexists(path):
             yield from self._pattern(path)
         else:
             yield Found(path)
+
+    def _objects(self, place: str) -> Iterator[Found]:
+        try:
+            for url, stamp in storage.objects(place):
+                if url == place or _is_audio(url):
+                    yield Found(url, stamp=stamp)
+                else:
+                    self.ignored += 1
+        except LibraryError as error:
+            yield Found(place, RowError.of(error))
 
     def _pattern(self, pattern: str) -> Iterator[Found]:
         matched = False
@@ -122,4 +144,5 @@ def _lines(name: str) -> Iterator[str]:
     for line in os.fsdecode(content.removeprefix(b"\xef\xbb\xbf")).splitlines():
         entry = line.strip()
         if entry and not entry.startswith("#"):
-            yield os.path.join(base, os.path.expanduser(entry))
+            known = storage.is_remote(entry) or entry.startswith("file://")
+            yield entry if known else os.path.join(base, os.path.expanduser(entry))

@@ -1,0 +1,161 @@
+"""The engine on a cluster: nodes in processes of their own, one of them killed, and the rows of the local engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acousticsense.classifier import GenreClassifier
+from acousticsense.cli import main
+from acousticsense.errors import LibraryError
+from acousticsense.library.engine import EngineOptions, LocalEngine
+from acousticsense.library.identity import network_digest
+from acousticsense.library.judge import Judge
+from acousticsense.library.ledger import Ledger
+from acousticsense.library.ray_engine import JudgeSource, RayEngine, Shares, share_out
+from acousticsense.library.rows import Row
+from acousticsense.library.run import Engine, LibraryRun
+from acousticsense.library.walk import Walk
+from acousticsense.settings import Settings
+from tests.library.conftest import EXAMPLES
+from tests.library.decoders import misbehaving
+
+ROOT = EXAMPLES.parent
+STORE_BYTES = 80 * 2**20
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head that does no work and two nodes with one core each."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
+    cluster = Cluster(initialize_head=True, head_node_args={**head, "object_store_memory": STORE_BYTES})
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def source(tiny_models: Path, classifier: GenreClassifier) -> JudgeSource:
+    recipe = classifier.recipe()
+    settings = Settings(models=tiny_models, model="tiny", device="cpu")
+    return JudgeSource(settings=settings, spectrogram=None, recipe=recipe, digest=Judge(classifier, recipe).digest)
+
+
+def library_of(folder: Path, n: int) -> list[str]:
+    """Clips under `n` names, one of which crashes the decoder, and one file that is no audio."""
+    clips = [clip for clip in sorted(EXAMPLES.iterdir()) if clip.suffix in (".mp3", ".ogg")]
+    for number in range(n):
+        clip = clips[number % len(clips)]
+        shutil.copy(clip, folder / f"{'crash' if number == 3 else ''}{number:02}{clip.suffix}")
+    (folder / "broken.mp3").write_text("no audio at all")
+    return sorted(str(path) for path in folder.iterdir())
+
+
+def hosts_the_judge(node: Any) -> bool:
+    """Whether one of the node's processes is the actor with the model."""
+    (raylet,) = node.all_processes["raylet"]
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = entry.joinpath("stat").read_text().rpartition(")")[2].split()[1]
+            title = entry.joinpath("cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(parent) == raylet.process.pid and b"_JudgeActor" in title:
+            return True
+    return False
+
+
+def run_of(paths: list[str], ledger: Ledger, engine: Engine, judge: Judge, network: str) -> tuple[LibraryRun, Any]:
+    rows = ledger.begin(paths, settings=judge.digest, network=network)
+    return LibraryRun(Walk(paths), rows, engine, judge), rows
+
+
+def test_a_killed_node_costs_no_row_and_changes_none(
+    cluster: Any, source: JudgeSource, classifier: GenreClassifier, tmp_path: Path
+) -> None:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    paths = library_of(folder, 24)
+    judge = Judge(classifier, source.recipe)
+    options = EngineOptions(batch=2)
+    engine = RayEngine(source, options, address=cluster.address, decode=misbehaving)
+    local = LocalEngine(judge, source.recipe, options, decode=misbehaving)
+    expected = dict(pair for batch in local.rows(paths) for pair in batch)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        network = network_digest(classifier.spec)
+        run, rows = run_of(paths, ledger, engine, judge, network)
+        killed = False
+        for _ in run.batches():
+            if not killed:
+                (node,) = [node for node in cluster.worker_nodes if hosts_the_judge(node)]
+                assert run.counts.seen < len(paths) / 2
+                cluster.remove_node(node, allow_graceful=False)
+                killed = True
+        assert killed
+        assert (run.counts.seen, run.counts.failed) == (len(paths), 2)
+        found = dict(rows.rows())
+        again, _ = run_of(paths, ledger, local, judge, network)
+        assert [len(batch) for batch in again.batches()] == [1]  # the crash, which may be gone at another try
+        assert again.counts.skipped == len(paths) - 1
+    assert set(found) == set(expected)
+    for path, row in expected.items():
+        assert same(found[path], row)
+
+
+def same(one: Row, other: Row) -> bool:
+    """All equal; probabilities to rounding, for the pictures of a batch are computed together."""
+    close = one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+    close = close and one.not_music == pytest.approx(other.not_music, abs=1e-6)
+    return bool(close) and one == replace(other, probabilities=one.probabilities, not_music=one.not_music)
+
+
+@pytest.mark.parametrize(
+    ("n_cpus", "n_gpus", "decoders", "shares"),
+    [
+        (1, 0, None, Shares(1, 1, 0)),
+        (2, 0, None, Shares(1, 1, 0)),
+        (64, 0, None, Shares(32, 32, 0)),
+        (64, 0, 10, Shares(10, 54, 0)),
+        (64, 4, None, Shares(60, 4, 1)),
+        (4, 8, None, Shares(1, 8, 1)),
+    ],
+)
+def test_who_does_what(n_cpus: int, n_gpus: int, decoders: int | None, shares: Shares) -> None:
+    assert share_out(n_cpus, n_gpus, decoders) == shares
+
+
+def test_a_node_with_another_model_must_not_answer(source: JudgeSource) -> None:
+    with pytest.raises(LibraryError, match="other weights"):
+        replace(source, digest="0" * 64).judge("cpu")
+
+
+def test_without_ray_the_command_says_what_to_install(
+    source: JudgeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    settings = replace(source.settings, cache_dir=tmp_path / "cache").to_env()
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert main(["tag", str(EXAMPLES), "--engine", "ray"]) == 1
+    assert "pip install 'acousticsense[ray]'" in capsys.readouterr().err
+
+
+def test_no_cluster_at_that_address(source: JudgeSource) -> None:
+    with pytest.raises(LibraryError, match="No Ray cluster answers at 127.0.0.1:1"):
+        list(RayEngine(source, address="127.0.0.1:1").rows(["x.mp3"]))
