@@ -1,10 +1,13 @@
 """How fast a library is judged, against what the machine's cores allow and against what people do without the engine.
 
-    python -m benchmarks.library FOLDER [--files 200] [--model NAME] [--workers N] [--predict-runs 3] [--json OUT]
+    python -m benchmarks.library FOLDER [--files 200] [--model NAME] [--workers N] [--predict-runs 3] [--ray]
+                                 [--json OUT]
 
 The bound is cores / (CPU seconds to decode a file + CPU seconds to judge it), both measured in this run on some of the
-same files. Compared with: a plain loop over `predict` in one process, and a shell loop that starts
-`acousticsense predict` for each file. Memory is that of the judging process; decoder processes are not in it.
+same files. Compared with: a plain loop over `predict` in one process, half of it before the engine runs and half after,
+and a shell loop that starts `acousticsense predict` for each file. The rate of the engine is that of the whole run with
+its ledger; what its processes need to load PyTorch and FFmpeg, once, is told apart, as the plain loop's is not counted
+either. Memory is that of the judging process; decoder processes are not in it.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -29,8 +33,10 @@ from acousticsense.library.engine import EngineOptions, LocalEngine, available_c
 from acousticsense.library.identity import network_digest, settings_digest
 from acousticsense.library.judge import Judge
 from acousticsense.library.ledger import Ledger
-from acousticsense.library.run import LibraryRun
+from acousticsense.library.ray_engine import JudgeSource, RayEngine
+from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk
+from acousticsense.settings import Settings
 from benchmarks.common import machine
 
 #: Files on which the CPU seconds of each stage are measured.
@@ -48,6 +54,7 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--predict-runs", type=int, default=3, help="processes of the shell loop that are timed")
+    parser.add_argument("--ray", action="store_true", help="measure a Ray cluster of this machine, too")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     classifier = GenreClassifier.load(options.model)
@@ -77,8 +84,13 @@ def compare(files: Sequence[str], classifier: GenreClassifier, options: argparse
     cores = available_cores()
     bound = cores / (decode_s + judge_s)
     memory_mb: list[float] = []
-    engine = timed_engine(files, classifier, options.workers, memory_mb)
-    plain = len(files[:_SAMPLE]) / seconds(lambda: plain_loop(files[:_SAMPLE], classifier))
+    sample = files[:_SAMPLE]
+    half_s = seconds(lambda: plain_loop(sample, classifier))
+    engine = local_engine(classifier, options.workers)
+    start_s = seconds(lambda: list(rows_of(files[:1], classifier, engine)))
+    engine_rate = files_per_s(files, classifier, engine, memory_mb)
+    plain = 2 * len(sample) / (half_s + seconds(lambda: plain_loop(sample, classifier)))
+    ray_rate = files_per_s(files, classifier, ray_engine(classifier, options), []) if options.ray else None
     shell = options.predict_runs / seconds(lambda: shell_loop(files[: options.predict_runs], classifier.spec.name))
     return {
         "machine": machine(),
@@ -89,12 +101,14 @@ def compare(files: Sequence[str], classifier: GenreClassifier, options: argparse
         "decode_cpu_s": decode_s,
         "network_cpu_s": judge_s,
         "bound_files_per_s": bound,
-        "engine_files_per_s": engine["files_per_s"],
-        "engine_over_bound": engine["files_per_s"] / bound,
+        "start_s": start_s,
+        "engine_files_per_s": engine_rate,
+        "engine_over_bound": engine_rate / bound,
         "plain_loop_files_per_s": plain,
-        "engine_over_plain_loop": engine["files_per_s"] / plain,
+        "engine_over_plain_loop": engine_rate / plain,
         "predict_processes_files_per_s": shell,
-        "engine_over_predict_processes": engine["files_per_s"] / shell,
+        "engine_over_predict_processes": engine_rate / shell,
+        "ray_files_per_s": ray_rate,
         "memory_mb_at_file_100": memory_mb[0] if memory_mb else None,
         "memory_mb_at_the_end": memory_mb[-1] if memory_mb else None,
         "first_row_of_10000_s": first_row_s(files[0], classifier),
@@ -119,27 +133,40 @@ def stage_cpu_s(files: Sequence[str], classifier: GenreClassifier) -> tuple[floa
     return (between - started) / len(files), (finished - between) / n_judged
 
 
-def timed_engine(
-    files: Sequence[str], classifier: GenreClassifier, workers: int | None, memory_mb: list[float]
-) -> dict[str, float]:
-    """The whole run with its ledger, the start of the decoder processes included."""
+def local_engine(classifier: GenreClassifier, workers: int | None = None) -> Engine:
+    """Decoder processes here; no memory of earlier pictures, so that repeated files are judged like others."""
+    recipe = classifier.recipe()
+    return LocalEngine(Judge(classifier, recipe), recipe, EngineOptions(workers=workers))
+
+
+def ray_engine(classifier: GenreClassifier, options: argparse.Namespace) -> Engine:
+    """A Ray cluster of this machine alone, which starts with the run."""
+    settings = Settings.from_env()
+    settings = replace(settings, model=options.model or settings.model)
+    recipe = classifier.recipe()
+    digest = settings_digest(classifier.spec, recipe)
+    source = JudgeSource(settings=settings, spectrogram=None, recipe=recipe, digest=digest)
+    return RayEngine(source, EngineOptions(workers=options.workers))
+
+
+def files_per_s(files: Sequence[str], classifier: GenreClassifier, engine: Engine, memory_mb: list[float]) -> float:
+    """Rate of the whole run."""
     started = time.perf_counter()
     n_rows = 0
-    for n_rows in rows_of(files, classifier, workers):
+    for n_rows in rows_of(files, classifier, engine):
         if n_rows >= _WARM:
             memory_mb.append(resident_mb())
-    return {"files_per_s": n_rows / (time.perf_counter() - started)}
+    return n_rows / (time.perf_counter() - started)
 
 
-def rows_of(paths: Sequence[str], classifier: GenreClassifier, workers: int | None = None) -> Iterator[int]:
+def rows_of(paths: Sequence[str], classifier: GenreClassifier, engine: Engine) -> Generator[int, None, None]:
     """How many rows there are, after each batch."""
     recipe = classifier.recipe()
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder, "ledger.sqlite")) as ledger:
         rows = ledger.begin(
             paths, settings=settings_digest(classifier.spec, recipe), network=network_digest(classifier.spec)
         )
-        judge = Judge(classifier, recipe)  # no memory of earlier pictures: repeated files are judged like others
-        run = LibraryRun(Walk(paths), rows, LocalEngine(judge, recipe, EngineOptions(workers=workers)), judge)
+        run = LibraryRun(Walk(paths), rows, engine, Judge(classifier, recipe))
         for _ in run.batches():
             yield run.counts.seen
 
@@ -150,10 +177,10 @@ def first_row_s(path: str, classifier: GenreClassifier) -> float:
         for number in range(_LISTING):
             Path(folder, f"{number:05}{Path(path).suffix}").symlink_to(path)
         started = time.perf_counter()
-        batches = rows_of([folder], classifier)
+        batches = rows_of([folder], classifier, local_engine(classifier))
         next(batches)
         elapsed = time.perf_counter() - started
-        batches.close()  # type: ignore[attr-defined]  # it is a generator
+        batches.close()
     return elapsed
 
 
@@ -193,12 +220,14 @@ def as_table(result: dict[str, Any]) -> str:
         ("CPU to decode a file", "decode_cpu_s", "s"),
         ("CPU to judge a file", "network_cpu_s", "s"),
         ("bound", "bound_files_per_s", "files/s"),
+        ("start of the decoders", "start_s", "s"),
         ("engine", "engine_files_per_s", "files/s"),
         ("engine / bound", "engine_over_bound", ""),
         ("plain loop", "plain_loop_files_per_s", "files/s"),
         ("engine / plain loop", "engine_over_plain_loop", ""),
         ("predict processes", "predict_processes_files_per_s", "files/s"),
         ("engine / predict processes", "engine_over_predict_processes", ""),
+        ("Ray engine, start included", "ray_files_per_s", "files/s"),
         ("memory at file 100", "memory_mb_at_file_100", "MiB"),
         ("memory at the end", "memory_mb_at_the_end", "MiB"),
         ("first row of 10,000 files", "first_row_of_10000_s", "s"),

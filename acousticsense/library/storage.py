@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -190,6 +191,6 @@ def _named(scheme: str, infos: Mapping[str, Mapping[str, Any]]) -> Iterator[tupl
 
 def _stamp(info: Mapping[str, Any]) -> FileStamp:
     """An object's size and date: the store sets the date, so that it stands in for the status change time, too."""
-    changed = info.get("mtime") or info.get("created")
-    time_ns = int(changed.timestamp() * 1e9) if changed else 0
+    changed = info.get("created") if info.get("mtime") is None else info["mtime"]
+    time_ns = int((changed.timestamp() if isinstance(changed, datetime) else float(changed or 0)) * 1e9)
     return FileStamp(int(info["size"]), time_ns, time_ns)

@@ -157,5 +157,5 @@ def test_without_ray_the_command_says_what_to_install(
 
 
 def test_no_cluster_at_that_address(source: JudgeSource) -> None:
-    with pytest.raises(LibraryError, match="No Ray cluster answers at 127.0.0.1:1"):
+    with pytest.raises(LibraryError, match="No Ray cluster answers"):
         list(RayEngine(source, address="127.0.0.1:1").rows(["x.mp3"]))
