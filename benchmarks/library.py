@@ -7,7 +7,8 @@ The bound is cores / (CPU seconds to decode a file + CPU seconds to judge it), b
 same files. Compared with: a plain loop over `predict` in one process, half of it before the engine runs and half after,
 and a shell loop that starts `acousticsense predict` for each file. The rate of the engine is that of the whole run with
 its ledger; what its processes need to load PyTorch and FFmpeg, once, is told apart, as the plain loop's is not counted
-either. Memory is that of the judging process; decoder processes are not in it.
+either. The CPU seconds of the judging process, beside those of judging alone, tell what the engine itself costs, on a
+busy machine too. Memory is that of the judging process; decoder processes are not in it.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def compare(files: Sequence[str], classifier: GenreClassifier, options: argparse
     half_s = seconds(lambda: plain_loop(sample, classifier))
     engine = local_engine(classifier, options.workers)
     start_s = seconds(lambda: list(rows_of(files[:1], classifier, engine)))
+    used_s = time.process_time()
     engine_rate = files_per_s(files, classifier, engine, memory_mb)
+    used_s = time.process_time() - used_s
     plain = 2 * len(sample) / (half_s + seconds(lambda: plain_loop(sample, classifier)))
     ray_rate = files_per_s(files, classifier, ray_engine(classifier, options), []) if options.ray else None
     shell = options.predict_runs / seconds(lambda: shell_loop(files[: options.predict_runs], classifier.spec.name))
@@ -102,6 +105,7 @@ def compare(files: Sequence[str], classifier: GenreClassifier, options: argparse
         "network_cpu_s": judge_s,
         "bound_files_per_s": bound,
         "start_s": start_s,
+        "engine_cpu_s": used_s / len(files),
         "engine_files_per_s": engine_rate,
         "engine_over_bound": engine_rate / bound,
         "plain_loop_files_per_s": plain,
@@ -220,6 +224,7 @@ def as_table(result: dict[str, Any]) -> str:
         ("CPU to decode a file", "decode_cpu_s", "s"),
         ("CPU to judge a file", "network_cpu_s", "s"),
         ("bound", "bound_files_per_s", "files/s"),
+        ("CPU of the judging process", "engine_cpu_s", "s a file"),
         ("start of the decoders", "start_s", "s"),
         ("engine", "engine_files_per_s", "files/s"),
         ("engine / bound", "engine_over_bound", ""),

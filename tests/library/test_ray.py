@@ -20,34 +20,22 @@ from acousticsense.library.identity import network_digest
 from acousticsense.library.judge import Judge
 from acousticsense.library.ledger import Ledger
 from acousticsense.library.ray_engine import JudgeSource, RayEngine, Shares, share_out
-from acousticsense.library.rows import Row
 from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk
 from acousticsense.settings import Settings
+from benchmarks.killed_node import cluster, kill_judge, same
 from tests.library.conftest import EXAMPLES
 from tests.library.decoders import misbehaving
 
 ROOT = EXAMPLES.parent
-STORE_BYTES = 80 * 2**20
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head that does no work and two nodes with one core each."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head that does no work and two nodes with one core each, which find the tests' modules."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
-    cluster = Cluster(initialize_head=True, head_node_args={**head, "object_store_memory": STORE_BYTES})
-    try:
-        for _ in range(2):
-            cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
-        yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+    with cluster() as started:
+        yield started
 
 
 @pytest.fixture
@@ -67,34 +55,20 @@ def library_of(folder: Path, n: int) -> list[str]:
     return sorted(str(path) for path in folder.iterdir())
 
 
-def hosts_the_judge(node: Any) -> bool:
-    """Whether one of the node's processes is the actor with the model."""
-    (raylet,) = node.all_processes["raylet"]
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = entry.joinpath("stat").read_text().rpartition(")")[2].split()[1]
-            title = entry.joinpath("cmdline").read_bytes()
-        except OSError:
-            continue
-        if int(parent) == raylet.process.pid and b"_JudgeActor" in title:
-            return True
-    return False
-
-
 def run_of(paths: list[str], ledger: Ledger, engine: Engine, judge: Judge, network: str) -> tuple[LibraryRun, Any]:
     rows = ledger.begin(paths, settings=judge.digest, network=network)
     return LibraryRun(Walk(paths), rows, engine, judge), rows
 
 
 def test_a_killed_node_costs_no_row_and_changes_none(
-    cluster: Any, source: JudgeSource, classifier: GenreClassifier, tmp_path: Path
+    nodes: Any, source: JudgeSource, classifier: GenreClassifier, tmp_path: Path
 ) -> None:
     folder = tmp_path / "music"
     folder.mkdir()
     paths = library_of(folder, 24)
     judge = Judge(classifier, source.recipe)
     options = EngineOptions(batch=2)
-    engine = RayEngine(source, options, address=cluster.address, decode=misbehaving)
+    engine = RayEngine(source, options, address=nodes.address, decode=misbehaving)
     local = LocalEngine(judge, source.recipe, options, decode=misbehaving)
     expected = dict(pair for batch in local.rows(paths) for pair in batch)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
@@ -103,9 +77,8 @@ def test_a_killed_node_costs_no_row_and_changes_none(
         killed = False
         for _ in run.batches():
             if not killed:
-                (node,) = [node for node in cluster.worker_nodes if hosts_the_judge(node)]
                 assert run.counts.seen < len(paths) / 2
-                cluster.remove_node(node, allow_graceful=False)
+                kill_judge(nodes)
                 killed = True
         assert killed
         assert (run.counts.seen, run.counts.failed) == (len(paths), 2)
@@ -116,13 +89,6 @@ def test_a_killed_node_costs_no_row_and_changes_none(
     assert set(found) == set(expected)
     for path, row in expected.items():
         assert same(found[path], row)
-
-
-def same(one: Row, other: Row) -> bool:
-    """All equal; probabilities to rounding, for the pictures of a batch are computed together."""
-    close = one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
-    close = close and one.not_music == pytest.approx(other.not_music, abs=1e-6)
-    return bool(close) and one == replace(other, probabilities=one.probabilities, not_music=one.not_music)
 
 
 @pytest.mark.parametrize(
