@@ -95,12 +95,12 @@ def cluster() -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     nodes = Cluster()
     try:
-        _start(nodes, num_cpus=0, include_dashboard=False, _system_config={"worker_niceness": 0})
+        _start(nodes, num_cpus=0, include_dashboard=False, no_monitor=True, _system_config={"worker_niceness": 0})
         _start(nodes, num_cpus=1)
         _start(nodes, num_cpus=1)
         yield nodes
     finally:
-        ray.shutdown()
+        ray.shutdown()  # type: ignore[no-untyped-call]  # Ray is typed in part
         nodes.shutdown()
 
 
@@ -108,7 +108,7 @@ def _start(nodes: Any, **arguments: Any) -> None:
     """Adds a node. Ray gives each 30 s, which on a machine at its limit is not always enough."""
     for attempts_left in (2, 1, 0):
         try:
-            nodes.add_node(object_store_memory=_STORE_BYTES, **arguments)
+            nodes.add_node(object_store_memory=_STORE_BYTES, include_log_monitor=False, **arguments)
             return
         except Exception as error:
             if not attempts_left or "timed out during startup" not in str(error):
