@@ -93,14 +93,14 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    nodes = Cluster()
+    nodes: Any = Cluster()
     try:
         _start(nodes, num_cpus=0, include_dashboard=False, no_monitor=True, _system_config={"worker_niceness": 0})
         _start(nodes, num_cpus=1)
         _start(nodes, num_cpus=1)
         yield nodes
     finally:
-        ray.shutdown()  # type: ignore[no-untyped-call]  # Ray is typed in part
+        ray.shutdown()
         nodes.shutdown()
 
 
