@@ -177,7 +177,8 @@
     const picked = event.target.closest?.("[data-as-chip], [data-as-genre], [data-as-column]");
     if (!picked) return;
     const { asChip, asGenre, asColumn } = picked.dataset;
-    if (asChip !== undefined) chip = chip === asChip ? "" : asChip;
+    if (asChip === "") [chip, genre] = ["", ""];
+    else if (asChip !== undefined) chip = chip === asChip ? "" : asChip;
     if (asGenre !== undefined) genre = genre === asGenre ? "" : asGenre;
     if (asColumn !== undefined) {
       // The most confident first, names from A on; once more turns it round.
