@@ -2,7 +2,7 @@
 
     python -m benchmarks.killed_node FOLDER [--files 160] [--model NAME] [--json OUT]
 
-The cluster is a head that does no work and two nodes with one core each, in processes of this machine. The node whose
+The cluster is a head that does no work and two nodes with one core each, in processes of this machine. A node whose
 actor holds the model is killed when a third of the rows are there. Times are those of this machine, which all nodes
 share: what they tell is what the loss costs, not how fast a cluster is.
 """
@@ -116,9 +116,8 @@ def _start(nodes: Any, **arguments: Any) -> None:
 
 
 def kill_judge(nodes: Any) -> None:
-    """Kills the node whose actor holds the model."""
-    (node,) = [node for node in nodes.worker_nodes if _hosts_the_judge(node)]
-    nodes.remove_node(node, allow_graceful=False)
+    """Kills a node with an actor that holds the model."""
+    nodes.remove_node(next(node for node in nodes.worker_nodes if _hosts_the_judge(node)), allow_graceful=False)
 
 
 def _hosts_the_judge(node: Any) -> bool:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from acousticsense.config import SpectrogramKind
-from acousticsense.errors import LibraryError
+from acousticsense.errors import AcousticSenseError, LibraryError
 from acousticsense.library.decode import decode_file
 from acousticsense.library.engine import EngineOptions, available_cores
 from acousticsense.library.pool import Decode, DecoderPool
@@ -41,11 +41,10 @@ __all__ = ["JudgeSource", "RayEngine", "Shares", "share_out"]
 _CHUNK: Final = 50_000
 #: Executions for the same paths before the cluster is given up.
 _ROUNDS: Final = 3
-#: Processor that Ray sets aside for each judge. The engine starts one process for each core, so half of the nodes may
-#: go before what Ray starts again has to wait for a place.
-_JUDGE_CPU: Final = 0.5
-#: A little less: Ray Data would melt two stages with the same needs into one.
-_DECODER_CPU: Final = 0.4
+#: Processor that Ray sets aside for each process: so little that half of the nodes may go before what Ray starts again
+#: has to wait for a place. Not the same for both, or Ray Data would melt the two stages into one.
+_JUDGE_CPU: Final = 0.4
+_DECODER_CPU: Final = 0.2
 #: Memory for what travels, on a cluster of this machine alone; full, it makes the decoders wait.
 _OBJECT_STORE_BYTES: Final = 512 * 2**20
 #: Seconds in which a cluster must take a connection.
@@ -83,7 +82,7 @@ class JudgeSource:
         judge = Judge(classifier, self.recipe)
         if judge.digest != self.digest:
             raise LibraryError(
-                "A node has other weights, or another version of this program, than the one that started the run.",
+                "It has other weights, or another version of this program, than the command that started the run.",
                 hint="Install the same version and the same models folder on every node.",
             )
         return judge
@@ -99,7 +98,10 @@ class Shares:
 
 
 def share_out(n_cpus: int, n_gpus: int, decoders: int | None = None) -> Shares:
-    """One actor for each GPU and a decoder for each further core; without GPUs, half of the cores judge.
+    """One actor for each GPU and a decoder for each further core; without GPUs, an actor for each core.
+
+    The actors of a CPU then wait for nothing but the processor, whatever the model: their decoders, one for two cores,
+    take turns with them, and stop when enough pictures wait.
 
     Args:
         n_cpus: cores of the cluster.
@@ -108,8 +110,7 @@ def share_out(n_cpus: int, n_gpus: int, decoders: int | None = None) -> Shares:
     """
     if n_gpus:
         return Shares(decoders or max(1, n_cpus - n_gpus), n_gpus, 1)
-    decoders = decoders or max(1, n_cpus // 2)
-    return Shares(decoders, max(1, n_cpus - decoders), 0)
+    return Shares(decoders or max(1, n_cpus // 2), max(1, n_cpus), 0)
 
 
 class RayEngine:
@@ -203,6 +204,8 @@ class RayEngine:
             )
         )
         for table in judged.iter_batches(batch_size=None, batch_format="pyarrow"):
+            for fault in table["fault"].drop_null().to_pylist():
+                raise LibraryError(**json.loads(fault))
             yield [
                 (os.fsdecode(path), Row.from_dict(json.loads(row)))
                 for path, row in zip(table["path"].to_pylist(), table["row"].to_pylist(), strict=True)
@@ -232,22 +235,35 @@ def _decode_batch(table: Any, recipe: Recipe, timeout_s: float, decode: Decode) 
 
 
 class _JudgeActor:
-    """Holds the model, one thread of a CPU or one GPU: outcomes -> rows."""
+    """Holds the model, one thread of a CPU or one GPU: outcomes -> rows.
+
+    When there is no judge, it answers with the reason: Ray would start an actor that raises here again and again.
+    """
 
     def __init__(self, source: JudgeSource, device: str) -> None:
         torch.set_num_threads(1)
-        self._judge = source.judge(device)
+        self._judge: Judge | None = None
+        self._fault: dict[str, str] = {}
+        try:
+            self._judge = source.judge(device)
+        except AcousticSenseError as error:
+            self._fault = {"message": f"A node cannot judge: {error.message}", "hint": error.hint}
 
     def __call__(self, table: Any) -> Any:
         import pyarrow
 
+        schema = pyarrow.schema([(name, pyarrow.binary()) for name in ("path", "row", "fault")])
+        if self._judge is None:
+            return pyarrow.table({"path": [b""], "row": [b""], "fault": [json.dumps(self._fault).encode()]}, schema)
         outcomes = [pickle.loads(outcome) for outcome in table["outcome"].to_pylist()]
         rows = self._judge.rows(outcomes)
         return pyarrow.table(
             {
                 "path": [os.fsencode(outcome.path) for outcome in outcomes],
                 "row": [json.dumps(row.to_dict()).encode() for row in rows],
-            }
+                "fault": [None] * len(rows),
+            },
+            schema,
         )
 
 
@@ -318,7 +334,9 @@ def _keep_quiet(ray: Any) -> None:
 
 def _explained(error: Any) -> LibraryError:
     """What our code raised on a node, in its own words."""
-    cause = error.cause
+    cause = error
+    while inner := getattr(cause, "cause", None) or cause.__cause__:
+        cause = inner
     if isinstance(cause, LibraryError):
         return LibraryError(cause.message, hint=cause.hint)
     return LibraryError(f"A worker of the cluster failed: {type(cause).__name__}: {cause}.", hint="See Ray's logs.")

@@ -89,15 +89,18 @@ def test_a_killed_node_costs_no_row_and_changes_none(
     assert set(found) == set(expected)
     for path, row in expected.items():
         assert same(found[path], row)
+    other = RayEngine(replace(source, digest="0" * 64), options, address=nodes.address)
+    with pytest.raises(LibraryError, match="A node cannot judge: It has other weights"):
+        list(other.rows(paths[:1]))
 
 
 @pytest.mark.parametrize(
     ("n_cpus", "n_gpus", "decoders", "shares"),
     [
         (1, 0, None, Shares(1, 1, 0)),
-        (2, 0, None, Shares(1, 1, 0)),
-        (64, 0, None, Shares(32, 32, 0)),
-        (64, 0, 10, Shares(10, 54, 0)),
+        (2, 0, None, Shares(1, 2, 0)),
+        (64, 0, None, Shares(32, 64, 0)),
+        (64, 0, 10, Shares(10, 64, 0)),
         (64, 4, None, Shares(60, 4, 1)),
         (4, 8, None, Shares(1, 8, 1)),
     ],
