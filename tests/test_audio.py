@@ -566,18 +566,18 @@ import resource, sys, time
 from acousticsense.audio import read_clip
 from acousticsense.errors import AudioError
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before, started = peak(), time.perf_counter()
+before, started = peak(), time.process_time()
 duration = None if sys.argv[2] == "None" else float(sys.argv[2])
 try:
     outcome = str(read_clip(sys.argv[1], sample_rate_hz=22050, duration_s=duration).info.duration_s)
 except AudioError as error:
     outcome = type(error).__name__
-print(outcome, peak() - before, time.perf_counter() - started)
+print(outcome, peak() - before, time.process_time() - started)
 """
 
 
 def _measured(file: Path, duration_s: float | None) -> tuple[str, float, float]:
-    """Outcome, growth of the peak memory in MiB, and seconds, in a process of its own."""
+    """Outcome, growth of the peak memory in MiB, and seconds of CPU, in a process of its own."""
     command = [sys.executable, "-c", _MEASURE, str(file), str(duration_s)]
     output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
     outcome, growth, seconds = output.stdout.split()
@@ -591,9 +591,9 @@ def test_a_forged_flac_takes_neither_memory_nor_time(
 ) -> None:
     file = tmp_path / "forged.flac"
     file.write_bytes(_forged_flac(flac, rate_hz, channels, 2**36 - 1))
-    _, growth_mib, seconds = _measured(file, duration_s)
+    _, growth_mib, cpu_s = _measured(file, duration_s)
     assert growth_mib < 150
-    assert seconds < 5
+    assert cpu_s < 20
 
 
 @pytest.fixture(scope="module")
@@ -609,10 +609,10 @@ def twelve_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("duration_s", "outcome"), [(10.0, "10.0"), (None, "AudioTooLargeError")])
 def test_a_file_of_twelve_hours(twelve_hours: Path, duration_s: float | None, outcome: str) -> None:
-    found, growth_mib, seconds = _measured(twelve_hours, duration_s)
+    found, growth_mib, cpu_s = _measured(twelve_hours, duration_s)
     assert found == outcome
     assert growth_mib < 150
-    assert seconds < 5
+    assert cpu_s < 20
 
 
 def test_a_flac_bomb_without_a_length_is_stopped_while_it_decodes(tmp_path: Path) -> None:
@@ -624,10 +624,10 @@ def test_a_flac_bomb_without_a_length_is_stopped_while_it_decodes(tmp_path: Path
             sound.write(silence)
     file = tmp_path / "bomb.flac"
     file.write_bytes(_forged_flac(packed.getvalue(), 48_000, 2, 0))
-    found, growth_mib, seconds = _measured(file, None)
+    found, growth_mib, cpu_s = _measured(file, None)
     assert found == "AudioTooLargeError"
     assert growth_mib < 1.8 * AudioLimits().max_pcm_bytes / 2**20  # the buffer, and its predecessor when it grows
-    assert seconds < 5
+    assert cpu_s < 20
 
 
 def test_an_opus_bomb() -> None:
