@@ -26,9 +26,8 @@
       if (chosen && slider.value !== String(100 * chosen)) slider.value = 100 * chosen;
     }
   };
-  document.addEventListener("DOMContentLoaded", () => {
-    new MutationObserver(keepOpacity).observe(document.body, { childList: true, subtree: true });
-  });
+  // At once: Gradio adds this script when the document may have been loaded already.
+  new MutationObserver(keepOpacity).observe(document.documentElement, { childList: true, subtree: true });
 
   // On a phone the answer stands below the fold: bring it into view.
   window.acousticSenseReveal = () => {
