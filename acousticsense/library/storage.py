@@ -39,7 +39,7 @@ def absolute(place: str) -> str:
     if is_remote(place):
         return place
     path = place.removeprefix(_LOCAL_SCHEME)
-    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - Path would resolve ".." differently
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - Path follows links, and raises for unknown users
 
 
 def output(place: str) -> Path | str:

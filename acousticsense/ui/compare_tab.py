@@ -6,12 +6,11 @@ from typing import Any, Final
 
 import gradio as gr
 
-from acousticsense.classifier import MODEL_DEFAULT, Duration
 from acousticsense.compare import Comparison, comparison_payload
 from acousticsense.errors import AcousticSenseError
 from acousticsense.service import PredictionService, Request
 from acousticsense.ui.compare_html import comparison_html, empty_comparison_html, failed_comparison_html
-from acousticsense.ui.handlers import language_of, path_of, uploaded, waveform_options
+from acousticsense.ui.handlers import called_with, language_of, path_of, uploaded, waveform_options
 
 __all__ = ["build_compare_tab"]
 
@@ -67,9 +66,8 @@ class _Compare:
             top_k: how many labels each `prediction` lists, best first.
             model: name of an installed model; "" is the default.
         """
-        seconds: Duration = MODEL_DEFAULT if duration_s is None else duration_s
         try:
-            wanted = Request(model=model, duration_s=seconds, offset_s=offset_s, top_k=top_k)
+            wanted = called_with(duration_s, offset_s, model, "", top_k=top_k)
             comparison: Comparison = self._service.compare(uploaded(path_of(a)), uploaded(path_of(b)), wanted)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error

@@ -28,6 +28,7 @@ from acousticsense.uploads import uploaded_file
 
 __all__ = [
     "Handlers",
+    "called_with",
     "chosen_model",
     "language_of",
     "model_choices",
@@ -188,17 +189,9 @@ class Handlers:
             spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
             private: keep nothing of the answer for the next who sends the same file.
         """
-        seconds: Duration = MODEL_DEFAULT if duration_s is None else duration_s
         try:
             source = uploaded(path_of(audio))
-            wanted = Request(
-                model=model,
-                spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
-                duration_s=seconds,
-                offset_s=offset_s,
-                top_k=top_k,
-                private=private,
-            )
+            wanted = called_with(duration_s, offset_s, model, spectrogram, top_k=top_k, private=private)
             analysis = self._service.analyse(source, wanted)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
@@ -280,6 +273,31 @@ def shown_stretch(event: gr.EventData) -> Request:
     except (AttributeError, TypeError, ValueError) as error:
         raise RequestError("The picture asked for is not described.", hint="Classify the song again.") from error
     return Request(model=model, duration_s=max(duration_s, 0.1), offset_s=offset_s)
+
+
+def called_with(
+    duration_s: float | None,
+    offset_s: float,
+    model: str,
+    spectrogram: str,
+    *,
+    top_k: int = 5,
+    private: bool = False,
+) -> Request:
+    """What a call of a Gradio endpoint asks for: there None stands for the model's own duration, and "" for a default.
+
+    Raises:
+        RequestError: a value is out of range.
+    """
+    duration: Duration = MODEL_DEFAULT if duration_s is None else float(duration_s)
+    return Request(
+        model=model,
+        spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
+        duration_s=duration,
+        offset_s=float(offset_s),
+        top_k=top_k,
+        private=private,
+    )
 
 
 def path_of(audio: object) -> str:

@@ -7,12 +7,11 @@ from typing import Any, Final, cast
 
 import gradio as gr
 
-from acousticsense.classifier import MODEL_DEFAULT, Duration
 from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.payload import explanation_payload
 from acousticsense.service import PredictionService, Request
-from acousticsense.ui.handlers import language_of, path_of, picture_url, shown_stretch, uploaded
+from acousticsense.ui.handlers import called_with, language_of, path_of, picture_url, shown_stretch, uploaded
 from acousticsense.ui.heatmap_html import heatmap_html
 
 __all__ = ["build_heatmap_card"]
@@ -70,16 +69,8 @@ class _Explain:
             spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
             private: keep nothing of the answer for the next who sends the same file.
         """
-        seconds: Duration = MODEL_DEFAULT if duration_s is None else duration_s
         try:
-            wanted = Request(
-                model=model,
-                spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
-                duration_s=seconds,
-                offset_s=offset_s,
-                top_k=top_k,
-                private=private,
-            )
+            wanted = called_with(duration_s, offset_s, model, spectrogram, top_k=top_k, private=private)
             explanation = self._service.explain(uploaded(path_of(audio)), wanted, label)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import gradio as gr
 
-from acousticsense.classifier import MODEL_DEFAULT, Duration
-from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AcousticSenseError
 from acousticsense.library.batch import Upload
 from acousticsense.service import BatchJob, PredictionService, Request
-from acousticsense.ui.handlers import chosen_model, language_of, path_of, uploaded
+from acousticsense.ui.handlers import called_with, chosen_model, language_of, path_of, uploaded
 from acousticsense.ui.library_html import library_error_html, library_html
 from acousticsense.ui.library_routes import json_rows, threshold_of
 
@@ -110,14 +108,8 @@ class LibraryHandlers:
             model: name of an installed model; "" is the default.
             spectrogram: which picture, "mel" or "cqt", for models that know several; "" is the model's default.
         """
-        seconds: Duration = MODEL_DEFAULT if duration_s is None else float(duration_s)
         try:
-            wanted = Request(
-                model=model,
-                spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
-                duration_s=seconds,
-                offset_s=float(offset_s),
-            )
+            wanted = called_with(duration_s, offset_s, model, spectrogram)
             threshold = threshold_of("" if accept is None else str(accept))
             job = await asyncio.to_thread(self._start, [path_of(file) for file in files], wanted)
             try:
