@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from acousticsense.training import alter
 from acousticsense.training import export as exporting
 from acousticsense.training import report as reporting
 from acousticsense.training.ingest import ingest_recordings
@@ -41,7 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     stages = parser.add_subparsers(required=True, metavar="STAGE")
 
     corpus = stages.add_parser("corpus", parents=[common], help="fetch, render, hear through the teachers")
-    corpus.add_argument("--only", choices=("real", "rendered"), help="half of it, for two processes side by side")
+    corpus.add_argument("--only", choices=("real", "altered", "rendered"), help="a part of it")
+    corpus.add_argument(
+        "--share", type=_share, default=(1, 1), metavar="I/N", help="every Nth of it, for N processes side by side"
+    )
     corpus.set_defaults(run=_corpus)
 
     training = stages.add_parser("train", parents=[common], help="train the student, or go on training it")
@@ -63,23 +67,42 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _share(text: str) -> tuple[int, int]:
+    """From "2/3", the second of three shares.
+
+    Raises:
+        ValueError: anything else.
+    """
+    index, _, count = text.partition("/")
+    share = int(index), int(count)
+    if not 1 <= share[0] <= share[1]:
+        raise ValueError(text)
+    return share
+
+
 def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
     panel = TeacherPanel(options.work / "teachers")
-    if options.only != "rendered":
+    index, count = options.share
+    mine = slice(index - 1, None, count)
+    if options.only in (None, "real"):
         for split in ("val", "test", "train"):
             wanted = tuple(
                 entry for entry in recordings() if entry.split == split and (entry.genre or split == "train")
             )
             ingest_recordings(
-                wanted,
+                wanted[mine],
                 store,
                 panel,
                 work=options.work,
                 free_recordings=options.free_recordings,
                 most_windows=recipe.real_windows,
             )
-    if options.only != "real":
-        render(jobs(recipe.rendered_per_genre, recipe.not_music, seed=recipe.seed), store, panel, most_windows=1)
+    if options.only in (None, "altered"):
+        planned = alter.plan(recordings(), recipe.altered, seed=recipe.seed)[mine]
+        alter.ingest_altered(planned, store, panel, work=options.work, free_recordings=options.free_recordings)
+    if options.only in (None, "rendered"):
+        planned_rendered = jobs(recipe.rendered_per_genre, recipe.not_music, seed=recipe.seed)[mine]
+        render(planned_rendered, store, panel, most_windows=1)
 
 
 def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:

@@ -1,6 +1,6 @@
 """What happens to music in the world, done to its log-mel spectrogram on the device that trains.
 
-Tempo and pitch, equalisation, microphones and loudspeakers that cut bands, noise, quiet recordings, gaps.
+Tempo and pitch, equalisation, microphones and loudspeakers that cut bands, noise, quiet recordings, gaps, silence.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def augment(log_mel: Tensor, generator: torch.Generator) -> Tensor:
     view = view + _equaliser(draw, view.shape[1])
     view = torch.logaddexp(view + draw.uniform(-4.0, 2.0), _noise(view, draw))
     view = _band_limits(view, draw)
-    return _gaps(view, draw)
+    return _silence(_gaps(view, draw), draw)
 
 
 class _Draw:
@@ -133,3 +133,14 @@ def _gaps(view: Tensor, draw: _Draw) -> Tensor:
         hidden = (position >= start) & (position < start + width)
         view = torch.where(hidden, view.mean((1, 2), keepdim=True), view)
     return view
+
+
+def _silence(view: Tensor, draw: _Draw) -> Tensor:
+    """Some views begin or end in digital silence, as files do: up to 0.7 s of it.
+
+    It sets the darkest point of the picture and with it the grey of everything else.
+    """
+    position = torch.arange(view.shape[2], device=view.device)[None, None, :]
+    length = torch.where(draw.happens(0.3), draw.uniform(1.0, 30.0), 0.0)
+    hidden = torch.where(draw.happens(0.3), position >= view.shape[2] - length, position < length)
+    return torch.where(hidden, math.log(_FLOOR), view)

@@ -19,8 +19,11 @@ from acousticsense.training.teachers.zero_shot import ClassLists
 
 __all__ = ["Batch", "Batches", "mixed"]
 
-#: Shares of a batch: recordings, rendered music, not music.
-_SHARES: Final = {"real": 0.62, "rendered": 0.3, "not_music": 0.08}
+#: Shares of a batch: recordings, altered recordings, rendered music, not music.
+_SHARES: Final = {"real": 0.37, "altered": 0.33, "rendered": 0.23, "not_music": 0.07}
+
+#: How much more often than others the beginnings of recordings are drawn, which is what users' files are judged by.
+_BEGINNINGS: Final = 4.0
 
 #: A window is cut up to this many frames before or after the one that the teachers heard (about 1.4 s).
 _JITTER_FRAMES: Final = 60
@@ -75,8 +78,10 @@ class Batches:
             mine = kinds == kind
             counts = np.bincount(classes[mine], minlength=NOT_MUSIC_INDEX + 1).astype(float)
             # below 1 for recordings: rare pseudo-labels are drawn more often, yet not the same few windows for ever
-            weight = np.where(counts > 0, 1.0 / np.maximum(counts, 1.0) ** (0.7 if kind == "real" else 1.0), 0.0)
-            odds[mine] = weight[classes[mine]]
+            weight = np.where(
+                counts > 0, 1.0 / np.maximum(counts, 1.0) ** (0.7 if kind in ("real", "altered") else 1.0), 0.0
+            )
+            odds[mine] = weight[classes[mine]] * np.where(self._windows.start[mine] == 0, _BEGINNINGS, 1.0)
             odds[mine] *= share / max(odds[mine].sum(), 1e-12)
         return np.asarray(odds / odds.sum())
 

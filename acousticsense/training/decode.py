@@ -34,8 +34,8 @@ class Sound:
         return np.asarray(soxr.resample(self.samples, self.sample_rate_hz, sample_rate_hz), np.float32)
 
 
-def read_sound(path: Path, *, max_s: float) -> Sound:
-    """The first `max_s` seconds of a sound file or tracker module.
+def read_sound(path: Path, *, max_s: float, offset_s: float = 0.0) -> Sound:
+    """At most `max_s` seconds of a sound file or tracker module, from `offset_s` on or, in shorter ones, up to the end.
 
     Raises:
         soundfile.LibsndfileError: the file cannot be decoded.
@@ -44,9 +44,9 @@ def read_sound(path: Path, *, max_s: float) -> Sound:
     if path.suffix.lower() in _MODULES:
         with tempfile.TemporaryDirectory() as folder:
             rendered = Path(folder) / "module.wav"
-            _play_module(path, rendered, max_s)
-            return _read_file(rendered, max_s)
-    return _read_file(path, max_s)
+            _play_module(path, rendered, offset_s + max_s)
+            return _read_file(rendered, max_s, offset_s)
+    return _read_file(path, max_s, offset_s)
 
 
 def _play_module(path: Path, target: Path, max_s: float) -> None:
@@ -54,7 +54,9 @@ def _play_module(path: Path, target: Path, max_s: float) -> None:
     subprocess.run(["openmpt123", *options, str(path)], check=True, capture_output=True, timeout=120)
 
 
-def _read_file(path: Path, max_s: float) -> Sound:
+def _read_file(path: Path, max_s: float, offset_s: float) -> Sound:
     with soundfile.SoundFile(path) as file:
+        last_start = max(0, file.frames - int(max_s * file.samplerate))
+        file.seek(min(int(offset_s * file.samplerate), last_start))
         frames = file.read(int(max_s * file.samplerate), dtype="float32", always_2d=True)
         return Sound(frames.mean(axis=1), file.samplerate)

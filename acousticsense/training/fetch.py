@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 import zipfile
@@ -76,11 +77,19 @@ def _unpack(deb: Path) -> Path:
     """The files of a package, below a folder beside it."""
     folder = deb.with_suffix("")
     if not folder.exists():
-        partial = folder.with_suffix(".partial")
+        partial = _partial(folder)
         shutil.rmtree(partial, ignore_errors=True)
         subprocess.run(["dpkg-deb", "-x", deb, partial], check=True)
-        partial.rename(folder)
+        try:
+            partial.rename(folder)
+        except OSError:  # a process beside this one was faster
+            shutil.rmtree(partial)
     return folder
+
+
+def _partial(target: Path) -> Path:
+    """Where this process prepares a file or folder; others may be preparing the same."""
+    return target.with_name(f"{target.name}.{os.getpid()}.partial")
 
 
 def _extract(deb: Path, path: str, target: Path) -> None:
@@ -88,7 +97,7 @@ def _extract(deb: Path, path: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     outer, _, member = path.partition(_MEMBER_MARK)
     file = _unpack(deb) / outer
-    partial = target.with_suffix(".partial")
+    partial = _partial(target)
     if member:
         with zipfile.ZipFile(file) as archive, archive.open(member) as source, partial.open("wb") as sink:
             shutil.copyfileobj(source, sink)

@@ -81,7 +81,7 @@ def soft_targets(
         class_lists: what the teachers' outputs are called; without them the probe decides alone.
     """
     opinion = probe.probabilities(windows.features)
-    is_real = np.array([item.track.kind == "real" for item in items])[windows.item]
+    is_real = np.array([item.track.is_recorded for item in items])[windows.item]
     if class_lists is not None and is_real.any():
         scores = windows.scores[is_real]
         opinion[is_real] = _blend(opinion[is_real], zero_shot_opinions(scores, scores, class_lists))
@@ -99,7 +99,7 @@ def soft_targets(
 
 
 def _belief(item: Item) -> float:
-    if item.track.kind != "real":
+    if not item.track.is_recorded:
         return _BELIEF[item.track.kind]
     return _BELIEF["sure" if item.track.is_measurable else "unsure"]
 

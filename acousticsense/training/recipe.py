@@ -36,6 +36,9 @@ class StudentRecipe:
         feature_loss: weight of regressing mn04's features.
         small_px: side of the pictures at first; a small picture costs a fraction. 224 is the whole picture.
         small_share: share of the run with small pictures.
+        half_precision: whether products of matrices are computed in bfloat16 on a CPU, too: faster where the CPU has
+            AVX512-BF16 or AMX. On a GPU they always are.
+        compiled: whether the network is compiled for training, which needs a C++ compiler.
     """
 
     architecture: str
@@ -54,6 +57,8 @@ class StudentRecipe:
     feature_loss: float
     small_px: int = 224
     small_share: float = 0.0
+    half_precision: bool = False
+    compiled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,7 @@ class Recipe:
     Attributes:
         seed: of rendering, sampling, augmentation and initialisation.
         real_windows: most windows per recording that all teachers hear.
+        altered: stretches of recordings to alter.
         rendered_per_genre: tracks to render for each genre.
         not_music: sounds to make that are not music.
         probe_c: inverse regularisation of the probe on the teachers' features.
@@ -71,6 +77,7 @@ class Recipe:
 
     seed: int
     real_windows: int
+    altered: int
     rendered_per_genre: int
     not_music: int
     probe_c: float
@@ -90,7 +97,7 @@ class Recipe:
 
 
 #: Fields of a student that may be left out.
-_OPTIONAL = frozenset({"size", "head", "small_px", "small_share", "augmented"})
+_OPTIONAL = frozenset({"size", "head", "small_px", "small_share", "augmented", "half_precision", "compiled"})
 
 _Read = TypeVar("_Read", Recipe, StudentRecipe)
 

@@ -22,7 +22,7 @@ from acousticsense.training.sources import Recording, Split, recordings
 
 __all__ = ["Arrays", "Kind", "Track", "TrackStore"]
 
-Kind = Literal["real", "rendered", "not_music"]
+Kind = Literal["real", "altered", "rendered", "not_music"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,8 @@ class Track:
 
     Attributes:
         key: its name in the store.
-        kind: a recording, music rendered here, or something that is not music.
+        kind: a recording, a stretch of recordings that was altered, music rendered here, or something that is not
+            music.
         genre: one of the genres; None when unknown or not music.
         split: what it may be used for.
         group: tracks of one group (package, groove file, generator) never lie in two splits.
@@ -52,6 +53,11 @@ class Track:
     licence: str = ""
     origin: str = ""
     sha256: str = ""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether somebody played this, altered afterwards or not."""
+        return self.kind in ("real", "altered")
 
 
 @dataclass(frozen=True)

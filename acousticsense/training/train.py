@@ -215,6 +215,7 @@ class _Trainer:
         self._recipe, self._folder, self._device = recipe, folder, device
         self._student = _WithTeacherHead(student, n_teacher_features)
         cast(Any, self._student).to(device, memory_format=torch.channels_last)
+        self._forward = cast(Any, torch).compile(self._student) if recipe.compiled else self._student
         averaging = cast(Any, torch.optim.swa_utils).get_ema_multi_avg_fn(recipe.ema_decay)
         self._average = torch.optim.swa_utils.AveragedModel(
             cast(nn.Module, self._student.student), multi_avg_fn=averaging, use_buffers=True
@@ -246,8 +247,9 @@ class _Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate(minutes)
         pictures = _sized(batch.pictures, self.side_px(minutes))
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._device.type == "cuda"):
-            logits, features = self._student(pictures)
+        is_half = self._recipe.half_precision or self._device.type == "cuda"
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=is_half):
+            logits, features = self._forward(pictures)
         answers = functional.cross_entropy(logits.float(), batch.targets)
         feelings = functional.mse_loss(features.float(), batch.features)
         loss = answers + self._recipe.feature_loss * feelings
