@@ -60,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     reporter = stages.add_parser("report", parents=[common], help="evaluate on the test music and write the card")
     reporter.add_argument("--note", required=True, help="how often it was looked at")
     reporter.set_defaults(run=_report)
+    clips = stages.add_parser("clips", parents=[common], help="list held-out recordings for acousticsense evaluate")
+    clips.add_argument("--split", choices=("val", "test"), default="test")
+    clips.add_argument(
+        "--csv", type=Path, required=True, metavar="OUT", help="the list, with the columns path and genre"
+    )
+    clips.set_defaults(run=_clips)
     for stage in (exporter, reporter):
         stage.add_argument("--out", type=Path, required=True, help="the folder of models, e.g. models")
     for stage in (training, exporter, reporter):
@@ -141,6 +147,14 @@ def _report(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
         free_recordings=options.free_recordings,
         note=options.note,
     )
+
+
+def _clips(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
+    del recipe, store
+    count = reporting.write_clips(
+        options.csv, recordings(), options.split, work=options.work, free_recordings=options.free_recordings
+    )
+    logging.getLogger(__name__).info("%s: %d clips", options.csv, count)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import logging
 from collections import Counter
@@ -19,12 +20,12 @@ from acousticsense.labelled import LabelledClip
 from acousticsense.training.bank import Item, load_items
 from acousticsense.training.card import card
 from acousticsense.training.fetch import fetch
-from acousticsense.training.sources import Recording, recordings
+from acousticsense.training.sources import Recording, Split, recordings
 from acousticsense.training.store import TrackStore
 from acousticsense.training.teachers.zero_shot import ClassLists, mn04_zero_shot, musicnn_zero_shot, yamnet_zero_shot
 from acousticsense.training.validate import Score, score
 
-__all__ = ["MOST_PER_GENRE", "held_out", "report"]
+__all__ = ["MOST_PER_GENRE", "held_out", "report", "write_clips"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,16 +39,28 @@ _TOLD = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1
 _FEWEST_TOLD = 8
 
 
-def held_out(known: tuple[Recording, ...]) -> list[Recording]:
-    """The test set: measurable recordings of the test split, at most MOST_PER_GENRE a genre, drawn by their hash."""
+def held_out(known: tuple[Recording, ...], split: Split = "test") -> list[Recording]:
+    """What is measured on: measurable recordings of a split, at most MOST_PER_GENRE a genre, drawn by their hash."""
     chosen: list[Recording] = []
     counts: Counter[str] = Counter()
     for recording in sorted(known, key=_lot):
-        if recording.split == "test" and recording.is_measurable and recording.genre is not None:
+        if recording.split == split and recording.is_measurable and recording.genre is not None:
             counts[recording.genre] += 1
             if counts[recording.genre] <= MOST_PER_GENRE:
                 chosen.append(recording)
     return chosen
+
+
+def write_clips(
+    out: Path, known: tuple[Recording, ...], split: Split, *, work: Path, free_recordings: Path | None
+) -> int:
+    """Writes a CSV of held-out recordings and their genres, for `acousticsense evaluate`; returns how many they are."""
+    fetched = list(fetch(tuple(held_out(known, split)), work, free_recordings=free_recordings))
+    with out.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("path", "genre"))
+        rows.writerows((entry.path.resolve(), entry.recording.genre) for entry in fetched)
+    return len(fetched)
 
 
 def _lot(recording: Recording) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from acousticsense.genres import GENRES
-from acousticsense.training.report import MOST_PER_GENRE, held_out
+from acousticsense.labelled import read_items
+from acousticsense.training.report import MOST_PER_GENRE, held_out, write_clips
 from acousticsense.training.sources import FREE_RECORDINGS, is_reserved, recordings
 
 
@@ -55,3 +58,18 @@ def test_held_out_clips_are_sure_capped_and_only_of_the_test_split() -> None:
     counts = [sum(clip.genre == genre for clip in chosen) for genre in GENRES]
     assert max(counts) <= MOST_PER_GENRE
     assert chosen == held_out(tuple(reversed(recordings())))
+
+
+def test_held_out_clips_are_listed_as_evaluate_reads_them(tmp_path: Path) -> None:
+    known = tuple(
+        replace(recordings()[0], package=FREE_RECORDINGS, path=f"{name}.ogg", artist=name, genre=genre, split=split)
+        for name, genre, split in (("a", "Jazz", "test"), ("b", "Metal", "test"), ("c", "Jazz", "val"))
+    )
+    known = tuple(replace(entry, confidence="high", known_by="know") for entry in known)
+    for entry in known[:1] + known[2:]:
+        (tmp_path / entry.path).write_bytes(b"sound")
+    for split, expected in (("test", [("a.ogg", "Jazz")]), ("val", [("c.ogg", "Jazz")])):
+        count = write_clips(tmp_path / "list.csv", known, split, work=tmp_path, free_recordings=tmp_path)
+        listed = read_items(tmp_path / "list.csv")
+        assert [(clip.path.name, clip.genre) for clip in listed] == expected  # what cannot be had is left out
+        assert count == len(expected)
