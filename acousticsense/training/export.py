@@ -33,9 +33,14 @@ _WEIGHTS: Final = "model.safetensors"
 _DELICATE: Final = frozenset({"pos_embed", "cls_token"})
 
 
+#: Growing and packing must leave the best label of this share of windows alone; asked of so many windows or more.
+_LEAST_AGREEMENT: Final = 0.9
+_FEWEST_COMPARED: Final = 30
+
+
 @dataclass(frozen=True)
 class PackingLoss:
-    """What 8-bit weights change on n windows: differences between probabilities, and agreement of the best label."""
+    """What growing and 8-bit weights change on n windows: in probabilities, and how often the best label stays."""
 
     n: int
     max_change: float
@@ -49,6 +54,20 @@ def packing_loss(exact: NDArray[np.float32], packed: NDArray[np.float32]) -> Pac
     change = np.abs(before - after)
     agreement = float((before.argmax(1) == after.argmax(1)).mean())
     return PackingLoss(len(exact), float(change.max()), float(change.mean()), agreement)
+
+
+def _checked(loss: PackingLoss) -> PackingLoss:
+    """The loss, if it is one that users may be given.
+
+    Raises:
+        RuntimeError: the network that users would get is not the one that was trained.
+    """
+    if loss.n >= _FEWEST_COMPARED and loss.top1_agreement < _LEAST_AGREEMENT:
+        raise RuntimeError(
+            f"The packed network names the trained one's label for {loss.top1_agreement:.0%} of {loss.n} windows only: "
+            "look at how it was grown, and at which tensors 8 bits spoil."
+        )
+    return loss
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -118,7 +137,7 @@ def _described(
     metrics = {
         "real_validation": asdict(score(of_music.logits, of_music.labels)),
         "not_music_validation": _not_music(of_music, of_sounds, calibration.not_music_at),
-        "packing": asdict(packing_loss(exact.logits, of_music.logits)),
+        "packing": asdict(_checked(packing_loss(exact.logits, of_music.logits))),
         "validation_bands": calibration.band_accuracy,
     }
     return calibration, metrics

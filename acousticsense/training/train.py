@@ -37,9 +37,10 @@ BEST_FILE = "best.pt"
 
 @dataclass
 class RunState:
-    """How far a run is and how it went."""
+    """How far a run is and how it went; `side_px` is that of the pictures of the last step."""
 
     step: int = 0
+    side_px: int = 0
     spent_s: float = 0.0
     best: float = -1.0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -241,12 +242,21 @@ class _Trainer:
         """Side of the pictures that are learned from at this time."""
         return self._recipe.small_px if self.progress(minutes) < self._recipe.small_share else NATIVE_MEL.image_size
 
+    def _side_px_now(self, minutes: float) -> int:
+        """The side for the next step. When it changes, averaging begins anew: what batch norms found in small pictures
+        is wrong for large ones, and a short rest of the run would not forget it."""
+        side_px = self.side_px(minutes)
+        if side_px != self.run.side_px:
+            self.average.load_state_dict(cast(nn.Module, self._student.student).state_dict())
+            self.run.side_px = side_px
+        return side_px
+
     def advance(self, batch: Batch, minutes: float) -> dict[str, float]:
         """One optimiser step; returns the parts of the loss."""
         self._student.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate(minutes)
-        pictures = _sized(batch.pictures, self.side_px(minutes))
+        pictures = _sized(batch.pictures, self._side_px_now(minutes))
         is_half = self._recipe.half_precision or self._device.type == "cuda"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=is_half):
             logits, features = self._forward(pictures)

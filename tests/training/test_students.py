@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from acousticsense.checkpoint import write_state_dict
 from acousticsense.training.students.patch_conv import PatchConvNetwork
 from acousticsense.training.students.planting import plant
 from acousticsense.training.students.thin import ThinNetwork
 from acousticsense.training.students.transplant import transplanted
 from acousticsense.training.teachers.mn04 import _network
+from acousticsense.weights import read_state_dict
 
 OUTPUTS = 17
 
@@ -43,6 +45,50 @@ def test_vit_b_16_computes_what_the_convolutional_network_computes(
     few = pictures[:3]
     torch.testing.assert_close(patch_conv.grown()(few), patch_conv(few), atol=2e-3, rtol=1e-3)
     assert patch_conv(few).std(0).mean() > 0.01
+
+
+@pytest.fixture(scope="module")
+def loud(pictures: Tensor) -> PatchConvNetwork:
+    """With states as large and as different from patch to patch as training makes them."""
+    torch.manual_seed(1)
+    network = PatchConvNetwork(OUTPUTS, filters=8, width=64, head_width=8, hidden=48, depth=3).eval()
+    with torch.no_grad():
+        network.pooled.weight.mul_(60)
+        network.place.mul_(torch.linspace(20, 500, 14)[:, None])
+    energies: list[Tensor] = []
+    handle = network.asking.register_forward_hook(
+        lambda _module, given, _found: energies.append(given[0].square().sum(2))
+    )
+    network(pictures[:3])
+    handle.remove()
+    spread = energies[0][:, 1:]
+    assert 3000 < spread.max() < 20_000  # against 72 of codes and constants
+    assert spread.max() / spread.min() > 6  # a key twice as long as another would win a plain product
+    return network
+
+
+@torch.no_grad()
+def test_heads_find_their_patch_however_large_states_are(loud: PatchConvNetwork, pictures: Tensor) -> None:
+    few = pictures[:3]
+    expected = loud(few)
+    torch.testing.assert_close(loud.grown()(few), expected, atol=2e-3 * float(expected.abs().max()), rtol=1e-3)
+
+
+@torch.no_grad()
+def test_heads_find_their_patch_in_half_precision_and_from_weights_of_8_bits(
+    loud: PatchConvNetwork, pictures: Tensor, tmp_path: Path
+) -> None:
+    few = pictures[:3]
+    expected = loud(few)
+    tolerance = 0.08 * float(expected.std())
+    network = loud.grown()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (network(few).float() - expected).abs().mean() < tolerance
+    tensors = network.state_dict()
+    matrices = {name for name, value in tensors.items() if value.ndim > 1} - {"pos_embed", "cls_token"}
+    write_state_dict(tensors, tmp_path / "weights.safetensors", eight_bit=matrices)
+    network.load_state_dict(read_state_dict(tmp_path / "weights.safetensors"))
+    assert (network(few) - expected).abs().mean() < tolerance
 
 
 @torch.no_grad()

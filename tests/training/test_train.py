@@ -15,7 +15,7 @@ from acousticsense.genres import GENRES
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
-from acousticsense.training.export import export
+from acousticsense.training.export import _checked, export, packing_loss
 from acousticsense.training.probe import _blend, fit_probe, soft_targets
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.store import TrackStore
@@ -124,3 +124,10 @@ def test_score_by_hand() -> None:
     logits[:, -1] = 50  # "not music" is no genre
     figures = score(logits, np.array([0, 1, 1]))
     assert (figures.top1, figures.macro_recall, figures.n) == (pytest.approx(2 / 3), 0.75, 3)
+
+
+def test_a_network_that_packing_spoiled_is_not_exported() -> None:
+    logits = np.eye(N_OUTPUTS, dtype=np.float32)[np.arange(40) % len(GENRES)] * 9
+    assert _checked(packing_loss(logits, logits + 0.01)).top1_agreement == 1
+    with pytest.raises(RuntimeError, match="0% of 40 windows"):
+        _checked(packing_loss(logits, np.roll(logits, 1, axis=1)))

@@ -9,8 +9,9 @@ and `grown` writes the same computation into a timm ViT-B/16:
 - block `depth` + 1: the class token asks all patches by learned attention.
 
 Pixels, codes of row and column, constants and the state lie in different parts of the 768 features of the residual
-stream. Pixels and codes are kept small (`_SCALE`) beside the constants, so that layer norm next to never sees them.
-Unused blocks add nothing.
+stream. Pixels are kept small (`_SCALE`) beside the constants, so that layer norm next to never sees them. Codes are
+pairs of opposite numbers, of which the difference is read: what layer norm subtracts cancels in any precision, 8 bits
+included. Unused blocks add nothing.
 """
 
 from __future__ import annotations
@@ -53,19 +54,30 @@ _POOLED: Final = _PLACES[0] // _POOL * (_PLACES[1] // _POOL)
 _OFFSETS: Final = (*((row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)), (0, -3), (0, 3))
 _N_HEADS: Final = len(_OFFSETS) + 1
 
-#: Pixels and codes in the residual stream are this much smaller than the numbers they stand for.
+#: Pixels in the residual stream are this much smaller than the numbers they stand for.
 _SCALE: Final = 0.003
-_CODES: Final = 2 * _GRID
 
-#: Constants in the residual stream of every token, half of them positive and half negative, and what layer norm then
-#: finds in a token without a state.
-_CONSTANT: Final = 3.0
+#: Each row, each column and the class token has two features for its code: the height of it, and the opposite.
+_CODE: Final = 1.0
+_CODES: Final = 2 * (_GRID + _GRID + 1)
+
+#: What the squares of a token's features sum to without a state: those of its codes and of constants, half of them
+#: positive and half negative. And what layer norm then divides by.
+_ENERGY: Final = 72.0
 _CONSTANTS: Final = 8
-_ENERGY: Final = _CONSTANTS * _CONSTANT**2
+_CONSTANT: Final = math.sqrt((_ENERGY - 4 * _CODE**2) / _CONSTANTS)
 _DEVIATION: Final = math.sqrt(_ENERGY / _WIDTH)
 
-#: Attention logit for the wanted row and for the wanted column; the state takes from it, and exp(-40) is nothing.
-_CERTAIN: Final = 4000.0
+#: Layer norm makes codes this high in a token without a state, so that they are not lost beside a large one.
+_CODE_GAIN: Final = 8.0
+
+#: Attention logit for the wanted row, and again for the wanted column, of tokens without a state. States take from it,
+#: the more the larger they are.
+_CERTAIN: Final = 20_000.0
+
+#: What is taken from every logit, in the same measure: a patch in only the right row or column is then below zero,
+#: however small its state is, and the wanted one above, however large.
+_PASSING: Final = 1.5
 
 
 class PatchConvNetwork(nn.Module):
@@ -74,7 +86,7 @@ class PatchConvNetwork(nn.Module):
     Args:
         n_outputs: width of the last layer.
         filters: of the first layer, at most 96.
-        width: of each patch's state, a multiple of 64, at most 576.
+        width: of each patch's state, a multiple of 64, at most 512.
         head_width: what one head of a convolution carries, at most 64.
         hidden: units of each MLP, at most 3072.
         depth: convolutions, at most 10.
@@ -152,9 +164,9 @@ class PatchConvNetwork(nn.Module):
     @staticmethod
     def _patch_norm(pixels: Tensor, place: Tensor) -> Tensor:
         """Layer norm of the residual stream before block 0's MLP: pixels (n, 196, 128) in their own scale."""
-        mean = (pixels.sum(2, keepdim=True) + 2) / _WIDTH  # each patch has two codes, of its row and its column
+        mean = pixels.sum(2, keepdim=True) / _WIDTH
         energy = _ENERGY + place.square().sum(1).repeat_interleave(_GRID)[:, None]
-        energy = energy + _SCALE**2 * (pixels.square().sum(2, keepdim=True) + 2)
+        energy = energy + _SCALE**2 * pixels.square().sum(2, keepdim=True)
         return (pixels - mean) * (_DEVIATION * (energy / _WIDTH - (_SCALE * mean).square() + _NORM_EPS).rsqrt())
 
     @torch.no_grad()
@@ -191,9 +203,10 @@ class PatchConvNetwork(nn.Module):
         signs[1::2] = -1
         positions = cast(Tensor, network.pos_embed)[0]
         positions[:, parts.constants] = _CONSTANT * signs
-        one_hot = torch.eye(_GRID)
-        positions[1:, parts.rows] = _SCALE * one_hot.repeat_interleave(_GRID, 0)
-        positions[1:, parts.columns] = _SCALE * one_hot.repeat(_GRID, 1)
+        codes = _CODE * torch.cat([torch.eye(_GRID), -torch.eye(_GRID)], 1)
+        positions[1:, parts.rows] = codes.repeat_interleave(_GRID, 0)
+        positions[1:, parts.columns] = codes.repeat(_GRID, 1)
+        positions[0, parts.mark] = math.sqrt(2) * _CODE * torch.tensor([1.0, -1.0])
         positions[1:, parts.state] = self._place().repeat_interleave(_GRID, 0)
         cast(Tensor, network.cls_token)[0, 0, parts.state] = self._class_token()
 
@@ -202,8 +215,9 @@ class _Parts:
     """Where everything lies in the residual stream."""
 
     def __init__(self, width: int) -> None:
-        ends = torch.tensor([_PIXELS, _GRID, _GRID, _CONSTANTS, width]).cumsum(0)
-        self.pixels, self.rows, self.columns, self.constants, self.state, _ = torch.arange(_WIDTH).tensor_split(ends)
+        ends = torch.tensor([_PIXELS, 2 * _GRID, 2 * _GRID, 2, _CONSTANTS, width]).cumsum(0)
+        parts = torch.arange(_WIDTH).tensor_split(ends)
+        self.pixels, self.rows, self.columns, self.mark, self.constants, self.state, _ = parts
 
 
 class _StateNorm(nn.Module):
@@ -249,7 +263,8 @@ class _Convolution(nn.Module):
     def write(self, block: Any, parts: _Parts) -> None:
         """Puts the weights into a block of ViT-B/16."""
         self.norm1.write(block.norm1, parts)
-        block.norm1.weight[parts.rows] = block.norm1.weight[parts.columns] = _DEVIATION / _SCALE
+        for codes in (parts.rows, parts.columns, parts.mark):
+            block.norm1.weight[codes] = _CODE_GAIN * _DEVIATION / _CODE
         for head, offset in enumerate(_OFFSETS):
             _look_at(block.attn.qkv.weight, head, offset, parts)
         head_width = self.value.out_features // _N_HEADS
@@ -363,15 +378,26 @@ def _taps() -> Tensor:
 
 
 def _look_at(weight: Tensor, head: int, offset: tuple[int, int], parts: _Parts) -> None:
-    """Queries and keys by which a head finds the patch at an offset, or the one at the edge."""
-    # attention divides by sqrt(64) = 8; what is multiplied is 1 where a code is set
-    strength = math.sqrt(_CERTAIN * math.sqrt(_HEAD_WIDTH))
-    first = head * _HEAD_WIDTH
-    for mine, others, step in ((parts.rows, parts.columns, offset[0]), (parts.columns, parts.rows, offset[1])):
+    """Queries and keys by which a head finds the patch at an offset, or the one at the edge.
+
+    The class token asks for nothing, so that it finds the mean of all tokens, and is never found.
+    """
+    strength = math.sqrt(_CERTAIN * math.sqrt(_HEAD_WIDTH) / 4) / _CODE_GAIN  # attention divides by sqrt(64)
+    query, key = head * _HEAD_WIDTH, _WIDTH + head * _HEAD_WIDTH
+    for codes, step in ((parts.rows, offset[0]), (parts.columns, offset[1])):
         for place in range(_GRID):
             wanted = min(max(place + step, 0), _GRID - 1)
-            # one code less the mean of the others: what layer norm subtracts from all of them cancels
-            for row, code in ((first + wanted, place), (_WIDTH + first + place, place)):
-                weight[row, mine[code]] += strength
-                weight[row, others] -= strength / _GRID
-        first += _GRID
+            _read(weight[query + wanted], codes[place::_GRID], strength)
+            _read(weight[key + place], codes[place::_GRID], strength)
+        query, key = query + _GRID, key + _GRID
+    for place in range(_GRID):  # each patch has one row
+        _read(weight[query], parts.rows[place::_GRID], strength)
+        _read(weight[key], parts.rows[place::_GRID], -_PASSING * strength)
+    _read(weight[key], parts.mark, -_PASSING * strength / math.sqrt(2))
+
+
+def _read(weights: Tensor, pair: Tensor, strength: float) -> None:
+    """Adds the difference between the two features of a code to what a row of weights reads."""
+    first, second = pair.tolist()
+    weights[first] += strength
+    weights[second] -= strength
