@@ -9,13 +9,14 @@ import pytest
 
 from acousticsense.catalog import DEFAULT_MODEL, Catalog
 from acousticsense.classifier import GenreClassifier
-from acousticsense.config import ModelSpec
+from acousticsense.config import EnsembleSpec, ModelSpec
+from acousticsense.ensemble import ENSEMBLE_FILE
 from acousticsense.genres import GENRES
 from acousticsense.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "models"
-SHIPPED = (DEFAULT_MODEL,)
+SHIPPED = ("densenet121", "efficientnet_b0", "mobilenetv3_large", "resnet50", "vgg19_bn", DEFAULT_MODEL)
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".ogg", ".mp3", ".wav"})
 
 
@@ -40,6 +41,17 @@ def test_every_shipped_model_knows_both_pictures(name: str) -> None:
     assert spec.kinds == ("mel", "cqt")
     assert spec.labels == GENRES
     assert (MODELS / name / spec.weights_file).stat().st_size < 95_000_000
+    assert spec.metrics["packing"]["top1_agreement"] >= 0.95  # what users get is what was trained
+
+
+def test_all_weights_together_stay_small() -> None:
+    assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) < 150_000_000
+
+
+def test_what_was_measured_for_all_models_together_is_of_these_weights() -> None:
+    spec = EnsembleSpec.read(MODELS / ENSEMBLE_FILE)
+    hashes = {name: ModelSpec.read(MODELS / name / "model.json").weights_sha256 for name in SHIPPED}
+    assert sorted(spec.voices) == sorted((name, kind, hashes[name]) for name in SHIPPED for kind in ("mel", "cqt"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

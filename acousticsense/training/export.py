@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 
 _WEIGHTS: Final = "model.safetensors"
 
-#: Tensors that 8 bits would spoil: numbers of very different size stand in one tensor.
-_DELICATE: Final = frozenset({"pos_embed", "cls_token"})
+#: Parts of the names of tensors that 8 bits would spoil and that are small: positions, of very different size; filters
+#: over single channels, which have few weights to average errors out; and gates, which scale whole channels.
+_DELICATE: Final = ("pos_embed", "cls_token", ".conv_dw.", ".se.", "conv_stem.")
 
 
 #: Growing and packing must leave the best label of this share of windows alone; asked of so many windows or more.
@@ -94,7 +95,8 @@ def export(
     student.eval()
     grown = cast(Any, student).grown().eval()
     tensors = grown.state_dict()
-    write_state_dict(tensors, folder / _WEIGHTS, eight_bit=set(tensors) - _DELICATE)
+    robust = {name for name in tensors if not any(part in name for part in _DELICATE)}
+    write_state_dict(tensors, folder / _WEIGHTS, eight_bit=robust)
     packed, _ = load_network(
         folder / _WEIGHTS, architecture=student_recipe.architecture, n_outputs=N_OUTPUTS, head=student_recipe.head
     )
