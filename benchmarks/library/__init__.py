@@ -240,7 +240,3 @@ def as_table(result: dict[str, Any]) -> str:
         value = result[key]
         lines.append(f"{label:>28} {'-' if value is None else f'{value:9.3f}':>9} {unit}")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main()
