@@ -31,6 +31,7 @@ from acousticsense.texts import text
 if TYPE_CHECKING:
     from acousticsense.classifier import Duration, GenreClassifier
     from acousticsense.ensemble import Panel
+    from acousticsense.evaluation import Evaluation
 
 __all__ = ["main"]
 
@@ -185,6 +186,9 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("--models", help='evaluate what these say together: names with commas between, or "all"')
     parser.add_argument(
         "--calibrate", action="store_true", help="with --models: write models/ensemble.json from these clips instead"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="with --models: write what was measured into models/ensemble.json, too"
     )
     parser.add_argument("--out", type=Path, help="folder for the report, the plots and the misjudged list")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -452,6 +456,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.calibrate:
         return _calibrate(_panel(options), [(item.path, item.genre) for item in items], options)
     result = evaluate(_panel(options) if options.models else _classifier(options), items, kind=options.spectrogram)
+    if options.record:
+        _record(result, options)
     if options.out:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
@@ -510,6 +516,26 @@ def _calibrate(panel: Panel, clips: Sequence[tuple[Path, str]], options: argpars
     path.write_text(spec.to_json(), encoding="utf-8")
     print(f"{path}: {len(spec.voices)} voices, temperature {spec.calibration.temperature}")
     return 0
+
+
+def _record(result: Evaluation, options: argparse.Namespace) -> None:
+    """Keeps in the description of an ensemble how often each verdict was right on music that calibrated nothing."""
+    from acousticsense.config import EnsembleSpec
+    from acousticsense.ensemble import ENSEMBLE_FILE
+    from acousticsense.evaluation import FEWEST_TOLD
+
+    if not options.models:
+        raise RequestError("--record is for several models together.", hint="Name them with --models.")
+    path = _settings(options).models / ENSEMBLE_FILE
+    spec = EnsembleSpec.read(path)
+    told = {verdict: share for verdict, (count, share) in result.verdicts.items() if count >= FEWEST_TOLD}
+    measured = {name: getattr(result, name) for name in ("n", "accuracy", "top3", "macro_recall", "ece")}
+    spec = replace(
+        spec,
+        calibration=replace(spec.calibration, band_accuracy=told),
+        metrics={**spec.metrics, "real_test": measured},
+    )
+    path.write_text(spec.to_json(), encoding="utf-8")
 
 
 def _accelerate(options: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ from acousticsense.plots import confusion_figure, reliability_figure
 from acousticsense.results import Prediction
 
 __all__ = [
+    "FEWEST_TOLD",
     "Bin",
     "ClipResult",
     "Evaluation",
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+#: A verdict given to fewer test clips has no figure that users are told.
+FEWEST_TOLD: Final = 8
 
 #: Equal-width confidence bins of the reliability table and the calibration error.
 _BINS: Final = 10

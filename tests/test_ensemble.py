@@ -188,6 +188,11 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
     assert json.loads(capsys.readouterr().out)["n"] == 2
     assert main([*command, "--calibrate"]) == 0
     assert "2 voices" in capsys.readouterr().out
+    assert main([*command, "--record"]) == 0
+    recorded = EnsembleSpec.read(few_models / "ensemble.json")
+    assert recorded.metrics["real_test"]["n"] == 2
+    assert recorded.calibration.band_accuracy == {}  # two clips say nothing about a verdict
+    assert main(["evaluate", str(labelled), "--record"]) == 1  # of a single model, `training report` tells
     ensemble = Ensemble.load(settings=settings_of(few_models))
     result = ensemble.judge(music_mp3, models=["resnet50", "mobilenetv3_large"], spectrogram="mel")
     assert result.consensus is not None

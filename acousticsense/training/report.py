@@ -14,7 +14,7 @@ import numpy as np
 
 from acousticsense.classifier import GenreClassifier
 from acousticsense.config import ModelSpec, SpectrogramKind
-from acousticsense.evaluation import Evaluation, evaluate, measure, write_report
+from acousticsense.evaluation import FEWEST_TOLD, Evaluation, evaluate, measure, write_report
 from acousticsense.genres import GENRES
 from acousticsense.labelled import LabelledClip
 from acousticsense.training.bank import Item, load_items
@@ -34,9 +34,6 @@ MOST_PER_GENRE = 20
 
 #: Figures of an evaluation that `model.json` keeps.
 _TOLD = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece")
-
-#: A verdict given to fewer test clips has no figure of its own.
-_FEWEST_TOLD = 8
 
 
 def held_out(known: tuple[Recording, ...], split: Split = "test") -> list[Recording]:
@@ -151,7 +148,7 @@ def _with_figures(
 
 def _told(result: Evaluation) -> dict[str, float]:
     """What users are told of each verdict: how often it was right on test music, which the thresholds never saw."""
-    return {verdict: share for verdict, (count, share) in result.verdicts.items() if count >= _FEWEST_TOLD}
+    return {verdict: share for verdict, (count, share) in result.verdicts.items() if count >= FEWEST_TOLD}
 
 
 def _teachers(store: TrackStore, keys: set[str], work: Path) -> dict[str, Score]:
