@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 
 import timm
 import torch
-from timm.layers import Attention, Mlp
+from timm.layers.attention import Attention
+from timm.layers.mlp import Mlp
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
