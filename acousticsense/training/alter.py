@@ -25,6 +25,7 @@ from pedalboard._pedalboard import Pedalboard  # the package does not re-export 
 from acousticsense.training.decode import Sound, read_sound
 from acousticsense.training.fetch import fetch
 from acousticsense.training.ingest import ingest
+from acousticsense.training.render.synth import SAMPLE_RATE_HZ, level
 from acousticsense.training.sources import Recording
 from acousticsense.training.store import Track, TrackStore
 from acousticsense.training.teachers.panel import TeacherPanel
@@ -36,8 +37,8 @@ logger = logging.getLogger(__name__)
 #: Length of an altered stretch.
 DURATION_S: Final = 30.0
 
-#: Rate at which sounds are altered: the highest that a teacher asks for.
-_RATE_HZ: Final = 32_000
+#: Root mean square level, in dB below full scale, at which sounds meet each other and the chain.
+_LEVEL_DB: Final = -18.0
 
 #: Playing speeds; the original must be this much longer.
 _SPEEDS: Final = (0.84, 1.19)
@@ -72,8 +73,8 @@ class Alteration:
 def plan(recordings: Sequence[Recording], count: int, *, seed: int) -> list[Alteration]:
     """`count` alterations of training recordings; big collections are drawn less often than their size asks for."""
     training = [recording for recording in recordings if recording.split == "train"]
-    sizes = Counter(map(_collection, training))
-    weights = [sizes[_collection(recording)] ** -0.5 for recording in training]
+    sizes = Counter(recording.group for recording in training)
+    weights = [sizes[recording.group] ** -0.5 for recording in training]
     planned = []
     for index in range(count):
         rng = random.Random(f"{seed} altered {index}")
@@ -82,10 +83,6 @@ def plan(recordings: Sequence[Recording], count: int, *, seed: int) -> list[Alte
         key = f"altered--{index:05d}"
         planned.append(Alteration(key=key, seed=f"{seed} {key}", recording=first, over=second if is_mixed else None))
     return planned
-
-
-def _collection(recording: Recording) -> str:
-    return recording.artist or recording.package
 
 
 def ingest_altered(
@@ -122,7 +119,7 @@ def _track(alteration: Alteration) -> Track:
         kind="altered",
         genre=None if alteration.over else recording.genre,
         split="train",
-        group=_collection(recording),
+        group=recording.group,
         is_measurable=recording.is_measurable,
         labelled_by_people=recording.labelled_by_people,
         licence=recording.licence,
@@ -138,29 +135,23 @@ def altered(sound: Sound, rng: random.Random, *, over: Sound | None = None) -> S
         rng: source of every choice.
         over: other music to mix in, from as loud as the sound to 14 dB softer.
     """
-    samples = _levelled(_played(sound, rng))
+    samples = level(_played(sound, rng), _LEVEL_DB)
     if over is not None:
-        samples = _sum(samples, _levelled(_played(over, rng)) * np.float32(10 ** (rng.uniform(-14, 0) / 20)))
+        samples = _sum(samples, level(_played(over, rng), _LEVEL_DB) * np.float32(10 ** (rng.uniform(-14, 0) / 20)))
     chain = _chain(rng)
-    treated = np.asarray(Pedalboard(chain)(samples, _RATE_HZ), np.float32)[: len(samples)] if chain else samples
+    treated = np.asarray(Pedalboard(chain)(samples, SAMPLE_RATE_HZ), np.float32)[: len(samples)] if chain else samples
     peak = rng.uniform(0.05, 1.0) if rng.random() < 0.3 else rng.uniform(0.5, 1.0)
     treated = treated * np.float32(peak / (np.abs(treated).max() + 1e-6))
     if rng.random() < 0.08:  # overdriven at the end of everything
         treated = np.clip(treated * np.float32(rng.uniform(1.5, 4.0)), -1.0, 1.0)
-    return Sound(_edges(treated, rng), _RATE_HZ)
+    return Sound(_edges(treated, rng), SAMPLE_RATE_HZ)
 
 
 def _played(sound: Sound, rng: random.Random) -> NDArray[np.float32]:
     """The samples at our rate, in most cases at another speed, tempo and pitch alike."""
     speed = rng.uniform(*_SPEEDS) if rng.random() < 0.65 else 1.0
-    resampled = soxr.resample(sound.samples, sound.sample_rate_hz * speed, _RATE_HZ, quality="MQ")
-    return np.asarray(resampled[: round(DURATION_S * _RATE_HZ)], np.float32)
-
-
-def _levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """At a root mean square of -18 dB below full scale; silence stays silent."""
-    rms = float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
-    return samples * np.float32(10 ** (-18 / 20) / rms) if rms > 1e-6 else samples
+    resampled = soxr.resample(sound.samples, sound.sample_rate_hz * speed, SAMPLE_RATE_HZ, quality="MQ")
+    return np.asarray(resampled[: round(DURATION_S * SAMPLE_RATE_HZ)], np.float32)
 
 
 def _sum(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -195,10 +186,10 @@ def _chain(rng: random.Random) -> list[pedalboard.Plugin]:
 def _edges(samples: NDArray[np.float32], rng: random.Random) -> NDArray[np.float32]:
     """Some sounds begin with silence or fade in, as tracks do."""
     if rng.random() < 0.25:
-        silent = np.zeros(round(rng.uniform(0.05, 2.5) * _RATE_HZ), np.float32)
+        silent = np.zeros(round(rng.uniform(0.05, 2.5) * SAMPLE_RATE_HZ), np.float32)
         samples = np.concatenate([silent, samples])[: len(samples)]
     if rng.random() < 0.15:
-        length = min(len(samples), round(rng.uniform(0.5, 8.0) * _RATE_HZ))
+        length = min(len(samples), round(rng.uniform(0.5, 8.0) * SAMPLE_RATE_HZ))
         samples = samples.copy()
         samples[:length] *= np.linspace(0.0, 1.0, length, dtype=np.float32) ** 2
     return samples

@@ -78,9 +78,8 @@ class Batches:
             mine = kinds == kind
             counts = np.bincount(classes[mine], minlength=NOT_MUSIC_INDEX + 1).astype(float)
             # below 1 for recordings: rare pseudo-labels are drawn more often, yet not the same few windows for ever
-            weight = np.where(
-                counts > 0, 1.0 / np.maximum(counts, 1.0) ** (0.7 if kind in ("real", "altered") else 1.0), 0.0
-            )
+            evenness = 0.7 if kind in ("real", "altered") else 1.0
+            weight = np.where(counts > 0, 1.0 / np.maximum(counts, 1.0) ** evenness, 0.0)
             odds[mine] = weight[classes[mine]] * np.where(self._windows.start[mine] == 0, _BEGINNINGS, 1.0)
             odds[mine] *= share / max(odds[mine].sum(), 1e-12)
         return np.asarray(odds / odds.sum())

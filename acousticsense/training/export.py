@@ -33,7 +33,6 @@ _WEIGHTS: Final = "model.safetensors"
 #: over single channels, which have few weights to average errors out; and gates, which scale whole channels.
 _DELICATE: Final = ("pos_embed", "cls_token", ".conv_dw.", ".se.", "conv_stem.")
 
-
 #: Growing and packing must leave the best label of this share of windows alone; asked of so many windows or more.
 _LEAST_AGREEMENT: Final = 0.9
 _FEWEST_COMPARED: Final = 30

@@ -99,7 +99,7 @@ def _track(fetched: Fetched) -> Track:
         kind="real",
         genre=recording.genre,
         split=recording.split,
-        group=recording.artist or recording.package,
+        group=recording.group,
         is_measurable=recording.is_measurable,
         labelled_by_people=recording.labelled_by_people,
         licence=recording.licence,

@@ -64,6 +64,11 @@ class Recording:
         return f"{self.package}--{self.path}".replace("/", "_").replace(" ", "_").replace("!", "_")
 
     @property
+    def group(self) -> str:
+        """What it shares with recordings that must not lie in another split: its artist, or else its package."""
+        return self.artist or self.package
+
+    @property
     def is_measurable(self) -> bool:
         """Whether its label is sure enough, and independent enough of any network, to be measured against."""
         return self.genre is not None and self.confidence in ("medium", "high") and self.labelled_by_people

@@ -123,7 +123,7 @@ class TrackStore:
                     track,
                     genre=recording.genre,
                     split=recording.split,
-                    group=recording.artist or recording.package,
+                    group=recording.group,
                     is_measurable=recording.is_measurable,
                     labelled_by_people=recording.labelled_by_people,
                 )

@@ -18,7 +18,7 @@ from pedalboard._pedalboard import Pedalboard  # the package does not re-export 
 from acousticsense.training.decode import Sound
 from acousticsense.training.render.parts import Part, write_midi
 
-__all__ = ["SAMPLE_RATE_HZ", "SOUND_FONTS", "Production", "drive_of", "produce", "synthesise"]
+__all__ = ["SAMPLE_RATE_HZ", "SOUND_FONTS", "Production", "drive_of", "level", "produce", "synthesise"]
 
 #: Rate of rendered audio: the highest that a teacher asks for.
 SAMPLE_RATE_HZ: Final = 32_000
@@ -68,9 +68,9 @@ def synthesise(
     others = tuple(part for part in parts if part not in guitars)
     total = np.zeros(round(duration_s * SAMPLE_RATE_HZ), np.float32)
     if others:
-        total += _level(_fluidsynth(others, font, duration_s), -20)
+        total += level(_fluidsynth(others, font, duration_s), -20)
     if guitars:
-        total += _level(_amplifier(_fluidsynth(guitars, font, duration_s), drive_db, rng), rng.uniform(-21, -16))
+        total += level(_amplifier(_fluidsynth(guitars, font, duration_s), drive_db, rng), rng.uniform(-21, -16))
     return total
 
 
@@ -90,7 +90,7 @@ def produce(samples: NDArray[np.float32], genre: str, rng: random.Random) -> Sou
         chain += [pedalboard.HighpassFilter(rng.uniform(100, 250)), pedalboard.LowpassFilter(rng.uniform(3000, 5500))]
     if rng.random() < 0.4:
         chain.append(pedalboard.MP3Compressor(rng.uniform(1, 8)))
-    treated = Pedalboard(chain)(_level(samples, -20), SAMPLE_RATE_HZ)[: len(samples)]
+    treated = Pedalboard(chain)(level(samples, -20), SAMPLE_RATE_HZ)[: len(samples)]
     noise = np.random.default_rng(rng.randrange(1 << 30)).standard_normal(len(treated)).astype(np.float32)
     treated = treated + noise * 10 ** (rng.uniform(-95, -55) / 20)
     return Sound(treated * (rng.uniform(0.3, 0.95) / (np.abs(treated).max() + 1e-6)), SAMPLE_RATE_HZ)
@@ -124,10 +124,10 @@ def _amplifier(samples: NDArray[np.float32], drive_db: float, rng: random.Random
         pedalboard.LowpassFilter(rng.uniform(3500, 6000)),
         pedalboard.PeakFilter(rng.uniform(400, 900), rng.uniform(-7, 2), 0.8),
     ]
-    return np.asarray(Pedalboard(chain)(_level(samples, -20), SAMPLE_RATE_HZ), dtype=np.float32)
+    return np.asarray(Pedalboard(chain)(level(samples, -20), SAMPLE_RATE_HZ), dtype=np.float32)
 
 
-def _level(samples: NDArray[np.float32], rms_db: float) -> NDArray[np.float32]:
+def level(samples: NDArray[np.float32], rms_db: float) -> NDArray[np.float32]:
     """The samples at a root mean square level in dB below full scale; silence stays silent."""
-    rms = float(np.sqrt(np.mean(np.square(samples))))
+    rms = float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
     return samples * np.float32(10 ** (rms_db / 20) / rms) if rms > 1e-6 else samples
