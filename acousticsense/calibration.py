@@ -18,13 +18,22 @@ from scipy.special import softmax
 from acousticsense.config import Calibration
 from acousticsense.verdict import judge
 
-__all__ = ["NEVER", "Answers", "CalibrationFit", "Targets", "band_accuracy", "fit_calibration", "wilson_interval"]
+__all__ = [
+    "FEWEST",
+    "NEVER",
+    "Answers",
+    "CalibrationFit",
+    "Targets",
+    "band_accuracy",
+    "fit_calibration",
+    "wilson_interval",
+]
 
 #: A threshold above every probability: nothing earned the band.
 NEVER: Final = 1.01
 
 #: Fewest answers of which a share is told.
-_FEWEST: Final = 8
+FEWEST: Final = 8
 
 _GRID: Final = np.round(np.arange(0.2, 1.0, 0.01), 2)
 
@@ -145,7 +154,7 @@ def band_accuracy(
     for row, is_right in zip(probabilities, right, strict=True):
         verdict = judge({str(index): float(value) for index, value in enumerate(row)}, None, calibration)
         bands.setdefault(verdict, []).append(bool(is_right))
-    return {verdict: round(float(np.mean(hits)), 3) for verdict, hits in bands.items() if len(hits) >= _FEWEST}
+    return {verdict: round(float(np.mean(hits)), 3) for verdict, hits in bands.items() if len(hits) >= FEWEST}
 
 
 def wilson_interval(hits: int, n: int, *, z: float = 1.96) -> tuple[float, float]:
@@ -178,12 +187,12 @@ def _band(name: str, values: NDArray[np.float64], right: NDArray[np.bool_], prom
     """The lowest threshold that keeps the promise, and why there is none when there is none."""
     for threshold in _GRID:
         chosen = right[values >= threshold]
-        if len(chosen) >= _FEWEST and _surely(chosen) >= promise:
+        if len(chosen) >= FEWEST and _surely(chosen) >= promise:
             return float(threshold), ""
-    if len(right) < _FEWEST:
-        reason = f"only {len(right)} clips are left to measure it on, {_FEWEST} are the least"
+    if len(right) < FEWEST:
+        reason = f"only {len(right)} clips are left to measure it on, {FEWEST} are the least"
     else:
-        top = right[np.argsort(-values, kind="stable")[: max(_FEWEST, len(right) // 4)]]
+        top = right[np.argsort(-values, kind="stable")[: max(FEWEST, len(right) // 4)]]
         reason = f"of the {len(top)} surest {top.sum()} are right"
     return NEVER, f"{name} is never said: {promise:.0%} right cannot be shown ({reason})."
 
@@ -219,6 +228,6 @@ def _not_music_notes(
             f"not music: {caught:.0%} of {len(others)} sounds are caught, not {targets.caught:.0%}, "
             f"since no more than {targets.refused:.0%} of music may be refused."
         )
-    elif len(others) < _FEWEST:
+    elif len(others) < FEWEST:
         notes.append(f"not music: {len(others)} sounds are too few to show {targets.caught:.0%} caught.")
     return notes

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from acousticsense import __version__
 from acousticsense.config import SpectrogramKind
@@ -453,11 +453,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     from acousticsense.labelled import read_items
 
     items = read_items(options.data)
+    if options.record and not options.models:
+        raise RequestError("--record is for several models together.", hint="Name them with --models.")
     if options.calibrate:
         return _calibrate(_panel(options), [(item.path, item.genre) for item in items], options)
-    result = evaluate(_panel(options) if options.models else _classifier(options), items, kind=options.spectrogram)
+    judges = _panel(options) if options.models else _classifier(options)
+    result = evaluate(judges, items, kind=options.spectrogram)
     if options.record:
-        _record(result, options)
+        _record(result, cast("Panel", judges), options)
     if options.out:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
@@ -518,23 +521,17 @@ def _calibrate(panel: Panel, clips: Sequence[tuple[Path, str]], options: argpars
     return 0
 
 
-def _record(result: Evaluation, options: argparse.Namespace) -> None:
-    """Keeps in the description of an ensemble how often each verdict was right on music that calibrated nothing."""
+def _record(result: Evaluation, panel: Panel, options: argparse.Namespace) -> None:
+    """Keeps in the description of an ensemble how it did on music that calibrated nothing."""
     from acousticsense.config import EnsembleSpec
     from acousticsense.ensemble import ENSEMBLE_FILE
-    from acousticsense.evaluation import FEWEST_TOLD
 
-    if not options.models:
-        raise RequestError("--record is for several models together.", hint="Name them with --models.")
     path = _settings(options).models / ENSEMBLE_FILE
     spec = EnsembleSpec.read(path)
-    told = {verdict: share for verdict, (count, share) in result.verdicts.items() if count >= FEWEST_TOLD}
-    measured = {name: getattr(result, name) for name in ("n", "accuracy", "top3", "macro_recall", "ece")}
-    spec = replace(
-        spec,
-        calibration=replace(spec.calibration, band_accuracy=told),
-        metrics={**spec.metrics, "real_test": measured},
-    )
+    if not panel.is_calibrated(result.clips[0].path):
+        raise RequestError(f"{path} was calibrated for other models or pictures.", hint="Calibrate these first.")
+    calibration = replace(spec.calibration, band_accuracy=result.band_accuracy)
+    spec = replace(spec, calibration=calibration, metrics={**spec.metrics, "real_test": result.metrics()})
     path.write_text(spec.to_json(), encoding="utf-8")
 
 

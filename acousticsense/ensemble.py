@@ -356,6 +356,14 @@ class Panel:
             model=replace(first.model, name="ensemble", architecture="ensemble", weights_sha256=""),
         )
 
+    def is_calibrated(self, source: Source) -> bool:
+        """Whether `ensemble.json` is of exactly these models, pictures and weights; one clip is asked about.
+
+        Raises:
+            AudioError, CheckpointError: as `predict`.
+        """
+        return self._ask(source, self.spectrogram)[1].calibrated is not None
+
     def calibrate(self, clips: Sequence[tuple[Path, str]], *, measured_on: str) -> EnsembleSpec:
         """What the mean of these voices means, from labelled clips that no model was trained on.
 

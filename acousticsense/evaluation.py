@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from acousticsense.calibration import wilson_interval
+from acousticsense.calibration import FEWEST, wilson_interval
 from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AudioError, SettingsError
 from acousticsense.genres import NOT_MUSIC
@@ -25,7 +25,6 @@ from acousticsense.plots import confusion_figure, reliability_figure
 from acousticsense.results import Prediction
 
 __all__ = [
-    "FEWEST_TOLD",
     "Bin",
     "ClipResult",
     "Evaluation",
@@ -37,8 +36,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: A verdict given to fewer test clips has no figure that users are told.
-FEWEST_TOLD: Final = 8
+#: Figures that a model's description keeps.
+_KEPT: Final = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece")
 
 #: Equal-width confidence bins of the reliability table and the calibration error.
 _BINS: Final = 10
@@ -166,6 +165,15 @@ class Evaluation:
     def misjudged(self) -> tuple[ClipResult, ...]:
         """Clips whose best label is wrong, the surest mistakes first."""
         return tuple(sorted((clip for clip in self.clips if not clip.is_right), key=lambda clip: -clip.confidence))
+
+    @property
+    def band_accuracy(self) -> dict[str, float]:
+        """What users are told of each verdict: how often it was right, where enough clips say so."""
+        return {verdict: share for verdict, (count, share) in self.verdicts.items() if count >= FEWEST}
+
+    def metrics(self) -> dict[str, Any]:
+        """What a description keeps of this, under `real_test`."""
+        return {**{name: getattr(self, name) for name in _KEPT}, "recall": self.recall, "clips": self.support}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; of the clips only the misjudged."""

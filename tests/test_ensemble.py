@@ -193,6 +193,10 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
     assert recorded.metrics["real_test"]["n"] == 2
     assert recorded.calibration.band_accuracy == {}  # two clips say nothing about a verdict
     assert main(["evaluate", str(labelled), "--record"]) == 1  # of a single model, `training report` tells
+    capsys.readouterr()
+    assert main([*command[:3], "resnet50", "--record"]) == 1  # another panel's figures
+    assert "other models or pictures" in capsys.readouterr().err
+    assert EnsembleSpec.read(few_models / "ensemble.json") == recorded
     ensemble = Ensemble.load(settings=settings_of(few_models))
     result = ensemble.judge(music_mp3, models=["resnet50", "mobilenetv3_large"], spectrogram="mel")
     assert result.consensus is not None

@@ -14,7 +14,7 @@ import numpy as np
 
 from acousticsense.classifier import GenreClassifier
 from acousticsense.config import ModelSpec, SpectrogramKind
-from acousticsense.evaluation import FEWEST_TOLD, Evaluation, evaluate, measure, write_report
+from acousticsense.evaluation import Evaluation, evaluate, measure, write_report
 from acousticsense.genres import GENRES
 from acousticsense.labelled import LabelledClip
 from acousticsense.training.bank import Item, load_items
@@ -31,9 +31,6 @@ logger = logging.getLogger(__name__)
 
 #: No genre counts for more than this many test clips.
 MOST_PER_GENRE = 20
-
-#: Figures of an evaluation that `model.json` keeps.
-_TOLD = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece")
 
 
 def held_out(known: tuple[Recording, ...], split: Split = "test") -> list[Recording]:
@@ -120,35 +117,20 @@ def _with_figures(
     spec: ModelSpec, results: Mapping[SpectrogramKind, Evaluation], peers: Mapping[str, Score]
 ) -> ModelSpec:
     """The description with what was measured on test music, for each picture."""
-    main, *others = (
-        {
-            "real_test": {
-                **{field: getattr(result, field) for field in _TOLD},
-                "recall": result.recall,
-                "clips": result.support,
-            }
-        }
-        for result in results.values()
-    )
-    told = [_told(result) for result in results.values()]
+    (main, result), *others = ((figures.metrics(), figures) for figures in results.values())
     return replace(
         spec,
-        calibration=replace(spec.calibration, band_accuracy=told[0]),
-        metrics={**spec.metrics, **main, "teachers": {name: asdict(value) for name, value in peers.items()}},
+        calibration=replace(spec.calibration, band_accuracy=result.band_accuracy),
+        metrics={**spec.metrics, "real_test": main, "teachers": {name: asdict(value) for name, value in peers.items()}},
         alternatives=tuple(
             replace(
                 other,
-                calibration=replace(other.calibration, band_accuracy=bands),
-                metrics={**other.metrics, **figures},
+                calibration=replace(other.calibration, band_accuracy=figures.band_accuracy),
+                metrics={**other.metrics, "real_test": measured},
             )
-            for other, bands, figures in zip(spec.alternatives, told[1:], others, strict=True)
+            for other, (measured, figures) in zip(spec.alternatives, others, strict=True)
         ),
     )
-
-
-def _told(result: Evaluation) -> dict[str, float]:
-    """What users are told of each verdict: how often it was right on test music, which the thresholds never saw."""
-    return {verdict: share for verdict, (count, share) in result.verdicts.items() if count >= FEWEST_TOLD}
 
 
 def _teachers(store: TrackStore, keys: set[str], work: Path) -> dict[str, Score]:
