@@ -19,7 +19,8 @@ from acousticsense.training.export import _checked, export, packing_loss
 from acousticsense.training.probe import _blend, fit_probe, soft_targets
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.store import TrackStore
-from acousticsense.training.train import best_weights, run_summary, train
+from acousticsense.training.students.making import make_student
+from acousticsense.training.train import _Trainer, best_weights, run_summary, train
 from acousticsense.training.validate import score
 
 CPU = torch.device("cpu")
@@ -131,3 +132,20 @@ def test_a_network_that_packing_spoiled_is_not_exported() -> None:
     assert _checked(packing_loss(logits, logits + 0.01)).top1_agreement == 1
     with pytest.raises(RuntimeError, match="0% of 40 windows"):
         _checked(packing_loss(logits, np.roll(logits, 1, axis=1)))
+
+
+def test_the_average_begins_anew_when_pictures_grow(
+    tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    """With a decay of 1 an average keeps what it began with: that of small pictures, or that of large ones."""
+    recipe = replace(tiny_recipe.students["small"], steps=4, ema_decay=1.0, mixup=0.0)
+    items = load_items(tiny_store, "train")
+    batches = Batches(items, fit_probe(items, c=1.0), size=4, mixup=0.0)
+    trainer = _Trainer(recipe, make_student(recipe), tmp_path, batches.features.shape[1], CPU)
+    before = {}
+    for step in range(3):
+        before = {name: value.clone() for name, value in trainer._student.student.state_dict().items()}
+        trainer.advance(batches.draw(step, 1), minutes=float("inf"))
+        assert trainer.run.side_px == (64 if step < 2 else 224)
+    for name, value in trainer.average.state_dict().items():
+        torch.testing.assert_close(value, before[name], msg=name)
