@@ -8,7 +8,7 @@ import re
 import string
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import numpy as np
@@ -56,6 +56,7 @@ class FakeRequest:
 
     headers: dict[str, str]
     request: None = None
+    session_hash: str = "a page"
 
 
 CHINESE = FakeRequest({"accept-language": "zh-CN,zh;q=0.9"})
@@ -614,3 +615,22 @@ def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Pat
     run_alone(leave())
     service._timeline_gate.wait_until_empty(60)
     assert service.counters.timelines == started
+
+
+def test_a_new_file_ends_the_timeline_of_another_and_not_its_own(service: PredictionService, upload: Path) -> None:
+    handlers, page = TimelineHandlers(service), cast(gr.Request, ENGLISH)
+
+    async def choose() -> None:
+        run = handlers.draw(str(upload), 1.0, 0.1, "", page)
+        assert 'data-state="running"' in await anext(run)
+        # the page tells of a file after it has asked for its timeline
+        assert handlers.clear(str(upload), page) == gr.skip()
+        assert 'data-state="running"' in await anext(run)
+        assert 'data-state="empty"' in handlers.clear("another.wav", page)
+        assert [words async for words in run] == []  # nothing is written over the new card
+
+    started = service.counters.timelines
+    run_alone(choose())
+    service._timeline_gate.wait_until_empty(60)
+    assert service.counters.timelines == started
+    assert not handlers._awaited

@@ -35,6 +35,8 @@ class TimelineHandlers:
 
     def __init__(self, service: PredictionService) -> None:
         self._service = service
+        #: What each page is waiting for: the file, and the work on it.
+        self._awaited: dict[str | None, tuple[str, TimelineJob]] = {}
 
     async def draw(
         self, path: str | None, window_s: float, hop_s: float, model: str | None, request: gr.Request
@@ -49,11 +51,19 @@ class TimelineHandlers:
             name, kind = chosen_model(model)
             wanted = TimelineRequest(model=name, spectrogram=kind, window_s=window_s, hop_s=hop_s)
             job = self._service.start_timeline(source, wanted)
+            page = request.session_hash
+            self._awaited[page] = mine = (path, job)
             try:
                 async for words in _progress(job, language):
+                    if self._awaited.get(page) is not mine:
+                        break
                     yield words
+                if self._awaited.get(page) is not mine:
+                    return
             finally:
                 job.cancel()
+                if self._awaited.get(page) is mine:
+                    del self._awaited[page]
             made = job.result()
         except AcousticSenseError as error:
             yield timeline_error_html(error, language)
@@ -64,8 +74,17 @@ class TimelineHandlers:
         """What stands in place of a timeline after a fault of ours, which the log has in full."""
         return timeline_error_html(None, language_of(request), code="unexpected")
 
-    def clear(self, request: gr.Request) -> str:
-        """The card for a new file."""
+    def clear(self, path: str | None, request: gr.Request) -> Any:
+        """The card for a new file, and the end of the work on another one.
+
+        The page may ask for the new file's timeline before it tells of the file: that work goes on.
+        """
+        awaited = self._awaited.get(request.session_hash)
+        if awaited and awaited[0] == path:
+            return gr.skip()
+        if awaited:
+            del self._awaited[request.session_hash]
+            awaited[1].cancel()
         return empty_timeline_html(language_of(request))
 
     def stop(self, request: gr.Request) -> str:
@@ -174,5 +193,5 @@ def timeline_tab(i18n: Any, service: PredictionService, model: Any, window_s: fl
     drawn.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
     drawn.failure(handlers.explain_failure, None, result, **quietly)
     stop.click(handlers.stop, None, result, cancels=[drawn], **quietly)
-    audio.change(handlers.clear, None, result, cancels=[drawn], **quietly)
+    audio.change(handlers.clear, audio, result, **quietly)
     gr.events.api(handlers.timeline, api_name="timeline", concurrency_limit=None)

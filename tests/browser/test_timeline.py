@@ -171,7 +171,6 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Visit, locale: str) -> None:
     open_tab(page, "Timeline" if locale == "en-US" else "时间轴")
     page.locator(".as-timeline-audio input[type=file]").set_input_files(CLIP)
     page.locator(".as-timeline-audio audio").wait_for(state="attached")
-    page.wait_for_timeout(1500)  # a new file stops what runs; nobody presses the button before the page has said so
     page.locator(".as-draw").click()
     ready(page.locator(".as-timeline"))
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
