@@ -75,6 +75,7 @@ def tiny_recipe() -> Recipe:
         network="patch_conv",
         size={"filters": 4, "width": 64, "head_width": 4, "hidden": 32, "depth": 1},
         small_share=0.0,
+        half_precision=True,
     )
     return replace(Recipe.read(), students={"small": SMALL, "patch_conv": patch_conv})
 
