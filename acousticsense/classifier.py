@@ -19,7 +19,7 @@ from acousticsense.backends.selection import check_installed, network_store, sto
 from acousticsense.catalog import Catalog, load_resolved, resolve
 from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.errors import SettingsError, quoted
-from acousticsense.networks import without_idle_blocks
+from acousticsense.idle import without_idle_parts
 from acousticsense.preparation import PreparedClip, Recipe, prepare
 from acousticsense.results import ModelInfo, Prediction, Timing, Verdict
 from acousticsense.settings import Settings
@@ -140,7 +140,7 @@ class GenreClassifier:
         resolved = resolve(reference or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
         network, spec = load_resolved(resolved)
         classifier = cls(
-            without_idle_blocks(network),
+            without_idle_parts(network),
             spec,
             device=pick_device(settings.device if device == "auto" else device),
             limits=limits_of(settings),

@@ -14,9 +14,6 @@ from typing import Any, Final, cast
 
 import timm
 import torch
-from timm.layers.attention import Attention
-from timm.layers.mlp import Mlp
-from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
 from acousticsense.errors import CheckpointError
@@ -31,7 +28,6 @@ __all__ = [
     "input_size",
     "skeleton",
     "timm_name",
-    "without_idle_blocks",
 ]
 
 
@@ -157,27 +153,6 @@ def fill_tables(network: nn.Module) -> None:
         for key, buffer in tables.items():
             setattr(module, key, torch.empty_like(buffer, device="cpu"))
         cast(Any, module).init_non_persistent_buffers()
-
-
-def without_idle_blocks(network: nn.Module) -> nn.Module:
-    """The network, without those blocks of a vision transformer that add exactly nothing: same answers, less work.
-
-    A block adds what the last layers of its attention and of its MLP give; when their weights and biases are zero, it
-    hands on what it got. Models made on small machines fill only some of the blocks of a published design.
-
-    Args:
-        network: changed in place; other networks than timm's plain transformers stay as they are.
-    """
-    if isinstance(network, VisionTransformer):
-        network.blocks = nn.Sequential(*(block for block in network.blocks if _adds_something(block)))
-    return network
-
-
-def _adds_something(block: nn.Module) -> bool:
-    """Whether a block changes what it gets; blocks of another make are not looked into."""
-    if type(block) is not Block or not isinstance(block.attn, Attention) or not isinstance(block.mlp, Mlp):
-        return True
-    return any(bool(value.any()) for layer in (block.attn.proj, block.mlp.fc2) for value in layer.parameters())
 
 
 def _mlp(in_features: int, head: tuple[int, ...], n_outputs: int) -> nn.Module:

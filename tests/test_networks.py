@@ -16,7 +16,6 @@ from acousticsense.networks import (
     input_size,
     skeleton,
     timm_name,
-    without_idle_blocks,
 )
 from tests.torchvision_networks import upstream_widths
 
@@ -94,27 +93,3 @@ def test_networks_without_a_single_classifier_are_refused() -> None:
 def test_empty_layers_are_refused(n_outputs: int, head: tuple[int, ...]) -> None:
     with pytest.raises(CheckpointError, match="at least one output"):
         build_network("resnet18", n_outputs, head=head)
-
-
-def test_blocks_that_add_nothing_are_left_out_and_the_answers_stay_bit_for_bit() -> None:
-    torch.manual_seed(0)
-    network: Any = build_network("vit_tiny_patch16_224", 16)
-    for block in (network.blocks[1], network.blocks[11]):
-        for layer in (block.attn.proj, block.mlp.fc2):
-            for value in layer.parameters():
-                value.data.zero_()
-    nearly: Any = network.blocks[5]
-    nearly.attn.proj.weight.data.zero_()  # its biases still add
-    pictures = torch.randn(2, 3, 224, 224)
-    with torch.no_grad():
-        before = network(pictures)
-        assert without_idle_blocks(network) is network
-        assert len(network.blocks) == 10
-        assert torch.equal(network(pictures), before)
-
-
-@pytest.mark.parametrize("architecture", ["vit_tiny_patch16_224", "mobilenetv3_small_050", "beit_base_patch16_224"])
-def test_networks_without_idle_blocks_stay_as_they_are(architecture: str) -> None:
-    network = build_network(architecture, 3)
-    names = list(network.state_dict())
-    assert list(without_idle_blocks(network).state_dict()) == names
