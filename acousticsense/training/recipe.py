@@ -26,8 +26,9 @@ class StudentRecipe:
         head: widths of hidden layers of the classifier, see `ModelSpec.head`.
         steps: optimiser steps of the whole run.
         batch: pictures a step.
-        learning_rate: highest, after the warm-up; then it falls as a cosine.
-        weight_decay: of AdamW.
+        learning_rate: highest of AdamW, after the warm-up; then it falls as a cosine.
+        matrix_learning_rate: highest of Muon, which then moves the matrices between layers; 0 leaves all to AdamW.
+        weight_decay: of both.
         warmup_steps: over which the learning rate rises.
         ema_decay: per step, of the averaged weights that are kept.
         mixup: share of steps in which pictures are mixed in pairs.
@@ -48,6 +49,7 @@ class StudentRecipe:
     steps: int
     batch: int
     learning_rate: float
+    matrix_learning_rate: float = 0.0
     weight_decay: float
     warmup_steps: int
     ema_decay: float
@@ -97,7 +99,9 @@ class Recipe:
 
 
 #: Fields of a student that may be left out.
-_OPTIONAL = frozenset({"size", "head", "small_px", "small_share", "augmented", "half_precision", "compiled"})
+_OPTIONAL = frozenset(
+    {"size", "head", "matrix_learning_rate", "small_px", "small_share", "augmented", "half_precision", "compiled"}
+)
 
 _Read = TypeVar("_Read", Recipe, StudentRecipe)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from acousticsense.config import FrontEnd
 from acousticsense.spectrogram import frame_s, normalise, to_picture
 from acousticsense.training.bank import NOT_MUSIC_INDEX, WINDOW_FRAMES, Item, cut
 
-__all__ = ["Heard", "Score", "hear", "measured_items", "score"]
+__all__ = ["Heard", "Score", "divergence", "hear", "is_measured", "measured_items", "score"]
 
 
 _TEMPERATURES: Final = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
@@ -36,14 +36,19 @@ class Score:
     n: int
 
 
+def is_measured(item: Item) -> bool:
+    """Whether it is a real recording whose genre people stated."""
+    return item.track.kind == "real" and item.label is not None and item.track.labelled_by_people
+
+
 def measured_items(items: list[Item]) -> list[Item]:
     """Real recordings whose genre people stated."""
-    return [i for i in items if i.track.kind == "real" and i.label is not None and i.track.labelled_by_people]
+    return [item for item in items if is_measured(item)]
 
 
 @dataclass(frozen=True)
 class Heard:
-    """Logits (n, 17) of the windows of some tracks, and the output index of each (n,)."""
+    """Logits (n, 17) of the windows of some tracks, and the output index of each (n,), -1 where nobody knows it."""
 
     logits: NDArray[np.float32]
     labels: NDArray[np.int64]
@@ -59,7 +64,7 @@ def hear(network: nn.Module, items: list[Item], front_end: FrontEnd) -> Heard:
         values = np.stack([cut(item.arrays.log_values(front_end), start, WINDOW_FRAMES) for start in starts])
         pictures = normalise(to_picture(torch.from_numpy(values), front_end), front_end)
         logits.append(network(pictures.to(device)).float().cpu().numpy())
-        labels += [cast(int, item.label)] * len(starts)
+        labels += [-1 if item.label is None else item.label] * len(starts)
     return Heard(np.concatenate(logits), np.array(labels))
 
 
@@ -78,7 +83,26 @@ def score(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Score:
     )
 
 
-def _balanced_nll(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+def divergence(logits: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+    """Kullback-Leibler divergence, in nats, of answers (n, 17) from soft targets (n, 17), averaged by the targets'
+    likeliest class and at the best of a few temperatures: how far a student is from what it is taught."""
+    taught, answers = targets.astype(np.float64), logits.astype(np.float64)
+    classes = taught.argmax(1)
+    entropies = -(taught * np.log(np.maximum(taught, 1e-12))).sum(1)
+    by_temperature = (-(taught * _log_softmax(answers / t)).sum(1) - entropies for t in _TEMPERATURES)
+    return min(_balanced(values, classes) for values in by_temperature)
+
+
+def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     shifted = logits - logits.max(1, keepdims=True)
-    nll = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]
-    return float(np.mean([nll[labels == genre].mean() for genre in np.unique(labels)]))
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))
+
+
+def _balanced_nll(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    nll = -_log_softmax(logits)[np.arange(len(labels)), labels]
+    return _balanced(nll, labels)
+
+
+def _balanced(values: NDArray[np.float64], classes: NDArray[np.int64]) -> float:
+    """The mean of the classes' means."""
+    return float(np.mean([values[classes == present].mean() for present in np.unique(classes)]))

@@ -74,6 +74,7 @@ def tiny_recipe() -> Recipe:
         architecture="vit_base_patch16_224",
         network="patch_conv",
         size={"filters": 4, "width": 64, "head_width": 4, "hidden": 32, "depth": 1},
+        matrix_learning_rate=1e-3,
         small_share=0.0,
         half_precision=True,
     )

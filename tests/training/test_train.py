@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from acousticsense.checkpoint import load_network
 from acousticsense.config import NATIVE_MEL, ModelSpec
@@ -16,12 +18,13 @@ from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
 from acousticsense.training.export import _checked, export, packing_loss
+from acousticsense.training.optimiser import Optimiser
 from acousticsense.training.probe import _blend, fit_probe, soft_targets
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.store import TrackStore
 from acousticsense.training.students.making import make_student
 from acousticsense.training.train import _Trainer, best_weights, run_summary, train
-from acousticsense.training.validate import score
+from acousticsense.training.validate import divergence, score
 
 CPU = torch.device("cpu")
 
@@ -36,7 +39,7 @@ def run(tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path_factory: pytest.Te
 
 def test_training_stops_after_the_recipe_s_steps_and_keeps_weights(run: Path) -> None:
     assert run_summary(run / "small")["step"] == 2
-    assert best_weights(run / "patch_conv")["head.weight"].shape == (N_OUTPUTS, 64)
+    assert best_weights(run / "patch_conv")["output.weight"].shape == (N_OUTPUTS, 64)
 
 
 def test_a_finished_run_has_nothing_left_to_do(run: Path, tiny_store: TrackStore, tiny_recipe: Recipe) -> None:
@@ -44,15 +47,61 @@ def test_a_finished_run_has_nothing_left_to_do(run: Path, tiny_store: TrackStore
     assert run_summary(run / "small")["step"] == 2
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(
-    tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path
-) -> None:
-    whole = tiny_recipe.students["patch_conv"]
-    half = replace(tiny_recipe, students={"patch_conv": replace(whole, steps=1)})
-    train(tiny_store, tmp_path, half, "patch_conv", device=CPU, check_every=1, workers=0)
-    train(tiny_store, tmp_path, tiny_recipe, "patch_conv", device=CPU, check_every=1, workers=0)
-    assert run_summary(tmp_path)["step"] == 2
-    assert run_summary(run / "patch_conv")["step"] == 2
+def test_a_stopped_run_goes_on_to_the_same_weights(tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path) -> None:
+    recipe = tiny_recipe.students["patch_conv"]
+    items = load_items(tiny_store, "train")
+    batches = Batches(items, fit_probe(items, c=1.0), size=4, mixup=0.0)
+
+    def trainer(folder: str) -> _Trainer:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        torch.manual_seed(0)
+        return _Trainer(recipe, make_student(recipe), tmp_path / folder, batches.features.shape[1], CPU)
+
+    whole, first = trainer("whole"), trainer("stopped")
+    for step in range(4):
+        torch.manual_seed(step)  # of dropout
+        whole.advance(batches.draw(step, 1), math.inf)
+    for step in range(2):
+        torch.manual_seed(step)
+        first.advance(batches.draw(step, 1), math.inf)
+    first.check({"divergence": 1.0, "side_px": 224})
+    second = trainer("stopped")
+    assert second.run.step == 2
+    for step in range(2, 4):
+        torch.manual_seed(step)
+        second.advance(batches.draw(step, 1), math.inf)
+    for name, value in second.average.state_dict().items():
+        torch.testing.assert_close(value, whole.average.state_dict()[name], msg=name)
+
+
+def test_muon_turns_matrices_in_all_directions_alike_and_adamw_has_the_rest() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(4, 32, 3), nn.Conv2d(32, 32, 3, groups=32), nn.Linear(32, 80), nn.Linear(80, 3))
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    optimiser = Optimiser(network, [network[3]], learning_rate=0.1, matrix_learning_rate=0.01, weight_decay=0.0)
+    for value in network.parameters():
+        value.grad = torch.randn_like(value)
+    optimiser.step(0.5)
+    moved = {name: value.detach() - before[name] for name, value in network.named_parameters()}
+    for name in ("0.weight", "2.weight"):
+        values = torch.linalg.svdvals(moved[name].flatten(1))
+        # all alike but for what five iterations of Newton-Schulz leave: 0.2 sqrt(longer side) x rate
+        expected = 0.005 * 0.2 * max(moved[name].flatten(1).shape) ** 0.5
+        assert float(values.median()) == pytest.approx(expected, rel=0.3)
+        assert float((values > 0.5 * expected).float().mean()) > 0.8
+    for name in ("1.weight", "3.weight", "0.bias", "2.bias"):  # the first step of Adam has the size of its rate
+        assert float(moved[name].abs().max()) == pytest.approx(0.05, rel=1e-3)
+
+
+def test_divergence_by_hand() -> None:
+    taught = np.full((3, N_OUTPUTS), 0.01, np.float32)
+    taught[:2, 0] = taught[2, 1] = 0.84
+    assert divergence(np.log(taught), taught) == pytest.approx(0.0, abs=1e-6)
+    answers = np.log(taught)
+    answers[2] = np.log(taught[0])  # one of two classes is wrong, and weighs as much as the other
+    wrong = 0.83 * np.log(84)
+    assert divergence(answers, taught) < 0.5 * wrong  # a higher temperature makes it less wrong
+    assert divergence(answers, taught) > divergence(answers[[0, 1, 1, 1, 2]], taught[[0, 1, 1, 1, 2]]) - 1e-6
 
 
 @pytest.mark.parametrize("name", ["small", "patch_conv"])

@@ -122,7 +122,7 @@ class PatchConvNetwork(nn.Module):
         self.convolutions = nn.ModuleList(_Convolution(width, head_width, hidden) for _ in range(depth))
         self.asking = _Asking(width, hidden, dropout)
         self.norm = _StateNorm(width)
-        self.head = nn.Linear(width, n_outputs)
+        self.output = nn.Linear(width, n_outputs)
         self.register_buffer("_taps", _taps(), persistent=False)
 
     def features(self, pictures: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class PatchConvNetwork(nn.Module):
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (n, n_outputs) of features (n, width)."""
-        return cast(Tensor, self.head(functional.dropout(features, self._dropout, self.training)))
+        return cast(Tensor, self.output(functional.dropout(features, self._dropout, self.training)))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (n, n_outputs)."""
@@ -172,7 +172,7 @@ class PatchConvNetwork(nn.Module):
     @torch.no_grad()
     def grown(self) -> VisionTransformer:
         """A ViT-B/16 that computes the same, to about four digits."""
-        network = cast(VisionTransformer, build_network(_ARCHITECTURE, self.head.out_features))
+        network = cast(VisionTransformer, build_network(_ARCHITECTURE, self.output.out_features))
         for value in network.parameters():
             value.zero_()
         parts = _Parts(self.width)
@@ -189,8 +189,8 @@ class PatchConvNetwork(nn.Module):
             cast(Any, part).write(block, parts)
         self.norm.write(cast(nn.LayerNorm, network.norm), parts)
         head = cast(nn.Linear, network.head)
-        head.weight[:, parts.state] = self.head.weight
-        head.bias.copy_(self.head.bias)
+        head.weight[:, parts.state] = self.output.weight
+        head.bias.copy_(self.output.bias)
         return network
 
     def _write_inputs(self, network: VisionTransformer, parts: _Parts) -> None:

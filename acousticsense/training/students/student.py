@@ -12,9 +12,10 @@ __all__ = ["Student", "WholeNetwork"]
 
 
 class Student(Protocol):
-    """A network in training; `width` features reach its classifier."""
+    """A network in training; `width` features reach its classifier, of which `output` is the last layer."""
 
     width: int
+    output: nn.Linear
 
     def features(self, pictures: Tensor) -> Tensor:
         """What the classifier reads, (n, width), of normalised pictures (n, 3, 224, 224)."""
@@ -38,9 +39,9 @@ class WholeNetwork(nn.Module):
         self._classifier = classifier_name(architecture)
         last = network.get_submodule(self._classifier)
         # a classifier with hidden layers counts its hidden layers to the features
-        self._output: nn.Module = last[-1] if isinstance(last, nn.Sequential) else last
+        self.output = cast(nn.Linear, last[-1] if isinstance(last, nn.Sequential) else last)
         self._hidden: nn.Module = last[:-1] if isinstance(last, nn.Sequential) else nn.Identity()
-        self.width = cast(nn.Linear, self._output).in_features
+        self.width = self.output.in_features
 
     def features(self, pictures: Tensor) -> Tensor:
         """What the classifier reads: (n, width)."""
@@ -50,7 +51,7 @@ class WholeNetwork(nn.Module):
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (n, n_outputs) of features (n, width)."""
-        return cast(Tensor, self._output(features))
+        return cast(Tensor, self.output(features))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (n, n_outputs)."""
