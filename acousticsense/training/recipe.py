@@ -35,6 +35,8 @@ class StudentRecipe:
         cqt: share of steps with cqt pictures, the others having mel pictures.
         augmented: share of pictures that are changed as the world changes music; the others are only shifted in time.
         feature_loss: weight of regressing mn04's features.
+        colleague: a model of the recipe that was trained before; its answers to the very pictures are half of what is
+            learned. Empty: none.
         small_px: side of the pictures at first; a small picture costs a fraction. 224 is the whole picture.
         small_share: share of the run with small pictures.
         half_precision: whether products of matrices are computed in bfloat16 on a CPU, too: faster where the CPU has
@@ -57,6 +59,7 @@ class StudentRecipe:
     cqt: float
     augmented: float = 1.0
     feature_loss: float
+    colleague: str = ""
     small_px: int = 224
     small_share: float = 0.0
     half_precision: bool = False
@@ -100,7 +103,17 @@ class Recipe:
 
 #: Fields of a student that may be left out.
 _OPTIONAL = frozenset(
-    {"size", "head", "matrix_learning_rate", "small_px", "small_share", "augmented", "half_precision", "compiled"}
+    {
+        "size",
+        "head",
+        "matrix_learning_rate",
+        "augmented",
+        "colleague",
+        "small_px",
+        "small_share",
+        "half_precision",
+        "compiled",
+    }
 )
 
 _Read = TypeVar("_Read", Recipe, StudentRecipe)

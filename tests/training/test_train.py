@@ -23,7 +23,7 @@ from acousticsense.training.probe import _blend, fit_probe, soft_targets
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.store import TrackStore
 from acousticsense.training.students.making import make_student
-from acousticsense.training.train import _Trainer, best_weights, run_summary, train
+from acousticsense.training.train import _colleague, _Trainer, best_weights, run_summary, train
 from acousticsense.training.validate import divergence, score
 
 CPU = torch.device("cpu")
@@ -91,6 +91,23 @@ def test_muon_turns_matrices_in_all_directions_alike_and_adamw_has_the_rest() ->
         assert float((values > 0.5 * expected).float().mean()) > 0.8
     for name in ("1.weight", "3.weight", "0.bias", "2.bias"):  # the first step of Adam has the size of its rate
         assert float(moved[name].abs().max()) == pytest.approx(0.05, rel=1e-3)
+
+
+def test_half_of_what_is_learned_is_a_colleague_s_answer_to_the_very_picture(
+    tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path
+) -> None:
+    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small")
+    known = replace(tiny_recipe, students={"small": tiny_recipe.students["small"], "patch_conv": recipe})
+    colleague = _colleague(known, "small", run, None)
+    items = load_items(tiny_store, "train")
+    batches = Batches(items, fit_probe(items, c=1.0), size=4, mixup=1.0)
+    trainer = _Trainer(recipe, make_student(recipe), tmp_path, batches.features.shape[1], CPU, colleague=colleague)
+    batch = batches.draw(0, 1)
+    with torch.no_grad():
+        answers = colleague(batch.pictures).softmax(1)
+    torch.testing.assert_close(2 * trainer._targets(batch) - batch.targets, answers, atol=1e-4, rtol=1e-3)
+    with pytest.raises(FileNotFoundError):
+        train(tiny_store, tmp_path / "alone", known, "patch_conv", device=CPU, workers=0)
 
 
 def test_divergence_by_hand() -> None:
