@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,12 +69,15 @@ class Answers:
         labels: (n_clips,) index of the true label; -1 for what is not music.
         n_labels: number of labels.
         clips: (n_windows,) the clip of each window, 0..n_clips - 1; None when each clip has one window, in order.
+        sources: (n_clips,) the recording that each clip was cut from. Clips of one recording are right or wrong
+            together, and prove as much as one. None when each has its own.
     """
 
     logits: NDArray[np.floating]
     labels: NDArray[np.integer]
     n_labels: int
     clips: NDArray[np.integer] | None = None
+    sources: NDArray[np.integer] | None = None
 
     def genres(self, temperature: float) -> NDArray[np.float64]:
         """Probability of each label (n_clips, n_labels), as `GenreClassifier` computes it with the mean vote."""
@@ -118,14 +121,14 @@ def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | No
     probabilities = answers.genres(temperature)[is_music]
     ranks = (-probabilities).argsort(1, kind="stable")
     best, right = probabilities.max(1), ranks[:, 0] == labels
+    sources = np.arange(len(answers.labels)) if answers.sources is None else answers.sources
+    heard = _Heard(best, right, sources[is_music])
 
-    confident_at, confident_note = _band("confident", best, right, targets.confident)
-    below = best < confident_at
-    plausible_at, plausible_note = _band("plausible", best[below], right[below], targets.plausible)
+    confident_at, confident_note = _band("confident", heard, targets.confident)
+    plausible_at, plausible_note = _band("plausible", heard.only(best < confident_at), targets.plausible)
     plausible_at = min(confident_at, plausible_at)
-    rest = best < plausible_at
-    among_two = (ranks[rest, :2] == labels[rest, None]).any(1)
-    mixed_at, mixed_note = _band("mixed", np.sort(probabilities[rest], 1)[:, -2:].sum(1), among_two, targets.mixed)
+    two = _Heard(np.sort(probabilities, 1)[:, -2:].sum(1), (ranks[:, :2] == labels[:, None]).any(1), heard.sources)
+    mixed_at, mixed_note = _band("mixed", two.only(best < plausible_at), targets.mixed)
     not_music_at, not_music_notes = _not_music(answers.not_music(), is_music, targets)
     calibration = Calibration(
         temperature=temperature,
@@ -157,7 +160,7 @@ def band_accuracy(
     return {verdict: round(float(np.mean(hits)), 3) for verdict, hits in bands.items() if len(hits) >= FEWEST}
 
 
-def wilson_interval(hits: int, n: int, *, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(hits: float, n: int, *, z: float = 1.96) -> tuple[float, float]:
     """Bounds of a share of `hits` out of `n` >= 1 (Wilson 1927); z = 1.96 is 95 %, z = 1 one standard error."""
     share = hits / n
     centre = share + z * z / (2 * n)
@@ -183,22 +186,41 @@ def _temperature(answers: Answers) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
 
-def _band(name: str, values: NDArray[np.float64], right: NDArray[np.bool_], promise: float) -> tuple[float, str]:
+@dataclass(frozen=True)
+class _Heard:
+    """What a band is said by, whether it was right, and the recording: (n,) each."""
+
+    values: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    sources: NDArray[np.integer]
+
+    def only(self, chosen: NDArray[Any]) -> _Heard:
+        """Those of a mask or of indices."""
+        return _Heard(self.values[chosen], self.right[chosen], self.sources[chosen])
+
+    @property
+    def n_sources(self) -> int:
+        """How many recordings there are: what the answers prove."""
+        return len(np.unique(self.sources))
+
+    def surely(self) -> float:
+        """The share of right answers, less one standard error for so many recordings."""
+        return wilson_interval(float(self.right.mean()) * self.n_sources, self.n_sources, z=1.0)[0]
+
+
+def _band(name: str, heard: _Heard, promise: float) -> tuple[float, str]:
     """The lowest threshold that keeps the promise, and why there is none when there is none."""
     for threshold in _GRID:
-        chosen = right[values >= threshold]
-        if len(chosen) >= FEWEST and _surely(chosen) >= promise:
+        chosen = heard.only(heard.values >= threshold)
+        if chosen.n_sources >= FEWEST and chosen.surely() >= promise:
             return float(threshold), ""
-    if len(right) < FEWEST:
-        reason = f"only {len(right)} clips are left to measure it on, {FEWEST} are the least"
+    if heard.n_sources < FEWEST:
+        reason = f"only {heard.n_sources} clips are left to measure it on, {FEWEST} are the least"
     else:
-        top = right[np.argsort(-values, kind="stable")[: max(FEWEST, len(right) // 4)]]
-        reason = f"of the {len(top)} surest {top.sum()} are right"
+        surest = np.argsort(-heard.values, kind="stable")[: max(FEWEST, len(heard.values) // 4)]
+        top = heard.only(surest)
+        reason = f"of the {len(top.right)} surest, from {top.n_sources} recordings, {top.right.sum()} are right"
     return NEVER, f"{name} is never said: {promise:.0%} right cannot be shown ({reason})."
-
-
-def _surely(right: NDArray[np.bool_]) -> float:
-    return wilson_interval(int(right.sum()), len(right), z=1.0)[0]
 
 
 def _not_music(

@@ -127,3 +127,16 @@ def test_wilson_interval() -> None:
     assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
     assert wilson_interval(0, 5)[0] == 0
     assert wilson_interval(5, 5)[1] == 1
+
+
+def test_clips_of_one_recording_prove_as_much_as_one() -> None:
+    """Thirty right answers in a row earn the band; ten from each of three recordings do not."""
+    logits = np.tile(np.array([6.0, 0.0, 0.0]), (30, 1))
+    labels = np.zeros(30, int)
+    alone = fit_calibration(Answers(logits=logits, labels=labels, n_labels=3), measured_on="clips")
+    together = fit_calibration(
+        Answers(logits=logits, labels=labels, n_labels=3, sources=np.repeat([4, 2, 9], 10)), measured_on="clips"
+    )
+    assert alone.calibration.confident_at < 1
+    assert together.calibration.confident_at == NEVER
+    assert "only 3 clips" in together.shortfalls[0]

@@ -16,15 +16,19 @@ __all__ = ["calibrate"]
 logger = logging.getLogger(__name__)
 
 
-def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64], *, measured_on: str) -> Calibration:
+def calibrate(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], sources: NDArray[np.int64], *, measured_on: str
+) -> Calibration:
     """Temperature and verdict bands.
 
     Args:
         logits: (n, 17) of real validation clips, and of sounds that are not music.
         labels: (n,) genre indices; -1 for what is not music.
+        sources: (n,) the recording that each clip was cut from.
         measured_on: what the clips are, in words.
     """
-    fit = fit_calibration(Answers(logits=logits, labels=labels, n_labels=NOT_MUSIC_INDEX), measured_on=measured_on)
+    answers = Answers(logits=logits, labels=labels, n_labels=NOT_MUSIC_INDEX, sources=sources)
+    fit = fit_calibration(answers, measured_on=measured_on)
     for shortfall in fit.shortfalls:
         logger.warning("%s", shortfall)
     return fit.calibration

@@ -133,8 +133,9 @@ def _described(
     of_sounds = hear(packed, sounds, front_end) if sounds else None
     logits = np.concatenate([part.logits for part in (of_music, of_sounds) if part])
     labels = np.concatenate([of_music.labels, np.full(len(of_sounds.labels) if of_sounds else 0, -1)])
+    sources = np.repeat(np.arange(len(music) + len(sounds)), [len(item.arrays.starts_s) for item in (*music, *sounds)])
     measured_on = f"{len(of_music.labels)} windows of {len(music)} real validation tracks"
-    calibration = calibrate(logits, labels, measured_on=measured_on)
+    calibration = calibrate(logits, labels, sources, measured_on=measured_on)
     metrics = {
         "real_validation": asdict(score(of_music.logits, of_music.labels)),
         "not_music_validation": _not_music(of_music, of_sounds, calibration.not_music_at),
