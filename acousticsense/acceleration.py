@@ -27,7 +27,14 @@ from torch import Tensor
 
 from acousticsense.backends import Backend, TorchBackend
 from acousticsense.backends.gate import GateReport, compare
-from acousticsense.backends.openvino import RECIPES, OpenVinoBackend, convert, library_versions, quantise
+from acousticsense.backends.openvino import (
+    RECIPES,
+    OpenVinoBackend,
+    convert,
+    has_bfloat16,
+    library_versions,
+    quantise,
+)
 from acousticsense.backends.selection import network_key, network_store, stored_backend
 from acousticsense.backends.store import NetworkStore
 from acousticsense.classifier import GenreClassifier
@@ -114,7 +121,8 @@ def accelerate(
         classifier: a model on the CPU; it is not changed.
         store: where to keep the winner.
         music: what to calibrate and to compare on.
-        wanted: "auto" for the fastest, "openvino" for float32, "openvino-int8" for 8 bits where they pass the gate.
+        wanted: "auto" for the fastest that passes the gate, "openvino" for float32, "openvino-int8" for 8 bits where
+            they pass it.
         again: also when the store knows the answer already; otherwise there is then nothing to do, and None.
 
     Raises:
@@ -126,7 +134,7 @@ def accelerate(
             return None
         started = time.perf_counter()
         comparison = _Comparison(classifier, music)
-        files = _try_all(comparison, scratch, eight_bit=wanted != "openvino")
+        files = _try_all(comparison, scratch, wanted)
         chosen = _choose(comparison.trials, wanted)
         outcome = Outcome(
             model=classifier.spec.name,
@@ -181,14 +189,18 @@ class _Comparison:
         return known_ms * statistics.median(ours) / statistics.median(theirs)
 
 
-def _try_all(comparison: _Comparison, folder: Path, *, eight_bit: bool) -> dict[tuple[str, float], Path]:
-    """Tries float32, then 8 bits with more and more layers spared until it passes; the file of each."""
+def _try_all(comparison: _Comparison, folder: Path, wanted: str) -> dict[tuple[str, float], Path]:
+    """Tries float32, bfloat16 where the CPU has it and nobody asked for another, then 8 bits with more and more layers
+    spared until it passes; the file of each."""
     plain = folder / "fp32.xml"
     spec = comparison.classifier.spec
     convert(comparison.classifier.network, spec.front_end.image_size, plain)
     files = {("openvino-fp32", 0.0): plain}
     comparison.add(OpenVinoBackend(plain, name="openvino-fp32"), spared=0.0)
-    for recipe in RECIPES if eight_bit else ():
+    if wanted == "auto" and has_bfloat16():
+        files["openvino-bf16", 0.0] = plain
+        comparison.add(OpenVinoBackend(plain, name="openvino-bf16"), spared=0.0)
+    for recipe in RECIPES if wanted != "openvino" else ():
         file = folder / f"int8-{recipe.spared}.xml"
         quantise(plain, comparison.calibration, recipe, file)
         files["openvino-int8", recipe.spared] = file

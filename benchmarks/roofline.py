@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from acousticsense.backends.openvino import OpenVinoBackend, keep_quiet, library_versions
+from acousticsense.backends.openvino import OpenVinoBackend, has_bfloat16, keep_quiet, library_versions
 from acousticsense.catalog import Catalog
 from acousticsense.classifier import GenreClassifier
 from acousticsense.settings import Settings
@@ -81,7 +81,7 @@ def _in_pytorch(stack: nn.Module, rows: Tensor) -> Callable[[], object]:
 
 
 def _converted(stack: nn.Module, rows: Tensor, folder: Path) -> dict[str, Path]:
-    """The stack as OpenVINO's, in float32 and in 8 bits."""
+    """The stack as OpenVINO's, in float32, where the CPU has it in bfloat16, and in 8 bits."""
     keep_quiet()
     import nncf
     import openvino
@@ -90,7 +90,8 @@ def _converted(stack: nn.Module, rows: Tensor, folder: Path) -> dict[str, Path]:
     openvino.save_model(plain, folder / "fp32.xml", compress_to_fp16=False)
     eight_bit = nncf.quantize(plain, nncf.Dataset([rows.numpy()]), subset_size=1)
     openvino.save_model(eight_bit, folder / "int8.xml", compress_to_fp16=False)
-    return {"openvino-fp32": folder / "fp32.xml", "openvino-int8": folder / "int8.xml"}
+    half = {"openvino-bf16": folder / "fp32.xml"} if has_bfloat16() else {}
+    return {"openvino-fp32": folder / "fp32.xml", **half, "openvino-int8": folder / "int8.xml"}
 
 
 def memory_gbytes_per_s() -> float:

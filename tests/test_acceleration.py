@@ -17,7 +17,7 @@ from torch import Tensor
 
 from acousticsense.acceleration import Accelerator, Trial, _choose, accelerate
 from acousticsense.backends.gate import GateReport, compare
-from acousticsense.backends.openvino import library_versions
+from acousticsense.backends.openvino import has_bfloat16, library_versions
 from acousticsense.backends.selection import network_key, network_store, stored_backend
 from acousticsense.backends.store import NetworkStore
 from acousticsense.catalog import DEFAULT_MODEL
@@ -218,6 +218,18 @@ def accelerated(settings: Settings, classifier: GenreClassifier, music: GateMusi
     assert outcome.chosen == "openvino-fp32"
     assert outcome.to_table().endswith("chosen: openvino-fp32")
     return settings
+
+
+@needs_openvino
+def test_bfloat16_is_tried_where_the_cpu_has_it_and_answers_nearly_alike(
+    classifier: GenreClassifier, music: GateMusic, tmp_path: Path
+) -> None:
+    outcome = accelerate(classifier, NetworkStore(tmp_path), music, wanted="auto")
+    assert outcome is not None
+    half = [entry for entry in outcome.trials if entry.backend == "openvino-bf16"]
+    assert len(half) == has_bfloat16()
+    for entry in half:
+        assert 0 < entry.gate.mean_change < 0.01
 
 
 @needs_openvino

@@ -1,4 +1,4 @@
-"""OpenVINO: networks converted for CPUs, in float32 and, by post-training quantisation (NNCF), in 8 bits.
+"""OpenVINO: networks converted for CPUs, in float32, in bfloat16 and, by post-training quantisation (NNCF), in 8 bits.
 
 The two libraries are the extra `openvino`; they are imported when they are needed, which takes seconds.
 """
@@ -23,6 +23,7 @@ __all__ = [
     "OpenVinoBackend",
     "QuantisationRecipe",
     "convert",
+    "has_bfloat16",
     "keep_quiet",
     "library_versions",
     "quantise",
@@ -50,7 +51,7 @@ class OpenVinoBackend:
 
     Args:
         file: the .xml of an OpenVINO network, with its .bin beside it.
-        name: "openvino-fp32" or "openvino-int8".
+        name: "openvino-fp32", "openvino-bf16" (the same file, its matrices multiplied in bfloat16) or "openvino-int8".
         n_threads: threads that compute; None is as many as PyTorch has.
 
     Raises:
@@ -62,10 +63,10 @@ class OpenVinoBackend:
         import openvino
 
         self.name = name
-        # float32 stays float32: OpenVINO would take bf16 for it where the CPU has that
         options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
+            # said in any case: where the CPU has bfloat16, OpenVINO would take it for float32 unasked
+            "INFERENCE_PRECISION_HINT": "bf16" if name == "openvino-bf16" else "f32",
             "INFERENCE_NUM_THREADS": n_threads or torch.get_num_threads(),
         }
         self._compiled: Any = openvino.Core().compile_model(file, "CPU", options)
@@ -80,6 +81,14 @@ def keep_quiet() -> None:
     missing. To be called before either is imported.
     """
     sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+
+
+def has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 numbers by itself (AVX512-BF16 or AMX)."""
+    keep_quiet()
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def library_versions() -> tuple[str, str] | None:
