@@ -252,14 +252,14 @@ def _per_patch(network: Any, values: Tensor) -> Tensor:
 def rollout(network: nn.Module, inputs: Tensor, score: Score) -> Tensor:
     """Attention rollout (Abnar and Zuidema 2020, arXiv 2005.00928): the same for every genre."""
     attention, _ = attention_and_slope(network, inputs, score)
-    identity = torch.eye(attention.shape[-1])
+    identity = torch.eye(attention[0].shape[-1])
     return _first_row(network, [0.5 * layer.mean(dim=0) + 0.5 * identity for layer in attention])
 
 
 def generic_rule(network: nn.Module, inputs: Tensor, score: Score) -> Tensor:
     """Positive part of attention times its gradient, mean over heads, rolled out (Chefer et al. 2021, eq. 5 and 6)."""
     attention, slope = attention_and_slope(network, inputs, score)
-    identity = torch.eye(attention.shape[-1])
+    identity = torch.eye(attention[0].shape[-1])
     each = zip(attention, slope, strict=True)
     return _first_row(network, [identity + (layer * grad).clamp(min=0).mean(dim=0) for layer, grad in each])
 
@@ -272,8 +272,9 @@ def _first_row(network: Any, steps: Sequence[Tensor]) -> Tensor:
     return total[0, network.num_prefix_tokens :].reshape(network.patch_embed.grid_size)
 
 
-def attention_and_slope(network: Any, inputs: Tensor, score: Score) -> tuple[Tensor, Tensor]:
-    """Attention and its gradient, each (layers, heads, tokens, tokens)."""
+def attention_and_slope(network: Any, inputs: Tensor, score: Score) -> tuple[list[Tensor], list[Tensor]]:
+    """Attention of each layer and its gradient, (heads, tokens, tokens) each; layers may differ in heads, as idle ones
+    are left out."""
     projected: list[Tensor] = []
     heads_out: list[Tensor] = []
     private = twin(network)
@@ -288,7 +289,7 @@ def attention_and_slope(network: Any, inputs: Tensor, score: Score) -> tuple[Ten
         query, key, value = qkv[0].detach().reshape(tokens, 3, heads, -1).permute(1, 2, 0, 3)
         attentions.append(torch.softmax(query @ key.transpose(-1, -2) * block.attn.scale, dim=-1))
         slopes.append(gradient[0].reshape(tokens, heads, -1).transpose(0, 1) @ value.transpose(-1, -2))
-    return torch.stack(attentions).cpu(), torch.stack(slopes).cpu()
+    return [layer.cpu() for layer in attentions], [layer.cpu() for layer in slopes]
 
 
 def as_table(result: dict[str, Any]) -> str:
