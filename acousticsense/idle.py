@@ -116,7 +116,8 @@ def _chain(layers: list[nn.Module]) -> Iterator[tuple[nn.Conv2d, _BatchNorm, nn.
 def _drop_channels(writer: nn.Conv2d, norm: _BatchNorm, reader: nn.Conv2d) -> None:
     """Leaves channels out, in place, that a batch norm hands on from one convolution to another that does not read
     them; one stays."""
-    if reader.groups > 1 or writer.groups > 1:
+    is_usual = type(writer) is type(reader) is nn.Conv2d and isinstance(norm, _BatchNorm)
+    if not is_usual or writer.groups > 1 or reader.groups > 1 or not (norm.affine and norm.track_running_stats):
         return
     is_read = reader.weight.any(3).any(2).any(0)
     kept = _kept(is_read)

@@ -113,3 +113,15 @@ def test_networks_without_idle_parts_stay_as_they_are(architecture: str) -> None
     network = build_network(architecture, 3)
     shapes = {name: value.shape for name, value in network.state_dict().items()}
     assert {name: value.shape for name, value in without_idle_parts(network).state_dict().items()} == shapes
+
+
+@torch.no_grad()
+def test_channels_behind_another_norm_stay(pictures: Tensor) -> None:
+    """Group norm mixes channels, so that one that nobody reads still counts."""
+    torch.manual_seed(0)
+    network: Any = build_network("resnet50_gn", 16)
+    halve(network.layer2[1].conv2)
+    before = network(pictures)
+    without_idle_parts(network)
+    assert network.layer2[1].conv1.out_channels == 128
+    torch.testing.assert_close(network(pictures), before)

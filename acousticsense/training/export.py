@@ -158,6 +158,8 @@ _TAUGHT: Final = (
     "weights were trained on mel and on cqt pictures."
 )
 
+_COLLEAGUE: Final = "Part of what it learned were the answers of {} to the same pictures."
+
 #: How the weights came about, by the recipe's network.
 _MADE: Final = {
     "full": "All of {architecture} was trained by gradient descent.",
@@ -180,4 +182,5 @@ _MADE: Final = {
 def _provenance(recipe: StudentRecipe, seed: int) -> str:
     """What was trained, and what was done to it afterwards."""
     how = _MADE[recipe.network].format(architecture=recipe.architecture, share=recipe.size.get("width", 1))
-    return _TAUGHT.format(seed=seed, how=how)
+    colleague = f" {_COLLEAGUE.format(recipe.colleague)}" if recipe.colleague else ""
+    return _TAUGHT.format(seed=seed, how=how) + colleague
