@@ -215,7 +215,9 @@ def _band(name: str, heard: _Heard, promise: float) -> tuple[float, str]:
         if chosen.n_sources >= FEWEST and chosen.surely() >= promise:
             return float(threshold), ""
     if heard.n_sources < FEWEST:
-        reason = f"only {heard.n_sources} clips are left to measure it on, {FEWEST} are the least"
+        reason = (
+            f"only {heard.n_sources} clips of different recordings are left to measure it on, {FEWEST} are the least"
+        )
     else:
         surest = np.argsort(-heard.values, kind="stable")[: max(FEWEST, len(heard.values) // 4)]
         top = heard.only(surest)

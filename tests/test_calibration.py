@@ -139,4 +139,4 @@ def test_clips_of_one_recording_prove_as_much_as_one() -> None:
     )
     assert alone.calibration.confident_at < 1
     assert together.calibration.confident_at == NEVER
-    assert "only 3 clips" in together.shortfalls[0]
+    assert "only 3 clips of different recordings" in together.shortfalls[0]

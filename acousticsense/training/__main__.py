@@ -18,7 +18,7 @@ from acousticsense.training.render.plan import jobs, render
 from acousticsense.training.sources import recordings
 from acousticsense.training.store import TrackStore
 from acousticsense.training.teachers.panel import TeacherPanel
-from acousticsense.training.train import pick_device, train
+from acousticsense.training.train import BEST_FILE, pick_device, train
 
 _LICENCE = "CC-BY-SA-4.0"
 
@@ -92,9 +92,7 @@ def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
     mine = slice(index - 1, None, count)
     if options.only in (None, "real"):
         for split in ("val", "test", "train"):
-            wanted = tuple(
-                entry for entry in recordings() if entry.split == split and (entry.genre or split == "train")
-            )
+            wanted = tuple(entry for entry in recordings() if entry.split == split and (entry.genre or split != "test"))
             ingest_recordings(
                 wanted[mine],
                 store,
@@ -112,7 +110,7 @@ def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
 
 
 def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    for name in options.student or recipe.students:
+    for name in _in_order(recipe, options.student or list(recipe.students), options.work / "run"):
         train(
             store,
             options.work / "run" / name,
@@ -124,6 +122,17 @@ def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> No
             workers=options.workers,
             teachers=options.work / "teachers",
         )
+
+
+def _in_order(recipe: Recipe, names: list[str], runs: Path) -> list[str]:
+    """The students after the colleagues that they learn from; a colleague that nobody has trained yet comes along."""
+    ordered = []
+    for name in names:
+        colleague = recipe.students[name].colleague
+        if colleague in names or (colleague and not (runs / colleague / BEST_FILE).exists()):
+            ordered.append(colleague)
+        ordered.append(name)
+    return list(dict.fromkeys(ordered))
 
 
 def _export(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:

@@ -1,9 +1,8 @@
 """Muon for the matrices of a network, AdamW for everything else, with one schedule.
 
 Muon (K. Jordan et al., 2024, kellerjordan.github.io/posts/muon) makes every direction of a matrix move alike, where
-AdamW follows the few that the gradient is full of. A student of minutes that AdamW leaves at a sixth of the variance
-of its teacher's features is further with Muon in a sixth of the time (docs/training.md). Rates are scaled so that both
-move weights alike (J. Liu et al., arXiv 2502.16982).
+AdamW follows the few that the gradient is full of: students of minutes learn several times faster (docs/training.md).
+Rates are scaled so that both move weights alike (J. Liu et al., arXiv 2502.16982).
 """
 
 from __future__ import annotations

@@ -93,11 +93,14 @@ class Recipe:
         """The shipped recipe, or the one at `path`.
 
         Raises:
-            ValueError: a field is missing or unknown.
+            ValueError: a field is missing or unknown, or a colleague is not a student that learns without one.
         """
         text = read_data("recipe.json") if path is None else path.read_text(encoding="utf-8")
         values = json.loads(text)
         students = {name: _checked(StudentRecipe, entry) for name, entry in values.pop("students", {}).items()}
+        for name, student in students.items():
+            if student.colleague and (student.colleague not in students or students[student.colleague].colleague):
+                raise ValueError(f"{name}: the colleague {student.colleague!r} is no student that learns without one")
         return _checked(cls, {**values, "students": students})
 
 

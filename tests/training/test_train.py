@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import nn
 from acousticsense.checkpoint import load_network
 from acousticsense.config import NATIVE_MEL, ModelSpec
 from acousticsense.genres import GENRES
+from acousticsense.training.__main__ import _in_order
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
@@ -21,9 +23,10 @@ from acousticsense.training.export import _checked, export, packing_loss
 from acousticsense.training.optimiser import Optimiser
 from acousticsense.training.probe import _blend, fit_probe, soft_targets
 from acousticsense.training.recipe import Recipe
+from acousticsense.training.sources import read_data
 from acousticsense.training.store import TrackStore
 from acousticsense.training.students.making import make_student
-from acousticsense.training.train import _colleague, _Trainer, best_weights, run_summary, train
+from acousticsense.training.train import BEST_FILE, _colleague, _Trainer, best_weights, run_summary, train
 from acousticsense.training.validate import divergence, score
 
 CPU = torch.device("cpu")
@@ -118,7 +121,30 @@ def test_divergence_by_hand() -> None:
     answers[2] = np.log(taught[0])  # one of two classes is wrong, and weighs as much as the other
     wrong = 0.83 * np.log(84)
     assert divergence(answers, taught) < 0.5 * wrong  # a higher temperature makes it less wrong
-    assert divergence(answers, taught) > divergence(answers[[0, 1, 1, 1, 2]], taught[[0, 1, 1, 1, 2]]) - 1e-6
+    more = [0, 1, 1, 1, 2]  # of the class that is right
+    assert divergence(answers[more], taught[more]) == pytest.approx(divergence(answers, taught))
+    assert divergence(answers, taught) > 0.1
+
+
+def test_colleagues_are_trained_first_and_come_along_when_they_are_missing(tmp_path: Path) -> None:
+    recipe = Recipe.read()
+    assert recipe.students["vit_b_16_mel"].colleague == "mobilenetv3_large"
+    everything = _in_order(recipe, list(recipe.students), tmp_path)
+    assert sorted(everything) == sorted(recipe.students)
+    assert everything.index("mobilenetv3_large") < everything.index("vit_b_16_mel")
+    assert _in_order(recipe, ["vit_b_16_mel"], tmp_path) == ["mobilenetv3_large", "vit_b_16_mel"]
+    (tmp_path / "mobilenetv3_large").mkdir()
+    (tmp_path / "mobilenetv3_large" / BEST_FILE).touch()
+    assert _in_order(recipe, ["vit_b_16_mel", "resnet50"], tmp_path) == ["vit_b_16_mel", "resnet50"]
+
+
+def test_a_colleague_is_a_student_of_the_recipe_that_has_none(tmp_path: Path) -> None:
+    values = json.loads(read_data("recipe.json"))
+    for wrong in ("nobody", "vit_b_16_mel"):
+        values["students"]["resnet50"]["colleague"] = wrong
+        (tmp_path / "recipe.json").write_text(json.dumps(values))
+        with pytest.raises(ValueError, match=wrong):
+            Recipe.read(tmp_path / "recipe.json")
 
 
 @pytest.mark.parametrize("name", ["small", "patch_conv"])
