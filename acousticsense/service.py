@@ -154,6 +154,11 @@ class Job(Generic[Answer]):
         """Whether there is a result."""
         return self._future.done()
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has given it up."""
+        return self._cancelled.is_set()
+
     def result(self) -> Answer:
         """Waits for the result.
 
@@ -179,7 +184,7 @@ class Job(Generic[Answer]):
 
     def stop_if_cancelled(self) -> None:
         """Raises CancelledError when nobody waits for the result any more."""
-        if self._cancelled.is_set():
+        if self.cancelled:
             raise CancelledError
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import pytest
@@ -185,6 +186,25 @@ def test_a_closed_page_ends_its_batch(service: PredictionService, many: Path) ->
     run_alone(leave())
     service._batch_gate.wait_until_empty(60)
     assert 0 < service.counters.batch_files - started < 200
+
+
+def test_a_stopped_batch_ends_in_its_own_words_and_keeps_its_rows(service: PredictionService, many: Path) -> None:
+    handlers = LibraryHandlers(service)
+
+    async def stop() -> list[str]:
+        run = handlers.judge([str(many)], 1.0, False, 0, "", ENGLISH)  # type: ignore[arg-type]
+        async for words in run:
+            if 'data-done="0"' not in words:
+                handlers.stop(cast(re.Match[str], re.search('data-as-batch="([^"]+)"', words))[1])
+                break
+        return [words async for words in run]
+
+    started = service.counters.batch_files
+    (last,) = run_alone(stop())
+    assert 'data-state="stopped"' in last
+    service._batch_gate.wait_until_empty(60)
+    assert 0 < service.counters.batch_files - started < 200
+    handlers.stop("no such batch")  # the page of a server that was started anew
 
 
 def test_one_users_batch_does_not_keep_another_waiting(service: PredictionService, many: Path) -> None:

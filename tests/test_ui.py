@@ -617,6 +617,24 @@ def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Pat
     assert service.counters.timelines == started
 
 
+def test_a_stopped_timeline_ends_in_its_own_words(service: PredictionService, upload: Path) -> None:
+    handlers, page = TimelineHandlers(service), cast(gr.Request, ENGLISH)
+
+    async def stop() -> list[str]:
+        run = handlers.draw(str(upload), 1.0, 0.1, "", page)
+        assert 'data-state="running"' in await anext(run)
+        handlers.stop(page)
+        return [words async for words in run]
+
+    started = service.counters.timelines
+    (last,) = run_alone(stop())
+    assert ui_text("timeline.stopped") in last
+    service._timeline_gate.wait_until_empty(60)
+    assert service.counters.timelines == started
+    assert not handlers._awaited
+    handlers.stop(page)  # pressed once more
+
+
 def test_a_new_file_ends_the_timeline_of_another_and_not_its_own(service: PredictionService, upload: Path) -> None:
     handlers, page = TimelineHandlers(service), cast(gr.Request, ENGLISH)
 

@@ -62,7 +62,7 @@ class LibraryHandlers:
 
     async def _progress(self, job: BatchJob, job_id: str, language: str) -> AsyncIterator[str]:
         started: float | None = None
-        while not job.finished:
+        while not (job.finished or job.cancelled):
             now = time.monotonic()
             if job.started and started is None:
                 started = now
@@ -70,8 +70,11 @@ class LibraryHandlers:
             self._service.batches.renew(job_id)
             yield library_html(job.batch, job_id, state, language, worked_s=now - (started or now))
             until = now + _TELL_EVERY_S
-            while not job.finished and time.monotonic() < until:
+            while not (job.finished or job.cancelled) and time.monotonic() < until:
                 await asyncio.sleep(_TELL_EVERY_S / 10)
+        if job.cancelled:
+            yield library_html(job.batch, job_id, "stopped", language)
+            return
         job.result()
         worked_s = time.monotonic() - started if started is not None else 0.0
         yield library_html(job.batch, job_id, "ready", language, worked_s=worked_s)
@@ -84,10 +87,10 @@ class LibraryHandlers:
         """What stands in place of progress after a fault of ours, which the log has in full."""
         return library_error_html(None, language_of(request), code="unexpected")
 
-    def stop(self, job_id: str, request: gr.Request) -> Any:
-        """The card after the work was stopped: what there is by then stays."""
-        job = self._service.batches.get(job_id)
-        return gr.skip() if job is None else library_html(job.batch, job_id, "stopped", language_of(request))
+    def stop(self, job_id: str) -> None:
+        """Gives the work up; whoever tells of it says so, and what there is by then stays."""
+        if job := self._service.batches.get(job_id):
+            job.cancel()
 
     async def batch(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -167,5 +170,5 @@ def build_library_tab(i18n: Any, service: PredictionService, model: Any) -> None
         show_progress="hidden",
     )
     judged.failure(handlers.explain_failure, None, progress, **quietly)
-    stop.click(handlers.stop, batch_id, progress, js="() => window.acousticSenseBatch()", cancels=[judged], **quietly)
+    stop.click(handlers.stop, batch_id, None, js="() => window.acousticSenseBatch()", **quietly)
     gr.events.api(handlers.batch, api_name="batch", concurrency_limit=None)

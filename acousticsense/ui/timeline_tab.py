@@ -60,6 +60,9 @@ class TimelineHandlers:
                     yield words
                 if self._awaited.get(page) is not mine:
                     return
+                if job.cancelled:
+                    yield stopped_timeline_html(language)
+                    return
             finally:
                 job.cancel()
                 if self._awaited.get(page) is mine:
@@ -87,9 +90,10 @@ class TimelineHandlers:
             awaited[1].cancel()
         return empty_timeline_html(language_of(request))
 
-    def stop(self, request: gr.Request) -> str:
-        """The card after the work was stopped."""
-        return stopped_timeline_html(language_of(request))
+    def stop(self, request: gr.Request) -> None:
+        """Gives the page's timeline up; whoever tells of it says so."""
+        if awaited := self._awaited.get(request.session_hash):
+            awaited[1].cancel()
 
     async def timeline(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -135,7 +139,7 @@ class TimelineHandlers:
 async def _progress(job: TimelineJob, language: str) -> AsyncIterator[str]:
     """What to show until the job is finished; the rest is guessed from the pace so far."""
     started: float | None = None
-    while not job.finished:
+    while not (job.finished or job.cancelled):
         now = time.monotonic()
         if job.started and started is None:
             started = now
@@ -145,7 +149,7 @@ async def _progress(job: TimelineJob, language: str) -> AsyncIterator[str]:
             left_s = worked_s * max(0.0, job.expected_s / job.done_s - 1)
         yield progress_html(job.done_s, job.expected_s, left_s, language)
         until = now + _TELL_EVERY_S
-        while not job.finished and time.monotonic() < until:
+        while not (job.finished or job.cancelled) and time.monotonic() < until:
             await asyncio.sleep(_TELL_EVERY_S / 10)
 
 
@@ -192,6 +196,6 @@ def timeline_tab(i18n: Any, service: PredictionService, model: Any, window_s: fl
     )
     drawn.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
     drawn.failure(handlers.explain_failure, None, result, **quietly)
-    stop.click(handlers.stop, None, result, cancels=[drawn], **quietly)
+    stop.click(handlers.stop, None, None, **quietly)
     audio.change(handlers.clear, audio, result, **quietly)
     gr.events.api(handlers.timeline, api_name="timeline", concurrency_limit=None)
