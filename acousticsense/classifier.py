@@ -140,7 +140,7 @@ class GenreClassifier:
         resolved = resolve(reference or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
         network, spec = load_resolved(resolved)
         classifier = cls(
-            without_idle_parts(network),
+            without_idle_parts(network, spec.front_end.image_size),
             spec,
             device=pick_device(settings.device if device == "auto" else device),
             limits=limits_of(settings),

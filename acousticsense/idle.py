@@ -2,62 +2,55 @@
 
 Models that were made on small machines fill only a part of a published design; the rest is there so that the weights
 load wherever the design does, and can be trained on. Whole blocks, heads of attention, hidden units and channels are
-left out here when the layer that reads them has nothing but zeros for them. Other weights are not touched.
+left out here when the layers that read them have nothing but zeros for them (of convolutional networks by `channels`),
+and layers of vision transformers are made as narrow as what they use of the residual stream (`narrow`). Other weights
+are not touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
 from timm.layers.attention import Attention
 from timm.layers.mlp import Mlp
-from timm.models.densenet import DenseLayer
-from timm.models.resnet import Bottleneck
-from timm.models.vgg import VGG
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+
+from acousticsense.channels import without_idle_channels
+from acousticsense.narrow import narrowed
 
 __all__ = ["without_idle_parts"]
 
-#: Layers that treat every channel alike and by itself.
-_PASSING = (nn.ReLU, nn.MaxPool2d, nn.Dropout, nn.Identity)
-
 
 @torch.no_grad()
-def without_idle_parts(network: nn.Module) -> nn.Module:
+def without_idle_parts(network: nn.Module, image_size: int = 224) -> nn.Module:
     """The network without its idle blocks, heads, hidden units and channels.
 
     Args:
-        network: changed in place, and returned. Plain vision transformers of timm, ResNets with bottlenecks, VGG with
-            batch norm and DenseNets are looked into; other networks stay as they are.
+        network: changed in place, and returned; in eval mode, on the CPU. Vision transformers of timm's plain kind and
+            networks with convolutions are looked into; others stay as they are.
+        image_size: side of the pictures that it sees, in pixels.
     """
-    if isinstance(network, VisionTransformer):
-        network.blocks = nn.Sequential(*(block for block in network.blocks if _adds_something(block)))
-    if isinstance(network, VGG):
-        for writer, norm, reader in _chain(list(network.features)):
-            _drop_channels(writer, norm, reader)
-    for part in cast("Iterator[Any]", network.modules()):
-        if _is(part, Block) and _is_plain(part):
-            _drop_heads(part.attn)
-            _drop_units(part.mlp)
-        elif _is(part, Bottleneck) and part.se is None and isinstance(part.aa, nn.Identity):
-            _drop_channels(part.conv1, part.bn1, part.conv2)
-            _drop_channels(part.conv2, part.bn2, part.conv3)
-        elif _is(part, DenseLayer):
-            _drop_channels(part.conv1, part.norm2, part.conv2)
+    if not isinstance(network, VisionTransformer):
+        return without_idle_channels(network, image_size)
+    network.blocks = nn.Sequential(*(block for block in network.blocks if _adds_something(block)))
+    plain = [cast(Any, block) for block in network.blocks if _is_plain(block)]
+    for block in plain:
+        _drop_heads(block.attn)
+        _drop_units(block.mlp)
+    if type(network) is VisionTransformer and len(plain) == len(network.blocks):
+        narrowed(network)
     return network
 
 
-def _is(part: nn.Module, kind: type[nn.Module]) -> bool:
-    """Whether it is of that kind exactly; what is derived from it may compute something else."""
-    return type(part) is kind
+def _is_plain(block: nn.Module) -> bool:
+    """Whether nothing in a transformer's block mixes its heads or its hidden units before they are read.
 
-
-def _is_plain(block: Block) -> bool:
-    """Whether nothing in a transformer's block mixes its heads or its hidden units before they are read."""
+    What is derived from timm's block may compute something else.
+    """
+    if type(block) is not Block:
+        return False
     attention, mlp = block.attn, block.mlp
     return (
         type(attention) is Attention
@@ -71,9 +64,9 @@ def _is_plain(block: Block) -> bool:
 
 def _adds_something(block: nn.Module) -> bool:
     """Whether a block changes what it gets: it adds what the last layers of its attention and of its MLP give."""
-    if type(block) is not Block or not _is_plain(block):
+    if not _is_plain(block):
         return True
-    last = (cast(Attention, block.attn).proj, cast(Mlp, block.mlp).fc2)
+    last = (cast(Any, block).attn.proj, cast(Any, block).mlp.fc2)
     return any(bool(value.any()) for layer in last for value in layer.parameters())
 
 
@@ -99,35 +92,6 @@ def _drop_units(mlp: Mlp) -> None:
     kept = _kept(is_read)
     if len(kept) < len(is_read):
         mlp.fc1, mlp.fc2 = _linear(first, outputs=kept), _linear(second, inputs=kept)
-
-
-def _chain(layers: list[nn.Module]) -> Iterator[tuple[nn.Conv2d, _BatchNorm, nn.Conv2d]]:
-    """Each convolution of a sequence that a batch norm follows, with it and with the next convolution."""
-    last: tuple[nn.Conv2d, _BatchNorm] | None = None
-    for layer, following in zip(layers, [*layers[1:], nn.Identity()], strict=True):
-        if isinstance(layer, nn.Conv2d):
-            if last:
-                yield *last, layer
-            last = (layer, following) if isinstance(following, _BatchNorm) else None
-        elif not isinstance(layer, (_BatchNorm, *_PASSING)):
-            last = None
-
-
-def _drop_channels(writer: nn.Conv2d, norm: _BatchNorm, reader: nn.Conv2d) -> None:
-    """Leaves channels out, in place, that a batch norm hands on from one convolution to another that does not read
-    them; one stays."""
-    is_usual = type(writer) is type(reader) is nn.Conv2d and isinstance(norm, _BatchNorm)
-    if not is_usual or writer.groups > 1 or reader.groups > 1 or not (norm.affine and norm.track_running_stats):
-        return
-    is_read = reader.weight.any(3).any(2).any(0)
-    kept = _kept(is_read)
-    if len(kept) == len(is_read):
-        return
-    writer.weight, writer.bias = nn.Parameter(writer.weight[kept]), _part(writer.bias, kept)
-    norm.weight, norm.bias = nn.Parameter(norm.weight[kept]), nn.Parameter(norm.bias[kept])
-    norm.running_mean, norm.running_var = (cast(Any, norm)._buffers[n][kept] for n in ("running_mean", "running_var"))
-    reader.weight = nn.Parameter(reader.weight[:, kept])
-    writer.out_channels = norm.num_features = reader.in_channels = len(kept)
 
 
 def _kept(is_read: Tensor) -> Tensor:
