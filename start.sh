@@ -155,10 +155,11 @@ prepare_uv() {
   fi
 }
 
-# AcousticSense itself is installed as a link to this folder, for the command `acousticsense`.
+# Modules are compiled now, as pip does, too: the first start is seconds shorter, and where Python may not write beside
+# them, every start. AcousticSense itself is installed as a link to this folder, for the command `acousticsense`.
 install_with_uv() {
   local uv="$1" lock="$2"
-  "$uv" pip install --python "$ENV_DIR/bin/python" --require-hashes -r "$lock" &&
+  "$uv" pip install --python "$ENV_DIR/bin/python" --compile-bytecode --require-hashes -r "$lock" &&
     "$uv" pip install --python "$ENV_DIR/bin/python" --quiet --no-deps --no-build-isolation --editable "$ROOT"
 }
 

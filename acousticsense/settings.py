@@ -10,13 +10,22 @@ from typing import Any, Final
 
 from acousticsense.errors import SettingsError
 
-__all__ = ["BACKENDS", "Settings"]
+__all__ = ["BACKENDS", "Settings", "available_cores"]
 
 #: What may compute.
 BACKENDS: Final = ("auto", "pytorch", "openvino", "openvino-int8")
 
 #: `models/` beside the package: in a checkout and in the image alike.
 _MODELS_BESIDE_THE_PACKAGE: Final = Path(__file__).resolve().parent.parent / "models"
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+#: The forward pass keeps all cores busy; two requests more than cores are decoded beside it, and none wait for hands.
+_CONCURRENCY: Final = min(available_cores(), 14) + 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +56,7 @@ class Settings:
         batch_workers: decoder processes of one batch.
         batch_concurrency: batches judged at the same time; predictions go first.
         batch_queue_size: batches that may wait; one more is turned away.
-        concurrency: predictions computed at the same time.
+        concurrency: predictions computed at the same time; by default two more than cores, at most 16.
         queue_size: requests that may wait; one more is answered with 503.
         picture_ttl_s: seconds for which a spectrogram, or the files of a timeline, can be fetched.
         max_pictures: spectrograms kept at most; the oldest goes first.
@@ -77,7 +86,7 @@ class Settings:
     batch_workers: int = 2
     batch_concurrency: int = 2
     batch_queue_size: int = 6
-    concurrency: int = 2
+    concurrency: int = _CONCURRENCY
     queue_size: int = 32
     picture_ttl_s: int = 3600
     max_pictures: int = 200

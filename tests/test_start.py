@@ -162,7 +162,8 @@ class TestVenv:
         python = f"{clone.root}/.venv/bin/python"
         assert venv == f"venv {clone.root}/.venv"
         assert packages.startswith(
-            f"uv pip install --python {python} --require-hashes -r {clone.root}/.ci/requirements.lock "
+            f"uv pip install --python {python} --compile-bytecode --require-hashes "
+            f"-r {clone.root}/.ci/requirements.lock "
         )
         assert project.startswith(f"uv pip install --python {python}")
         assert f"--no-deps --no-build-isolation --editable {clone.root} " in project
@@ -527,5 +528,7 @@ class TestDeploymentPage:
             re.MULTILINE,
         )
         assert row, f"docs/deployment.md does not name {setting.name}"
-        if isinstance(setting.default, (int, float)):
+        if setting.name == "concurrency":
+            assert row[1] == "cores + 2, at most 16"
+        elif isinstance(setting.default, (int, float)):
             assert row[1] == f"`{setting.default:g}`"

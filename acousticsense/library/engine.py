@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +11,7 @@ from acousticsense.library.decode import decode_file
 from acousticsense.library.pool import Decode, DecoderPool
 from acousticsense.library.rows import Row
 from acousticsense.preparation import Recipe
+from acousticsense.settings import available_cores
 
 if TYPE_CHECKING:
     from acousticsense.library.judge import Judge
@@ -79,8 +79,3 @@ class LocalEngine:
                 outcomes = pool.take(options.batch)
                 rows = self._judge.rows(outcomes)
                 yield [(outcome.path, row) for outcome, row in zip(outcomes, rows, strict=True)]
-
-
-def available_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -26,11 +26,11 @@ import torch
 from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AcousticSenseError, LibraryError
 from acousticsense.library.decode import decode_file
-from acousticsense.library.engine import EngineOptions, available_cores
+from acousticsense.library.engine import EngineOptions
 from acousticsense.library.pool import Decode, DecoderPool
 from acousticsense.library.rows import Row
 from acousticsense.preparation import Recipe
-from acousticsense.settings import Settings
+from acousticsense.settings import Settings, available_cores
 
 if TYPE_CHECKING:
     from acousticsense.library.judge import Judge

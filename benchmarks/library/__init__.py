@@ -30,14 +30,14 @@ import torch
 from acousticsense.classifier import GenreClassifier
 from acousticsense.errors import AcousticSenseError
 from acousticsense.library.decode import DecodedFile, decode_file
-from acousticsense.library.engine import EngineOptions, LocalEngine, available_cores
+from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest, settings_digest
 from acousticsense.library.judge import Judge
 from acousticsense.library.ledger import Ledger
 from acousticsense.library.ray_engine import JudgeSource, RayEngine
 from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk
-from acousticsense.settings import Settings
+from acousticsense.settings import Settings, available_cores
 from benchmarks.common import machine
 
 #: Files on which the CPU seconds of each stage are measured.
