@@ -5,7 +5,9 @@
 The floor of a network is the larger of two times: its operations at the rate at which large matrices are multiplied in
 its number format, and its weights at the rate at which memory is read. Both rates are measured in the same run, with
 the library that computes the network. Operations in a format that the converted network does not use everywhere are
-counted as if it did: the floor of 8 bits is a floor indeed.
+counted as if it did: the floor of 8 bits is a floor indeed. What is above the floor is told apart by the libraries' own
+profiles: multiplications, which are slower in a network's small layers than in the large ones that give the rate, and
+everything else.
 """
 
 from __future__ import annotations
@@ -20,11 +22,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from acousticsense.backends.openvino import OpenVinoBackend, has_bfloat16, keep_quiet, library_versions
+from acousticsense.backends import Backend
+from acousticsense.backends.openvino import (
+    OpenVinoBackend,
+    compile_options,
+    has_bfloat16,
+    keep_quiet,
+    library_versions,
+)
 from acousticsense.catalog import Catalog
 from acousticsense.classifier import GenreClassifier
 from acousticsense.settings import Settings
-from benchmarks.common import backends, machine, medians_in_turns, parser, tell
+from benchmarks.common import backends, machine, medians_in_turns, parser, stored_network, tell
 
 #: A stack of square layers: large enough for the best rate, small enough for a second.
 _WIDTH = 2048
@@ -33,6 +42,13 @@ _LAYERS = 4
 _COPIED_BYTES = 256 * 2**20
 _ROUNDS = 12
 _BUDGET_S = 15.0
+_PROFILED = 20
+#: Operations that multiply matrices, as PyTorch and as OpenVINO call them. Attention is among them, softmax and all.
+_MULTIPLYING = {
+    *("aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "aten::_scaled_dot_product_flash_attention_for_cpu"),
+    *("aten::mkldnn_convolution", "aten::_slow_conv2d_forward", "aten::thnn_conv2d", "aten::cudnn_convolution"),
+    *("FullyConnected", "MatMul", "Convolution", "GroupConvolution", "ScaledDotProductAttention", "Subgraph"),
+}
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1}
 
 
@@ -121,6 +137,7 @@ def network_rows(
     operations = counter.get_total_flops()
     weights = sum(parameter.numel() for parameter in classifier.network.parameters())
     found = backends(classifier, settings)
+    stored = stored_network(classifier, settings)
     runs: dict[str, Callable[[], object]] = {label: partial(backend.logits, window) for label, backend in found.items()}
     rows = []
     for label, ms in medians_in_turns(runs, rounds=_ROUNDS, budget_s=_BUDGET_S).items():
@@ -129,6 +146,10 @@ def network_rows(
         compute_ms = operations / rates[label] / 1e6
         memory_ms = weights * _BYTES[label.rpartition("-")[2]] / gbytes_per_s / 1e6
         floor_ms = max(compute_ms, memory_ms)
+        if label.startswith("openvino") and stored:
+            share = _share_in_openvino(stored[1], label, window)
+        else:
+            share = _share_in_pytorch(found[label], window)
         rows.append(
             {
                 "model": classifier.spec.name,
@@ -138,19 +159,52 @@ def network_rows(
                 "bound_by": "arithmetic" if compute_ms >= memory_ms else "memory",
                 "ms": ms,
                 "over_floor": ms / floor_ms,
+                "multiplying_ms": share * ms,
+                "other_ms": (1 - share) * ms,
             }
         )
     return rows
+
+
+def _share_in_pytorch(backend: Backend, window: Tensor) -> float:
+    """Share of the time that multiplications take."""
+    with torch.profiler.profile() as profile:
+        for _ in range(_PROFILED):
+            backend.logits(window)
+    times = {event.key: event.self_device_time_total or event.self_cpu_time_total for event in profile.key_averages()}
+    return _multiplying(times)
+
+
+def _share_in_openvino(file: Path, name: str, window: Tensor) -> float:
+    """Share of the time that multiplications take; a "Subgraph" is attention, or what was fused around it."""
+    import openvino
+
+    compiled = openvino.Core().compile_model(file, "CPU", {**compile_options(name), "PERF_COUNT": True})
+    request = compiled.create_infer_request()
+    times: dict[str, float] = {}
+    for _ in range(_PROFILED):
+        request.infer([window.numpy()])
+        for part in request.get_profiling_info():
+            times[part.node_type] = times.get(part.node_type, 0.0) + part.real_time.total_seconds()
+    return _multiplying(times)
+
+
+def _multiplying(times: dict[str, float]) -> float:
+    """Of times by operation, the share of those that multiply."""
+    return sum(time for name, time in times.items() if name in _MULTIPLYING) / sum(times.values())
 
 
 def as_table(result: dict[str, Any]) -> str:
     """The result for a terminal."""
     rows = [f"{'memory':>16}{result['memory_gb_per_s']:10.1f} GB/s"]
     rows += [f"{name:>16}{rate:10.1f} GFLOP/s" for name, rate in result["gflop_per_s"].items()]
-    rows += ["", f"{'':<22}{'':<16}{'GFLOP':>8}{'floor ms':>10}{'ms':>8}{'over':>8}  bound by"]
+    rows += [
+        "",
+        f"{'':<22}{'':<16}{'GFLOP':>8}{'floor ms':>10}{'ms':>8}{'over':>8}{'multiplying':>13}{'other':>8}  bound by",
+    ]
     rows += [
         f"{row['model']:<22}{row['backend']:<16}{row['gflop']:8.1f}{row['floor_ms']:10.1f}{row['ms']:8.1f}"
-        f"{row['over_floor']:7.2f}x  {row['bound_by']}"
+        f"{row['over_floor']:7.2f}x{row['multiplying_ms']:13.1f}{row['other_ms']:8.1f}  {row['bound_by']}"
         for row in result["networks"]
     ]
     return "\n".join(rows)

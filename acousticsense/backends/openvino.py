@@ -22,6 +22,7 @@ __all__ = [
     "RECIPES",
     "OpenVinoBackend",
     "QuantisationRecipe",
+    "compile_options",
     "convert",
     "has_bfloat16",
     "keep_quiet",
@@ -63,17 +64,21 @@ class OpenVinoBackend:
         import openvino
 
         self.name = name
-        options = {
-            "PERFORMANCE_HINT": "LATENCY",
-            # said in any case: where the CPU has bfloat16, OpenVINO would take it for float32 unasked
-            "INFERENCE_PRECISION_HINT": "bf16" if name == "openvino-bf16" else "f32",
-            "INFERENCE_NUM_THREADS": n_threads or torch.get_num_threads(),
-        }
-        self._compiled: Any = openvino.Core().compile_model(file, "CPU", options)
+        self._compiled: Any = openvino.Core().compile_model(file, "CPU", compile_options(name, n_threads))
 
     def logits(self, batch: Tensor) -> Tensor:
         """See `Backend`."""
         return torch.from_numpy(self._compiled(batch.numpy())[0].copy())
+
+
+def compile_options(name: str, n_threads: int | None = None) -> dict[str, Any]:
+    """How OpenVINO is to compute; arguments as for `OpenVinoBackend`."""
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        # said in any case: where the CPU has bfloat16, OpenVINO would take it for float32 unasked
+        "INFERENCE_PRECISION_HINT": "bf16" if name == "openvino-bf16" else "f32",
+        "INFERENCE_NUM_THREADS": n_threads or torch.get_num_threads(),
+    }
 
 
 def keep_quiet() -> None:
