@@ -5,6 +5,7 @@
 Closed load: each client sends the next request when it has its answer. Open load: requests arrive at random (Poisson)
 at a share of the highest closed throughput, whatever happens to those before. Every request is marked private, so none
 is answered from memory. Offline is the same work without a server: as many threads as the server has, one classifier.
+Loads begin some seconds after a server answers, while it still gets ready (cqt views, the converted network).
 A server is started on a free port unless --url names one; it answers with the network that was found fastest here, if
 that was found before (`acousticsense accelerate`), and does not look for one during the measurement.
 """
@@ -36,6 +37,8 @@ from benchmarks.startup import wait_until_ready
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 OPEN_SHARES = (0.5, 0.8)
 _N_SONGS = 8
+#: Seconds of single requests before the first load.
+_WARMING_S = 8.0
 
 
 @dataclass
@@ -128,6 +131,7 @@ async def measure(url: str, bodies: list[bytes], seconds: float) -> dict[str, An
     """All loads, one after the other."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=128)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
+        await closed_load(client, bodies, 1, _WARMING_S)
         warm = await client.post("/api/predict", files={"data": bodies[0]}, data={"private": "true"})
         closed = {str(count): await closed_load(client, bodies, count, seconds) for count in CLIENTS}
         best = max(load["per_s"] for load in closed.values())

@@ -62,9 +62,10 @@ class RunState:
 
 
 def _merit(figures: Mapping[str, float]) -> float:
-    """What weights are kept for: answers like the targets on validation music, labelled or not. Right answers would be
-    the wish, but the labelled recordings are so few that theirs is mostly luck."""
-    return -figures["divergence"]
+    """What weights are kept for: answers like the targets on validation music, labelled or not, whichever picture they
+    are given to. Right answers would be the wish, but the labelled recordings are so few that theirs is mostly luck."""
+    seen = [figures[key] for key in ("divergence", "cqt_divergence") if key in figures]
+    return -sum(seen) / len(seen)
 
 
 def pick_device(name: str = "auto") -> torch.device:
