@@ -4,7 +4,8 @@
 
 Closed load: each client sends the next request when it has its answer. Open load: requests arrive at random (Poisson)
 at a share of the highest closed throughput, whatever happens to those before. Every request is marked private, so none
-is answered from memory. Offline is the same work without a server: as many threads as the server has, one classifier.
+is answered from memory. Offline is the same work without a server: as many threads as the server has, one classifier;
+it is the mean of a measurement before the loads and one after them.
 Loads begin some seconds after a server answers, while it still gets ready (cqt views, the converted network).
 A server is started on a free port unless --url names one; it answers with the network that was found fastest here, if
 that was found before (`acousticsense accelerate`), and does not look for one during the measurement.
@@ -22,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,16 +74,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         songs = [make_song(Path(folder) / f"{seed}.mp3", seconds=60, seed=seed) for seed in range(_N_SONGS)]
         bodies = [song.read_bytes() for song in songs]
-        offline: float | None = None
         if options.url:
-            server: AbstractContextManager[str] = nullcontext(options.url.rstrip("/"))
+            offline = None
+            result = asyncio.run(measure(options.url.rstrip("/"), bodies, options.seconds))
         else:
             classifier = GenreClassifier.load(options.model, settings=Settings.from_env())
-            offline = offline_per_s(songs, classifier, options.seconds)
-            server = running_server(options.model, classifier.info.backend)
-            del classifier
-        with server as url:
-            result = asyncio.run(measure(url, bodies, options.seconds))
+            before = offline_per_s(songs, classifier, options.seconds)
+            with running_server(options.model, classifier.info.backend) as url:
+                result = asyncio.run(measure(url, bodies, options.seconds))
+            offline = (before + offline_per_s(songs, classifier, options.seconds)) / 2
     result = {"machine": machine(), "offline_per_s": offline, **result}
     tell(result, as_table(result), options.json)
 
