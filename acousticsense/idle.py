@@ -34,7 +34,8 @@ def without_idle_parts(network: nn.Module, image_size: int = 224) -> nn.Module:
     """
     if not isinstance(network, VisionTransformer):
         return without_idle_channels(network, image_size)
-    network.blocks = nn.Sequential(*(block for block in network.blocks if _adds_something(block)))
+    blocks = list(network.blocks)
+    network.blocks = nn.Sequential(*([block for block in blocks if _adds_something(block)] or blocks[:1]))
     plain = [cast(Any, block) for block in network.blocks if _is_plain(block)]
     for block in plain:
         _drop_heads(block.attn)

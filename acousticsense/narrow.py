@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import torch
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
 __all__ = ["narrowed"]
 
-#: Share of the multiplications that has to remain for it not to be worth it.
-_WORTHWHILE = 0.9
+#: Largest share of the multiplications that may be left for it to be worth it.
+_WORTHWHILE: Final = 0.9
 
 
 @torch.no_grad()
@@ -38,16 +39,16 @@ def narrowed(network: VisionTransformer) -> VisionTransformer:
     pictured = _has_weights(embedding.weight, embedding.bias)
     written = torch.stack([block.written for block in blocks]).any(0)
     order = _order([written, pictured, *(used for block in blocks for used in block.read)])
-    stretches = [_Stretch.of(used[order]) for block in blocks for used in block.read]
+    stretches = [[_Stretch.of(used[order]) for used in block.read] for block in blocks]
     output, picture = _Stretch.of(written[order]), _Stretch.of(pictured[order])
-    if not any(stretch.is_narrow for stretch in stretches) or _share_left(stretches, output) > _WORTHWHILE:
+    if _share_left(stretches, output) > _WORTHWHILE:
         return network
     _reorder(network, order)
-    for index, block in enumerate(cast("Iterable[Any]", network.blocks)):
-        _narrow_block(block, stretches[3 * index : 3 * index + 3], output)
+    for block, reads in zip(cast("Iterable[Any]", network.blocks), stretches, strict=True):
+        _narrow_block(block, reads, output)
     embedding.weight, embedding.bias = _rows(embedding.weight, picture), _rows(embedding.bias, picture)
     embedding.out_channels = picture.length
-    network.patch_embed.norm = _Widened(picture)
+    network.patch_embed.norm = _Widened(picture)  # as in blocks: an empty place behind a layer that writes a stretch
     return network
 
 
@@ -64,10 +65,6 @@ class _Stretch:
         """The shortest that has all features of a mask (D,), and at least one."""
         places = used.nonzero()[:, 0].tolist() or [0]
         return cls(places[0], places[-1] + 1 - places[0], len(used))
-
-    @property
-    def is_narrow(self) -> bool:
-        return self.length < self.width
 
     @property
     def slice(self) -> slice:
@@ -97,6 +94,8 @@ class _Uses:
 
 
 def _is_usual(network: Any) -> bool:
+    if type(network.patch_embed) is not PatchEmbed:  # a convolutional network, for example
+        return False
     blocks = list(network.blocks)
     norms: list[Any] = [norm for block in blocks for norm in (block.norm1, block.norm2)]
     slots = [slot for block in blocks for slot in (block.ls1, block.ls2, block.attn.q_norm, block.attn.k_norm)]
@@ -126,9 +125,10 @@ def _order(masks: list[Tensor]) -> Tensor:
     return torch.tensor(sorted(range(len(signatures)), key=lambda feature: [not used for used in signatures[feature]]))
 
 
-def _share_left(reads: list[_Stretch], output: _Stretch) -> float:
-    """About the share of a block's multiplications that is left."""
-    return (sum(read.length for read in reads) / len(reads) + output.length) / (2 * output.width)
+def _share_left(reads: list[list[_Stretch]], output: _Stretch) -> float:
+    """About the share of the blocks' multiplications that is left."""
+    lengths = [read.length for block in reads for read in block]
+    return (sum(lengths) / len(lengths) + output.length) / (2 * output.width)
 
 
 def _reorder(network: VisionTransformer, order: Tensor) -> None:
@@ -156,7 +156,7 @@ def _narrow_block(block: Any, reads: list[_Stretch], output: _Stretch) -> None:
     for layer in (attention.proj, mlp.fc2):
         layer.weight, layer.bias = _rows(layer.weight, output), _rows(layer.bias, output)
         layer.out_features = output.length
-    block.ls1 = block.ls2 = _Widened(output)
+    block.ls1 = block.ls2 = _Widened(output)  # where timm puts a layer scale: the last thing before a sum
 
 
 def _parted(qkv: Tensor) -> tuple[Tensor, Tensor]:

@@ -148,8 +148,10 @@ def network_rows(
         floor_ms = max(compute_ms, memory_ms)
         if label.startswith("openvino") and stored:
             share = _share_in_openvino(stored[1], label, window)
-        else:
+        elif classifier.device.type == "cpu":
             share = _share_in_pytorch(found[label], window)
+        else:
+            share = None  # kernels of a GPU run beside what starts them, and are not told apart here
         rows.append(
             {
                 "model": classifier.spec.name,
@@ -159,8 +161,8 @@ def network_rows(
                 "bound_by": "arithmetic" if compute_ms >= memory_ms else "memory",
                 "ms": ms,
                 "over_floor": ms / floor_ms,
-                "multiplying_ms": share * ms,
-                "other_ms": (1 - share) * ms,
+                "multiplying_ms": None if share is None else share * ms,
+                "other_ms": None if share is None else (1 - share) * ms,
             }
         )
     return rows
@@ -171,8 +173,7 @@ def _share_in_pytorch(backend: Backend, window: Tensor) -> float:
     with torch.profiler.profile() as profile:
         for _ in range(_PROFILED):
             backend.logits(window)
-    times = {event.key: event.self_device_time_total or event.self_cpu_time_total for event in profile.key_averages()}
-    return _multiplying(times)
+    return _multiplying({event.key: event.self_cpu_time_total for event in profile.key_averages()})
 
 
 def _share_in_openvino(file: Path, name: str, window: Tensor) -> float:
@@ -194,6 +195,10 @@ def _multiplying(times: dict[str, float]) -> float:
     return sum(time for name, time in times.items() if name in _MULTIPLYING) / sum(times.values())
 
 
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
 def as_table(result: dict[str, Any]) -> str:
     """The result for a terminal."""
     rows = [f"{'memory':>16}{result['memory_gb_per_s']:10.1f} GB/s"]
@@ -204,7 +209,7 @@ def as_table(result: dict[str, Any]) -> str:
     ]
     rows += [
         f"{row['model']:<22}{row['backend']:<16}{row['gflop']:8.1f}{row['floor_ms']:10.1f}{row['ms']:8.1f}"
-        f"{row['over_floor']:7.2f}x{row['multiplying_ms']:13.1f}{row['other_ms']:8.1f}  {row['bound_by']}"
+        f"{row['over_floor']:7.2f}x{_ms(row['multiplying_ms']):>13}{_ms(row['other_ms']):>8}  {row['bound_by']}"
         for row in result["networks"]
     ]
     return "\n".join(rows)

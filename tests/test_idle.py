@@ -169,13 +169,18 @@ def test_networks_without_idle_parts_stay_as_they_are(architecture: str) -> None
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    "architecture", ["resnet50_gn", "convnext_atto", "regnety_002", "swin_tiny_patch4_window7_224", "efficientvit_b0"]
+    "architecture",
+    [
+        *("resnet50_gn", "convnext_atto", "convnext_tiny", "regnety_002", "swin_tiny_patch4_window7_224"),
+        *("efficientvit_b0", "lambda_resnet26t", "mobilevit_xs", "vit_tiny_r_s16_p8_224"),
+    ],
 )
 def test_networks_that_treat_channels_together_answer_as_before(architecture: str, pictures: Tensor) -> None:
-    """Other norms, grouped convolutions, attention: a channel that nobody reads may still count."""
+    """Other norms, grouped convolutions, attention, layers of sequences, sizes that are computed with: a channel that
+    nobody reads may still count."""
     network = lively(architecture)
     for convolution in convolutions(network):
-        if convolution.groups == 1 and convolution.in_channels > 3:
+        if convolution.groups == 1:
             halve(convolution)
     before = network(pictures)
     without_idle_parts(network)
@@ -207,6 +212,32 @@ def test_what_is_not_understood_is_taken_for_read(pictures: Tensor) -> None:
     without_idle_parts(network)
     assert network.first.out_channels == 8
     torch.testing.assert_close(network(pictures), before)
+
+
+class Hidden(nn.Module):
+    """Uses a channel in a way that cannot be watched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.gate = nn.Conv2d(3, 8, 1), nn.Conv2d(3, 8, 1)
+        self.reader, self.last = nn.Conv2d(8, 5, 1), nn.Conv2d(8, 5, 1)
+        self.act = torch.jit.trace(nn.SiLU(), torch.zeros(1, 8, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        gated = self.gate(x) * self.act(self.first(x))
+        return (self.last(gated) + self.reader(self.gate(x))).mean((2, 3))
+
+
+@torch.no_grad()
+def test_a_network_that_would_answer_differently_is_put_back(pictures: Tensor) -> None:
+    torch.manual_seed(0)
+    network = Hidden()
+    halve(network.reader)
+    before, parameters = network(pictures), size(network)
+    without_idle_parts(network)
+    assert size(network) == parameters
+    assert network.first.out_channels == 8
+    torch.testing.assert_close(network(pictures), before, atol=0, rtol=0)
 
 
 def narrow_vit(*, stream: int = 96, seed: int = 0) -> Any:

@@ -96,10 +96,11 @@ def test_muon_turns_matrices_in_all_directions_alike_and_adamw_has_the_rest() ->
         assert float(moved[name].abs().max()) == pytest.approx(0.05, rel=1e-3)
 
 
-def test_half_of_what_is_learned_is_a_colleague_s_answer_to_the_very_picture(
-    tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_share_of_what_is_learned_is_a_colleague_s_answer_to_the_very_picture(
+    tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path, share: float
 ) -> None:
-    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small")
+    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small", colleague_share=share)
     known = replace(tiny_recipe, students={"small": tiny_recipe.students["small"], "patch_conv": recipe})
     colleague = _colleague(known, "small", run, None)
     items = load_items(tiny_store, "train")
@@ -108,7 +109,8 @@ def test_half_of_what_is_learned_is_a_colleague_s_answer_to_the_very_picture(
     batch = batches.draw(0, 1)
     with torch.no_grad():
         answers = colleague(batch.pictures).softmax(1)
-    torch.testing.assert_close(2 * trainer._targets(batch) - batch.targets, answers, atol=1e-4, rtol=1e-3)
+    wanted = share * answers + (1 - share) * batch.targets
+    torch.testing.assert_close(trainer._targets(batch), wanted, atol=1e-4, rtol=1e-3)
     with pytest.raises(FileNotFoundError):
         train(tiny_store, tmp_path / "alone", known, "patch_conv", device=CPU, workers=0)
 
