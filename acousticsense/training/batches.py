@@ -89,15 +89,18 @@ class Batches:
         return len(self.odds)
 
     def draw(self, step: int, seed: int) -> Batch:
-        """The batch of a step, the same whenever it is asked for; all its pictures are of one kind."""
+        """The batch of a step, the same whenever it is asked for.
+
+        It holds pictures of both kinds: what batch norms find while training must be what they use afterwards.
+        """
         source = np.random.default_rng((seed, step))
-        front_end = NATIVE_CQT if source.random() < self._cqt else NATIVE_MEL
         chosen = source.choice(len(self), self._size, p=self.odds)
-        batch = Batch(
-            self.pictures(chosen, source, front_end),
-            torch.from_numpy(self.targets[chosen]),
-            torch.from_numpy(self.features[chosen]),
-        )
+        is_cqt = source.random(self._size) < self._cqt
+        pictures = torch.empty(self._size, 3, NATIVE_MEL.image_size, NATIVE_MEL.image_size)
+        for front_end, mine in ((NATIVE_MEL, ~is_cqt), (NATIVE_CQT, is_cqt)):
+            if mine.any():
+                pictures[torch.from_numpy(mine)] = self.pictures(chosen[mine], source, front_end)
+        batch = Batch(pictures, torch.from_numpy(self.targets[chosen]), torch.from_numpy(self.features[chosen]))
         return mixed(batch, source) if source.random() < self._mixup else batch
 
     def pictures(

@@ -32,12 +32,11 @@ class StudentRecipe:
         warmup_steps: over which the learning rate rises.
         ema_decay: per step, of the averaged weights that are kept.
         mixup: share of steps in which pictures are mixed in pairs.
-        cqt: share of steps with cqt pictures, the others having mel pictures.
+        cqt: share of cqt pictures in a batch, the others being mel pictures.
         augmented: share of pictures that are changed as the world changes music; the others are only shifted in time.
         feature_loss: weight of regressing mn04's features.
-        colleague: a model of the recipe that was trained before, whose answers to the very pictures are learned, too.
-            Empty: none.
-        colleague_share: of the answers that are learned, 0..1; the rest is what the teachers and labels say.
+        colleague: a model of the recipe that was trained before; its answers to the very pictures are half of what is
+            learned. Empty: none.
         small_px: side of the pictures at first; a small picture costs a fraction. 224 is the whole picture.
         small_share: share of the run with small pictures.
         half_precision: whether products of matrices are computed in bfloat16 on a CPU, too: faster where the CPU has
@@ -61,7 +60,6 @@ class StudentRecipe:
     augmented: float = 1.0
     feature_loss: float
     colleague: str = ""
-    colleague_share: float = 0.5
     small_px: int = 224
     small_share: float = 0.0
     half_precision: bool = False
@@ -114,7 +112,6 @@ _OPTIONAL = frozenset(
         "matrix_learning_rate",
         "augmented",
         "colleague",
-        "colleague_share",
         "small_px",
         "small_share",
         "half_precision",

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from acousticsense.checkpoint import load_network
-from acousticsense.config import NATIVE_MEL, ModelSpec
+from acousticsense.config import NATIVE_CQT, NATIVE_MEL, ModelSpec
 from acousticsense.genres import GENRES
 from acousticsense.training.__main__ import _in_order
 from acousticsense.training.augment import MARGIN_FRAMES, augment
@@ -26,7 +26,7 @@ from acousticsense.training.recipe import Recipe
 from acousticsense.training.sources import read_data
 from acousticsense.training.store import TrackStore
 from acousticsense.training.students.making import make_student
-from acousticsense.training.train import BEST_FILE, _colleague, _Trainer, best_weights, run_summary, train
+from acousticsense.training.train import BEST_FILE, RunState, _colleague, _Trainer, best_weights, run_summary, train
 from acousticsense.training.validate import divergence, score
 
 CPU = torch.device("cpu")
@@ -96,11 +96,10 @@ def test_muon_turns_matrices_in_all_directions_alike_and_adamw_has_the_rest() ->
         assert float(moved[name].abs().max()) == pytest.approx(0.05, rel=1e-3)
 
 
-@pytest.mark.parametrize("share", [0.5, 1.0])
-def test_a_share_of_what_is_learned_is_a_colleague_s_answer_to_the_very_picture(
-    tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path, share: float
+def test_half_of_what_is_learned_is_a_colleague_s_answer_to_the_very_picture(
+    tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path
 ) -> None:
-    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small", colleague_share=share)
+    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small")
     known = replace(tiny_recipe, students={"small": tiny_recipe.students["small"], "patch_conv": recipe})
     colleague = _colleague(known, "small", run, None)
     items = load_items(tiny_store, "train")
@@ -109,10 +108,20 @@ def test_a_share_of_what_is_learned_is_a_colleague_s_answer_to_the_very_picture(
     batch = batches.draw(0, 1)
     with torch.no_grad():
         answers = colleague(batch.pictures).softmax(1)
-    wanted = share * answers + (1 - share) * batch.targets
-    torch.testing.assert_close(trainer._targets(batch), wanted, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(2 * trainer._targets(batch) - batch.targets, answers, atol=1e-4, rtol=1e-3)
     with pytest.raises(FileNotFoundError):
         train(tiny_store, tmp_path / "alone", known, "patch_conv", device=CPU, workers=0)
+
+
+def test_weights_are_kept_that_do_well_with_both_pictures() -> None:
+    run = RunState()
+    divergences = [(1.0, 2.0), (0.9, 2.2), (1.1, 1.5)]  # of mel and of cqt pictures
+    kept = [
+        run.note(step, {"divergence": mel, "cqt_divergence": cqt, "side_px": 224})
+        for step, (mel, cqt) in enumerate(divergences)
+    ]
+    assert kept == [True, False, True]
+    assert RunState().note(0, {"divergence": 1.0, "side_px": 224})  # a student of mel pictures alone
 
 
 def test_divergence_by_hand() -> None:
@@ -182,6 +191,19 @@ def test_the_teachers_own_opinions_move_the_probes() -> None:
     np.testing.assert_allclose(blended.sum(1), 1, atol=1e-5)
     assert (blended[:, : len(GENRES)].argmax(1) == GENRES.index("Classical")).all()
     np.testing.assert_allclose(blended[:, -1], probed[:, -1])
+
+
+def test_a_batch_holds_pictures_of_both_kinds(tiny_store: TrackStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise batch norms would learn from one kind at a time, and afterwards use what is true of neither."""
+    items = load_items(tiny_store, "train")
+    batches = Batches(items, fit_probe(items, c=1.0), size=64, mixup=0.0, cqt=0.25)
+    grey = {NATIVE_MEL: 0.0, NATIVE_CQT: 1.0}
+    monkeypatch.setattr(
+        batches, "pictures", lambda chosen, source, front_end: torch.full((len(chosen), 3, 224, 224), grey[front_end])
+    )
+    kinds = batches.draw(0, 1).pictures[:, 0, 0, 0]
+    assert set(kinds.tolist()) == {0.0, 1.0}
+    assert 0.1 < float(kinds.mean()) < 0.4
 
 
 def test_a_batch_is_the_same_whenever_it_is_drawn(tiny_store: TrackStore) -> None:
