@@ -199,7 +199,7 @@ def test_a_batch_holds_pictures_of_both_kinds(tiny_store: TrackStore, monkeypatc
     batches = Batches(items, fit_probe(items, c=1.0), size=64, mixup=0.0, cqt=0.25)
     grey = {NATIVE_MEL: 0.0, NATIVE_CQT: 1.0}
     monkeypatch.setattr(
-        batches, "pictures", lambda chosen, source, front_end: torch.full((len(chosen), 3, 224, 224), grey[front_end])
+        batches, "pictures", lambda chosen, _, front_end: torch.full((len(chosen), 3, 224, 224), grey[front_end])
     )
     kinds = batches.draw(0, 1).pictures[:, 0, 0, 0]
     assert set(kinds.tolist()) == {0.0, 1.0}
