@@ -30,8 +30,12 @@ logger = logging.getLogger(__name__)
 _WEIGHTS: Final = "model.safetensors"
 
 #: Parts of the names of tensors that 8 bits would spoil and that are small: positions, of very different size; filters
-#: over single channels, which have few weights to average errors out; and gates, which scale whole channels.
-_DELICATE: Final = ("pos_embed", "cls_token", ".conv_dw.", ".se.", "conv_stem.")
+#: over single channels, which have few weights to average errors out; gates, which scale whole channels; and the narrow
+#: first stages of MobileNetV3 and EfficientNet, which all others build on.
+_DELICATE: Final = (
+    *("pos_embed", "cls_token", ".conv_dw.", ".se.", "conv_stem."),
+    *("blocks.0.0.", "blocks.1.0.", "blocks.1.1."),
+)
 
 #: Growing and packing must leave the best label of this share of windows alone; asked of so many windows or more.
 _LEAST_AGREEMENT: Final = 0.9
