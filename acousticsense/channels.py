@@ -40,6 +40,9 @@ _PAIRING: Final = {torch.add, Tensor.add, Tensor.add_, torch.mul, Tensor.mul, Te
 #: What an operation may give without having read a channel: sizes and the like.
 _SAYS_NOTHING: Final = (bool, int, torch.Size, torch.dtype, torch.device, torch.layout)
 
+#: What a network raises when its layers, or what it computes from sizes, no longer fit together.
+_MISFITS: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 #: Largest change of an output, as a share of the largest output, that the order of sums explains.
 _ROUNDING: Final = 1e-4
 
@@ -65,7 +68,7 @@ def without_idle_channels(network: nn.Module, image_size: int) -> nn.Module:
         change = (network(picture) - answer).abs().max() / answer.abs().max()
         if not float(change) <= _ROUNDING:
             raise ValueError(f"an output changed by {change:.2g} of the largest")
-    except Exception as error:  # noqa: BLE001 - what an unknown network does is no reason not to use it as it is
+    except _MISFITS as error:
         _log.info("all channels of %s are computed: %s", type(network).__name__, error)
         for layer in watch.layers:
             layer.restore()

@@ -176,7 +176,7 @@ def test_gradios_own_endpoint_answers_with_the_rows_of_the_command(
 
 def test_a_closed_page_ends_its_batch(service: PredictionService, many: Path) -> None:
     async def leave() -> None:
-        run = LibraryHandlers(service).judge([str(many)], 1.0, False, 0, "", ENGLISH)  # type: ignore[arg-type]
+        run = LibraryHandlers(service).judge([str(many)], 1.0, False, 0, "", ENGLISH)
         async for words in run:
             if 'data-done="0"' not in words:
                 break
@@ -192,7 +192,7 @@ def test_a_stopped_batch_ends_in_its_own_words_and_keeps_its_rows(service: Predi
     handlers = LibraryHandlers(service)
 
     async def stop() -> list[str]:
-        run = handlers.judge([str(many)], 1.0, False, 0, "", ENGLISH)  # type: ignore[arg-type]
+        run = handlers.judge([str(many)], 1.0, False, 0, "", ENGLISH)
         async for words in run:
             if 'data-done="0"' not in words:
                 handlers.stop(cast(re.Match[str], re.search('data-as-batch="([^"]+)"', words))[1])

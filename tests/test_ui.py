@@ -59,8 +59,8 @@ class FakeRequest:
     session_hash: str = "a page"
 
 
-CHINESE = FakeRequest({"accept-language": "zh-CN,zh;q=0.9"})
-ENGLISH = FakeRequest({"accept-language": "en-GB,en;q=0.9"})
+CHINESE: Any = FakeRequest({"accept-language": "zh-CN,zh;q=0.9"})
+ENGLISH: Any = FakeRequest({"accept-language": "en-GB,en;q=0.9"})
 
 
 @pytest.fixture(scope="module")
@@ -586,7 +586,7 @@ def test_progress_says_how_far_and_how_long() -> None:
 
 def drawn(handlers: TimelineHandlers, path: Path | str | None, window_s: float = 2.0) -> list[str]:
     async def collect() -> list[str]:
-        return [words async for words in handlers.draw(path and str(path), window_s, window_s, "", CHINESE)]  # type: ignore[arg-type]
+        return [words async for words in handlers.draw(path and str(path), window_s, window_s, "", CHINESE)]
 
     return run_alone(collect())
 
@@ -607,7 +607,7 @@ def test_the_tab_explains_what_is_wrong(service: PredictionService, upload: Path
 
 def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Path) -> None:
     async def leave() -> None:
-        run = TimelineHandlers(service).draw(str(upload), 1.0, 0.1, "", ENGLISH)  # type: ignore[arg-type]
+        run = TimelineHandlers(service).draw(str(upload), 1.0, 0.1, "", ENGLISH)
         assert 'data-state="running"' in await anext(run)
         await run.aclose()  # type: ignore[attr-defined]
 
