@@ -74,7 +74,7 @@ class Layer:
     module: Any
     reads: Channels
     writes: Channels
-    _before: dict[str, Any] = field(default_factory=dict)
+    _before: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def is_mixing(self) -> bool:
