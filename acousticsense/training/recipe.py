@@ -34,9 +34,10 @@ class StudentRecipe:
         mixup: share of steps in which pictures are mixed in pairs.
         cqt: share of cqt pictures in a batch, the others being mel pictures.
         augmented: share of pictures that are changed as the world changes music; the others are only shifted in time.
-        feature_loss: weight of regressing mn04's features.
+        feature_loss: weight of regressing mn04's features, or the colleague's.
         colleague: a model of the recipe that was trained before; its answers to the very pictures are half of what is
-            learned. Empty: none.
+            learned, and its features take the place of mn04's. Empty: none.
+        map_loss: weight of regressing what the colleague sees where.
         small_px: side of the pictures at first; a small picture costs a fraction. 224 is the whole picture.
         small_share: share of the run with small pictures.
         half_precision: whether products of matrices are computed in bfloat16 on a CPU, too: faster where the CPU has
@@ -60,6 +61,7 @@ class StudentRecipe:
     augmented: float = 1.0
     feature_loss: float
     colleague: str = ""
+    map_loss: float = 0.0
     small_px: int = 224
     small_share: float = 0.0
     half_precision: bool = False
@@ -112,6 +114,7 @@ _OPTIONAL = frozenset(
         "matrix_learning_rate",
         "augmented",
         "colleague",
+        "map_loss",
         "small_px",
         "small_share",
         "half_precision",

@@ -191,15 +191,17 @@ def run_summary(folder: Path) -> dict[str, float]:
     return {"step": run.step, "minutes": round(run.spent_s / 60, 1), "kept_step": kept["step"]}
 
 
-def _colleague(recipe: Recipe, name: str, runs: Path, teachers: Path | None) -> nn.Module:
+def _colleague(recipe: Recipe, name: str, runs: Path, teachers: Path | None) -> Student:
     """The trained student of that name.
 
     Raises:
         FileNotFoundError: it has not been trained yet.
     """
-    network = cast(nn.Module, make_student(recipe.students[name], teachers=teachers))
+    student = make_student(recipe.students[name], teachers=teachers)
+    network = cast(nn.Module, student)
     network.load_state_dict(best_weights(runs / name))
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    return student
 
 
 def _sized(pictures: Tensor, side_px: int) -> Tensor:
@@ -221,22 +223,41 @@ class _Seen(nn.Module):
         return cast(Tensor, self.network(_sized(pictures, self.side_px)))
 
 
-class _WithTeacherHead(nn.Module):
-    """A student and, beside its classifier, a head that is thrown away after training.
+class _Learner(nn.Module):
+    """A student and, beside its classifier, heads that are thrown away after training.
 
-    It regresses what mn04 feels from the features that the classifier reads: a soft label says little about a piece of
-    music, 384 features say much.
+    They regress what others feel from the features that the classifier reads, and what a colleague sees from what the
+    student sees at the same place (Romero et al., arXiv 1412.6550): a soft label says little about a piece of music,
+    features and maps say much.
     """
 
-    def __init__(self, student: Student, n_teacher_features: int) -> None:
+    def __init__(self, student: Student, width: int, map_widths: tuple[int, ...]) -> None:
         super().__init__()
         self.student = student
-        self.teacher_head = nn.Linear(student.width, n_teacher_features)
+        self.teacher_head = nn.Linear(student.width, width)
+        self.map_heads = nn.ModuleList(
+            nn.Conv2d(mine, theirs, 1) for mine, theirs in zip(student.map_widths, map_widths, strict=False)
+        )
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (n, 17) and teacher features (n, n_teacher_features) of normalised pictures (n, 3, 224, 224)."""
-        features = self.student.features(pictures)
-        return self.student.logits(features), self.teacher_head(features)
+    @property
+    def heads(self) -> tuple[nn.Module, ...]:
+        """Layers that give answers of some kind."""
+        return self.student.output, self.teacher_head, *self.map_heads
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Logits (n, 17), features (n, width) and maps of normalised pictures (n, 3, 224, 224)."""
+        seen = self.student.see(pictures)
+        maps = [head(own) for head, own in zip(self.map_heads, seen.maps, strict=False)]
+        return self.student.logits(seen.features), self.teacher_head(seen.features), maps
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What to answer, (n, 17), to feel, (n, width), and to see where, (n, channels, rows, columns)."""
+
+    answers: Tensor
+    features: Tensor
+    maps: tuple[Tensor, ...] = ()
 
 
 class _Trainer:
@@ -250,13 +271,16 @@ class _Trainer:
         n_teacher_features: int,
         device: torch.device,
         *,
-        colleague: nn.Module | None = None,
+        colleague: Student | None = None,
     ) -> None:
         self._recipe, self._folder, self._device = recipe, folder, device
         self._colleague = colleague
         if colleague is not None:
             cast(Any, colleague).to(device, memory_format=torch.channels_last)
-        self._student = _WithTeacherHead(student, n_teacher_features)
+        if colleague is None:
+            self._student = _Learner(student, n_teacher_features, ())
+        else:
+            self._student = _Learner(student, colleague.width, colleague.map_widths)
         cast(Any, self._student).to(device, memory_format=torch.channels_last)
         self._forward = cast(Any, torch).compile(self._student) if recipe.compiled else self._student
         averaging = cast(Any, torch.optim.swa_utils).get_ema_multi_avg_fn(recipe.ema_decay)
@@ -265,7 +289,7 @@ class _Trainer:
         )
         self._optimiser = Optimiser(
             self._student,
-            (student.output, self._student.teacher_head),
+            self._student.heads,
             learning_rate=recipe.learning_rate,
             matrix_learning_rate=recipe.matrix_learning_rate,
             weight_decay=recipe.weight_decay,
@@ -306,30 +330,37 @@ class _Trainer:
         pictures = _sized(batch.pictures, self._side_px_now(minutes))
         is_half = self._recipe.half_precision or self._device.type == "cuda"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=is_half):
-            logits, features = self._forward(pictures)
-            targets = self._targets(batch)
-        answers = functional.cross_entropy(logits.float(), targets)
-        feelings = functional.mse_loss(features.float(), batch.features)
-        loss = answers + self._recipe.feature_loss * feelings
+            logits, features, maps = self._forward(pictures)
+            lesson = self._lesson(batch)
+        answers = functional.cross_entropy(logits.float(), lesson.answers)
+        feelings = functional.mse_loss(features.float(), lesson.features)
+        sights = [
+            functional.mse_loss(own.float(), _standardised(functional.adaptive_avg_pool2d(theirs, own.shape[2:])))
+            for own, theirs in zip(maps, lesson.maps, strict=True)
+        ]
+        loss = answers + self._recipe.feature_loss * feelings + self._recipe.map_loss * sum(sights)
         self._optimiser.zero_grad()
         cast(Any, loss).backward()
         nn.utils.clip_grad_norm_(self._student.parameters(), 1.0)
         self._optimiser.step(self._pace(minutes))
         self._average.update_parameters(cast(nn.Module, self._student.student))
         self.run.step += 1
-        return {"cross_entropy": float(answers.detach()), "feature_error": float(feelings.detach())}
+        errors = {f"map_error_{index}": float(sight.detach()) for index, sight in enumerate(sights)}
+        return {"cross_entropy": float(answers.detach()), "feature_error": float(feelings.detach()), **errors}
 
     @torch.no_grad()
-    def _targets(self, batch: Batch) -> Tensor:
-        """What to answer: (n, 17).
+    def _lesson(self, batch: Batch) -> _Lesson:
+        """What is learned from a batch.
 
         What teachers heard is known of a window nearby, and before the picture was changed or mixed; a colleague sees
-        the very picture.
+        the very picture, so that all that it feels and sees can be learned from it.
         """
-        if self._colleague is None:
-            return batch.targets
-        seen = self._colleague(_sized(batch.pictures, NATIVE_MEL.image_size))
-        return cast(Tensor, (batch.targets + seen.float().softmax(1)) / 2)
+        colleague = self._colleague
+        if colleague is None:
+            return _Lesson(batch.targets, batch.features)
+        seen = colleague.see(_sized(batch.pictures, NATIVE_MEL.image_size))
+        answers = (batch.targets + colleague.logits(seen.features).float().softmax(1)) / 2
+        return _Lesson(answers, _standardised(seen.features), seen.maps)
 
     def check(self, figures: dict[str, float]) -> None:
         """Records figures, keeps the weights if they are the best so far, and writes the checkpoint."""
@@ -353,6 +384,11 @@ class _Trainer:
         self._optimiser.load_state_dict(state["optimiser"])
         self.run = RunState(**state["run"])
         logger.info("goes on from step %d", self.run.step)
+
+
+def _standardised(values: Tensor) -> Tensor:
+    """Features or maps (n, width, ...) with mean 0 and deviation 1 in the batch, outliers clipped."""
+    return functional.batch_norm(values.float(), None, None, training=True).clamp(-4.0, 4.0)
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

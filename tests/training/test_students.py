@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from acousticsense.checkpoint import write_state_dict
+from acousticsense.networks import build_network
 from acousticsense.training.students.patch_conv import PatchConvNetwork
 from acousticsense.training.students.planting import plant
+from acousticsense.training.students.student import WholeNetwork
 from acousticsense.training.students.thin import ThinNetwork
 from acousticsense.training.students.transplant import transplanted
 from acousticsense.training.teachers.mn04 import _network
@@ -166,3 +168,30 @@ def test_planting_tells_what_does_not_fit() -> None:
         plant({"weight": torch.ones(3, 9), "bias": torch.ones(3)}, nn.Linear(4, 4), idle=True)
     with pytest.raises(ValueError, match="has no bias"):
         plant({"weight": torch.ones(3, 3)}, nn.Linear(4, 4), idle=True)
+
+
+@pytest.mark.parametrize(
+    "architecture", ["vgg19_bn", "resnet50", "densenet121", "efficientnet_b0", "mobilenetv3_large_100"]
+)
+@torch.no_grad()
+def test_what_cnns_see_on_the_way_leads_to_their_answer(architecture: str, pictures: Tensor) -> None:
+    torch.manual_seed(0)
+    head = (32,) if architecture == "vgg19_bn" else ()
+    student = WholeNetwork(architecture, build_network(architecture, OUTPUTS, head=head)).eval()
+    seen = student.see(pictures[:2])
+    torch.testing.assert_close(student.logits(seen.features), student(pictures[:2]))
+    assert seen.features.shape == (2, student.width)
+    shapes = [(2, student.map_widths[0], 28, 28), (2, student.map_widths[1], 14, 14)]
+    assert [tuple(own.shape) for own in seen.maps] == shapes
+
+
+@torch.no_grad()
+def test_the_maps_of_the_patches_lie_where_the_patches_lie(patch_conv: PatchConvNetwork, pictures: Tensor) -> None:
+    picture = pictures[:1].clone()
+    changed = picture.clone()
+    changed[:, :, 16 * 4 : 16 * 5, 16 * 9 : 16 * 10] += 0.5
+    before, after = patch_conv.see(picture).maps, patch_conv.see(changed).maps
+    early, late = ((own - other).abs().sum(1)[0] for own, other in zip(after, before, strict=True))
+    for moved in (early, late):
+        assert divmod(int(moved.argmax()), 14) == (4, 9)
+    assert tuple(early.shape) == (14, 14)

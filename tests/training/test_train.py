@@ -96,21 +96,43 @@ def test_muon_turns_matrices_in_all_directions_alike_and_adamw_has_the_rest() ->
         assert float(moved[name].abs().max()) == pytest.approx(0.05, rel=1e-3)
 
 
-def test_half_of_what_is_learned_is_a_colleague_s_answer_to_the_very_picture(
+def test_a_colleague_teaches_what_it_answers_feels_and_sees_of_the_very_picture(
     tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path
 ) -> None:
-    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small")
+    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small", map_loss=1.0)
     known = replace(tiny_recipe, students={"small": tiny_recipe.students["small"], "patch_conv": recipe})
     colleague = _colleague(known, "small", run, None)
     items = load_items(tiny_store, "train")
     batches = Batches(items, fit_probe(items, c=1.0), size=4, mixup=1.0)
     trainer = _Trainer(recipe, make_student(recipe), tmp_path, batches.features.shape[1], CPU, colleague=colleague)
     batch = batches.draw(0, 1)
+    lesson = trainer._lesson(batch)
     with torch.no_grad():
-        answers = colleague(batch.pictures).softmax(1)
-    torch.testing.assert_close(2 * trainer._targets(batch) - batch.targets, answers, atol=1e-4, rtol=1e-3)
+        seen = colleague.see(batch.pictures)
+        answers = colleague.logits(seen.features).softmax(1)
+    torch.testing.assert_close(2 * lesson.answers - batch.targets, answers, atol=1e-4, rtol=1e-3)
+    felt = seen.features - seen.features.mean(0)
+    torch.testing.assert_close(lesson.features, felt / (felt.square().mean(0) + 1e-5).sqrt(), atol=1e-3, rtol=1e-3)
+    assert [tuple(own.shape) for own in lesson.maps] == [
+        (4, width, 28 // k, 28 // k) for k, width in enumerate(colleague.map_widths, 1)
+    ]
     with pytest.raises(FileNotFoundError):
         train(tiny_store, tmp_path / "alone", known, "patch_conv", device=CPU, workers=0)
+
+
+def test_maps_are_learned_place_by_place(
+    tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path
+) -> None:
+    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small", map_loss=1.0, steps=40, learning_rate=0.01)
+    known = replace(tiny_recipe, students={"small": tiny_recipe.students["small"], "patch_conv": recipe})
+    items = load_items(tiny_store, "train")
+    batches = Batches(items, fit_probe(items, c=1.0), size=8, mixup=0.0)
+    colleague = _colleague(known, "small", run, None)
+    torch.manual_seed(0)
+    trainer = _Trainer(recipe, make_student(recipe), tmp_path, batches.features.shape[1], CPU, colleague=colleague)
+    batch = batches.draw(0, 1)
+    errors = [trainer.advance(batch, math.inf)["map_error_1"] for _ in range(25)]
+    assert errors[-1] < 0.8 * errors[0]
 
 
 def test_weights_are_kept_that_do_well_with_both_pictures() -> None:

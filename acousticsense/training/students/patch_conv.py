@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acousticsense.networks import build_network
+from acousticsense.training.students.student import Seen
 
 __all__ = ["PatchConvNetwork"]
 
@@ -113,6 +114,7 @@ class PatchConvNetwork(nn.Module):
         if not fits or width % _HEAD_WIDTH or width + _PIXELS + _CODES + _CONSTANTS > _WIDTH:
             raise ValueError("ViT-B/16 has no room for so many filters, units or blocks")
         self.width = width
+        self.map_widths: tuple[int, ...] = (width, width)
         self._dropout = dropout
         self.kernel = nn.Parameter(torch.randn(filters, *_KERNEL) / math.sqrt(_KERNEL[0] * _KERNEL[1]))
         self.kernel_bias = nn.Parameter(torch.zeros(filters))
@@ -125,8 +127,9 @@ class PatchConvNetwork(nn.Module):
         self.output = nn.Linear(width, n_outputs)
         self.register_buffer("_taps", _taps(), persistent=False)
 
-    def features(self, pictures: Tensor) -> Tensor:
-        """What the classifier reads: (n, width) of pictures (n, 3, 224, 224)."""
+    def see(self, pictures: Tensor) -> Seen:
+        """Features (n, width) of pictures (n, 3, 224, 224), and the patches' state after the first and after the last
+        but one convolution as maps (n, width, 14, 14)."""
         place = self._place()
         patches = self._patch_norm(_pixels(pictures), place)
         # the class token has no pixels, and block 0's MLP gives it what it gives an empty patch
@@ -134,9 +137,12 @@ class PatchConvNetwork(nn.Module):
         heard = functional.gelu(functional.linear(patches, self._filters(), self._filter_biases()))
         places = torch.cat([self._class_token()[None], place.repeat_interleave(_GRID, 0)])
         state = places + self.pooled(_pool(heard))
+        states = []
         for convolution in self.convolutions:
             state = convolution(state)
-        return cast(Tensor, self.norm(self.asking(state))[:, 0])
+            states.append(state)
+        maps = (states[0], states[max(0, len(states) - 2)])
+        return Seen(self.norm(self.asking(state))[:, 0], tuple(_as_map(state) for state in maps))
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (n, n_outputs) of features (n, width)."""
@@ -144,7 +150,7 @@ class PatchConvNetwork(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (n, n_outputs)."""
-        return self.logits(self.features(pictures))
+        return self.logits(self.see(pictures).features)
 
     def _filters(self) -> Tensor:
         """The filters at every place of a patch: (places * filters, pixels)."""
@@ -345,6 +351,11 @@ def _pixels(pictures: Tensor) -> Tensor:
     """The pixels of each patch, in bands: (n, 196, 128) of pictures (n, 3, 224, 224)."""
     bands = functional.avg_pool2d(pictures[:, :1], (2, 1))
     return functional.unfold(bands, (_BANDS, _PATCH_PX), stride=(_BANDS, _PATCH_PX)).transpose(1, 2)
+
+
+def _as_map(state: Tensor) -> Tensor:
+    """The state of the patches where they lie, (n, width, 14, 14), of that of all tokens (n, 197, width)."""
+    return state[:, 1:].transpose(1, 2).reshape(len(state), -1, _GRID, _GRID)
 
 
 def _shifted(patches: Tensor, rows: int, columns: int) -> Tensor:

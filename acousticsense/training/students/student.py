@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
 
 from torch import Tensor, nn
 
 from acousticsense.networks import classifier_name
 
-__all__ = ["Student", "WholeNetwork"]
+__all__ = ["Seen", "Student", "WholeNetwork"]
+
+#: Pixels between neighbouring places of the maps that are learned from.
+_MAP_STRIDES: Final = (8, 16)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a network makes of pictures on the way to its answer.
+
+    Attributes:
+        features: (n, width), what the classifier reads.
+        maps: what it sees where, (n, channels, rows, columns): from an early and from a late layer.
+    """
+
+    features: Tensor
+    maps: tuple[Tensor, ...]
 
 
 class Student(Protocol):
-    """A network in training; `width` features reach its classifier, of which `output` is the last layer."""
+    """A network in training.
+
+    Attributes:
+        width: features that reach its classifier.
+        map_widths: channels of each of its maps.
+        output: the classifier's last layer.
+    """
 
     width: int
+    map_widths: tuple[int, ...]
     output: nn.Linear
 
-    def features(self, pictures: Tensor) -> Tensor:
-        """What the classifier reads, (n, width), of normalised pictures (n, 3, 224, 224)."""
+    def see(self, pictures: Tensor) -> Seen:
+        """Features and maps of normalised pictures (n, 3, 224, 224)."""
         ...
 
     def logits(self, features: Tensor) -> Tensor:
@@ -42,12 +66,19 @@ class WholeNetwork(nn.Module):
         self.output = cast(nn.Linear, last[-1] if isinstance(last, nn.Sequential) else last)
         self._hidden: nn.Module = last[:-1] if isinstance(last, nn.Sequential) else nn.Identity()
         self.width = self.output.in_features
+        stages = [
+            (index, stage)
+            for index, stage in enumerate(cast(Any, network).feature_info)
+            if stage["reduction"] in _MAP_STRIDES
+        ]
+        self._map_indices = [index for index, _ in stages]
+        self.map_widths = tuple(stage["num_chs"] for _, stage in stages)
 
-    def features(self, pictures: Tensor) -> Tensor:
-        """What the classifier reads: (n, width)."""
+    def see(self, pictures: Tensor) -> Seen:
+        """Features (n, width), and the maps of every 8th and of every 16th pixel."""
         network = cast(Any, self.network)
-        pooled = network.forward_head(network.forward_features(pictures), pre_logits=True)
-        return cast(Tensor, self._hidden(pooled))
+        last, maps = network.forward_intermediates(pictures, indices=self._map_indices)
+        return Seen(self._hidden(network.forward_head(last, pre_logits=True)), tuple(maps))
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (n, n_outputs) of features (n, width)."""
@@ -55,7 +86,7 @@ class WholeNetwork(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (n, n_outputs)."""
-        return self.logits(self.features(pictures))
+        return cast(Tensor, self.network(pictures))
 
     def grown(self) -> nn.Module:
         """The network itself."""
