@@ -171,18 +171,30 @@ def test_planting_tells_what_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    "architecture", ["vgg19_bn", "resnet50", "densenet121", "efficientnet_b0", "mobilenetv3_large_100"]
+    ("architecture", "early_side"),
+    [
+        ("vgg19_bn", 28),
+        ("resnet50", 28),
+        ("densenet121", 28),
+        ("efficientnet_b0", 28),
+        ("mobilenetv3_large_100", 28),
+        ("vit_tiny_patch16_224", 14),
+    ],
 )
 @torch.no_grad()
-def test_what_cnns_see_on_the_way_leads_to_their_answer(architecture: str, pictures: Tensor) -> None:
+def test_what_networks_see_on_the_way_leads_to_their_answer(
+    architecture: str, early_side: int, pictures: Tensor
+) -> None:
     torch.manual_seed(0)
     head = (32,) if architecture == "vgg19_bn" else ()
     student = WholeNetwork(architecture, build_network(architecture, OUTPUTS, head=head)).eval()
     seen = student.see(pictures[:2])
     torch.testing.assert_close(student.logits(seen.features), student(pictures[:2]))
     assert seen.features.shape == (2, student.width)
-    shapes = [(2, student.map_widths[0], 28, 28), (2, student.map_widths[1], 14, 14)]
+    shapes = [(2, student.map_widths[0], early_side, early_side), (2, student.map_widths[1], 14, 14)]
     assert [tuple(own.shape) for own in seen.maps] == shapes
+    assert seen.maps[0].std() > 0
+    assert not torch.equal(seen.maps[0], seen.maps[1])
 
 
 @torch.no_grad()

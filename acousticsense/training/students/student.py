@@ -66,16 +66,14 @@ class WholeNetwork(nn.Module):
         self.output = cast(nn.Linear, last[-1] if isinstance(last, nn.Sequential) else last)
         self._hidden: nn.Module = last[:-1] if isinstance(last, nn.Sequential) else nn.Identity()
         self.width = self.output.in_features
-        stages = [
-            (index, stage)
-            for index, stage in enumerate(cast(Any, network).feature_info)
-            if stage["reduction"] in _MAP_STRIDES
-        ]
-        self._map_indices = [index for index, _ in stages]
-        self.map_widths = tuple(stage["num_chs"] for _, stage in stages)
+        stages = cast(Any, network).feature_info
+        middle = [index for index, stage in enumerate(stages) if stage["reduction"] in _MAP_STRIDES]
+        margin = (len(middle) - 1) // 3  # CNNs have one stage of each stride, a ViT has twelve of the same
+        self._map_indices = [middle[margin], middle[-1 - margin]]
+        self.map_widths = tuple(stages[index]["num_chs"] for index in self._map_indices)
 
     def see(self, pictures: Tensor) -> Seen:
-        """Features (n, width), and the maps of every 8th and of every 16th pixel."""
+        """Features (n, width), and maps of every 8th and of every 16th pixel; of every 16th alone with a ViT."""
         network = cast(Any, self.network)
         last, maps = network.forward_intermediates(pictures, indices=self._map_indices)
         return Seen(self._hidden(network.forward_head(last, pre_logits=True)), tuple(maps))
