@@ -4,8 +4,9 @@
 
 Closed load: each client sends the next request when it has its answer. Open load: requests arrive at random (Poisson)
 at a share of the highest closed throughput, whatever happens to those before. Every request is marked private, so none
-is answered from memory. Offline is the same work without a server: as many threads as the server has, one classifier;
-it is the mean of a measurement before the loads and one after them.
+is answered from memory; clients prepare theirs once, as they work on the server's cores. Offline is the same work
+without a server: as many threads as the server has, one classifier; it is the mean of a measurement before the loads
+and one after them.
 Loads begin some seconds after a server answers, while it still gets ready (cqt views, the converted network).
 A server is started on a free port unless --url names one; it answers with the network that was found fastest here, if
 that was found before (`acousticsense accelerate`), and does not look for one during the measurement.
@@ -73,15 +74,15 @@ def main() -> None:
     options = options_parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         songs = [make_song(Path(folder) / f"{seed}.mp3", seconds=60, seed=seed) for seed in range(_N_SONGS)]
-        bodies = [song.read_bytes() for song in songs]
+        requests = [as_request(song) for song in songs]
         if options.url:
             offline = None
-            result = asyncio.run(measure(options.url.rstrip("/"), bodies, options.seconds))
+            result = asyncio.run(measure(options.url.rstrip("/"), requests, options.seconds))
         else:
             classifier = GenreClassifier.load(options.model, settings=Settings.from_env())
             before = offline_per_s(songs, classifier, options.seconds)
             with running_server(options.model, classifier.info.backend) as url:
-                result = asyncio.run(measure(url, bodies, options.seconds))
+                result = asyncio.run(measure(url, requests, options.seconds))
             offline = (before + offline_per_s(songs, classifier, options.seconds)) / 2
     result = {"machine": machine(), "offline_per_s": offline, **result}
     tell(result, as_table(result), options.json)
@@ -127,19 +128,27 @@ def running_server(model: str | None, backend: str) -> Iterator[str]:
         server.wait(20)
 
 
-async def measure(url: str, bodies: list[bytes], seconds: float) -> dict[str, Any]:
+def as_request(song: Path) -> dict[str, Any]:
+    """Arguments of a request to judge this file; made once, as the clients' own work is done by the server's cores."""
+    upload = httpx.Request("POST", "http://-", files={"data": (song.name, song.read_bytes())}, data={"private": "true"})
+    return {"content": upload.read(), "headers": {"content-type": upload.headers["content-type"]}}
+
+
+async def measure(url: str, requests: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
     """All loads, one after the other."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=128)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
-        await closed_load(client, bodies, 1, _WARMING_S)
-        warm = await client.post("/api/predict", files={"data": bodies[0]}, data={"private": "true"})
-        closed = {str(count): await closed_load(client, bodies, count, seconds) for count in CLIENTS}
+        await closed_load(client, requests, 1, _WARMING_S)
+        warm = await client.post("/api/predict", **requests[0])
+        closed = {str(count): await closed_load(client, requests, count, seconds) for count in CLIENTS}
         best = max(load["per_s"] for load in closed.values())
-        opened = {str(share): await open_load(client, bodies, share * best, seconds) for share in OPEN_SHARES}
+        opened = {str(share): await open_load(client, requests, share * best, seconds) for share in OPEN_SHARES}
     return {"model": warm.json()["model"], "closed": closed, "open": opened}
 
 
-async def closed_load(client: httpx.AsyncClient, bodies: list[bytes], count: int, seconds: float) -> dict[str, float]:
+async def closed_load(
+    client: httpx.AsyncClient, requests: list[dict[str, Any]], count: int, seconds: float
+) -> dict[str, float]:
     """`count` clients for so many seconds; what is under way at the end is waited for and counted."""
     load = Load()
     started = time.perf_counter()
@@ -147,7 +156,7 @@ async def closed_load(client: httpx.AsyncClient, bodies: list[bytes], count: int
     async def work(number: int) -> None:
         sent = 0
         while time.perf_counter() - started < seconds:
-            await _send(client, bodies[(number + sent) % len(bodies)], load)
+            await _send(client, requests[(number + sent) % len(requests)], load)
             sent += 1
 
     await asyncio.gather(*(work(number) for number in range(count)))
@@ -155,7 +164,9 @@ async def closed_load(client: httpx.AsyncClient, bodies: list[bytes], count: int
     return load.to_dict()
 
 
-async def open_load(client: httpx.AsyncClient, bodies: list[bytes], per_s: float, seconds: float) -> dict[str, float]:
+async def open_load(
+    client: httpx.AsyncClient, requests: list[dict[str, Any]], per_s: float, seconds: float
+) -> dict[str, float]:
     """Requests at random times, `per_s` on average."""
     load = Load()
     chance = random.Random(0)
@@ -164,16 +175,16 @@ async def open_load(client: httpx.AsyncClient, bodies: list[bytes], per_s: float
     tasks: list[asyncio.Task[None]] = []
     while (due_s := due_s + chance.expovariate(per_s)) < seconds:
         await asyncio.sleep(max(0.0, started + due_s - time.perf_counter()))
-        tasks.append(asyncio.create_task(_send(client, bodies[len(tasks) % len(bodies)], load)))
+        tasks.append(asyncio.create_task(_send(client, requests[len(tasks) % len(requests)], load)))
     await asyncio.gather(*tasks)
     load.seconds = time.perf_counter() - started
     return {"offered_per_s": per_s, **load.to_dict()}
 
 
-async def _send(client: httpx.AsyncClient, body: bytes, load: Load) -> None:
+async def _send(client: httpx.AsyncClient, request: dict[str, Any], load: Load) -> None:
     started = time.perf_counter()
     try:
-        answer = await client.post("/api/predict", files={"data": ("song.mp3", body)}, data={"private": "true"})
+        answer = await client.post("/api/predict", **request)
     except httpx.HTTPError:
         load.errors += 1
         return
