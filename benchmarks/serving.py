@@ -66,6 +66,26 @@ class Load:
         }
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A request to judge a file, encoded."""
+
+    content: bytes
+    content_type: str
+
+    @classmethod
+    def of(cls, song: Path) -> Upload:
+        """Encoded once: the clients' own work is done by the server's cores."""
+        form = httpx.Request(
+            "POST", "http://-", files={"data": (song.name, song.read_bytes())}, data={"private": "true"}
+        )
+        return cls(form.read(), form.headers["content-type"])
+
+    async def send(self, client: httpx.AsyncClient) -> httpx.Response:
+        """The answer."""
+        return await client.post("/api/predict", content=self.content, headers={"content-type": self.content_type})
+
+
 def main() -> None:
     """Measures and prints."""
     options_parser = parser(__doc__)
@@ -74,15 +94,15 @@ def main() -> None:
     options = options_parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         songs = [make_song(Path(folder) / f"{seed}.mp3", seconds=60, seed=seed) for seed in range(_N_SONGS)]
-        requests = [as_request(song) for song in songs]
+        uploads = [Upload.of(song) for song in songs]
         if options.url:
             offline = None
-            result = asyncio.run(measure(options.url.rstrip("/"), requests, options.seconds))
+            result = asyncio.run(measure(options.url.rstrip("/"), uploads, options.seconds))
         else:
             classifier = GenreClassifier.load(options.model, settings=Settings.from_env())
             before = offline_per_s(songs, classifier, options.seconds)
             with running_server(options.model, classifier.info.backend) as url:
-                result = asyncio.run(measure(url, requests, options.seconds))
+                result = asyncio.run(measure(url, uploads, options.seconds))
             offline = (before + offline_per_s(songs, classifier, options.seconds)) / 2
     result = {"machine": machine(), "offline_per_s": offline, **result}
     tell(result, as_table(result), options.json)
@@ -128,27 +148,19 @@ def running_server(model: str | None, backend: str) -> Iterator[str]:
         server.wait(20)
 
 
-def as_request(song: Path) -> dict[str, Any]:
-    """Arguments of a request to judge this file; made once, as the clients' own work is done by the server's cores."""
-    upload = httpx.Request("POST", "http://-", files={"data": (song.name, song.read_bytes())}, data={"private": "true"})
-    return {"content": upload.read(), "headers": {"content-type": upload.headers["content-type"]}}
-
-
-async def measure(url: str, requests: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+async def measure(url: str, uploads: list[Upload], seconds: float) -> dict[str, Any]:
     """All loads, one after the other."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=128)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
-        await closed_load(client, requests, 1, _WARMING_S)
-        warm = await client.post("/api/predict", **requests[0])
-        closed = {str(count): await closed_load(client, requests, count, seconds) for count in CLIENTS}
+        await closed_load(client, uploads, 1, _WARMING_S)
+        warm = await uploads[0].send(client)
+        closed = {str(count): await closed_load(client, uploads, count, seconds) for count in CLIENTS}
         best = max(load["per_s"] for load in closed.values())
-        opened = {str(share): await open_load(client, requests, share * best, seconds) for share in OPEN_SHARES}
+        opened = {str(share): await open_load(client, uploads, share * best, seconds) for share in OPEN_SHARES}
     return {"model": warm.json()["model"], "closed": closed, "open": opened}
 
 
-async def closed_load(
-    client: httpx.AsyncClient, requests: list[dict[str, Any]], count: int, seconds: float
-) -> dict[str, float]:
+async def closed_load(client: httpx.AsyncClient, uploads: list[Upload], count: int, seconds: float) -> dict[str, float]:
     """`count` clients for so many seconds; what is under way at the end is waited for and counted."""
     load = Load()
     started = time.perf_counter()
@@ -156,7 +168,7 @@ async def closed_load(
     async def work(number: int) -> None:
         sent = 0
         while time.perf_counter() - started < seconds:
-            await _send(client, requests[(number + sent) % len(requests)], load)
+            await _send(client, uploads[(number + sent) % len(uploads)], load)
             sent += 1
 
     await asyncio.gather(*(work(number) for number in range(count)))
@@ -164,9 +176,7 @@ async def closed_load(
     return load.to_dict()
 
 
-async def open_load(
-    client: httpx.AsyncClient, requests: list[dict[str, Any]], per_s: float, seconds: float
-) -> dict[str, float]:
+async def open_load(client: httpx.AsyncClient, uploads: list[Upload], per_s: float, seconds: float) -> dict[str, float]:
     """Requests at random times, `per_s` on average."""
     load = Load()
     chance = random.Random(0)
@@ -175,16 +185,16 @@ async def open_load(
     tasks: list[asyncio.Task[None]] = []
     while (due_s := due_s + chance.expovariate(per_s)) < seconds:
         await asyncio.sleep(max(0.0, started + due_s - time.perf_counter()))
-        tasks.append(asyncio.create_task(_send(client, requests[len(tasks) % len(requests)], load)))
+        tasks.append(asyncio.create_task(_send(client, uploads[len(tasks) % len(uploads)], load)))
     await asyncio.gather(*tasks)
     load.seconds = time.perf_counter() - started
     return {"offered_per_s": per_s, **load.to_dict()}
 
 
-async def _send(client: httpx.AsyncClient, request: dict[str, Any], load: Load) -> None:
+async def _send(client: httpx.AsyncClient, upload: Upload, load: Load) -> None:
     started = time.perf_counter()
     try:
-        answer = await client.post("/api/predict", **request)
+        answer = await upload.send(client)
     except httpx.HTTPError:
         load.errors += 1
         return

@@ -162,7 +162,9 @@ _TAUGHT: Final = (
     "weights were trained on mel and on cqt pictures."
 )
 
-_COLLEAGUE: Final = "Part of what it learned were the answers of {} to the same pictures."
+_COLLEAGUE: Final = (
+    "It learned the answers, features and feature maps of {} for the same pictures, beside the teachers' answers."
+)
 
 #: How the weights came about, by the recipe's network.
 _MADE: Final = {

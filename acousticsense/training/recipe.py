@@ -37,7 +37,7 @@ class StudentRecipe:
         feature_loss: weight of regressing mn04's features, or the colleague's.
         colleague: a model of the recipe that was trained before; its answers to the very pictures are half of what is
             learned, and its features take the place of mn04's. Empty: none.
-        map_loss: weight of regressing what the colleague sees where.
+        map_loss: weight of regressing the colleague's feature maps.
         small_px: side of the pictures at first; a small picture costs a fraction. 224 is the whole picture.
         small_share: share of the run with small pictures.
         half_precision: whether products of matrices are computed in bfloat16 on a CPU, too: faster where the CPU has
@@ -95,7 +95,8 @@ class Recipe:
         """The shipped recipe, or the one at `path`.
 
         Raises:
-            ValueError: a field is missing or unknown, or a colleague is not a student that learns without one.
+            ValueError: a field is missing or unknown, a colleague is not a student that learns without one, or maps
+                are to be learned and there is no colleague.
         """
         text = read_data("recipe.json") if path is None else path.read_text(encoding="utf-8")
         values = json.loads(text)
@@ -103,6 +104,10 @@ class Recipe:
         for name, student in students.items():
             if student.colleague and (student.colleague not in students or students[student.colleague].colleague):
                 raise ValueError(f"{name}: the colleague {student.colleague!r} is no student that learns without one")
+            if student.map_loss and not student.colleague:
+                raise ValueError(
+                    f"{name}: map_loss is {student.map_loss:g}, and there is no colleague to learn maps of"
+                )
         return _checked(cls, {**values, "students": students})
 
 

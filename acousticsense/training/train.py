@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from acousticsense.config import NATIVE_CQT, NATIVE_MEL, FrontEnd
 from acousticsense.training.bank import Item, load_items, windows_of
 from acousticsense.training.batches import Batch, Batches
+from acousticsense.training.lesson import Learner, Lesson, colleague_lesson, sized
 from acousticsense.training.optimiser import Optimiser
 from acousticsense.training.probe import Probe, fit_probe, soft_targets
 from acousticsense.training.recipe import Recipe, StudentRecipe
@@ -99,6 +100,10 @@ def train(
         check_every: steps between checks on validation music.
         workers: processes that draw batches ahead; 0 draws them in this one.
         teachers: folder with the teachers' class lists and weights; without it targets are the probe's alone.
+
+    Raises:
+        FileNotFoundError: the recipe names a colleague that has not been trained yet.
+        ValueError: the folder holds a run with another network or another colleague.
     """
     folder.mkdir(parents=True, exist_ok=True)
     student = recipe.students[name]
@@ -127,8 +132,8 @@ def train(
         began = time.monotonic()
         is_over = trainer.progress(minutes) >= 1.0
         if trainer.run.step % check_every == 0 or is_over:
-            seen = _Seen(trainer.average, trainer.side_px(minutes))
-            trainer.check({**losses, **_figures(seen, validation, student.cqt)})
+            resized = _Resized(trainer.average, trainer.side_px(minutes))
+            trainer.check({**losses, **_figures(resized, validation, student.cqt)})
         if is_over:
             break
     return folder / BEST_FILE
@@ -157,7 +162,7 @@ class _Validation:
         return {**figures, "divergence": divergence(heard.logits, self.targets)}
 
 
-def _figures(network: _Seen, validation: _Validation, cqt: float) -> dict[str, float]:
+def _figures(network: _Resized, validation: _Validation, cqt: float) -> dict[str, float]:
     """Figures on validation music: of mel pictures, and if the network learns them, of cqt pictures."""
     network.eval()
     figures = {"side_px": network.side_px, **validation.figures(network, NATIVE_MEL)}
@@ -204,14 +209,7 @@ def _colleague(recipe: Recipe, name: str, runs: Path, teachers: Path | None) -> 
     return student
 
 
-def _sized(pictures: Tensor, side_px: int) -> Tensor:
-    """Pictures at this size; convolutions are a third faster on channels that lie last."""
-    if pictures.shape[-1] != side_px:
-        pictures = functional.interpolate(pictures, (side_px, side_px), mode="bilinear", antialias=True)
-    return pictures.contiguous(memory_format=torch.channels_last)
-
-
-class _Seen(nn.Module):
+class _Resized(nn.Module):
     """A network that sees pictures at another size."""
 
     def __init__(self, network: nn.Module, side_px: int) -> None:
@@ -220,44 +218,7 @@ class _Seen(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (n, n_outputs) of pictures (n, 3, 224, 224)."""
-        return cast(Tensor, self.network(_sized(pictures, self.side_px)))
-
-
-class _Learner(nn.Module):
-    """A student and, beside its classifier, heads that are thrown away after training.
-
-    They regress what others feel from the features that the classifier reads, and what a colleague sees from what the
-    student sees at the same place (Romero et al., arXiv 1412.6550): a soft label says little about a piece of music,
-    features and maps say much.
-    """
-
-    def __init__(self, student: Student, width: int, map_widths: tuple[int, ...]) -> None:
-        super().__init__()
-        self.student = student
-        self.teacher_head = nn.Linear(student.width, width)
-        self.map_heads = nn.ModuleList(
-            nn.Conv2d(mine, theirs, 1) for mine, theirs in zip(student.map_widths, map_widths, strict=False)
-        )
-
-    @property
-    def heads(self) -> tuple[nn.Module, ...]:
-        """Layers that give answers of some kind."""
-        return self.student.output, self.teacher_head, *self.map_heads
-
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Logits (n, 17), features (n, width) and maps of normalised pictures (n, 3, 224, 224)."""
-        seen = self.student.see(pictures)
-        maps = [head(own) for head, own in zip(self.map_heads, seen.maps, strict=False)]
-        return self.student.logits(seen.features), self.teacher_head(seen.features), maps
-
-
-@dataclass(frozen=True)
-class _Lesson:
-    """What to answer, (n, 17), to feel, (n, width), and to see where, (n, channels, rows, columns)."""
-
-    answers: Tensor
-    features: Tensor
-    maps: tuple[Tensor, ...] = ()
+        return cast(Tensor, self.network(sized(pictures, self.side_px)))
 
 
 class _Trainer:
@@ -275,12 +236,11 @@ class _Trainer:
     ) -> None:
         self._recipe, self._folder, self._device = recipe, folder, device
         self._colleague = colleague
-        if colleague is not None:
-            cast(Any, colleague).to(device, memory_format=torch.channels_last)
         if colleague is None:
-            self._student = _Learner(student, n_teacher_features, ())
+            self._student = Learner(student, n_teacher_features)
         else:
-            self._student = _Learner(student, colleague.width, colleague.map_widths)
+            cast(Any, colleague).to(device, memory_format=torch.channels_last)
+            self._student = Learner(student, colleague.width, colleague.map_widths if recipe.map_loss else ())
         cast(Any, self._student).to(device, memory_format=torch.channels_last)
         self._forward = cast(Any, torch).compile(self._student) if recipe.compiled else self._student
         averaging = cast(Any, torch.optim.swa_utils).get_ema_multi_avg_fn(recipe.ema_decay)
@@ -289,7 +249,7 @@ class _Trainer:
         )
         self._optimiser = Optimiser(
             self._student,
-            self._student.heads,
+            self._student.outputs,
             learning_rate=recipe.learning_rate,
             matrix_learning_rate=recipe.matrix_learning_rate,
             weight_decay=recipe.weight_decay,
@@ -327,40 +287,30 @@ class _Trainer:
     def advance(self, batch: Batch, minutes: float) -> dict[str, float]:
         """One optimiser step; returns the parts of the loss."""
         self._student.train()
-        pictures = _sized(batch.pictures, self._side_px_now(minutes))
+        pictures = sized(batch.pictures, self._side_px_now(minutes))
         is_half = self._recipe.half_precision or self._device.type == "cuda"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=is_half):
             logits, features, maps = self._forward(pictures)
-            lesson = self._lesson(batch)
-        answers = functional.cross_entropy(logits.float(), lesson.answers)
-        feelings = functional.mse_loss(features.float(), lesson.features)
-        sights = [
-            functional.mse_loss(own.float(), _standardised(functional.adaptive_avg_pool2d(theirs, own.shape[2:])))
-            for own, theirs in zip(maps, lesson.maps, strict=True)
-        ]
-        loss = answers + self._recipe.feature_loss * feelings + self._recipe.map_loss * sum(sights)
+            lesson = self._lesson(batch, maps)
+        answer_loss = functional.cross_entropy(logits.float(), lesson.answers)
+        feature_error = functional.mse_loss(features.float(), lesson.features)
+        loss = answer_loss + self._recipe.feature_loss * feature_error
+        losses = {"cross_entropy": answer_loss, "feature_error": feature_error}
+        for index, (own, wanted) in enumerate(zip(maps, lesson.maps, strict=True)):
+            losses[f"map_error_{index}"] = functional.mse_loss(own.float(), wanted)
+            loss = loss + self._recipe.map_loss * losses[f"map_error_{index}"]
         self._optimiser.zero_grad()
         cast(Any, loss).backward()
         nn.utils.clip_grad_norm_(self._student.parameters(), 1.0)
         self._optimiser.step(self._pace(minutes))
         self._average.update_parameters(cast(nn.Module, self._student.student))
         self.run.step += 1
-        errors = {f"map_error_{index}": float(sight.detach()) for index, sight in enumerate(sights)}
-        return {"cross_entropy": float(answers.detach()), "feature_error": float(feelings.detach()), **errors}
+        return {name: float(value.detach()) for name, value in losses.items()}
 
-    @torch.no_grad()
-    def _lesson(self, batch: Batch) -> _Lesson:
-        """What is learned from a batch.
-
-        What teachers heard is known of a window nearby, and before the picture was changed or mixed; a colleague sees
-        the very picture, so that all that it feels and sees can be learned from it.
-        """
-        colleague = self._colleague
-        if colleague is None:
-            return _Lesson(batch.targets, batch.features)
-        seen = colleague.see(_sized(batch.pictures, NATIVE_MEL.image_size))
-        answers = (batch.targets + colleague.logits(seen.features).float().softmax(1)) / 2
-        return _Lesson(answers, _standardised(seen.features), seen.maps)
+    def _lesson(self, batch: Batch, maps: list[Tensor]) -> Lesson:
+        if self._colleague is None:
+            return Lesson(batch.targets, batch.features)
+        return colleague_lesson(batch, self._colleague, [(own.shape[2], own.shape[3]) for own in maps])
 
     def check(self, figures: dict[str, float]) -> None:
         """Records figures, keeps the weights if they are the best so far, and writes the checkpoint."""
@@ -379,6 +329,11 @@ class _Trainer:
         if not path.exists():
             return
         state = torch.load(path, map_location=self._device, weights_only=True)
+        if _shapes(state["student"]) != _shapes(self._student.state_dict()):
+            raise ValueError(
+                f"{path} is of a run with another network or another colleague. Give the recipe that it began with, or "
+                f"move {path.parent} away to begin anew."
+            )
         self._student.load_state_dict(state["student"])
         self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
@@ -386,9 +341,8 @@ class _Trainer:
         logger.info("goes on from step %d", self.run.step)
 
 
-def _standardised(values: Tensor) -> Tensor:
-    """Features or maps (n, width, ...) with mean 0 and deviation 1 in the batch, outliers clipped."""
-    return functional.batch_norm(values.float(), None, None, training=True).clamp(-4.0, 4.0)
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in tensors.items()}
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

@@ -182,28 +182,45 @@ def test_planting_tells_what_does_not_fit() -> None:
     ],
 )
 @torch.no_grad()
-def test_what_networks_see_on_the_way_leads_to_their_answer(
+def test_what_networks_perceive_on_the_way_leads_to_their_answer(
     architecture: str, early_side: int, pictures: Tensor
 ) -> None:
     torch.manual_seed(0)
     head = (32,) if architecture == "vgg19_bn" else ()
     student = WholeNetwork(architecture, build_network(architecture, OUTPUTS, head=head)).eval()
-    seen = student.see(pictures[:2])
-    torch.testing.assert_close(student.logits(seen.features), student(pictures[:2]))
-    assert seen.features.shape == (2, student.width)
+    known = student.perceive(pictures[:2])
+    torch.testing.assert_close(student.logits(known.features), student(pictures[:2]))
+    assert known.features.shape == (2, student.width)
     shapes = [(2, student.map_widths[0], early_side, early_side), (2, student.map_widths[1], 14, 14)]
-    assert [tuple(own.shape) for own in seen.maps] == shapes
-    assert seen.maps[0].std() > 0
-    assert not torch.equal(seen.maps[0], seen.maps[1])
+    assert [tuple(own.shape) for own in known.maps] == shapes
+    assert known.maps[0].std() > 0
+    assert not torch.equal(known.maps[0], known.maps[1])
 
 
 @torch.no_grad()
-def test_the_maps_of_the_patches_lie_where_the_patches_lie(patch_conv: PatchConvNetwork, pictures: Tensor) -> None:
-    picture = pictures[:1].clone()
+def test_a_network_without_such_maps_gives_none(pictures: Tensor) -> None:
+    architecture = "vit_tiny_patch16_224"
+    network = build_network(architecture, OUTPUTS).eval()
+    network.feature_info = []
+    student = WholeNetwork(architecture, network)
+    assert student.map_widths == ()
+    known = student.perceive(pictures[:2])
+    assert known.maps == ()
+    torch.testing.assert_close(student.logits(known.features), student(pictures[:2]))
+
+
+@torch.no_grad()
+def test_the_maps_of_the_patches_lie_where_the_patches_lie(pictures: Tensor) -> None:
+    torch.manual_seed(2)
+    network = PatchConvNetwork(OUTPUTS, filters=8, width=64, head_width=8, hidden=48, depth=4).eval()
+    picture = pictures[:1]
     changed = picture.clone()
     changed[:, :, 16 * 4 : 16 * 5, 16 * 9 : 16 * 10] += 0.5
-    before, after = patch_conv.see(picture).maps, patch_conv.see(changed).maps
+    before, after = network.perceive(picture).maps, network.perceive(changed).maps
     early, late = ((own - other).abs().sum(1)[0] for own, other in zip(after, before, strict=True))
     for moved in (early, late):
+        assert tuple(moved.shape) == (14, 14)
         assert divmod(int(moved.argmax()), 14) == (4, 9)
-    assert tuple(early.shape) == (14, 14)
+    # one convolution reaches the neighbours and, apart from the mean of all, nothing two patches above; three do
+    assert early[2, 9] < 0.01 * early[4, 9]
+    assert late[2, 9] > 2 * early[2, 9]

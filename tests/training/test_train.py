@@ -20,6 +20,7 @@ from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
 from acousticsense.training.export import _checked, export, packing_loss
+from acousticsense.training.lesson import colleague_lesson, sized
 from acousticsense.training.optimiser import Optimiser
 from acousticsense.training.probe import _blend, fit_probe, soft_targets
 from acousticsense.training.recipe import Recipe
@@ -96,43 +97,76 @@ def test_muon_turns_matrices_in_all_directions_alike_and_adamw_has_the_rest() ->
         assert float(moved[name].abs().max()) == pytest.approx(0.05, rel=1e-3)
 
 
-def test_a_colleague_teaches_what_it_answers_feels_and_sees_of_the_very_picture(
-    tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path
+@pytest.fixture
+def pair(tiny_recipe: Recipe) -> Recipe:
+    """A small network and two that learn from it: one of patches and a CNN that sees small pictures first."""
+    small = tiny_recipe.students["small"]
+    patches = replace(tiny_recipe.students["patch_conv"], colleague="small", map_loss=1.0)
+    sized = replace(small, colleague="small", map_loss=1.0, small_px=128, small_share=0.5)
+    return replace(tiny_recipe, students={"small": small, "patch_conv": patches, "sized": sized})
+
+
+def test_a_colleague_teaches_its_answers_features_and_maps_of_the_very_picture(
+    tiny_store: TrackStore, pair: Recipe, run: Path, tmp_path: Path
 ) -> None:
-    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small", map_loss=1.0)
-    known = replace(tiny_recipe, students={"small": tiny_recipe.students["small"], "patch_conv": recipe})
-    colleague = _colleague(known, "small", run, None)
+    colleague = _colleague(pair, "small", run, None)
     items = load_items(tiny_store, "train")
-    batches = Batches(items, fit_probe(items, c=1.0), size=4, mixup=1.0)
-    trainer = _Trainer(recipe, make_student(recipe), tmp_path, batches.features.shape[1], CPU, colleague=colleague)
-    batch = batches.draw(0, 1)
-    lesson = trainer._lesson(batch)
+    batch = Batches(items, fit_probe(items, c=1.0), size=4, mixup=1.0).draw(0, 1)
+    sizes = [(16, 16), (14, 14)]
+    lesson = colleague_lesson(batch, colleague, sizes)
     with torch.no_grad():
-        seen = colleague.see(batch.pictures)
-        answers = colleague.logits(seen.features).softmax(1)
+        known = colleague.perceive(batch.pictures)
+        answers = colleague.logits(known.features).softmax(1)
     torch.testing.assert_close(2 * lesson.answers - batch.targets, answers, atol=1e-4, rtol=1e-3)
-    felt = seen.features - seen.features.mean(0)
+    felt = known.features - known.features.mean(0)
     torch.testing.assert_close(lesson.features, felt / (felt.square().mean(0) + 1e-5).sqrt(), atol=1e-3, rtol=1e-3)
-    assert [tuple(own.shape) for own in lesson.maps] == [
-        (4, width, 28 // k, 28 // k) for k, width in enumerate(colleague.map_widths, 1)
-    ]
+    assert [tuple(own.shape[2:]) for own in lesson.maps] == sizes
+    assert [own.shape[1] for own in lesson.maps] == list(colleague.map_widths)
+    late = known.maps[1] - known.maps[1].mean((0, 2, 3), keepdim=True)
+    expected = late / (late.square().mean((0, 2, 3), keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(lesson.maps[1], expected.clamp(-4, 4), atol=1e-3, rtol=1e-3)
+    assert colleague_lesson(batch, colleague, []).maps == ()
     with pytest.raises(FileNotFoundError):
-        train(tiny_store, tmp_path / "alone", known, "patch_conv", device=CPU, workers=0)
+        train(tiny_store, tmp_path / "alone", pair, "patch_conv", device=CPU, workers=0)
 
 
+@pytest.mark.parametrize("name", ["patch_conv", "sized"])
 def test_maps_are_learned_place_by_place(
-    tiny_store: TrackStore, tiny_recipe: Recipe, run: Path, tmp_path: Path
+    tiny_store: TrackStore, pair: Recipe, run: Path, tmp_path: Path, name: str
 ) -> None:
-    recipe = replace(tiny_recipe.students["patch_conv"], colleague="small", map_loss=1.0, steps=40, learning_rate=0.01)
-    known = replace(tiny_recipe, students={"small": tiny_recipe.students["small"], "patch_conv": recipe})
+    recipe = replace(pair.students[name], steps=60, learning_rate=0.01, warmup_steps=3)
     items = load_items(tiny_store, "train")
-    batches = Batches(items, fit_probe(items, c=1.0), size=8, mixup=0.0)
-    colleague = _colleague(known, "small", run, None)
+    batch = Batches(items, fit_probe(items, c=1.0), size=8, mixup=0.0).draw(0, 1)
+    colleague = _colleague(pair, "small", run, None)
     torch.manual_seed(0)
-    trainer = _Trainer(recipe, make_student(recipe), tmp_path, batches.features.shape[1], CPU, colleague=colleague)
-    batch = batches.draw(0, 1)
-    errors = [trainer.advance(batch, math.inf)["map_error_1"] for _ in range(25)]
-    assert errors[-1] < 0.8 * errors[0]
+    trainer = _Trainer(recipe, make_student(recipe), tmp_path, 12, CPU, colleague=colleague)
+    for _ in range(25):
+        trainer.advance(batch, math.inf)
+    learner = trainer._student.eval()
+    with torch.no_grad():
+        _, _, maps = learner(sized(batch.pictures, trainer.run.side_px))
+        wanted = colleague_lesson(batch, colleague, [(own.shape[2], own.shape[3]) for own in maps]).maps
+    for own, theirs in zip(maps, wanted, strict=True):
+        error = float((own - theirs).square().mean())
+        assert error < 0.8 * float(theirs.square().mean())  # nearer than knowing nothing
+        assert error < 0.8 * float((own - theirs.flip(2, 3)).square().mean())  # and than the right things elsewhere
+
+
+def test_a_run_with_a_colleague_goes_on_and_one_of_another_recipe_says_so(
+    tiny_store: TrackStore, pair: Recipe, run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / BEST_FILE).write_bytes((run / "small" / BEST_FILE).read_bytes())
+    folder = tmp_path / "patch_conv"
+    train(tiny_store, folder, pair, "patch_conv", device=CPU, workers=0)
+    longer = replace(pair.students["patch_conv"], steps=pair.students["patch_conv"].steps + 1)
+    on = replace(pair, students={**pair.students, "patch_conv": longer})
+    train(tiny_store, folder, on, "patch_conv", device=CPU, workers=0)
+    assert run_summary(folder)["step"] == longer.steps
+    alone = replace(longer, colleague="", map_loss=0.0)
+    other = replace(pair, students={**pair.students, "patch_conv": alone})
+    with pytest.raises(ValueError, match=r"another colleague.*move .*patch_conv away"):
+        train(tiny_store, folder, other, "patch_conv", device=CPU, workers=0)
 
 
 def test_weights_are_kept_that_do_well_with_both_pictures() -> None:
@@ -169,6 +203,14 @@ def test_colleagues_are_trained_first_and_come_along_when_they_are_missing(tmp_p
     (tmp_path / "mobilenetv3_large").mkdir()
     (tmp_path / "mobilenetv3_large" / BEST_FILE).touch()
     assert _in_order(recipe, ["vit_b_16_mel", "resnet50"], tmp_path) == ["vit_b_16_mel", "resnet50"]
+
+
+def test_maps_need_a_colleague(tmp_path: Path) -> None:
+    values = json.loads(read_data("recipe.json"))
+    values["students"]["mobilenetv3_large"]["map_loss"] = 1.0
+    (tmp_path / "recipe.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match="mobilenetv3_large: map_loss is 1"):
+        Recipe.read(tmp_path / "recipe.json")
 
 
 def test_a_colleague_is_a_student_of_the_recipe_that_has_none(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acousticsense.networks import build_network
-from acousticsense.training.students.student import Seen
+from acousticsense.training.students.student import Perception
 
 __all__ = ["PatchConvNetwork"]
 
@@ -127,9 +127,12 @@ class PatchConvNetwork(nn.Module):
         self.output = nn.Linear(width, n_outputs)
         self.register_buffer("_taps", _taps(), persistent=False)
 
-    def see(self, pictures: Tensor) -> Seen:
-        """Features (n, width) of pictures (n, 3, 224, 224), and the patches' state after the first and after the last
-        but one convolution as maps (n, width, 14, 14)."""
+    def perceive(self, pictures: Tensor) -> Perception:
+        """Features (n, width) and maps (n, width, 14, 14) of pictures (n, 3, 224, 224).
+
+        Maps are the patches' state after the first convolution, and after the last but one: the last is left to what
+        the class token will ask for.
+        """
         place = self._place()
         patches = self._patch_norm(_pixels(pictures), place)
         # the class token has no pixels, and block 0's MLP gives it what it gives an empty patch
@@ -142,7 +145,7 @@ class PatchConvNetwork(nn.Module):
             state = convolution(state)
             states.append(state)
         maps = (states[0], states[max(0, len(states) - 2)])
-        return Seen(self.norm(self.asking(state))[:, 0], tuple(_as_map(state) for state in maps))
+        return Perception(self.norm(self.asking(state))[:, 0], tuple(_as_map(state) for state in maps))
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (n, n_outputs) of features (n, width)."""
@@ -150,7 +153,7 @@ class PatchConvNetwork(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (n, n_outputs)."""
-        return self.logits(self.see(pictures).features)
+        return self.logits(self.perceive(pictures).features)
 
     def _filters(self) -> Tensor:
         """The filters at every place of a patch: (places * filters, pixels)."""

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from acousticsense.networks import classifier_name
 
-__all__ = ["Seen", "Student", "WholeNetwork"]
+__all__ = ["Perception", "Student", "WholeNetwork"]
 
 #: Pixels between neighbouring places of the maps that are learned from.
 _MAP_STRIDES: Final = (8, 16)
 
 
 @dataclass(frozen=True)
-class Seen:
+class Perception:
     """What a network makes of pictures on the way to its answer.
 
     Attributes:
@@ -33,7 +33,7 @@ class Student(Protocol):
 
     Attributes:
         width: features that reach its classifier.
-        map_widths: channels of each of its maps.
+        map_widths: channels of each of its maps; empty when it gives none.
         output: the classifier's last layer.
     """
 
@@ -41,7 +41,7 @@ class Student(Protocol):
     map_widths: tuple[int, ...]
     output: nn.Linear
 
-    def see(self, pictures: Tensor) -> Seen:
+    def perceive(self, pictures: Tensor) -> Perception:
         """Features and maps of normalised pictures (n, 3, 224, 224)."""
         ...
 
@@ -66,17 +66,18 @@ class WholeNetwork(nn.Module):
         self.output = cast(nn.Linear, last[-1] if isinstance(last, nn.Sequential) else last)
         self._hidden: nn.Module = last[:-1] if isinstance(last, nn.Sequential) else nn.Identity()
         self.width = self.output.in_features
-        stages = cast(Any, network).feature_info
-        middle = [index for index, stage in enumerate(stages) if stage["reduction"] in _MAP_STRIDES]
-        margin = (len(middle) - 1) // 3  # CNNs have one stage of each stride, a ViT has twelve of the same
-        self._map_indices = [middle[margin], middle[-1 - margin]]
-        self.map_widths = tuple(stages[index]["num_chs"] for index in self._map_indices)
+        self._map_stages = _map_stages(network)
+        stages: Any = getattr(network, "feature_info", [])
+        self.map_widths = tuple(int(stages[index]["num_chs"]) for index in self._map_stages)
 
-    def see(self, pictures: Tensor) -> Seen:
-        """Features (n, width), and maps of every 8th and of every 16th pixel; of every 16th alone with a ViT."""
+    def perceive(self, pictures: Tensor) -> Perception:
+        """Features (n, width), and maps of every 8th and of every 16th pixel; a ViT's are of the same pixels."""
         network = cast(Any, self.network)
-        last, maps = network.forward_intermediates(pictures, indices=self._map_indices)
-        return Seen(self._hidden(network.forward_head(last, pre_logits=True)), tuple(maps))
+        if self._map_stages:
+            last, maps = network.forward_intermediates(pictures, indices=self._map_stages)
+        else:
+            last, maps = network.forward_features(pictures), ()
+        return Perception(self._hidden(network.forward_head(last, pre_logits=True)), tuple(maps))
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (n, n_outputs) of features (n, width)."""
@@ -89,3 +90,15 @@ class WholeNetwork(nn.Module):
     def grown(self) -> nn.Module:
         """The network itself."""
         return self.network
+
+
+def _map_stages(network: nn.Module) -> list[int]:
+    """Which of a timm network's stages give its maps: an early and a late one, or none of a network without such.
+
+    CNNs have one stage of each stride. A ViT has a stage for each block, and the strides are alike: a third of the
+    blocks lie before its early map, and a third after its late one.
+    """
+    stages: Any = getattr(network, "feature_info", [])
+    fitting = [index for index, stage in enumerate(stages) if stage["reduction"] in _MAP_STRIDES]
+    margin = (len(fitting) - 1) // 3
+    return [fitting[margin], fitting[-1 - margin]] if len(fitting) > 1 else []
