@@ -102,6 +102,41 @@ def test_gradio_client_shows_what_is_public(server_url: str) -> None:
     }
 
 
+@pytest.mark.parametrize("endpoint", ["predict", "explain", "timeline", "ensemble", "compare", "batch"])
+def test_only_what_was_uploaded_is_read(
+    server_url: str, music_mp3: Path, tmp_path_factory: pytest.TempPathFactory, endpoint: str
+) -> None:
+    """Whatever a request names: a file that nobody uploaded, a way out of the upload folder, a pipe, an address."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    secret = elsewhere / "secret.mp3"
+    shutil.copy(music_mp3, secret)
+    pipe = elsewhere / "pipe.mp3"
+    os.mkfifo(pipe)
+    with music_mp3.open("rb") as file:
+        [own] = requests.post(f"{server_url}/gradio_api/upload", files={"files": file}, timeout=60).json()
+    out = str(Path(own).parent / os.path.relpath(secret, Path(own).parent))
+    said = {
+        place: gradio_answer(server_url, endpoint, place) for place in (str(secret), out, str(pipe), "https://x.test/a")
+    }
+    assert {event for event, _ in said.values()} == {"error"}
+    assert gradio_answer(server_url, endpoint, own)[0] == "complete"
+    assert requests.get(f"{server_url}/healthz", timeout=5).ok
+
+
+def gradio_answer(server_url: str, endpoint: str, place: str) -> tuple[str, str]:
+    """The last event that Gradio sends for a request that names this path, and its data."""
+    described = Client(server_url, verbose=False).view_api(return_format="dict", print_info=False)
+    file: Any = {"path": place, "meta": {"_type": "gradio.FileData"}}
+    given = {"batch": [[file]], "compare": [file, file]}.get(endpoint, [file])
+    parameters = described["named_endpoints"][f"/{endpoint}"]["parameters"][len(given) :]
+    data = [*given, *(parameter["parameter_default"] for parameter in parameters)]
+    call = f"{server_url}/gradio_api/call/{endpoint}"
+    event_id = requests.post(call, json={"data": data}, timeout=60).json()["event_id"]
+    lines = requests.get(f"{call}/{event_id}", timeout=60).text.strip().splitlines()
+    event, text = lines[-2:]
+    return event.removeprefix("event: "), text.removeprefix("data: ")
+
+
 def test_the_ensemble_by_rest_and_by_gradio_client(
     server_url: str, music_mp3: Path, expected: dict[str, float]
 ) -> None:

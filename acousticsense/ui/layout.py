@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
@@ -17,7 +19,7 @@ from acousticsense.ui.compare_html import empty_comparison_html
 from acousticsense.ui.compare_tab import build_compare_tab
 from acousticsense.ui.ensemble_html import no_ensemble_html
 from acousticsense.ui.ensemble_tab import add_ensemble_tab
-from acousticsense.ui.example_clips import examples_html, read_examples
+from acousticsense.ui.example_clips import EXAMPLES_DIR, examples_html, read_examples
 from acousticsense.ui.handlers import Handlers, model_choices, waveform_options
 from acousticsense.ui.heatmap_card import build_heatmap_card
 from acousticsense.ui.html import escape
@@ -57,6 +59,7 @@ _PLAIN: Final[dict[str, Any]] = {"apply_default_css": False, "js_on_load": None}
 def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
     """Adds the page to `app` at "/"; what `app` already routes stays as it is."""
     page = build_ui(service)
+    _take_uploads_only(page)
     add_library_routes(app, service)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
@@ -67,6 +70,7 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
         css=read_css(),
         head=read_head(),
         favicon_path=str(FAVICON),
+        allowed_paths=[str(EXAMPLES_DIR)],
         max_file_size=service.settings.max_upload_mb * 2**20,
         footer_links=[],
         run_history=False,
@@ -77,6 +81,24 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
         show_error=False,
     )
     return mounted
+
+
+def _take_uploads_only(page: Any) -> None:
+    """Makes Gradio take a request's files from nowhere but its upload folder, before it touches them.
+
+    By itself it looks where they lie only in pages that it launched, which one that is mounted never is, copies any
+    other path into the upload folder, and fetches addresses.
+    """
+    page.has_launched = True
+    for block in page.blocks.values():
+        if copy := getattr(block, "async_move_resource_to_block_cache", None):
+            block.async_move_resource_to_block_cache = partial(_copied, copy)
+
+
+async def _copied(copy: Callable[[Path | str | None], Awaitable[str | None]], place: Path | str | None) -> str | None:
+    if place is not None and "://" in str(place):
+        raise gr.Error("The path names no file uploaded to this server. Upload the file.", print_exception=False)
+    return await copy(place)
 
 
 def build_ui(service: PredictionService) -> Any:
