@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -70,6 +71,8 @@ HTTP_STATUS: Final[dict[type[AcousticSenseError], int]] = {
     AcousticSenseError: 500,
 }
 
+#: Fields beside the files that a form may have.
+_MAX_FIELDS: Final = 20
 #: Names under which a multipart form may carry the file.
 _FILE_FIELDS: Final = ("data", "file", "audio")
 #: How often a request looks whether its timeline is there, and whether its client is.
@@ -98,6 +101,7 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     app.add_middleware(_BodyLimit, max_bytes=int(service.settings.max_upload_mb * 2**20 * _BODY_PER_FILE_BYTE))
     app.add_exception_handler(AcousticSenseError, _error_response)
     app.add_exception_handler(HTTPException, _http_error_response)
+    app.add_exception_handler(ClientDisconnect, _no_response)
     app.add_exception_handler(Exception, _fault_response)
     _add_predict(app, service, upload_dir)
     _add_ensemble(app, service, upload_dir)
@@ -319,7 +323,7 @@ def _prometheus(service: PredictionService) -> str:
             "# HELP acousticsense_batch_files_total Files of batches that have a row.",
             "# TYPE acousticsense_batch_files_total counter",
             f"acousticsense_batch_files_total {counters.batch_files}",
-            "# HELP acousticsense_errors_total Requests refused, by error code.",
+            "# HELP acousticsense_errors_total Requests that were read and then failed, by error code.",
             "# TYPE acousticsense_errors_total counter",
             *failures,
             "# HELP acousticsense_ready Whether the server answers requests.",
@@ -353,9 +357,10 @@ async def _read_request(request: HttpRequest, upload_dir: Path) -> tuple[Source,
 
 async def _read_form(request: HttpRequest, *, max_files: int = 1) -> FormData:
     try:
-        return await request.form(max_files=max_files, max_fields=20)
+        return await request.form(max_files=max_files, max_fields=_MAX_FIELDS)
     except HTTPException as error:
-        hint = "Send one file." if max_files == 1 else f"Send {max_files} files."
+        files = "one file" if max_files == 1 else f"{max_files} files"
+        hint = f"Send {files} and at most {_MAX_FIELDS} short fields."
         raise RequestError(f"The form cannot be read: {error.detail}", hint=hint) from error
 
 
@@ -480,6 +485,11 @@ def _http_error_response(_: HttpRequest, error: Exception) -> Response:
         raise error
     body = {"error": {"code": f"http_{error.status_code}", "message": str(error.detail), "hint": "See /docs."}}
     return JSONResponse(body, error.status_code, error.headers)
+
+
+def _no_response(_: HttpRequest, __: Exception) -> Response:
+    """Nobody reads it: the client went away in the middle of its upload."""
+    return Response(status_code=499)
 
 
 def _fault_response(_: HttpRequest, error: Exception) -> Response:

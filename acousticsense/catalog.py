@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal, cast
 
 import timm
+import torch
 from torch import Tensor, nn
 
 from acousticsense.checkpoint import (
@@ -136,7 +138,8 @@ class Catalog:
         """Checks that a model of that name and with these labels can be installed.
 
         Raises:
-            RequestError: the name cannot be a folder's, is taken, or labels repeat.
+            RequestError: the name cannot be a folder's, is taken (with `overwrite`, by anything but a model), or labels
+                repeat.
         """
         if not _is_safe(name):
             raise RequestError(
@@ -145,7 +148,10 @@ class Catalog:
             )
         if repeated := sorted({label for label in labels if labels.count(label) > 1}):
             raise RequestError(f"Labels are repeated: {', '.join(repeated)}.")
-        if (self.root / name).exists() and not overwrite:
+        folder = self.root / name
+        if os.path.lexists(folder) and not (folder / _SPEC_FILE).is_file():
+            raise RequestError(f"{folder} is there already, and no model.", hint="Choose another name.")
+        if folder.exists() and not overwrite:
             raise RequestError(
                 f"There is a model {quoted(name)} already.", hint="Choose another name, or remove its folder."
             )
@@ -297,6 +303,7 @@ def import_checkpoint(
     network, report = load_network(
         file, architecture=network_name, n_outputs=len(labels), image_size=input_size(network_name)
     )
+    _refuse_mute(network, input_size(network_name))
     if style is None:
         upstreams = spectrogram == "chroma" or labels == CCMUSIC_LABELS or bool(report.head)
         style = "figure" if upstreams else "native"
@@ -311,6 +318,17 @@ def import_checkpoint(
     )
     catalog.install(network.state_dict(), spec)
     return report
+
+
+@torch.inference_mode()
+def _refuse_mute(network: nn.Module, image_size: int) -> None:
+    """Raises CorruptCheckpointError for a network whose finite weights lead to answers that are not (a variance below
+    zero is enough), before anybody asks it about music."""
+    picture = torch.rand(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0)) - 0.5
+    if not bool(torch.isfinite(network.eval()(picture)).all()):
+        raise CorruptCheckpointError(
+            "With these weights the network answers with numbers that are not finite.", hint="Export them again."
+        )
 
 
 def _is_safe(name: str) -> bool:

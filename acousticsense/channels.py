@@ -65,9 +65,9 @@ def without_idle_channels(network: nn.Module, image_size: int) -> nn.Module:
         watch.settle(answer)
         for layer in watch.layers:
             layer.shrink()
-        change = (network(picture) - answer).abs().max() / answer.abs().max()
-        if not float(change) <= _ROUNDING:
-            raise ValueError(f"an output changed by {change:.2g} of the largest")
+        change, largest = float((network(picture) - answer).abs().max()), float(answer.abs().max())
+        if not change <= _ROUNDING * largest:
+            raise ValueError(f"an output changed by {change:.2g}, the largest being {largest:.2g}")
     except _MISFITS as error:
         _log.info("all channels of %s are computed: %s", type(network).__name__, error)
         for layer in watch.layers:

@@ -18,7 +18,7 @@ from acousticsense.backends import Backend, Precision, SharedForward, TorchBacke
 from acousticsense.backends.selection import check_installed, network_store, stored_backend
 from acousticsense.catalog import Catalog, load_resolved, resolve
 from acousticsense.config import ModelSpec, SpectrogramKind
-from acousticsense.errors import SettingsError, quoted
+from acousticsense.errors import CorruptCheckpointError, SettingsError, quoted
 from acousticsense.idle import without_idle_parts
 from acousticsense.preparation import PreparedClip, Recipe, prepare
 from acousticsense.results import ModelInfo, Prediction, Timing, Verdict
@@ -212,7 +212,14 @@ class GenreClassifier:
 
         The genres are a softmax over the labels alone, divided by the temperature (Guo et al. 2017, "On Calibration
         of Modern Neural Networks"); not-music is a softmax over all outputs.
+
+        Raises:
+            CorruptCheckpointError: the network answered with numbers that are not finite.
         """
+        if not bool(torch.isfinite(logits).all()):
+            raise CorruptCheckpointError(
+                f"{self.spec.name} answers with numbers that are not finite.", hint="Its weights are damaged."
+            )
         genres = torch.softmax(logits[:, : len(self.spec.labels)] / self.spec.calibration.temperature, dim=1)
         return genres, torch.softmax(logits, dim=1)[:, -1] if self.spec.has_not_music else None
 

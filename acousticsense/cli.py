@@ -295,6 +295,7 @@ def _ensemble(options: argparse.Namespace) -> int:
     from acousticsense.ensemble_payload import ensemble_csv, ensemble_payload, ensemble_text
 
     settings = _settings(options)
+    _check_outputs(options.csv)
     result = Ensemble.load(device=settings.device, settings=settings).judge(
         options.file,
         models=[name.strip() for name in options.models.split(",") if name.strip()],
@@ -303,7 +304,7 @@ def _ensemble(options: argparse.Namespace) -> int:
         offset_s=options.offset,
     )
     if options.csv:
-        options.csv.write_text(ensemble_csv(result), encoding="utf-8")
+        _write(options.csv, ensemble_csv(result))
     if options.json:
         print(json.dumps({"path": options.file, **ensemble_payload(result, top_k=options.top_k)}, ensure_ascii=False))
     else:
@@ -314,6 +315,7 @@ def _ensemble(options: argparse.Namespace) -> int:
 def _timeline(options: argparse.Namespace) -> int:
     from acousticsense.timeline import make_timeline
 
+    _check_outputs(options.csv, options.labels)
     timeline = make_timeline(
         _classifier(options),
         options.file,
@@ -345,6 +347,14 @@ def _show_progress(done_s: float, expected_s: float | None) -> None:
     print(f"\r{done_s:.0f}{total} s judged ", end="", file=sys.stderr, flush=True)
 
 
+def _check_outputs(*places: Path | None) -> None:
+    from acousticsense.labelled import check_output
+
+    for place in places:
+        if place is not None:
+            check_output(place)
+
+
 def _write(path: Path, content: str) -> None:
     try:
         path.write_text(content, encoding="utf-8")
@@ -373,6 +383,7 @@ def _explain(options: argparse.Namespace) -> int:
     from acousticsense.explain import explain
     from acousticsense.figures import heatmap_drawing
 
+    _check_outputs(options.png)
     classifier = _classifier(options)
     explained = explain(classifier, options.file, options.label, duration_s=options.duration, offset_s=options.offset)
     prediction, heatmap = explained.analysis.prediction, explained.heatmap
@@ -453,6 +464,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     from acousticsense.labelled import read_items
 
     items = read_items(options.data)
+    if options.out:
+        _make_folder(options.out)
     if options.record and not options.models:
         raise RequestError("--record is for several models together.", hint="Name them with --models.")
     if options.calibrate:
@@ -465,6 +478,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
     return 1 if result.unreadable else 0
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"'{folder}' cannot be made ({error.strerror}).", hint="Choose another place.") from error
 
 
 def _finetune(options: argparse.Namespace) -> int:

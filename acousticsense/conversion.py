@@ -94,9 +94,9 @@ _SWIN: Final[tuple[Rule, ...]] = (
     (r"^head\.", "head.fc."),
 )
 
-#: torchvision builds MobileNetV3 with batch-norm eps 1e-3, timm with 1e-5. Only variance + eps enters the function, so
-#: the difference is moved into the variance.
-_MOBILENET_EPS_SHIFT: Final = 1e-3 - 1e-5
+#: torchvision builds some networks with batch-norm eps 1e-3, timm with 1e-5. Only variance + eps enters, so the
+#: difference goes into the variance.
+_EPS_SHIFT: Final = 1e-3 - 1e-5
 
 #: Blocks per stage; torchvision numbers them through.
 _MOBILENET_DEPTHS: Final = MappingProxyType(
@@ -233,9 +233,13 @@ def _vgg_layout(name: str, tensor: Tensor) -> Tensor:
 
 
 def _mobilenet_layout(name: str, tensor: Tensor) -> Tensor:
-    if name.endswith(".running_var"):
-        return tensor + _MOBILENET_EPS_SHIFT
-    return tensor[..., None, None] if name == "conv_head.weight" and tensor.ndim == 2 else tensor
+    if name == "conv_head.weight" and tensor.ndim == 2:
+        return tensor[..., None, None]
+    return _with_eps(name, tensor)
+
+
+def _with_eps(name: str, tensor: Tensor) -> Tensor:
+    return tensor + _EPS_SHIFT if name.endswith(".running_var") else tensor
 
 
 def _convnext_layout(name: str, tensor: Tensor) -> Tensor:
@@ -246,6 +250,7 @@ _STEM: Final = "features.0.0."
 _FAMILIES: Final = (
     _Family(("vit_",), "conv_proj.", lambda *_: _VIT, _keep),
     _Family(("vgg",), "classifier.", _vgg_rules, _vgg_layout),
+    _Family(("efficientnet_b5", "efficientnet_b6", "efficientnet_b7"), _STEM, _efficientnet_rules, _with_eps),
     _Family(("efficientnet_b",), _STEM, _efficientnet_rules, _keep),
     _Family(tuple(_MOBILENET_DEPTHS), _STEM, _mobilenet_rules, _mobilenet_layout),
     _Family(("convnext_",), _STEM, lambda *_: _CONVNEXT, _convnext_layout),

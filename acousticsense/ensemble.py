@@ -39,6 +39,8 @@ ENSEMBLE_FILE: Final = "ensemble.json"
 
 #: Probabilities below are taken for this one before their logarithm.
 _SMALLEST: Final = 1e-12
+#: From fewer a temperature is chance.
+_FEWEST_CLIPS: Final = 20
 
 #: Models at work at the same time on a CPU, at most: more would only take memory from each other.
 _MAX_WORKERS: Final = 8
@@ -373,7 +375,12 @@ class Panel:
 
         Raises:
             AudioError, CheckpointError: as `predict`.
+            RequestError: the clips are too few for any measure.
         """
+        if len(clips) < _FEWEST_CLIPS:
+            raise RequestError(
+                f"{len(clips)} clips calibrate nothing.", hint=f"Give {_FEWEST_CLIPS} or more, of several genres."
+            )
         rows: list[list[float]] = []
         truths: list[int] = []
         voices: tuple[tuple[str, str, str], ...] = ()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from acousticsense.errors import SettingsError
+from acousticsense.errors import RequestError, SettingsError
 
-__all__ = ["AUDIO_SUFFIXES", "LabelledClip", "is_audio_name", "read_items"]
+__all__ = ["AUDIO_SUFFIXES", "LabelledClip", "check_output", "is_audio_name", "read_items"]
 
 #: Suffixes that are looked for in folders.
 AUDIO_SUFFIXES: Final = frozenset(
@@ -56,6 +57,22 @@ def read_items(source: Path) -> list[LabelledClip]:
 
 def _folder_below(path: Path) -> str:
     return path.parts[0] if len(path.parts) > 1 else ""
+
+
+def check_output(path: Path) -> None:
+    """Refuses a place for a list or a picture before work is spent on it.
+
+    What is named like audio is refused, too: where a shell expands `--csv *.mp3`, the first song is the place.
+
+    Raises:
+        RequestError: it is a folder or a file of music, its folder is not there, or it cannot be written.
+    """
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        raise RequestError(f"'{path}' is named like audio; no list is written there.", hint="Choose another name.")
+    if path.is_dir():
+        raise RequestError(f"'{path}' is a folder.", hint="Name a file.")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise RequestError(f"'{path}' cannot be written.", hint="Make its folder, or check its permissions.")
 
 
 def is_audio_name(path: Path) -> bool:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from acousticsense.errors import LibraryError, TagError
+from acousticsense.labelled import check_output
 from acousticsense.library.storage import absolute, check_store, output
 from acousticsense.settings import Settings
 
@@ -215,7 +216,9 @@ class _Command:
         if self.stopped.is_set():
             _say("Interrupted. Nothing is lost: the same command goes on from here.")
             return _INTERRUPTED
-        return 1 if n_failed else 0
+        if walk.n_missing:
+            _say(f"{walk.n_missing} of the places that were named lead to nothing.")
+        return 1 if n_failed or walk.n_missing else 0
 
     def _library_run(self, walk: Walk, rows: LedgerRun, classifier: GenreClassifier, recipe: Recipe) -> LibraryRun:
         from acousticsense.library.judge import Judge
@@ -410,8 +413,8 @@ def _check_folders(outputs: Iterable[Output | None]) -> None:
     for path in outputs:
         if isinstance(path, str):
             check_store(path)
-        elif path is not None and not os.access(path.parent, os.W_OK):
-            raise LibraryError(f"{path} cannot be written.", hint="Make its folder, or check its permissions.")
+        elif path is not None:
+            check_output(path)
 
 
 def _line(row: Row) -> str:

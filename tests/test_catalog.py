@@ -121,6 +121,22 @@ class TestImport:
         with pytest.raises(RequestError, match="cannot be the name of a model"):
             imported(checkpoint, catalog, name)
 
+    def test_what_is_no_model_is_never_replaced(self, checkpoint: Path, catalog: Catalog) -> None:
+        music = catalog.root / "mine" / "Rock" / "song.mp3"
+        music.parent.mkdir(parents=True)
+        music.write_bytes(b"music")
+        with pytest.raises(RequestError, match="mine is there already, and no model"):
+            imported(checkpoint, catalog, overwrite=True)
+        assert music.read_bytes() == b"music"
+
+    def test_a_network_that_cannot_answer_is_refused(self, tmp_path: Path, catalog: Catalog) -> None:
+        tensors = dict(build_network(SMALL, 3).state_dict())
+        tensors["bn1.running_var"] = torch.full_like(tensors["bn1.running_var"], -1.0)
+        torch.save(tensors, tmp_path / "negative.pth")
+        with pytest.raises(CorruptCheckpointError, match="not finite"):
+            imported(tmp_path / "negative.pth", catalog)
+        assert catalog.list() == ()
+
     def test_a_model_is_replaced_only_when_told_to(self, checkpoint: Path, catalog: Catalog) -> None:
         imported(checkpoint, catalog)
         with pytest.raises(RequestError, match="There is a model 'mine' already"):

@@ -79,6 +79,23 @@ def test_torchvisions_own_classifier_gives_the_same_logits(name: str, tmp_path: 
     assert_same_logits(name, "own", tmp_path / "theirs.pth")
 
 
+@torch.no_grad()
+def test_torchvisions_wider_batch_norms_of_large_efficientnets_are_kept(tmp_path: Path) -> None:
+    """B5 to B7 divide by the root of variance + 1e-3 there, and of variance + 1e-5 in timm."""
+    import torchvision
+
+    theirs = torchvision.models.efficientnet_b5(weights=None, num_classes=4).eval()
+    for name, value in theirs.state_dict().items():
+        if name.endswith("running_var"):
+            value.fill_(1e-3)  # where eps weighs
+    torch.save(theirs.state_dict(), tmp_path / "b5.pth")
+    ours, _ = load_network(tmp_path / "b5.pth", architecture="efficientnet_b5", image_size=64)
+    pictures = torch.randn(2, 3, 64, 64)
+    first, second = ours.get_submodule("blocks.0.0"), ours.get_submodule("blocks.0.1")
+    seen = second(first(ours.get_submodule("bn1")(ours.get_submodule("conv_stem")(pictures))))
+    torch.testing.assert_close(seen, theirs.features[1][1](theirs.features[1][0](theirs.features[0](pictures))))
+
+
 @pytest.mark.parametrize("name", ["vit_b_16", "resnet50", "densenet121", "convnext_base", "swin_b", "inception_v3"])
 def test_torchvisions_single_linear_head_is_recognised(name: str) -> None:
     import torchvision

@@ -13,7 +13,7 @@ import torch
 
 from acousticsense.classifier import GenreClassifier, pick_device
 from acousticsense.config import WindowPolicy
-from acousticsense.errors import AudioEmptyError, RequestError, SettingsError, UnknownModelError
+from acousticsense.errors import AudioEmptyError, CorruptCheckpointError, RequestError, SettingsError, UnknownModelError
 from acousticsense.genres import GENRES
 from acousticsense.results import Prediction
 from acousticsense.settings import Settings
@@ -40,6 +40,14 @@ def test_sixteen_probabilities_sum_to_one(classifier: GenreClassifier, music_mp3
     assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-9)
     assert prediction.not_music is not None
     assert 0 <= prediction.not_music <= 1
+
+
+def test_numbers_that_are_not_finite_are_no_answer(classifier: GenreClassifier) -> None:
+    for wrong in (float("nan"), float("inf")):
+        logits = torch.zeros(2, len(GENRES) + 1)
+        logits[1, 3] = wrong
+        with pytest.raises(CorruptCheckpointError, match="tiny answers with numbers that are not finite"):
+            classifier.judge(logits)
 
 
 def test_top_is_sorted_and_cut(classifier: GenreClassifier, music_mp3: Path) -> None:

@@ -179,11 +179,30 @@ def test_timeline_json(music_mp3: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["timeline", "{song}", "--labels", "{song}"],
+        ["explain", "{song}", "--png", "{song}"],
+        ["ensemble", "{song}", "--csv", "{song}"],
+    ],
+)
+def test_no_list_or_picture_takes_the_place_of_music(
+    music_mp3: Path, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    song = tmp_path / "song.mp3"
+    song.write_bytes(music_mp3.read_bytes())
+    assert main([argument.format(song=song) for argument in arguments]) == 1
+    assert "is named like audio" in capsys.readouterr().err
+    assert song.read_bytes() == music_mp3.read_bytes()
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--window", "100"], "window_s is 100"),
         (["--hop", "0.0001"], "hop_s is 0.0001"),
         (["--csv", "/nowhere/at/all.csv"], "cannot be written"),
+        (["--csv", "/tmp"], "is a folder"),
     ],
 )
 def test_timelines_that_cannot_be(

@@ -35,17 +35,21 @@ def environ(tiny_models: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def server_url(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("server") / "log"
+
+
+@pytest.fixture(scope="module")
+def server_url(environ: dict[str, str], server_log: Path) -> Iterator[str]:
     """The real server on a real port, ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
     command = [sys.executable, "app_gradio.py", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") as output:
+    with server_log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
     try:
-        yield wait_until_ready(f"http://127.0.0.1:{port}", server, log)
+        yield wait_until_ready(f"http://127.0.0.1:{port}", server, server_log)
     finally:
         server.terminate()
         server.wait(20)
@@ -121,6 +125,23 @@ def test_only_what_was_uploaded_is_read(
     assert {event for event, _ in said.values()} == {"error"}
     assert gradio_answer(server_url, endpoint, own)[0] == "complete"
     assert requests.get(f"{server_url}/healthz", timeout=5).ok
+
+
+def test_an_upload_that_breaks_off_leaves_no_trace_in_the_log(server_url: str, server_log: Path) -> None:
+    host, port = server_url.removeprefix("http://").split(":")
+    head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nContent-Length: 100000\r\n\r\n"
+    form = b'--b\r\nContent-Disposition: form-data; name="data"; filename="a.mp3"\r\n\r\nhalf of it'
+    for path, kind, body in (
+        ("/api/predict", "multipart/form-data; boundary=b", form),
+        ("/api/compare", "multipart/form-data; boundary=b", form),
+        ("/api/predict", "application/json", b'{"data": ["data:audio/mpeg;base64,'),
+    ):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(head.format(path, kind).encode() + body)
+            time.sleep(0.3)
+    time.sleep(1)
+    assert requests.get(f"{server_url}/healthz", timeout=5).ok
+    assert "ClientDisconnect" not in server_log.read_text()
 
 
 def gradio_answer(server_url: str, endpoint: str, place: str) -> tuple[str, str]:

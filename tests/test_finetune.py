@@ -210,6 +210,10 @@ def test_the_command(
     assert "There is a model 'mine' already" in capsys.readouterr().err
     assert main([*command, "--force"]) == 0
     assert "is ready" in capsys.readouterr().out
+    files = sorted(own_folder.rglob("*"))
+    assert main(["finetune", str(own_folder), "--out", str(own_folder), "--force"]) == 1
+    assert "is there already, and no model" in capsys.readouterr().err
+    assert sorted(own_folder.rglob("*")) == files
     song = next(own_folder.glob("京剧/*/0.ogg"))
     assert main(["predict", "--model", str(tmp_path / "mine"), str(song)]) == 0
     assert "京剧" in capsys.readouterr().out

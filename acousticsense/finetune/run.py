@@ -63,7 +63,7 @@ class Options:
     command: str = "acousticsense finetune"
 
     def __post_init__(self) -> None:
-        for name, least in (("n_folds", 2), ("unfreeze", 0), ("epochs", 1)):
+        for name, least in (("n_folds", 2), ("unfreeze", 0), ("epochs", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise RequestError(f"{name} is {getattr(self, name)}.", hint=f"It must be {least} or more.")
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from acousticsense.classifier import GenreClassifier
+from acousticsense.errors import CheckpointError
 from acousticsense.library.decode import DecodedFile, FailedFile, Outcome
 from acousticsense.library.identity import settings_digest
 from acousticsense.library.rows import Row, RowError, printable
@@ -68,11 +69,14 @@ class Judge:
                 return [self.failed(files[0].path, RowError.of(error))]
             return [row for file in files for row in self._judged([file])]
         parts = torch.split(logits, [len(file.pictures) for file in files])
-        judgements = [self._classifier.judge(part) for part in parts]
-        return [
-            self._answered(file, judgement.probabilities, judgement.not_music, model)
-            for file, judgement in zip(files, judgements, strict=True)
-        ]
+        return [self._heard(file, part, model) for file, part in zip(files, parts, strict=True)]
+
+    def _heard(self, file: DecodedFile, logits: torch.Tensor, model: ModelInfo) -> Row:
+        try:
+            judgement = self._classifier.judge(logits)
+        except CheckpointError as error:
+            return self.failed(file.path, RowError.of(error))
+        return self._answered(file, judgement.probabilities, judgement.not_music, model)
 
     def _answered(
         self, file: DecodedFile, probabilities: Mapping[str, float], not_music: float | None, model: ModelInfo

@@ -51,10 +51,11 @@ class Walk:
 
     Attributes:
         ignored: files in folders that are not named like audio, so far.
+        n_missing: arguments that lead to nothing, so far.
     """
 
     def __init__(self, arguments: Iterable[str]) -> None:
-        self.ignored = 0
+        self.ignored = self.n_missing = 0
         self._entries = [
             entry
             for argument in arguments
@@ -74,6 +75,7 @@ class Walk:
         elif glob.has_magic(path) and not os.path.lexists(path):
             yield from self._pattern(path)
         else:
+            self.n_missing += not os.path.lexists(path)
             yield Found(path)
 
     def _objects(self, place: str) -> Iterator[Found]:
@@ -98,6 +100,7 @@ class Walk:
             else:
                 self.ignored += 1
         if not matched:
+            self.n_missing += 1
             yield Found(pattern, RowError.of(LibraryError("No file matches this pattern.", hint="Check the pattern.")))
 
     def _folder(self, folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
