@@ -54,6 +54,7 @@ __all__ = [
     "Catalog",
     "CatalogEntry",
     "ResolvedModel",
+    "check_answers",
     "import_checkpoint",
     "load_resolved",
     "resolve",
@@ -303,7 +304,7 @@ def import_checkpoint(
     network, report = load_network(
         file, architecture=network_name, n_outputs=len(labels), image_size=input_size(network_name)
     )
-    _refuse_mute(network, input_size(network_name))
+    check_answers(network, input_size(network_name))
     if style is None:
         upstreams = spectrogram == "chroma" or labels == CCMUSIC_LABELS or bool(report.head)
         style = "figure" if upstreams else "native"
@@ -321,9 +322,13 @@ def import_checkpoint(
 
 
 @torch.inference_mode()
-def _refuse_mute(network: nn.Module, image_size: int) -> None:
-    """Raises CorruptCheckpointError for a network whose finite weights lead to answers that are not (a variance below
-    zero is enough), before anybody asks it about music."""
+def check_answers(network: nn.Module, image_size: int) -> None:
+    """Asks a network about one picture of noise, before anybody asks it about music.
+
+    Raises:
+        CorruptCheckpointError: it answers with numbers that are not finite, as finite weights can make it do (a
+            variance below zero is enough).
+    """
     picture = torch.rand(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0)) - 0.5
     if not bool(torch.isfinite(network.eval()(picture)).all()):
         raise CorruptCheckpointError(

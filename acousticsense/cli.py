@@ -464,12 +464,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     from acousticsense.labelled import read_items
 
     items = read_items(options.data)
-    if options.out:
-        _make_folder(options.out)
     if options.record and not options.models:
         raise RequestError("--record is for several models together.", hint="Name them with --models.")
     if options.calibrate:
         return _calibrate(_panel(options), [(item.path, item.genre) for item in items], options)
+    if options.out:
+        _make_folder(options.out)
     judges = _panel(options) if options.models else _classifier(options)
     result = evaluate(judges, items, kind=options.spectrogram)
     if options.record:

@@ -2,7 +2,7 @@
 
 Exit codes: 0 when every file has a row (and every tag that was to be written is there), 1 when something that was
 asked for could not be done, 2 when the command itself is wrong, 130 when it was interrupted. A file that cannot be
-judged has a row that says why, and is no reason for a 1.
+judged has a row that says why, and is no reason for a 1; a place that was named and is not there is one.
 """
 
 from __future__ import annotations

@@ -123,6 +123,7 @@ def test_only_what_was_uploaded_is_read(
         place: gradio_answer(server_url, endpoint, place) for place in (str(secret), out, str(pipe), "https://x.test/a")
     }
     assert {event for event, _ in said.values()} == {"error"}
+    assert "names no file uploaded" in said["https://x.test/a"][1]  # it was not looked for
     assert gradio_answer(server_url, endpoint, own)[0] == "complete"
     assert requests.get(f"{server_url}/healthz", timeout=5).ok
 

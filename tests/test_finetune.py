@@ -15,7 +15,7 @@ import torch
 from acousticsense.catalog import Catalog, load_resolved
 from acousticsense.classifier import GenreClassifier
 from acousticsense.cli import main
-from acousticsense.errors import RequestError, SettingsError
+from acousticsense.errors import CorruptCheckpointError, RequestError, SettingsError
 from acousticsense.evaluation import evaluate
 from acousticsense.finetune.folds import assign_folds
 from acousticsense.finetune.head import Examples, fit_head
@@ -312,3 +312,16 @@ def test_rare_genres_are_not_drowned() -> None:
     shares = 0.5 / np.bincount(targets)[targets]
     even = fit_head(Examples(features=features, targets=targets, weights=shares), 2)
     assert np.mean(even.logits(features)[targets == 1].argmax(1) == 1) >= 0.8
+
+
+def test_a_base_that_cannot_answer_is_refused_before_the_work(
+    own_folder: Path, own_settings: Settings, tmp_path: Path
+) -> None:
+    network, spec = load_resolved(Catalog(own_settings.models).find("tiny"))
+    tensors = dict(network.state_dict())
+    tensors["norm.weight"] = torch.full_like(tensors["norm.weight"], 3e38)  # finite, and what it makes is not
+    mute = Catalog(tmp_path / "models")
+    mute.install(tensors, replace(spec, name="mute"))
+    with pytest.raises(CorruptCheckpointError, match="not finite"):
+        finetune(own_folder, tmp_path / "mine", base=str(mute.root / "mute"), settings=own_settings)
+    assert not (tmp_path / "mine").exists()

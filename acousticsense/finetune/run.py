@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from acousticsense.calibration import Answers, CalibrationFit, fit_calibration
-from acousticsense.catalog import Catalog, load_resolved, resolve
+from acousticsense.catalog import Catalog, check_answers, load_resolved, resolve
 from acousticsense.checkpoint import eight_bit_names
 from acousticsense.classifier import limits_of, pick_device
 from acousticsense.config import FrontEnd, ModelSpec, SpectrogramKind
@@ -117,6 +117,7 @@ def finetune(
     material = gather(read_items(source))
     found = resolve(base or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     network, base_spec = load_resolved(found)
+    check_answers(network, base_spec.front_end.image_size)
     run = _Run(network, base_spec, material, options, settings)
     spec, result, fit = run.finish(out.resolve().name)
     weights = run.weights()
