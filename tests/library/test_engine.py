@@ -109,6 +109,26 @@ def test_a_batch_that_fails_costs_only_the_clip_that_is_to_blame(
     assert (second.error.code, second.error.passing) == ("internal_error", True)
 
 
+def test_an_answer_that_is_no_number_costs_only_its_own_clip(
+    classifier: GenreClassifier, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = classifier.recipe()
+    files = [decode_file(str(library / "a" / name), recipe) for name in ("starfall.mp3", "sky-vibe.ogg")]
+    logits = type(classifier).logits
+
+    def mute(self, pictures):  # type: ignore[no-untyped-def]
+        answers = logits(self, pictures)
+        answers[-1] = float("nan")
+        return answers
+
+    monkeypatch.setattr(type(classifier), "logits", mute)
+    first, second = Judge(classifier, recipe).rows(files)
+    assert first.error is None
+    assert second.error is not None
+    assert second.error.code == "checkpoint_corrupt"
+    assert not second.probabilities
+
+
 def test_pictures_that_were_judged_before_are_not_judged_again(
     classifier: GenreClassifier, library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
