@@ -12,12 +12,15 @@ import torch
 from acousticsense.training import alter
 from acousticsense.training import export as exporting
 from acousticsense.training import report as reporting
+from acousticsense.training.bank import load_items
+from acousticsense.training.held_out import held_out_table
 from acousticsense.training.ingest import ingest_recordings
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.render.plan import jobs, render
 from acousticsense.training.sources import recordings
 from acousticsense.training.store import TrackStore
 from acousticsense.training.teachers.panel import TeacherPanel
+from acousticsense.training.teachers.zero_shot import ClassLists
 from acousticsense.training.train import BEST_FILE, pick_device, train
 
 _LICENCE = "CC-BY-SA-4.0"
@@ -48,10 +51,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     corpus.set_defaults(run=_corpus)
 
+    labels = stages.add_parser("labels", parents=[common], help="how right soft labels are on groups left out")
+    labels.set_defaults(run=_labels)
+
     training = stages.add_parser("train", parents=[common], help="train the student, or go on training it")
     training.add_argument("--minutes", type=float, default=math.inf, help="stop after so many, learning rate and all")
     training.add_argument("--device", default="auto")
     training.add_argument("--workers", type=int, default=1, help="processes that draw batches")
+    training.add_argument(
+        "--begin-with",
+        type=Path,
+        metavar="WORK",
+        help="another work folder, whose kept weights are the first here",
+    )
     training.add_argument("--check-every", type=int, default=50, help="steps between validations")
     training.set_defaults(run=_train)
 
@@ -109,6 +121,13 @@ def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
         render(planned_rendered, store, panel, most_windows=1)
 
 
+def _labels(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
+    items, class_lists = load_items(store, "train", "val"), ClassLists.beside(options.work / "teachers")
+    known = tuple(recording for recording in recordings() if recording.split != "test")
+    table = held_out_table(items, known, c=recipe.probe_c, class_lists=class_lists)
+    logging.getLogger(__name__).info("Windows of groups left out of the fit:\n%s", table)
+
+
 def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
     for name in _in_order(recipe, options.student or list(recipe.students), options.work / "run"):
         train(
@@ -121,6 +140,7 @@ def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> No
             check_every=options.check_every,
             workers=options.workers,
             teachers=options.work / "teachers",
+            begin_with=options.begin_with / "run" / name if options.begin_with else None,
         )
 
 

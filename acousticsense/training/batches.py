@@ -14,7 +14,7 @@ from acousticsense.config import NATIVE_CQT, NATIVE_MEL, FrontEnd
 from acousticsense.spectrogram import normalise, to_picture
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import NOT_MUSIC_INDEX, WINDOW_FRAMES, Item, close_windows, cut, windows_of
-from acousticsense.training.probe import Probe, soft_targets
+from acousticsense.training.probe import Probe, soft_targets, usual_scores
 from acousticsense.training.teachers.zero_shot import ClassLists
 
 __all__ = ["Batch", "Batches", "mixed"]
@@ -46,6 +46,7 @@ class Batches:
     """Draws batches from the training items; one seed, one sequence.
 
     Attributes:
+        usual: (m, S), what the teachers say of the recordings among the items.
         targets: (V, 17), what to answer for each window.
         features: (V, 384), mn04's features, standardised over the windows.
         odds: (V,), how often each window is drawn.
@@ -64,7 +65,10 @@ class Batches:
     ) -> None:
         self._items = items
         self._windows = close_windows(items)
-        self.targets = soft_targets(items, windows_of(items), probe, class_lists=class_lists)[self._windows.heard]
+        heard = windows_of(items)
+        self.usual = usual_scores(items, heard)
+        targets = soft_targets(items, heard, probe, usual=self.usual, class_lists=class_lists)
+        self.targets = targets[self._windows.heard]
         self.features = _standardised(self._windows.features)
         self._size, self._mixup, self._cqt, self._augmented = size, mixup, cqt, augmented
         self.odds = self._draw_odds()

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from acousticsense.training.bank import N_OUTPUTS, NOT_MUSIC_INDEX, Item, Windows, windows_of
 from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_opinions
 
-__all__ = ["Probe", "fit_probe", "soft_targets"]
+__all__ = ["Probe", "fit_probe", "soft_targets", "usual_scores"]
 
 #: How far a known label is believed, the rest being the probe's opinion: rendered music sounds like its genre only in
 #: part, and labels of recordings are more or less sure.
@@ -22,6 +22,9 @@ _BELIEF: Final = {"rendered": 0.75, "not_music": 1.0, "sure": 0.8, "unsure": 0.4
 
 #: Weight of a window of a labelled recording, a rendered one weighing 1.
 _REAL_WEIGHT: Final = 2.0
+
+#: How many teachers the probe counts for in a blend; chosen, like its penalty, by `held_out`.
+_PROBE_WEIGHT: Final = 2.0
 
 #: A geometric mean flattens; this undoes it. And a probability that nobody's opinion falls below.
 _BLEND_SHARPNESS: Final = 1.5
@@ -66,25 +69,30 @@ def fit_probe(items: list[Item], *, c: float) -> Probe:
 
 
 def soft_targets(
-    items: list[Item], windows: Windows, probe: Probe, *, class_lists: ClassLists | None = None
+    items: list[Item],
+    windows: Windows,
+    probe: Probe,
+    *,
+    usual: NDArray[np.float32],
+    class_lists: ClassLists | None = None,
 ) -> NDArray[np.float32]:
     """What the student should answer for each window: (W, 17), rows summing to 1.
 
     The opinion of a window is averaged with the opinion of the whole track, then mixed with the known label. On
-    recordings the opinion is the geometric mean of the probe's and of the teachers' own: the probe alone, which has
-    real labels of few genres, calls whatever is orchestral World.
+    recordings the opinion is the geometric mean of the probe's, counted twice, and of the teachers' own: the probe
+    alone, which has real labels of few genres, is too sure of itself where it is wrong.
 
     Args:
-        items: of the training split.
+        items: of any split.
         windows: theirs.
-        probe: fitted on them.
+        probe: fitted on training items.
+        usual: what the teachers say of music in general (m, S), see `usual_scores`.
         class_lists: what the teachers' outputs are called; without them the probe decides alone.
     """
     opinion = probe.probabilities(windows.features)
     is_real = np.array([item.track.is_recorded for item in items])[windows.item]
     if class_lists is not None and is_real.any():
-        scores = windows.scores[is_real]
-        opinion[is_real] = _blend(opinion[is_real], zero_shot_opinions(scores, scores, class_lists))
+        opinion[is_real] = _blend(opinion[is_real], zero_shot_opinions(windows.scores[is_real], usual, class_lists))
     sums = np.zeros((len(items), N_OUTPUTS), np.float32)
     np.add.at(sums, windows.item, opinion)
     means = (sums / np.bincount(windows.item, minlength=len(items))[:, None]).astype(np.float32)
@@ -98,6 +106,12 @@ def soft_targets(
     return np.asarray(opinion / opinion.sum(1, keepdims=True), np.float32)
 
 
+def usual_scores(items: list[Item], windows: Windows) -> NDArray[np.float32]:
+    """The teachers' scores (m, S) of recorded windows: what an opinion is relative to. Take the training items'."""
+    is_recorded = np.array([item.track.is_recorded for item in items])[windows.item]
+    return np.asarray(windows.scores[is_recorded])
+
+
 def _belief(item: Item) -> float:
     if not item.track.is_recorded:
         return _BELIEF[item.track.kind]
@@ -107,7 +121,7 @@ def _belief(item: Item) -> float:
 def _blend(probed: NDArray[np.float32], others: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """The probe's opinion (n, 17) with its genres replaced by a sharpened geometric mean with others' (n, 16)."""
     genres, not_music = probed[:, :NOT_MUSIC_INDEX], probed[:, NOT_MUSIC_INDEX:]
-    tables = (genres / genres.sum(1, keepdims=True), *others)
-    log_mean = sum(np.log(table + _DOUBT) for table in tables) / len(tables)
+    own = _PROBE_WEIGHT * np.log(genres / genres.sum(1, keepdims=True) + _DOUBT)
+    log_mean = sum((np.log(table + _DOUBT) for table in others), own) / (_PROBE_WEIGHT + len(others))
     blended = np.exp(_BLEND_SHARPNESS * log_mean)
     return np.concatenate([(1 - not_music) * blended / blended.sum(1, keepdims=True), not_music], 1).astype(np.float32)

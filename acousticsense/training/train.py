@@ -85,6 +85,7 @@ def train(
     check_every: int = 100,
     workers: int = 1,
     teachers: Path | None = None,
+    begin_with: Path | None = None,
 ) -> Path:
     """Trains one student, or goes on training it, and returns the file with the best averaged weights.
 
@@ -100,9 +101,10 @@ def train(
         check_every: steps between checks on validation music.
         workers: processes that draw batches ahead; 0 draws them in this one.
         teachers: folder with the teachers' class lists and weights; without it targets are the probe's alone.
+        begin_with: folder of another run of this network, whose kept weights are the first of this one.
 
     Raises:
-        FileNotFoundError: the recipe names a colleague that has not been trained yet.
+        FileNotFoundError: the recipe names a colleague that has not been trained yet, or `begin_with` keeps no weights.
         ValueError: the folder holds a run with another network or another colleague.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,9 +123,11 @@ def train(
     )
     torch.manual_seed(recipe.seed)
     network = make_student(student, teachers=teachers)
+    if begin_with is not None:
+        cast(nn.Module, network).load_state_dict(best_weights(begin_with))
     colleague = _colleague(recipe, student.colleague, folder.parent, teachers) if student.colleague else None
     trainer = _Trainer(student, network, folder, batches.features.shape[1], device, colleague=colleague)
-    validation = _Validation.of(load_items(store, "val"), probe, class_lists)
+    validation = _Validation.of(load_items(store, "val"), probe, class_lists, usual=batches.usual)
     logger.info("%s: %d training tracks, %d validation tracks, on %s", name, len(items), len(validation.items), device)
     began = time.monotonic()
     for batch in _ahead(batches, student.steps, recipe.seed, trainer.run.step, workers):
@@ -148,11 +152,17 @@ class _Validation:
     is_measured: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, items: list[Item], probe: Probe, class_lists: ClassLists | None) -> _Validation:
-        """The real recordings among the items."""
+    def of(
+        cls, items: list[Item], probe: Probe, class_lists: ClassLists | None, *, usual: NDArray[np.float32]
+    ) -> _Validation:
+        """The real recordings among the items.
+
+        What is `usual` comes from training music: relative to itself, validation music, most of it Electronic, would be
+        less Electronic than the same music is to the student that learned from the training set.
+        """
         real = [item for item in items if item.track.kind == "real"]
         windows = windows_of(real)
-        targets = soft_targets(real, windows, probe, class_lists=class_lists)
+        targets = soft_targets(real, windows, probe, usual=usual, class_lists=class_lists)
         return cls(real, targets, np.array([is_measured(item) for item in real])[windows.item])
 
     def figures(self, network: nn.Module, front_end: FrontEnd) -> dict[str, float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from acousticsense.training.recipe import Recipe, StudentRecipe
 from acousticsense.training.sources import Recording, Split
 from acousticsense.training.store import Kind, Track, TrackStore
 from acousticsense.training.teachers.panel import SCORE_WIDTHS, TeacherPanel
+from acousticsense.training.teachers.zero_shot import _AUDIOSET, ClassLists
 
 RATE_HZ = 32_000
 
@@ -81,21 +84,28 @@ def tiny_recipe() -> Recipe:
     return replace(Recipe.read(), students={"small": SMALL, "patch_conv": patch_conv})
 
 
+#: Jazz is low, Metal is high, one track has no label, one is no music; three tracks are for validation.
+_DESCRIBED: tuple[tuple[Kind, str, str | None, Split, float], ...] = (
+    ("rendered", "jazz", "Jazz", "train", 300.0),
+    ("real", "metal", "Metal", "train", 3000.0),
+    ("real", "unknown", None, "train", 2500.0),
+    ("not_music", "hum", None, "train", 50.0),
+    ("real", "jazz-val", "Jazz", "val", 330.0),
+    ("real", "metal-val", "Metal", "val", 2900.0),
+    ("not_music", "hum-val", None, "val", 60.0),
+)
+
+
 @pytest.fixture(scope="session")
-def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> TrackStore:
-    """Jazz is low, Metal is high, one track has no label, one is no music; three tracks are for validation."""
-    described: tuple[tuple[Kind, str, str | None, Split, float], ...] = (
-        ("rendered", "jazz", "Jazz", "train", 300.0),
-        ("real", "metal", "Metal", "train", 3000.0),
-        ("real", "unknown", None, "train", 2500.0),
-        ("not_music", "hum", None, "train", 50.0),
-        ("real", "jazz-val", "Jazz", "val", 330.0),
-        ("real", "metal-val", "Metal", "val", 2900.0),
-        ("not_music", "hum-val", None, "val", 60.0),
-    )
-    listed = {name: _recording(name, genre, split) for kind, name, genre, split, _ in described if kind == "real"}
-    store = TrackStore(tmp_path_factory.mktemp("corpus") / "tracks", listed.values())
-    for seed, (kind, name, genre, split, frequency_hz) in enumerate(described):
+def tiny_recordings() -> tuple[Recording, ...]:
+    return tuple(_recording(name, genre, split) for kind, name, genre, split, _ in _DESCRIBED if kind == "real")
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory: pytest.TempPathFactory, tiny_recordings: tuple[Recording, ...]) -> TrackStore:
+    listed = {recording.path: recording for recording in tiny_recordings}
+    store = TrackStore(tmp_path_factory.mktemp("corpus") / "tracks", tiny_recordings)
+    for seed, (kind, name, genre, split, frequency_hz) in enumerate(_DESCRIBED):
         key = listed[name].key if name in listed else name
         track = Track(key=key, kind=kind, genre=genre, split=split, group=name)
         ingest(tone(frequency_hz, seed), track, store, FakePanel(), most_windows=2)
@@ -104,7 +114,7 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> TrackStore:
 
 def _recording(name: str, genre: str | None, split: Split) -> Recording:
     return Recording(
-        package="tests",
+        package=name.replace("-", "_"),  # by the first word of packages games are told apart
         path=name,
         title=name,
         artist=name,
@@ -115,3 +125,15 @@ def _recording(name: str, genre: str | None, split: Split) -> Recording:
         source="here",
         split=split,
     )
+
+
+@pytest.fixture
+def class_lists(tmp_path: Path) -> ClassLists:
+    """A class list in AudioSet's format with the classes that name genres, as many as mn04 has places for; for both."""
+    path = tmp_path / "class_labels_indices.csv"
+    names = [name for group in _AUDIOSET.values() for name in group]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["index", "mid", "display_name"])
+        rows.writerows([index, f"/m/{index}", name] for index, name in enumerate(names))
+    return ClassLists(path, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import soundfile
 
 from acousticsense.training.alter import DURATION_S, altered, ingest_altered, plan
 from acousticsense.training.bank import load_items
-from acousticsense.training.decode import Sound, read_sound
+from acousticsense.training.decode import SOUND_FONTS, Sound, read_sound
+from acousticsense.training.render.parts import Note, Part, write_midi
 from acousticsense.training.sources import FREE_RECORDINGS, Recording, recordings
 from acousticsense.training.store import TrackStore
 from tests.training.conftest import FakePanel, tone
@@ -115,3 +117,12 @@ def test_reading_from_an_offset_ends_with_the_file(tmp_path: Path) -> None:
     whole = read_sound(path, max_s=10.0).samples
     np.testing.assert_array_equal(read_sound(path, max_s=2.0, offset_s=3.0).samples, whole[300:500])
     np.testing.assert_array_equal(read_sound(path, max_s=2.0, offset_s=99.0).samples, whole[-200:])
+
+
+@pytest.mark.skipif(shutil.which("fluidsynth") is None or not SOUND_FONTS[0].exists(), reason="plays MIDI files")
+def test_a_midi_file_is_played(tmp_path: Path) -> None:
+    notes = (Note(start_s=0.0, length_s=1.0, pitch=69, velocity=100),)
+    write_midi((Part(program=73, notes=notes),), tmp_path / "a4.mid")
+    sound = read_sound(tmp_path / "a4.mid", max_s=1.0)
+    spectrum = np.abs(np.fft.rfft(sound.samples))
+    assert np.argmax(spectrum) * sound.sample_rate_hz / len(sound.samples) == pytest.approx(440, abs=5)

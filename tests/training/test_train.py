@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from dataclasses import replace
@@ -17,16 +18,18 @@ from acousticsense.config import NATIVE_CQT, NATIVE_MEL, ModelSpec
 from acousticsense.genres import GENRES
 from acousticsense.training.__main__ import _in_order
 from acousticsense.training.augment import MARGIN_FRAMES, augment
-from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, cut, load_items, windows_of
+from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, Item, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
 from acousticsense.training.export import _checked, export, packing_loss
+from acousticsense.training.held_out import held_out_table
 from acousticsense.training.lesson import colleague_lesson, sized
 from acousticsense.training.optimiser import Optimiser
-from acousticsense.training.probe import _blend, fit_probe, soft_targets
+from acousticsense.training.probe import _blend, fit_probe, soft_targets, usual_scores
 from acousticsense.training.recipe import Recipe
-from acousticsense.training.sources import read_data
+from acousticsense.training.sources import Recording, read_data
 from acousticsense.training.store import TrackStore
 from acousticsense.training.students.making import make_student
+from acousticsense.training.teachers.zero_shot import ClassLists
 from acousticsense.training.train import BEST_FILE, RunState, _colleague, _Trainer, best_weights, run_summary, train
 from acousticsense.training.validate import divergence, score
 
@@ -49,6 +52,17 @@ def test_training_stops_after_the_recipe_s_steps_and_keeps_weights(run: Path) ->
 def test_a_finished_run_has_nothing_left_to_do(run: Path, tiny_store: TrackStore, tiny_recipe: Recipe) -> None:
     train(tiny_store, run / "small", tiny_recipe, "small", device=CPU, check_every=1, workers=0)
     assert run_summary(run / "small")["step"] == 2
+
+
+def test_a_run_can_begin_with_the_weights_of_another(
+    run: Path, tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    still = replace(tiny_recipe.students["small"], learning_rate=0.0, small_share=0.0)
+    recipe = replace(tiny_recipe, students={"small": still})
+    train(tiny_store, tmp_path, recipe, "small", device=CPU, check_every=1, workers=0, begin_with=run / "small")
+    kept, first = best_weights(tmp_path), best_weights(run / "small")
+    for name in (name for name in kept if "running" not in name and "num_batches" not in name):
+        torch.testing.assert_close(kept[name], first[name], msg=name)
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path) -> None:
@@ -240,7 +254,7 @@ def test_the_exported_folder_loads_through_the_normal_path(
 def test_targets_are_probabilities_and_believe_known_labels(tiny_store: TrackStore) -> None:
     items = load_items(tiny_store, "train")
     windows = windows_of(items)
-    targets = soft_targets(items, windows, fit_probe(items, c=1.0))
+    targets = soft_targets(items, windows, fit_probe(items, c=1.0), usual=usual_scores(items, windows))
     np.testing.assert_allclose(targets.sum(1), 1, atol=1e-5)
     for index, item in enumerate(items):
         if item.label is not None:
@@ -255,6 +269,33 @@ def test_the_teachers_own_opinions_move_the_probes() -> None:
     np.testing.assert_allclose(blended.sum(1), 1, atol=1e-5)
     assert (blended[:, : len(GENRES)].argmax(1) == GENRES.index("Classical")).all()
     np.testing.assert_allclose(blended[:, -1], probed[:, -1])
+
+
+def test_opinions_are_relative_to_the_music_that_is_given(class_lists: ClassLists, tiny_store: TrackStore) -> None:
+    """Relative to themselves, recordings that are all Electronic would be less Electronic than they are."""
+    val = [item for item in load_items(tiny_store, "val") if item.track.kind == "real"]
+    bare = [Item(replace(item.track, genre=None), item.arrays) for item in val]
+    windows = windows_of(bare)
+    probe = fit_probe(load_items(tiny_store, "train"), c=1.0)
+    usual = windows.scores.copy()
+    with class_lists.mn04.open(encoding="utf-8", newline="") as file:
+        electronic = [int(row["index"]) for row in csv.DictReader(file) if row["display_name"] == "Techno"]
+    windows.scores[:, electronic] = 4.0
+    column = GENRES.index("Electronic")
+    others, themselves = (
+        soft_targets(bare, windows, probe, usual=scores, class_lists=class_lists)[:, column]
+        for scores in (usual, windows.scores)
+    )
+    assert (others > 2 * themselves).all()
+
+
+def test_labels_are_judged_on_recordings_whose_group_was_left_out(
+    class_lists: ClassLists, tiny_store: TrackStore, tiny_recordings: tuple[Recording, ...]
+) -> None:
+    """Nothing else teaches the sound of the recording that trains; the two others are like training tracks."""
+    items = load_items(tiny_store, "train", "val")
+    table = held_out_table(items, tiny_recordings, c=1.0, class_lists=class_lists)
+    assert next(line for line in table.splitlines() if "the probe" in line).startswith("| the probe | 0.67 |")
 
 
 def test_a_batch_holds_pictures_of_both_kinds(tiny_store: TrackStore, monkeypatch: pytest.MonkeyPatch) -> None:

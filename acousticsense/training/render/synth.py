@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,13 @@ import soundfile
 from numpy.typing import NDArray
 from pedalboard._pedalboard import Pedalboard  # the package does not re-export it for type checkers
 
-from acousticsense.training.decode import Sound
+from acousticsense.training.decode import SOUND_FONTS, Sound, play_midi
 from acousticsense.training.render.parts import Part, write_midi
 
-__all__ = ["SAMPLE_RATE_HZ", "SOUND_FONTS", "Production", "drive_of", "level", "produce", "synthesise"]
+__all__ = ["SAMPLE_RATE_HZ", "Production", "drive_of", "level", "produce", "synthesise"]
 
 #: Rate of rendered audio: the highest that a teacher asks for.
 SAMPLE_RATE_HZ: Final = 32_000
-
-#: Debian's `fluid-soundfont-gm` (MIT) and `timgm6mb-soundfont` (GPL).
-SOUND_FONTS: Final = (Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"), Path("/usr/share/sounds/sf2/TimGM6mb.sf2"))
 
 #: General MIDI programs of guitars that an amplifier distorts.
 _GUITARS: Final = range(26, 32)
@@ -105,11 +101,7 @@ def _fluidsynth(parts: tuple[Part, ...], font: Path, duration_s: float) -> NDArr
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = Path(folder) / "piece.mid", Path(folder) / "piece.wav"
         write_midi(parts, midi)
-        options = ["-ni", "-q", "-r", str(SAMPLE_RATE_HZ), "-g", "0.4", "-O", "s16", "-T", "wav", "-F", str(wav)]
-        quick = ["-o", "synth.dynamic-sample-loading=1", "-R", "0", "-C", "0"]
-        subprocess.run(
-            ["fluidsynth", *options, *quick, str(font), str(midi)], check=True, capture_output=True, timeout=120
-        )
+        play_midi(midi, wav, font, SAMPLE_RATE_HZ, "-R", "0", "-C", "0")
         samples, _ = soundfile.read(wav, dtype="float32", always_2d=True)
     wanted = round(duration_s * SAMPLE_RATE_HZ)
     mono = samples.mean(axis=1)[:wanted]
