@@ -23,9 +23,6 @@ _BELIEF: Final = {"rendered": 0.75, "not_music": 1.0, "sure": 0.8, "unsure": 0.4
 #: Weight of a window of a labelled recording, a rendered one weighing 1.
 _REAL_WEIGHT: Final = 2.0
 
-#: How many teachers the probe counts for in a blend; chosen, like its penalty, by `held_out`.
-_PROBE_WEIGHT: Final = 2.0
-
 #: A geometric mean flattens; this undoes it. And a probability that nobody's opinion falls below.
 _BLEND_SHARPNESS: Final = 1.5
 _DOUBT: Final = 1e-3
@@ -79,8 +76,8 @@ def soft_targets(
     """What the student should answer for each window: (W, 17), rows summing to 1.
 
     The opinion of a window is averaged with the opinion of the whole track, then mixed with the known label. On
-    recordings the opinion is the geometric mean of the probe's, counted twice, and of the teachers' own: the probe
-    alone, which has real labels of few genres, is too sure of itself where it is wrong.
+    recordings the opinion is the geometric mean of the probe's and of the teachers' own: the probe alone, which has
+    real labels of few genres, is too sure of itself where it is wrong (`held_out` compares them).
 
     Args:
         items: of any split.
@@ -121,7 +118,7 @@ def _belief(item: Item) -> float:
 def _blend(probed: NDArray[np.float32], others: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """The probe's opinion (n, 17) with its genres replaced by a sharpened geometric mean with others' (n, 16)."""
     genres, not_music = probed[:, :NOT_MUSIC_INDEX], probed[:, NOT_MUSIC_INDEX:]
-    own = _PROBE_WEIGHT * np.log(genres / genres.sum(1, keepdims=True) + _DOUBT)
-    log_mean = sum((np.log(table + _DOUBT) for table in others), own) / (_PROBE_WEIGHT + len(others))
+    tables = (genres / genres.sum(1, keepdims=True), *others)
+    log_mean = sum(np.log(table + _DOUBT) for table in tables) / len(tables)
     blended = np.exp(_BLEND_SHARPNESS * log_mean)
     return np.concatenate([(1 - not_music) * blended / blended.sum(1, keepdims=True), not_music], 1).astype(np.float32)
