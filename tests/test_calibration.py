@@ -88,9 +88,18 @@ def test_windows_of_a_clip_vote() -> None:
     assert values[0, 0] == pytest.approx((1 / (1 + np.exp(-4)) + 1 / (1 + np.e)) / 2)
 
 
-def test_not_music_sits_at_a_half_where_that_separates() -> None:
-    fit = fit_calibration(with_not_music(np.linspace(0.01, 0.3, 100), np.linspace(0.8, 0.99, 40)), measured_on="")
-    assert fit.calibration.not_music_at == 0.5
+@pytest.mark.parametrize(
+    ("music", "others", "expected"),
+    [
+        ((0.01, 0.3), (0.9, 0.99), pytest.approx(0.66, abs=0.02)),  # odds of 0.43 (3 % lie above 0.3 or so) and of 9
+        ((0.01, 0.02), (0.8, 0.99), 0.5),  # the middle is at 0.22, where a genre would be likelier
+    ],
+)
+def test_not_music_sits_in_the_middle_of_the_gap_but_not_below_a_half(
+    music: tuple[float, float], others: tuple[float, float], expected: float
+) -> None:
+    fit = fit_calibration(with_not_music(np.linspace(*music, 100), np.linspace(*others, 40)), measured_on="")
+    assert fit.calibration.not_music_at == expected
     assert not any("not music" in note for note in fit.shortfalls)
 
 
@@ -112,6 +121,7 @@ def test_refusing_little_music_comes_before_catching_all_the_rest() -> None:
 
 def test_not_music_says_when_the_data_are_too_few() -> None:
     fit = fit_calibration(with_not_music(np.linspace(0.01, 0.2, 20), np.array([])), measured_on="")
+    assert fit.calibration.not_music_at == 0.5
     notes = " ".join(fit.shortfalls)
     assert "20 clips of music are too few to show 3% refused" in notes
     assert "nothing that is no music was measured" in notes
