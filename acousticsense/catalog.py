@@ -66,6 +66,9 @@ logger = logging.getLogger(__name__)
 DEFAULT_MODEL: Final = "vit_b_16_mel"
 
 _SPEC_FILE: Final = "model.json"
+
+#: How the folders are named in which a model is put together.
+_DRAFT: Final = ".importing-"
 _UPSTREAM_FILE: Final = "save.pt"
 _SAFE_NAME: Final = re.compile(r"\w[\w.+-]{0,99}")
 #: Upstream's folder names: architecture, spectrogram, and in older revisions class count and date.
@@ -141,6 +144,7 @@ class Catalog:
         Raises:
             RequestError: the name cannot be a folder's, is taken (with `overwrite`, by anything but a model), or labels
                 repeat.
+            CheckpointError: the folder cannot be written.
         """
         if not _is_safe(name):
             raise RequestError(
@@ -156,6 +160,12 @@ class Catalog:
             raise RequestError(
                 f"There is a model {quoted(name)} already.", hint="Choose another name, or remove its folder."
             )
+        parent = next(parent for parent in (self.root, *self.root.absolute().parents) if parent.exists())
+        try:
+            with tempfile.TemporaryDirectory(dir=parent, prefix=_DRAFT):
+                pass
+        except OSError as error:
+            raise _unwritable(folder, error) from error
 
     def install(
         self,
@@ -178,7 +188,7 @@ class Catalog:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.root, prefix=".importing-") as draft:
+            with tempfile.TemporaryDirectory(dir=self.root, prefix=_DRAFT) as draft:
                 folder = Path(draft, spec.name)
                 folder.mkdir()
                 write_state_dict(tensors, folder / spec.weights_file, eight_bit=eight_bit)
@@ -190,9 +200,7 @@ class Catalog:
                     shutil.move(self.root / spec.name, Path(draft, "replaced"))
                 folder.rename(self.root / spec.name)
         except OSError as error:
-            raise CheckpointError(
-                f"{self.root / spec.name} cannot be written: {error}.", hint="Check disk space and permissions."
-            ) from error
+            raise _unwritable(self.root / spec.name, error) from error
         return spec
 
     def _installed(self) -> str:
@@ -200,6 +208,10 @@ class Catalog:
         if names:
             return f"Installed are: {names}."
         return f"{self.root} holds no model. Copy the project's folder models/ there, or set ACOUSTICSENSE_MODELS."
+
+
+def _unwritable(folder: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(f"{folder} cannot be written: {error}.", hint="Check disk space and permissions.")
 
 
 def _verified(catalog: Catalog, entry: CatalogEntry) -> CatalogEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +38,7 @@ __all__ = [
 
 PITCH_CLASSES: Final = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 #: Natural log of power to decibels.
-_DB_PER_NEPER: Final = 10 / np.log(10)
+_DB_PER_NEPER: Final = 10 / math.log(10)
 #: Frequencies worth a tick, in Hz.
 _TICKS_HZ: Final = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 #: Decibels below the loudest value that still get a colour of their own; more shows only codec noise.
@@ -89,28 +90,30 @@ def level_grid(pictures: Pictures, *, reference_db: float | None = None) -> Leve
         pictures: of one clip.
         reference_db: what is called loudest, as `loudest_db` gives it; by default the clip's own maximum.
     """
-    decibels = _decibels(pictures)
-    step = -(-decibels.shape[1] // _MAX_COLUMNS)
+    values, unit_db = pictures.spectrogram.cpu().numpy(), _unit_db(pictures.front_end)
+    step = -(-values.shape[1] // _MAX_COLUMNS)
     if step > 1:
-        padded = np.pad(decibels, ((0, 0), (0, -decibels.shape[1] % step)), mode="edge")
-        decibels = padded.reshape(len(decibels), -1, step).max(axis=2)
-    below = decibels - (decibels.max() if reference_db is None else reference_db)
-    levels = np.clip(255 * (1 + below / RANGE_DB), 0, 255).round().astype(np.uint8)
-    return LevelGrid(levels=levels, frames_per_column=step, front_end=pictures.front_end)
+        padded = np.pad(values, ((0, 0), (0, -values.shape[1] % step)), mode="edge")
+        values = padded.reshape(len(values), -1, step).max(axis=2)
+    # In place, since this is done for every answer whether or not somebody looks.
+    loudest = values.max() if reference_db is None else np.float32(reference_db / unit_db)
+    levels = (values - loudest) * np.float32(255 * unit_db / RANGE_DB)
+    levels += 255
+    np.rint(np.clip(levels, 0, 255, out=levels), out=levels)
+    return LevelGrid(levels=levels.astype(np.uint8), frames_per_column=step, front_end=pictures.front_end)
 
 
 def loudest_db(pictures: Pictures) -> float:
     """The maximum of a clip's spectrogram in decibels, for `level_grid` of another clip drawn by the same recipe."""
-    return float(_decibels(pictures).max())
+    return float(pictures.spectrogram.max()) * _unit_db(pictures.front_end)
 
 
-def _decibels(pictures: Pictures) -> NDArray[np.float32]:
-    """A spectrogram (bins, frames) in decibels, whatever the recipe's own unit is."""
-    values, front_end = pictures.spectrogram.cpu().numpy(), pictures.front_end
+def _unit_db(front_end: FrontEnd) -> float:
+    """Decibels in one unit of a recipe's spectrogram."""
     if front_end.style == "figure":
-        return np.asarray(values)
+        return 1.0
     # mel holds the log of power, cqt the log of magnitude: half as many decibels
-    return np.asarray(values * np.float32(_DB_PER_NEPER if front_end.kind == "mel" else 2 * _DB_PER_NEPER))
+    return _DB_PER_NEPER if front_end.kind == "mel" else 2 * _DB_PER_NEPER
 
 
 def row_notes(front_end: FrontEnd) -> tuple[str, ...]:

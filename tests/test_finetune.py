@@ -15,7 +15,7 @@ import torch
 from acousticsense.catalog import Catalog, load_resolved
 from acousticsense.classifier import GenreClassifier
 from acousticsense.cli import main
-from acousticsense.errors import CorruptCheckpointError, RequestError, SettingsError
+from acousticsense.errors import CheckpointError, CorruptCheckpointError, RequestError, SettingsError
 from acousticsense.evaluation import evaluate
 from acousticsense.finetune.folds import assign_folds
 from acousticsense.finetune.head import Examples, fit_head
@@ -234,6 +234,12 @@ def clips(**counts: int) -> list[LabelledClip]:
 def test_too_little_is_told_before_anything_is_read(items: list[LabelledClip], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         gather(items)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "occupied").write_text("a file")
+    with pytest.raises(CheckpointError, match="mine cannot be written"):
+        finetune(tmp_path / "nothing", tmp_path / "occupied" / "mine")
 
 
 def test_files_that_turn_out_broken_count_as_missing(tmp_path: Path, own_settings: Settings) -> None:

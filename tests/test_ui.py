@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -433,6 +434,21 @@ def test_public_endpoints_need_nothing_but_the_file(service: PredictionService) 
     for name, endpoint in endpoints.items():
         needed = [entry["parameter_name"] for entry in endpoint["parameters"] if not entry["parameter_has_default"]]
         assert needed == {"/compare": ["a", "b"], "/batch": ["files"]}.get(name, ["audio"])
+
+
+def test_an_idle_page_leaves_the_processor_alone(service: PredictionService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio looks into its queue a thousand times a second unless it is told otherwise."""
+    queue = build_ui(service)._queue
+    waits = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        queue.stopped = True
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    queue.stopped = False
+    asyncio.run(queue.start_processing())
+    assert waits == [0.01]
 
 
 # Where the model looked
