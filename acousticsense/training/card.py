@@ -80,12 +80,22 @@ python -m acousticsense.training export --work WORK --student {name} --out model
 python -m acousticsense.training report --work WORK --student {name} --out models --free-recordings FOLDER --note "..."
 ```
 
-`docs/training.md` explains the commands and what they need. Trained {steps} steps in {minutes} minutes.
+`docs/training.md` explains the commands and what they need. Trained {steps} steps in {minutes} minutes{before}.
 8-bit weights against the trained ones, on validation windows: largest change of a probability {max_change:.4f}, mean
 {mean_change:.5f}, same best label {agreement:.1%}.
 
 Licence of the weights: {licence}.
 """
+
+
+def _before(training: Mapping[str, float]) -> str:
+    """What a run began with, if not anew."""
+    if "steps_before" not in training:
+        return ""
+    return (
+        f", from weights that an earlier run of the same network kept after {training['steps_before']:.0f} steps "
+        f"({training['minutes_before']} minutes in all)"
+    )
 
 
 def card(
@@ -126,6 +136,7 @@ def card(
         confidence=" ".join(_confidence(spec.seeing(kind)) for kind in spec.kinds),
         steps=training["step"],
         minutes=training["minutes"],
+        before=_before(training),
         max_change=packing["max_change"],
         mean_change=packing["mean_change"],
         agreement=packing["top1_agreement"],

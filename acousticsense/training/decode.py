@@ -47,7 +47,7 @@ def read_sound(path: Path, *, max_s: float, offset_s: float = 0.0) -> Sound:
 
     Raises:
         soundfile.LibsndfileError: the file cannot be decoded.
-        subprocess.CalledProcessError: the notes cannot be played.
+        OSError, subprocess.SubprocessError: the notes cannot be played.
     """
     suffix = path.suffix.lower()
     if suffix not in _MODULES | _MIDI:
@@ -70,8 +70,11 @@ def play_midi(path: Path, target: Path, font: Path, sample_rate_hz: int, *option
     """Writes the WAV file that FluidSynth makes of a MIDI file with a SoundFont.
 
     Raises:
+        FileNotFoundError: there is no such SoundFont, with which FluidSynth would play silence, or no FluidSynth.
         subprocess.SubprocessError: it failed, or took more than two minutes.
     """
+    if not font.is_file():
+        raise FileNotFoundError(f"{font} is missing. Install fluid-soundfont-gm and timgm6mb-soundfont.")
     usual = ["-ni", "-q", "-r", str(sample_rate_hz), "-g", "0.4", "-O", "s16", "-T", "wav", "-F", str(target)]
     quick = ["-o", "synth.dynamic-sample-loading=1"]
     command = ["fluidsynth", *usual, *quick, *options, str(font), str(path)]

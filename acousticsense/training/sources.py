@@ -32,7 +32,7 @@ _BY_NETWORK: Final = "nn"
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One real track.
+    """One track that somebody made: a recording, or notes (tracker modules, MIDI) that are played when it is fetched.
 
     Attributes:
         package: Debian package, or FREE_RECORDINGS.

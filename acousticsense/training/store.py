@@ -56,7 +56,7 @@ class Track:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether somebody played this, altered afterwards or not."""
+        """Whether it is of the list of recordings, altered afterwards or not."""
         return self.kind in ("real", "altered")
 
 

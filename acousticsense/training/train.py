@@ -41,13 +41,23 @@ BEST_FILE = "best.pt"
 
 @dataclass
 class RunState:
-    """How far a run is and how it went; `side_px` is that of the pictures of the last step."""
+    """How far a run is and how it went.
+
+    Attributes:
+        step: how many were taken.
+        side_px: of the pictures of the last one.
+        spent_s: seconds so far.
+        best: merit of the weights that are kept.
+        history: figures at each check.
+        before: `run_summary` of the run whose weights this one began with; empty when it began anew.
+    """
 
     step: int = 0
     side_px: int = 0
     spent_s: float = 0.0
     best: float = -math.inf
     history: list[dict[str, float]] = field(default_factory=list)
+    before: dict[str, float] = field(default_factory=dict)
 
     def note(self, step: int, figures: dict[str, float]) -> bool:
         """Records figures on validation music; returns whether they are the best so far with pictures of this size."""
@@ -105,7 +115,8 @@ def train(
 
     Raises:
         FileNotFoundError: the recipe names a colleague that has not been trained yet, or `begin_with` keeps no weights.
-        ValueError: the folder holds a run with another network or another colleague.
+        ValueError: the folder holds a run with another network or another colleague, or `begin_with` one with another
+            network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     student = recipe.students[name]
@@ -123,10 +134,13 @@ def train(
     )
     torch.manual_seed(recipe.seed)
     network = make_student(student, teachers=teachers)
-    if begin_with is not None:
-        cast(nn.Module, network).load_state_dict(best_weights(begin_with))
+    is_new = not (folder / CHECKPOINT_FILE).exists()
+    if begin_with is not None and is_new:
+        _take_weights(cast(nn.Module, network), begin_with)
     colleague = _colleague(recipe, student.colleague, folder.parent, teachers) if student.colleague else None
     trainer = _Trainer(student, network, folder, batches.features.shape[1], device, colleague=colleague)
+    if begin_with is not None and is_new:
+        trainer.run.before = run_summary(begin_with)
     validation = _Validation.of(load_items(store, "val"), probe, class_lists, usual=batches.usual)
     logger.info("%s: %d training tracks, %d validation tracks, on %s", name, len(items), len(validation.items), device)
     began = time.monotonic()
@@ -199,11 +213,28 @@ def save_run(folder: Path, state: dict[str, Any]) -> None:
 
 
 def run_summary(folder: Path) -> dict[str, float]:
-    """Steps and minutes of a run so far, and the step whose weights were kept."""
+    """Steps and minutes of a run so far, and the step whose weights were kept; steps and minutes before it, if any."""
     run = RunState(**torch.load(folder / CHECKPOINT_FILE, map_location="cpu", weights_only=True)["run"])
     last_px = run.history[-1]["side_px"]
     kept = max((entry for entry in run.history if entry["side_px"] == last_px), key=_merit)
-    return {"step": run.step, "minutes": round(run.spent_s / 60, 1), "kept_step": kept["step"]}
+    summary = {"step": run.step, "minutes": round(run.spent_s / 60, 1), "kept_step": kept["step"]}
+    if before := run.before:
+        summary["steps_before"] = before["kept_step"] + before.get("steps_before", 0)
+        summary["minutes_before"] = round(before["minutes"] + before.get("minutes_before", 0), 1)
+    return summary
+
+
+def _take_weights(network: nn.Module, folder: Path) -> None:
+    """Fills a network with the weights that another run of it kept.
+
+    Raises:
+        FileNotFoundError: that run keeps none.
+        ValueError: it was of another network.
+    """
+    weights = best_weights(folder)
+    if _shapes(weights) != _shapes(network.state_dict()):
+        raise ValueError(f"{folder} is of a run with another network. Give the recipe that it was made by.")
+    network.load_state_dict(weights)
 
 
 def _colleague(recipe: Recipe, name: str, runs: Path, teachers: Path | None) -> Student:

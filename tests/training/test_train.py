@@ -20,6 +20,7 @@ from acousticsense.training.__main__ import _in_order
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, Item, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
+from acousticsense.training.card import _before
 from acousticsense.training.export import _checked, export, packing_loss
 from acousticsense.training.held_out import held_out_table
 from acousticsense.training.lesson import colleague_lesson, sized
@@ -30,7 +31,16 @@ from acousticsense.training.sources import Recording, read_data
 from acousticsense.training.store import TrackStore
 from acousticsense.training.students.making import make_student
 from acousticsense.training.teachers.zero_shot import ClassLists
-from acousticsense.training.train import BEST_FILE, RunState, _colleague, _Trainer, best_weights, run_summary, train
+from acousticsense.training.train import (
+    BEST_FILE,
+    RunState,
+    _colleague,
+    _Trainer,
+    _Validation,
+    best_weights,
+    run_summary,
+    train,
+)
 from acousticsense.training.validate import divergence, score
 
 CPU = torch.device("cpu")
@@ -63,6 +73,12 @@ def test_a_run_can_begin_with_the_weights_of_another(
     kept, first = best_weights(tmp_path), best_weights(run / "small")
     for name in (name for name in kept if "running" not in name and "num_batches" not in name):
         torch.testing.assert_close(kept[name], first[name], msg=name)
+    assert run_summary(tmp_path)["steps_before"] == run_summary(run / "small")["kept_step"]
+    assert "from weights that an earlier run of the same network kept" in _before(run_summary(tmp_path))
+    # What stopped goes on by itself, also when the other run is gone.
+    train(tiny_store, tmp_path, recipe, "small", device=CPU, check_every=1, workers=0, begin_with=tmp_path / "gone")
+    with pytest.raises(ValueError, match="another network"):
+        train(tiny_store, tmp_path / "b", recipe, "small", device=CPU, workers=0, begin_with=run / "patch_conv")
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path) -> None:
@@ -287,6 +303,10 @@ def test_opinions_are_relative_to_the_music_that_is_given(class_lists: ClassList
         for scores in (usual, windows.scores)
     )
     assert (others > 2 * themselves).all()
+    for item, scores in zip(bare, windows.scores, strict=True):
+        item.arrays.scores[:] = scores
+    validation = _Validation.of(bare, probe, class_lists, usual=usual)
+    np.testing.assert_allclose(validation.targets[:, column], others)
 
 
 def test_labels_are_judged_on_recordings_whose_group_was_left_out(
