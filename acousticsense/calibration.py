@@ -36,11 +36,12 @@ FEWEST: Final = 8
 
 _GRID: Final = np.round(np.arange(0.2, 1.0, 0.01), 2)
 
-#: Below half of the not-music output "not music" is not said where more of it catches enough: a genre is likelier.
-_LEAST_NOT_MUSIC_AT: Final = 0.5
+#: Where the not-music output is less than half, a genre is likelier: "not music" is said there only if it must be, to
+#: catch what is to be caught.
+_USUAL_NOT_MUSIC_AT: Final = 0.5
 
 #: Probabilities beyond are rounding: their log-odds would outweigh everything.
-_UNSURE: Final = (1e-4, 1 - 1e-4)
+_PROBABILITY_LIMITS: Final = (1e-4, 1 - 1e-4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,12 +239,13 @@ def _not_music(
     music, others = np.sort(scores[is_music]), np.sort(scores[~is_music])
     # Just above the surest piece of music that must not be refused, and just at the least sure sound to be caught.
     lowest = float(music[len(music) - 1 - int(targets.refused * len(music))]) + 1e-3
-    highest = float(others[int((1 - targets.caught) * len(others))]) if len(others) else _LEAST_NOT_MUSIC_AT
-    if lowest <= highest:  # anything between keeps both promises: the middle is farthest from breaking either
-        middle = float(expit(logit(np.clip([lowest, highest], *_UNSURE)).mean()))
-        threshold = middle if highest < _LEAST_NOT_MUSIC_AT else max(_LEAST_NOT_MUSIC_AT, middle)
+    if not len(others):
+        threshold = max(lowest, _USUAL_NOT_MUSIC_AT)
     else:
-        threshold = max(lowest, (lowest + highest) / 2)
+        highest = float(others[int((1 - targets.caught) * len(others))])
+        # Anything between keeps both promises: the middle is farthest from breaking either.
+        middle = float(expit(logit(np.clip([lowest, highest], *_PROBABILITY_LIMITS)).mean()))
+        threshold = max(middle, min(_USUAL_NOT_MUSIC_AT, highest)) if lowest <= highest else lowest
     return threshold, _not_music_notes(threshold, music, others, targets)
 
 

@@ -154,18 +154,23 @@ class Catalog:
         if repeated := sorted({label for label in labels if labels.count(label) > 1}):
             raise RequestError(f"Labels are repeated: {', '.join(repeated)}.")
         folder = self.root / name
-        if os.path.lexists(folder) and not (folder / _SPEC_FILE).is_file():
+        try:
+            is_there, is_model = os.path.lexists(folder), (folder / _SPEC_FILE).is_file()
+            self._try_writing()
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        if is_there and not is_model:
             raise RequestError(f"{folder} is there already, and no model.", hint="Choose another name.")
-        if folder.exists() and not overwrite:
+        if is_there and not overwrite:
             raise RequestError(
                 f"There is a model {quoted(name)} already.", hint="Choose another name, or remove its folder."
             )
+
+    def _try_writing(self) -> None:
+        """Makes a folder where `install` will, or in the nearest folder above that is there, and removes it."""
         parent = next(parent for parent in (self.root, *self.root.absolute().parents) if parent.exists())
-        try:
-            with tempfile.TemporaryDirectory(dir=parent, prefix=_DRAFT):
-                pass
-        except OSError as error:
-            raise _unwritable(folder, error) from error
+        with tempfile.TemporaryDirectory(dir=parent, prefix=_DRAFT):
+            pass
 
     def install(
         self,

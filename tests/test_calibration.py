@@ -95,7 +95,7 @@ def test_windows_of_a_clip_vote() -> None:
         ((0.01, 0.02), (0.8, 0.99), 0.5),  # the middle is at 0.22, where a genre would be likelier
     ],
 )
-def test_not_music_sits_in_the_middle_of_the_gap_but_not_below_a_half(
+def test_not_music_sits_in_the_middle_of_the_gap_but_not_below_a_half_where_that_catches_enough(
     music: tuple[float, float], others: tuple[float, float], expected: float
 ) -> None:
     fit = fit_calibration(with_not_music(np.linspace(*music, 100), np.linspace(*others, 40)), measured_on="")
@@ -108,7 +108,7 @@ def test_not_music_moves_between_music_and_the_rest(music: tuple[float, float], 
     answers = with_not_music(np.linspace(*music, 100), np.linspace(*others, 40))
     threshold = fit_calibration(answers, measured_on="").calibration.not_music_at
     assert threshold is not None
-    assert music[1] < threshold < others[0]
+    assert music[1] < threshold <= np.quantile(np.linspace(*others, 40), 0.06)
 
 
 def test_refusing_little_music_comes_before_catching_all_the_rest() -> None:

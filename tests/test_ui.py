@@ -448,7 +448,8 @@ def test_an_idle_page_leaves_the_processor_alone(service: PredictionService, mon
     monkeypatch.setattr(asyncio, "sleep", sleep)
     queue.stopped = False
     asyncio.run(queue.start_processing())
-    assert waits == [0.01]
+    assert waits
+    assert min(waits) >= 0.01
 
 
 # Where the model looked

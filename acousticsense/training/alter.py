@@ -7,6 +7,7 @@ changed and the teachers hear the result, so that a few hundred recordings becom
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import random
 import subprocess
@@ -74,23 +75,38 @@ def plan(recordings: Sequence[Recording], count: int, *, seed: int) -> list[Alte
     """`count` alterations of training recordings; big collections are drawn less often than their size asks for."""
     training = [recording for recording in recordings if recording.split == "train"]
     sizes = Counter(recording.group for recording in training)
-    weights = [sizes[recording.group] ** -0.5 for recording in training]
+    keys = [recording.key for recording in training]
+    weights = np.array([sizes[recording.group] ** -0.5 for recording in training])
     planned = []
     for index in range(count):
-        rng = random.Random(f"{seed} altered {index}")
-        first, second = rng.choices(training, weights, k=2)
-        is_mixed = rng.random() < _MIXED
-        key = f"altered--{index:05d}"
-        planned.append(Alteration(key=key, seed=f"{seed} {key}", recording=first, over=second if is_mixed else None))
+        lot, key = f"{seed} altered {index}", f"altered--{index:05d}"
+        first = training[_drawn(lot, keys, weights)]
+        is_mixed = random.Random(lot).random() < _MIXED
+        over = training[_drawn(f"{lot} over", keys, weights)] if is_mixed else None
+        planned.append(Alteration(key=key, seed=f"{seed} {key}", recording=first, over=over))
     return planned
+
+
+def _drawn(lot: str, keys: Sequence[str], weights: NDArray[np.float64]) -> int:
+    """The index of the key that draws a lot, by weight; keys that come later change only the lots that they draw.
+
+    Each key waits for an exponential time of its own, which a hash tells, and the first has it (rendezvous hashing:
+    Thaler and Ravishankar 1998).
+    """
+    hashes = [hashlib.blake2b(f"{lot} {key}".encode(), digest_size=8).digest() for key in keys]
+    numbers = np.array([int.from_bytes(value, "big") for value in hashes], np.float64)
+    return int((-np.log((numbers + 0.5) / 2.0**64) / weights).argmin())
 
 
 def ingest_altered(
     planned: Sequence[Alteration], store: TrackStore, panel: TeacherPanel, *, work: Path, free_recordings: Path | None
 ) -> None:
-    """Makes every alteration that is not in the store yet; what cannot be made is logged and left out."""
+    """Makes every alteration that is not in the store yet, or is there of other recordings, drawn from another list;
+    what cannot be made is logged and left out."""
     for alteration in planned:
-        if alteration.key in store:
+        track = _track(alteration)
+        stored = store.track(alteration.key)
+        if stored is not None and stored.origin == track.origin:
             continue
         rng = random.Random(alteration.seed)
         try:
@@ -99,7 +115,7 @@ def ingest_altered(
                 for recording in (alteration.recording, alteration.over)
             )
             if sound is not None:
-                ingest(altered(sound, rng, over=over), _track(alteration), store, panel, most_windows=1)
+                ingest(altered(sound, rng, over=over), track, store, panel, most_windows=1)
         except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:
             logger.warning("%s cannot be made: %s", alteration.key, error)
 

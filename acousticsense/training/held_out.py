@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.training.bank import NOT_MUSIC_INDEX, Item, windows_of
-from acousticsense.training.probe import Probe, fit_probe, soft_targets, usual_scores
-from acousticsense.training.sources import Recording
-from acousticsense.training.split import groups, name_of
+from acousticsense.training.probe import Probe, fit_probe, shared_with_track, soft_targets, usual_scores
+from acousticsense.training.sources import Recording, split_name
+from acousticsense.training.split import groups
 from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_opinions
 
 __all__ = ["held_out_table"]
@@ -35,19 +35,26 @@ def held_out_table(items: list[Item], known: tuple[Recording, ...], *, c: float,
         known: the recordings among them.
         c: inverse strength of the probe's penalty.
         class_lists: what the teachers' outputs are called.
+
+    Raises:
+        ValueError: none of the items is labelled by people.
     """
-    by_key = {recording.key: recording for recording in known}
     answers: dict[str, list[NDArray[np.float32]]] = {}
     labels: list[NDArray[np.int64]] = []
-    for names in sorted({group.names for group in groups(known) if group.counts}):
-        mine = {key for key, recording in by_key.items() if name_of(recording) in names}
+    training = [item for item in items if item.track.split == "train"]
+    whole = fit_probe(training, c=c)  # for validation groups, which it never heard
+    for names in (group.names for group in groups(known) if group.counts):
+        mine = {entry.key for entry in known if split_name(package=entry.package, artist=entry.artist) in names}
         heard = [item for item in items if item.track.key in mine and item.track.is_measurable]
-        others = [item for item in items if item.track.split == "train" and not mine & set(_parts(item))]
         if not heard:
             continue
-        for name, table in _judged(heard, others, fit_probe(others, c=c), class_lists).items():
+        others = [item for item in training if not mine & set(_parts(item))]
+        probe = whole if len(others) == len(training) else fit_probe(others, c=c)
+        for name, table in _judged(heard, others, probe, class_lists).items():
             answers.setdefault(name, []).append(table)
         labels.append(np.array([item.label for item in heard])[windows_of(heard).item])
+    if not labels:
+        raise ValueError("no recording of the training and validation splits is in the store and labelled by people")
     truth = np.concatenate(labels)
     lines = ["| | Top-1 | Top-3 | macro recall | nats |", "|---|---:|---:|---:|---:|"]
     lines += [_line(name, np.concatenate(tables), truth) for name, tables in answers.items()]
@@ -62,14 +69,18 @@ def _parts(item: Item) -> Iterator[str]:
 
 
 def _judged(heard: list[Item], others: list[Item], probe: Probe, class_lists: ClassLists) -> _Answers:
-    """Genre probabilities (W, 16) of every window, by who gives them; labels are not looked at."""
+    """Genre probabilities (W, 16) of every window, by who gives them; labels are not looked at.
+
+    Each is averaged with that of the whole track, as soft labels are.
+    """
     bare = [Item(replace(item.track, genre=None), item.arrays) for item in heard]
     windows = windows_of(bare)
     usual = usual_scores(others, windows_of(others))
     teachers = zero_shot_opinions(windows.scores, usual, class_lists)
-    blend = soft_targets(bare, windows, probe, usual=usual, class_lists=class_lists)
-    tables = dict(zip(("mn04", "YAMNet", "musicnn"), teachers, strict=True))
-    tables |= {"the probe": probe.probabilities(windows.features), "the soft labels": blend}
+    alone = dict(zip(("mn04", "YAMNet", "musicnn"), teachers, strict=True))
+    alone["the probe"] = probe.probabilities(windows.features)
+    tables = {name: shared_with_track(table, windows) for name, table in alone.items()}
+    tables["the soft labels"] = soft_targets(bare, windows, probe, usual=usual, class_lists=class_lists)
     return {name: table[:, :NOT_MUSIC_INDEX] for name, table in tables.items()}
 
 

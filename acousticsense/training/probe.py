@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from acousticsense.training.bank import N_OUTPUTS, NOT_MUSIC_INDEX, Item, Windows, windows_of
 from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_opinions
 
-__all__ = ["Probe", "fit_probe", "soft_targets", "usual_scores"]
+__all__ = ["Probe", "fit_probe", "shared_with_track", "soft_targets", "usual_scores"]
 
 #: How far a known label is believed, the rest being the probe's opinion: rendered music sounds like its genre only in
 #: part, and labels of recordings are more or less sure.
@@ -76,8 +76,8 @@ def soft_targets(
     """What the student should answer for each window: (W, 17), rows summing to 1.
 
     The opinion of a window is averaged with the opinion of the whole track, then mixed with the known label. On
-    recordings the opinion is the geometric mean of the probe's and of the teachers' own: the probe alone, which has
-    real labels of few genres, is too sure of itself where it is wrong (`held_out` compares them).
+    recordings the opinion is the geometric mean of the probe's and of the teachers' own, which is right more often than
+    any of them (`held_out`): the probe has real labels of few genres.
 
     Args:
         items: of any split.
@@ -90,10 +90,7 @@ def soft_targets(
     is_real = np.array([item.track.is_recorded for item in items])[windows.item]
     if class_lists is not None and is_real.any():
         opinion[is_real] = _blend(opinion[is_real], zero_shot_opinions(windows.scores[is_real], usual, class_lists))
-    sums = np.zeros((len(items), N_OUTPUTS), np.float32)
-    np.add.at(sums, windows.item, opinion)
-    means = (sums / np.bincount(windows.item, minlength=len(items))[:, None]).astype(np.float32)
-    opinion = ((opinion + means[windows.item]) / 2).astype(np.float32)
+    opinion = shared_with_track(opinion, windows)
     for index, item in enumerate(items):
         if item.label is not None:
             mine = windows.item == index
@@ -101,6 +98,14 @@ def soft_targets(
             opinion[mine] *= 1 - belief
             opinion[mine, item.label] += belief
     return np.asarray(opinion / opinion.sum(1, keepdims=True), np.float32)
+
+
+def shared_with_track(opinion: NDArray[np.float32], windows: Windows) -> NDArray[np.float32]:
+    """What is said of each window (W, K), averaged with what is said of its whole track."""
+    sums = np.zeros((windows.item.max() + 1, opinion.shape[1]), np.float32)
+    np.add.at(sums, windows.item, opinion)
+    means = sums / np.bincount(windows.item)[:, None]
+    return np.asarray((opinion + means[windows.item]) / 2, np.float32)
 
 
 def usual_scores(items: list[Item], windows: Windows) -> NDArray[np.float32]:

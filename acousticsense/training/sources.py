@@ -16,7 +16,7 @@ from typing import Final, Literal, cast
 
 from acousticsense.genres import GENRES
 
-__all__ = ["FREE_RECORDINGS", "Recording", "Split", "is_reserved", "read_data", "recordings"]
+__all__ = ["FREE_RECORDINGS", "Recording", "Split", "is_reserved", "read_data", "recordings", "split_name"]
 
 Split = Literal["train", "val", "test"]
 
@@ -104,9 +104,14 @@ def _splits() -> dict[str, Split]:
     return {row["name"]: cast(Split, row["split"]) for row in _rows("splits.csv")}
 
 
+def split_name(*, package: str, artist: str) -> str:
+    """What `splits.csv` knows a recording by: its package, or its artist if it is not from Debian."""
+    return artist if package == FREE_RECORDINGS else package
+
+
 def _split_of(package: str, artist: str) -> Split:
-    """By artist for the free recordings, by package for the rest; what `splits.csv` does not name is for training."""
-    return _splits().get(artist if package == FREE_RECORDINGS else package, "train")
+    """What `splits.csv` does not name is for training."""
+    return _splits().get(split_name(package=package, artist=artist), "train")
 
 
 @cache

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from acousticsense.genres import GENRES
-from acousticsense.training.sources import FREE_RECORDINGS, Recording, Split, read_data, recordings
+from acousticsense.training.sources import FREE_RECORDINGS, Recording, Split, read_data, recordings, split_name
 
-__all__ = ["SHARES", "Group", "draw", "groups", "name_of", "splits_csv", "table"]
+__all__ = ["SHARES", "Group", "draw", "groups", "splits_csv", "table"]
 
 #: What each split should get of the measurable tracks of every genre.
 SHARES: Final[dict[Split, float]] = {"train": 0.40, "val": 0.25, "test": 0.35}
@@ -89,13 +89,8 @@ def _marks(recording: Recording) -> Iterator[str]:
             yield f"artist {artist}"
 
 
-def name_of(recording: Recording) -> str:
-    """What `splits.csv` knows a recording by: its package, or the artist of one without."""
-    return recording.artist if recording.package == FREE_RECORDINGS else recording.package
-
-
 def _group(members: list[Recording], seen: frozenset[str]) -> Group:
-    names = {name_of(recording) for recording in members}
+    names = {split_name(package=member.package, artist=member.artist) for member in members}
     counts = Counter(recording.genre for recording in members if recording.genre and recording.is_measurable)
     return Group(tuple(sorted(names)), counts, bool(names & seen))
 

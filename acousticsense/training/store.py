@@ -105,6 +105,11 @@ class TrackStore:
     def __contains__(self, key: str) -> bool:
         return (self._folder / f"{key}.json").exists()
 
+    def track(self, key: str) -> Track | None:
+        """What is stored under a key, as it was when it was stored; None when nothing is."""
+        path = self._folder / f"{key}.json"
+        return _read(path) if path.exists() else None
+
     def add(self, track: Track, arrays: Arrays) -> None:
         """Writes the arrays first and the description last, so that a stop in between leaves no half track."""
         np.savez(self._folder / f"{track.key}.npz", **vars(arrays))
@@ -115,7 +120,7 @@ class TrackStore:
     def tracks(self) -> Iterator[Track]:
         """All tracks in the order of their names; recordings that are no longer listed are left out."""
         for path in sorted(self._folder.glob("*.json")):
-            track = Track(**json.loads(path.read_text(encoding="utf-8")))
+            track = _read(path)
             if track.kind != "real":
                 yield track
             elif recording := self._listed.get(track.key):
@@ -132,3 +137,7 @@ class TrackStore:
         """The arrays of a stored track."""
         with np.load(self._folder / f"{track.key}.npz") as stored:
             return Arrays(**stored)
+
+
+def _read(path: Path) -> Track:
+    return Track(**json.loads(path.read_text(encoding="utf-8")))

@@ -39,8 +39,8 @@ __all__ = ["build_ui", "mount_ui"]
 _CACHE_LOOK_S: Final = 600
 _CACHE_AGE_S: Final = 3600
 
-#: How often Gradio looks into its queue. By itself it does a thousand times a second, whether or not anybody is there,
-#: and each time takes the interpreter from the threads that judge.
+#: Gradio looks into its queue this often. By itself it does a thousand times a second (but on Windows), whether or not
+#: anybody is there, and each time takes the interpreter from the threads that judge. Nothing public sets it.
 _QUEUE_LOOK_S: Final = 0.01
 
 _MARK_PATH: Final = "M4 20v-8M10 26V6M16 22V10M22 28V4M28 19v-6"
@@ -145,7 +145,7 @@ def build_ui(service: PredictionService) -> Any:
             concurrency_id="predict",
         )
     page.queue(max_size=service.settings.queue_size, default_concurrency_limit=service.settings.concurrency)
-    page._queue.sleep_when_free = _QUEUE_LOOK_S
+    page._queue.sleep_when_free = max(page._queue.sleep_when_free, _QUEUE_LOOK_S)
     page.as_i18n = i18n
     return page
 

@@ -12,7 +12,7 @@ import soundfile
 
 from acousticsense.training.alter import DURATION_S, altered, ingest_altered, plan
 from acousticsense.training.bank import load_items
-from acousticsense.training.decode import SOUND_FONTS, Sound, read_sound
+from acousticsense.training.decode import SOUND_FONTS, Sound, play_midi, read_sound
 from acousticsense.training.render.parts import Note, Part, write_midi
 from acousticsense.training.sources import FREE_RECORDINGS, Recording, recordings
 from acousticsense.training.store import TrackStore
@@ -104,6 +104,24 @@ def test_a_stretch_that_was_mixed_has_no_label_and_one_that_was_not_keeps_it(tmp
     assert {item.track.genre for item in items.values()} > {None}
 
 
+def test_recordings_that_are_added_change_only_what_they_draw() -> None:
+    known = [recording(str(number), artist=f"artist {number % 7}") for number in range(40)]
+    before, after = plan(known, 300, seed=1), plan([recording("new"), *known], 300, seed=1)
+    changed = [new for old, new in zip(before, after, strict=True) if old.recording != new.recording]
+    assert 3 < len(changed) < 40
+    assert {entry.recording.path for entry in changed} == {"new.flac"}
+
+
+def test_what_was_drawn_from_another_list_is_made_again(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", tone(300.0, 1).samples, RATE_HZ)
+    soundfile.write(tmp_path / "b.flac", tone(900.0, 2).samples, RATE_HZ)
+    store = TrackStore(tmp_path / "tracks", [])
+    for name in ("a", "a", "b"):
+        planned = plan([recording(name)], 2, seed=1)
+        ingest_altered(planned, store, FakePanel(), work=tmp_path, free_recordings=tmp_path)
+    assert all(name.count("b.flac") for name in (track.origin for track in store.tracks()))
+
+
 def test_a_recording_that_cannot_be_had_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = TrackStore(tmp_path / "tracks", [])
     ingest_altered(plan([recording("gone")], 2, seed=1), store, FakePanel(), work=tmp_path, free_recordings=tmp_path)
@@ -126,3 +144,8 @@ def test_a_midi_file_is_played(tmp_path: Path) -> None:
     sound = read_sound(tmp_path / "a4.mid", max_s=1.0)
     spectrum = np.abs(np.fft.rfft(sound.samples))
     assert np.argmax(spectrum) * sound.sample_rate_hz / len(sound.samples) == pytest.approx(440, abs=5)
+
+
+def test_a_soundfont_that_is_missing_is_not_silence(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="fluid-soundfont-gm"):
+        play_midi(tmp_path / "a.mid", tmp_path / "a.wav", tmp_path / "none.sf2", RATE_HZ)
