@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,17 +22,31 @@ _BELIEF: Final = {"rendered": 0.75, "not_music": 1.0, "sure": 0.8, "unsure": 0.4
 #: Weight of a window of a labelled recording, a rendered one weighing 1.
 _REAL_WEIGHT: Final = 2.0
 
+#: In a blend mn04 counts as much as a probe would that learned a genre from many recordings; this probe, which learned
+#: it from n of them and from rendered music, counts n / (n + this). Chosen by `held_out`, and so is the sharpness.
+_FEW_RECORDINGS: Final = 2.0
+
 #: A geometric mean flattens; this undoes it. And a probability that nobody's opinion falls below.
-_BLEND_SHARPNESS: Final = 1.5
+_BLEND_SHARPNESS: Final = 2.0
 _DOUBT: Final = 1e-3
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Standardisation and regression, fitted together."""
+    """Standardisation and regression, fitted together.
+
+    Attributes:
+        n_recordings: (16,) how many recordings of each genre it was fitted on.
+    """
 
     scaler: StandardScaler
     regression: LogisticRegression
+    n_recordings: NDArray[np.int64]
+
+    @property
+    def trust(self) -> NDArray[np.float64]:
+        """How much its word about each genre (16,) counts, mn04's counting 1."""
+        return np.asarray(self.n_recordings / (self.n_recordings + _FEW_RECORDINGS))
 
     def standardise(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features (n, D) with mean 0 and deviation 1 over the training set, outliers clipped."""
@@ -55,14 +68,19 @@ def fit_probe(items: list[Item], *, c: float) -> Probe:
         c: inverse strength of the L2 penalty.
     """
     windows = windows_of(items)
-    trusted = np.array([item.label is not None and item.track.labelled_by_people for item in items])[windows.item]
+    trusted = np.array([_is_trusted(item) for item in items])[windows.item]
     labels = np.array([-1 if item.label is None else item.label for item in items])[windows.item][trusted]
     weights = np.array([_REAL_WEIGHT if item.track.kind == "real" else 1.0 for item in items])[windows.item][trusted]
     scaler = StandardScaler().fit(windows.features)
     regression = LogisticRegression(C=c, class_weight="balanced", max_iter=500)
-    probe = Probe(scaler, regression)
+    recorded = [item.label for item in items if _is_trusted(item) and item.track.kind == "real"]
+    probe = Probe(scaler, regression, np.bincount(np.array(recorded, int), minlength=NOT_MUSIC_INDEX))
     regression.fit(probe.standardise(windows.features[trusted]), labels, sample_weight=weights)
     return probe
+
+
+def _is_trusted(item: Item) -> bool:
+    return item.label is not None and item.track.labelled_by_people
 
 
 def soft_targets(
@@ -76,8 +94,8 @@ def soft_targets(
     """What the student should answer for each window: (W, 17), rows summing to 1.
 
     The opinion of a window is averaged with the opinion of the whole track, then mixed with the known label. On
-    recordings the opinion is the geometric mean of the probe's and of the teachers' own, which is right more often than
-    any of them (`held_out`): the probe has real labels of few genres.
+    recordings the opinion is the geometric mean of the probe's, which counts little where it learned a genre from
+    rendered music alone, and mn04's own. YAMNet's and musicnn's own opinions add nothing to that (`held_out`).
 
     Args:
         items: of any split.
@@ -89,7 +107,8 @@ def soft_targets(
     opinion = probe.probabilities(windows.features)
     is_real = np.array([item.track.is_recorded for item in items])[windows.item]
     if class_lists is not None and is_real.any():
-        opinion[is_real] = _blend(opinion[is_real], zero_shot_opinions(windows.scores[is_real], usual, class_lists))
+        mn04 = zero_shot_opinions(windows.scores[is_real], usual, class_lists)["mn04"]
+        opinion[is_real] = _blend(opinion[is_real], mn04, probe.trust)
     opinion = shared_with_track(opinion, windows)
     for index, item in enumerate(items):
         if item.label is not None:
@@ -120,10 +139,13 @@ def _belief(item: Item) -> float:
     return _BELIEF["sure" if item.track.is_measurable else "unsure"]
 
 
-def _blend(probed: NDArray[np.float32], others: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The probe's opinion (n, 17) with its genres replaced by a sharpened geometric mean with others' (n, 16)."""
+def _blend(probed: NDArray[np.float32], mn04: NDArray[np.float32], trust: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The probe's opinion (n, 17) with its genres replaced by a sharpened geometric mean with mn04's (n, 16).
+
+    Args:
+        trust: (16,) what the probe's opinion of each genre weighs, mn04's weighing 1.
+    """
     genres, not_music = probed[:, :NOT_MUSIC_INDEX], probed[:, NOT_MUSIC_INDEX:]
-    tables = (genres / genres.sum(1, keepdims=True), *others)
-    log_mean = sum(np.log(table + _DOUBT) for table in tables) / len(tables)
-    blended = np.exp(_BLEND_SHARPNESS * log_mean)
+    own = np.log(genres / genres.sum(1, keepdims=True) + _DOUBT)
+    blended = np.exp(_BLEND_SHARPNESS * (trust * own + np.log(mn04 + _DOUBT)) / (trust + 1))
     return np.concatenate([(1 - not_music) * blended / blended.sum(1, keepdims=True), not_music], 1).astype(np.float32)

@@ -277,14 +277,24 @@ def test_targets_are_probabilities_and_believe_known_labels(tiny_store: TrackSto
             assert (targets[windows.item == index].argmax(1) == item.label).all()
 
 
-def test_the_teachers_own_opinions_move_the_probes() -> None:
-    probed = np.full((2, N_OUTPUTS), 1 / N_OUTPUTS, np.float32)
-    sure = np.full((2, len(GENRES)), 0.01, np.float32)
-    sure[:, GENRES.index("Classical")] = 0.85
-    blended = _blend(probed, (sure, sure))
-    np.testing.assert_allclose(blended.sum(1), 1, atol=1e-5)
-    assert (blended[:, : len(GENRES)].argmax(1) == GENRES.index("Classical")).all()
-    np.testing.assert_allclose(blended[:, -1], probed[:, -1])
+def test_the_probe_counts_where_it_learned_from_recordings_and_mn04_elsewhere() -> None:
+    probed, mn04 = np.full((2, N_OUTPUTS), 0.01, np.float32), np.full((2, len(GENRES)), 0.01, np.float32)
+    classical, jazz = GENRES.index("Classical"), GENRES.index("Jazz")
+    probed[:, classical], mn04[:, jazz] = 0.84, 0.85
+    trusts = np.zeros(len(GENRES)), np.ones(len(GENRES)), np.where(np.arange(len(GENRES)) == classical, 0.95, 0.0)
+    ignored, alike, known = (_blend(probed, mn04, trust)[0] for trust in trusts)
+    assert ignored.argmax() == jazz
+    assert alike[classical] == pytest.approx(alike[jazz], rel=0.1)
+    assert known[jazz] > known[classical] > ignored[classical]
+    np.testing.assert_allclose(known.sum(), 1, atol=1e-5)
+    np.testing.assert_allclose(known[-1], probed[0, -1])
+
+
+def test_a_probe_knows_how_many_recordings_taught_it_a_genre(tiny_store: TrackStore) -> None:
+    """One recording of Metal; Jazz is rendered."""
+    probe = fit_probe(load_items(tiny_store, "train"), c=1.0)
+    assert dict(zip(GENRES, probe.n_recordings, strict=True)) == {genre: int(genre == "Metal") for genre in GENRES}
+    assert probe.trust[GENRES.index("Metal")] == pytest.approx(1 / 3)
 
 
 def test_opinions_are_relative_to_the_music_that_is_given(class_lists: ClassLists, tiny_store: TrackStore) -> None:

@@ -128,8 +128,8 @@ def musicnn_zero_shot(scores: NDArray[np.float32], usual: NDArray[np.float32]) -
 
 def zero_shot_opinions(
     scores: NDArray[np.float32], usual: NDArray[np.float32], lists: ClassLists
-) -> tuple[NDArray[np.float32], ...]:
-    """What mn04, YAMNet and musicnn believe, as tables of genre probabilities (n, 16).
+) -> dict[str, NDArray[np.float32]]:
+    """What "mn04", "YAMNet" and "musicnn" believe, as tables of genre probabilities (n, 16).
 
     Logits over AudioSet are taken relative to other music, so that a class named often (Electronic) needs more.
 
@@ -141,4 +141,5 @@ def zero_shot_opinions(
     relative = (answer(scores, lists) - answer(usual, lists).mean(0) for answer in (mn04_zero_shot, yamnet_zero_shot))
     from_musicnn = np.maximum(musicnn_zero_shot(scores, usual), _LEAST_TAG) ** _MUSICNN_SHARPNESS
     tables = (*(np.exp(_AUDIOSET_SHARPNESS * logits) for logits in relative), from_musicnn)
-    return tuple((table / table.sum(1, keepdims=True)).astype(np.float32) for table in tables)
+    shares = ((table / table.sum(1, keepdims=True)).astype(np.float32) for table in tables)
+    return dict(zip(("mn04", "YAMNet", "musicnn"), shares, strict=True))
