@@ -53,8 +53,9 @@ the artists. Music that the project keeps for judging was never touched. Rendere
 from the music21 corpus (public domain), own step patterns; SoundFonts FluidR3 (MIT) and TimGM6mb (GPL); speech by
 espeak-ng (GPL). Teachers: EfficientAT mn04 (MIT), musicnn (ISC), YAMNet (Apache-2.0).
 
-A logistic regression on the teachers' features, fitted under the labels of rendered and labelled real music, gives soft
-labels to every window; the network learns those, the known labels, and to predict mn04's features. The teachers also
+A logistic regression on the teachers' features, fitted under the labels of rendered and labelled real music, and mn04's
+own opinion together give soft labels to every window; the network learns those, the known labels, and to predict
+features: mn04's, or its colleague's where it has one. The teachers also
 heard altered stretches of the recordings: at other speeds, through equalisers, rooms, compressors, distortion and
 codecs, with fades and silence, and in a third of them with another recording over them, which leaves them without a
 label. Some pictures are varied in tempo, pitch, equalisation, room, noise, band limits, gaps and silence on top.
@@ -80,7 +81,8 @@ python -m acousticsense.training export --work WORK --student {name} --out model
 python -m acousticsense.training report --work WORK --student {name} --out models --free-recordings FOLDER --note "..."
 ```
 
-`docs/training.md` explains the commands and what they need. Trained {steps} steps in {minutes} minutes{before}.
+`docs/training.md` explains the commands and what they need, and how these weights differ from what one run of the
+commands would make. Trained {steps} steps in {minutes} minutes{before}; the weights of step {kept} were kept.
 8-bit weights against the trained ones, on validation windows: largest change of a probability {max_change:.4f}, mean
 {mean_change:.5f}, same best label {agreement:.1%}.
 
@@ -92,9 +94,10 @@ def _before(training: Mapping[str, float]) -> str:
     """What a run began with, if not anew."""
     if "steps_before" not in training:
         return ""
+    together = training["minutes"] + training["minutes_before"]
     return (
         f", from weights that an earlier run of the same network kept after {training['steps_before']:.0f} steps "
-        f"({training['minutes_before']} minutes in all)"
+        f"({together:.0f} minutes together)"
     )
 
 
@@ -137,6 +140,7 @@ def card(
         steps=training["step"],
         minutes=training["minutes"],
         before=_before(training),
+        kept=training["kept_step"],
         max_change=packing["max_change"],
         mean_change=packing["mean_change"],
         agreement=packing["top1_agreement"],
@@ -167,13 +171,12 @@ def _confidence(spec: ModelSpec) -> str:
 def _standing(result: Evaluation, peers: Mapping[str, Score]) -> str:
     """The comparison in plain words, to the model's advantage or not."""
     right = sum(clip.is_right for clip in result.clips)
-    best = max(peers.values(), key=lambda figures: figures.top1)
-    if result.accuracy < best.top1:
-        return (
-            f"In plain words: it names the right genre for {right} of {result.n} clips. **That is worse than its "
-            "teachers do by themselves; do not rely on this version.**"
-        )
-    return f"In plain words: it names the right genre for {right} of {result.n} clips, more than its teachers do."
+    plain = f"In plain words: it names the right genre for {right} of {result.n} clips"
+    better = [name for name, figures in peers.items() if figures.top1 > result.accuracy]
+    if not better:
+        return f"{plain}, no fewer than any of its teachers."
+    more = "names more by itself" if len(better) == 1 else "name more by themselves"
+    return f"{plain}. **{' and '.join(better)} {more}.**"
 
 
 def _peer_row(name: str, figures: Score) -> str:
