@@ -447,7 +447,7 @@ def test_an_idle_page_leaves_the_processor_alone(service: PredictionService, mon
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     queue.stopped = False
-    asyncio.run(queue.start_processing())
+    run_alone(queue.start_processing())
     assert waits
     assert min(waits) >= 0.01
 
