@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from acousticsense.classifier import GenreClassifier
 from acousticsense.errors import AcousticSenseError
@@ -96,7 +97,7 @@ def test_a_batch_that_fails_costs_only_the_clip_that_is_to_blame(
     assert isinstance(bad, DecodedFile)
     logits = type(classifier).logits
 
-    def touchy(self, pictures):  # type: ignore[no-untyped-def]
+    def touchy(self: GenreClassifier, pictures: Tensor) -> Tensor:
         if any((picture.numpy() == bad.pictures[0]).all() for picture in pictures):
             raise RuntimeError("the device gave up")
         return logits(self, pictures)
@@ -116,7 +117,7 @@ def test_an_answer_that_is_no_number_costs_only_its_own_clip(
     files = [decode_file(str(library / "a" / name), recipe) for name in ("starfall.mp3", "sky-vibe.ogg")]
     logits = type(classifier).logits
 
-    def mute(self, pictures):  # type: ignore[no-untyped-def]
+    def mute(self: GenreClassifier, pictures: Tensor) -> Tensor:
         answers = logits(self, pictures)
         answers[-1] = float("nan")
         return answers

@@ -116,10 +116,18 @@ def test_what_was_drawn_from_another_list_is_made_again(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", tone(300.0, 1).samples, RATE_HZ)
     soundfile.write(tmp_path / "b.flac", tone(900.0, 2).samples, RATE_HZ)
     store = TrackStore(tmp_path / "tracks", [])
-    for name in ("a", "a", "b"):
+
+    def made(name: str) -> dict[str, int]:
+        """When the arrays of each track were written."""
         planned = plan([recording(name)], 2, seed=1)
         ingest_altered(planned, store, FakePanel(), work=tmp_path, free_recordings=tmp_path)
-    assert all(name.count("b.flac") for name in (track.origin for track in store.tracks()))
+        return {path.stem: path.stat().st_mtime_ns for path in (tmp_path / "tracks").glob("*.npz")}
+
+    first, again, other = made("a"), made("a"), made("b")
+    assert len(first) == 2
+    assert again == first
+    assert not other.items() & first.items()
+    assert all("b.flac" in track.origin and "a.flac" not in track.origin for track in store.tracks())
 
 
 def test_a_recording_that_cannot_be_had_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,8 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from acousticsense.training.__main__ import _in_order
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, Item, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
-from acousticsense.training.card import _before
+from acousticsense.training.card import _before, _standing
 from acousticsense.training.export import _checked, export, packing_loss
 from acousticsense.training.held_out import held_out_table
 from acousticsense.training.lesson import colleague_lesson, sized
@@ -41,7 +43,7 @@ from acousticsense.training.train import (
     run_summary,
     train,
 )
-from acousticsense.training.validate import divergence, score
+from acousticsense.training.validate import Score, divergence, score
 
 CPU = torch.device("cpu")
 
@@ -330,6 +332,23 @@ def test_labels_are_judged_on_recordings_whose_group_was_left_out(
         items.append(Item(altered, metal.arrays))
     table = held_out_table(items, tiny_recordings, c=1.0, class_lists=class_lists)
     assert next(line for line in table.splitlines() if "the probe" in line).startswith("| the probe | 0.67 |")
+
+
+@pytest.mark.parametrize(
+    ("peers", "said"),
+    [
+        ({"mn04": 0.5, "YAMNet": 0.4}, "2 of 4 clips, no fewer than any of its teachers."),
+        ({"mn04": 0.6, "YAMNet": 0.4}, "2 of 4 clips. **mn04 names more by itself.**"),
+        ({"mn04": 0.6, "YAMNet": 0.7}, "2 of 4 clips. **mn04 and YAMNet name more by themselves.**"),
+    ],
+)
+def test_a_card_names_the_teachers_that_name_more(peers: dict[str, float], said: str) -> None:
+    clips = [SimpleNamespace(is_right=right) for right in (True, True, False, False)]
+    result = cast(Any, SimpleNamespace(clips=clips, n=4, accuracy=0.5))
+    figures = {
+        name: Score(top1=top1, top3=1.0, macro_recall=0.5, balanced_nll=1.0, n=4) for name, top1 in peers.items()
+    }
+    assert _standing(result, figures).endswith(said)
 
 
 def test_a_batch_holds_pictures_of_both_kinds(tiny_store: TrackStore, monkeypatch: pytest.MonkeyPatch) -> None:
