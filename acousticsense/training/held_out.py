@@ -77,7 +77,9 @@ def _judged(heard: list[Item], others: list[Item], probe: Probe, class_lists: Cl
     windows = windows_of(bare)
     usual = usual_scores(others, windows_of(others))
     teachers = zero_shot_opinions(windows.scores, usual, class_lists)
-    alone = {**teachers, "the probe": probe.probabilities(windows.features)}
+    alone = {**teachers, "the probe": probe.every.probabilities(windows.features)}
+    if probe.rendered is not None:
+        alone["the probe of rendered music"] = probe.rendered.probabilities(windows.features)
     tables = {name: shared_with_track(table, windows) for name, table in alone.items()}
     tables["the soft labels"] = soft_targets(bare, windows, probe, usual=usual, class_lists=class_lists)
     return {name: table[:, :NOT_MUSIC_INDEX] for name, table in tables.items()}

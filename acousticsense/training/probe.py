@@ -22,34 +22,27 @@ _BELIEF: Final = {"rendered": 0.75, "not_music": 1.0, "sure": 0.8, "unsure": 0.4
 #: Weight of a window of a labelled recording, a rendered one weighing 1.
 _REAL_WEIGHT: Final = 2.0
 
-#: In a blend mn04 counts as much as a probe would that learned a genre from many recordings; this probe, which learned
-#: it from n of them and from rendered music, counts n / (n + this). Chosen by `held_out`, and so is the sharpness.
+#: In a blend mn04 and the probe of rendered music count 1, and the one of everything n / (n + this) for a genre that it
+#: learned from n recordings. Chosen by `held_out`, as are the numbers below.
 _FEW_RECORDINGS: Final = 2.0
 
-#: A geometric mean flattens; this undoes it. And a probability that nobody's opinion falls below.
-_BLEND_SHARPNESS: Final = 2.0
+#: A probability that nobody's opinion falls below, and none about rendered music: not to sound like something rendered
+#: says little.
 _DOUBT: Final = 1e-3
+_RENDERED_DOUBT: Final = 0.5
+#: A geometric mean flattens; this undoes it.
+_BLEND_SHARPNESS: Final = 3.0
 
 
 @dataclass(frozen=True)
-class Probe:
-    """Standardisation and regression, fitted together.
-
-    Attributes:
-        n_recordings: (16,) how many recordings of each genre it was fitted on.
-    """
+class Fit:
+    """Standardisation and regression, fitted together."""
 
     scaler: StandardScaler
     regression: LogisticRegression
-    n_recordings: NDArray[np.int64]
-
-    @property
-    def trust(self) -> NDArray[np.float64]:
-        """How much its word about each genre (16,) counts, mn04's counting 1."""
-        return np.asarray(self.n_recordings / (self.n_recordings + _FEW_RECORDINGS))
 
     def standardise(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Features (n, D) with mean 0 and deviation 1 over the training set, outliers clipped."""
+        """Features (n, D) with mean 0 and deviation 1 over the music it was fitted on, outliers clipped."""
         return np.asarray(np.clip(self.scaler.transform(features), -4.0, 4.0), np.float32)
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -60,6 +53,30 @@ class Probe:
         return full
 
 
+@dataclass(frozen=True)
+class Probe:
+    """What the teachers' features say of a window's genre, learned twice.
+
+    Recordings that are labelled differ from rendered music in more than their genre, and a regression on both learns
+    that whatever sounds recorded is of the genres that were recorded: it is right about those, and wrong about the
+    rest. One that heard no recording has no such opinion.
+
+    Attributes:
+        every: fitted on recordings, rendered music and sounds that are no music.
+        rendered: fitted on the latter two alone; None where there are none of two kinds.
+        n_recordings: (16,) how many recordings of each genre `every` was fitted on.
+    """
+
+    every: Fit
+    rendered: Fit | None
+    n_recordings: NDArray[np.int64]
+
+    @property
+    def trust(self) -> NDArray[np.float64]:
+        """How much the word of `every` about each genre (16,) counts, mn04's counting 1."""
+        return np.asarray(self.n_recordings / (self.n_recordings + _FEW_RECORDINGS))
+
+
 def fit_probe(items: list[Item], *, c: float) -> Probe:
     """Fits on the windows of every item whose label is known and not a network's guess.
 
@@ -68,15 +85,26 @@ def fit_probe(items: list[Item], *, c: float) -> Probe:
         c: inverse strength of the L2 penalty.
     """
     windows = windows_of(items)
+    labels = np.array([-1 if item.label is None else item.label for item in items])[windows.item]
+    weights = np.array([_REAL_WEIGHT if item.track.kind == "real" else 1.0 for item in items])[windows.item]
     trusted = np.array([_is_trusted(item) for item in items])[windows.item]
-    labels = np.array([-1 if item.label is None else item.label for item in items])[windows.item][trusted]
-    weights = np.array([_REAL_WEIGHT if item.track.kind == "real" else 1.0 for item in items])[windows.item][trusted]
-    scaler = StandardScaler().fit(windows.features)
-    regression = LogisticRegression(C=c, class_weight="balanced", max_iter=500)
+    made = trusted & ~np.array([item.track.is_recorded for item in items])[windows.item]
+
+    def fit(taught: NDArray[np.bool_], scale: NDArray[np.bool_]) -> Fit:
+        found = Fit(
+            StandardScaler().fit(windows.features[scale]),
+            LogisticRegression(C=c, class_weight="balanced", max_iter=500),
+        )
+        features = found.standardise(windows.features[taught])
+        found.regression.fit(features, labels[taught], sample_weight=weights[taught])
+        return found
+
     recorded = [item.label for item in items if _is_trusted(item) and item.track.kind == "real"]
-    probe = Probe(scaler, regression, np.bincount(np.array(recorded, int), minlength=NOT_MUSIC_INDEX))
-    regression.fit(probe.standardise(windows.features[trusted]), labels, sample_weight=weights)
-    return probe
+    return Probe(
+        every=fit(trusted, np.ones_like(trusted)),
+        rendered=fit(made, made) if len(np.unique(labels[made])) > 1 else None,
+        n_recordings=np.bincount(np.array(recorded, int), minlength=NOT_MUSIC_INDEX),
+    )
 
 
 def _is_trusted(item: Item) -> bool:
@@ -94,8 +122,8 @@ def soft_targets(
     """What the student should answer for each window: (W, 17), rows summing to 1.
 
     The opinion of a window is averaged with the opinion of the whole track, then mixed with the known label. On
-    recordings the opinion is the geometric mean of the probe's, which counts little where it learned a genre from
-    rendered music alone, and mn04's own. YAMNet's and musicnn's own opinions add nothing to that (`held_out`).
+    recordings the opinion is the geometric mean of mn04's own and the probe's two, of which one counts for genres that
+    it learned from recordings. YAMNet's and musicnn's own opinions add nothing to that (`held_out`).
 
     Args:
         items: of any split.
@@ -104,11 +132,12 @@ def soft_targets(
         usual: what the teachers say of music in general (m, S), see `usual_scores`.
         class_lists: what the teachers' outputs are called; without them the probe decides alone.
     """
-    opinion = probe.probabilities(windows.features)
+    opinion = probe.every.probabilities(windows.features)
     is_real = np.array([item.track.is_recorded for item in items])[windows.item]
     if class_lists is not None and is_real.any():
         mn04 = zero_shot_opinions(windows.scores[is_real], usual, class_lists)["mn04"]
-        opinion[is_real] = _blend(opinion[is_real], mn04, probe.trust)
+        rendered = None if probe.rendered is None else probe.rendered.probabilities(windows.features[is_real])
+        opinion[is_real] = _blend(opinion[is_real], mn04, rendered, probe.trust)
     opinion = shared_with_track(opinion, windows)
     for index, item in enumerate(items):
         if item.label is not None:
@@ -139,13 +168,29 @@ def _belief(item: Item) -> float:
     return _BELIEF["sure" if item.track.is_measurable else "unsure"]
 
 
-def _blend(probed: NDArray[np.float32], mn04: NDArray[np.float32], trust: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The probe's opinion (n, 17) with its genres replaced by a sharpened geometric mean with mn04's (n, 16).
+def _blend(
+    probed: NDArray[np.float32],
+    mn04: NDArray[np.float32],
+    rendered: NDArray[np.float32] | None,
+    trust: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """The probe's opinion, its genres replaced by a sharpened geometric mean with mn04's and that of rendered music.
 
     Args:
-        trust: (16,) what the probe's opinion of each genre weighs, mn04's weighing 1.
+        probed: (n, 17).
+        mn04: (n, 16).
+        rendered: (n, 17), if there is one.
+        trust: (16,) what the probe's opinion of each genre weighs, each of the others' weighing 1.
     """
-    genres, not_music = probed[:, :NOT_MUSIC_INDEX], probed[:, NOT_MUSIC_INDEX:]
-    own = np.log(genres / genres.sum(1, keepdims=True) + _DOUBT)
-    blended = np.exp(_BLEND_SHARPNESS * (trust * own + np.log(mn04 + _DOUBT)) / (trust + 1))
+    total = trust * np.log(_genres(probed) + _DOUBT) + np.log(mn04 + _DOUBT)
+    weight = trust + 1
+    if rendered is not None:
+        total, weight = total + np.log(_genres(rendered) + _RENDERED_DOUBT), weight + 1
+    blended = np.exp(_BLEND_SHARPNESS * total / weight)
+    not_music = probed[:, NOT_MUSIC_INDEX:]
     return np.concatenate([(1 - not_music) * blended / blended.sum(1, keepdims=True), not_music], 1).astype(np.float32)
+
+
+def _genres(opinion: NDArray[np.float32]) -> NDArray[np.float32]:
+    genres = opinion[:, :NOT_MUSIC_INDEX]
+    return np.asarray(genres / genres.sum(1, keepdims=True))

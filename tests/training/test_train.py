@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from acousticsense.checkpoint import load_network
@@ -284,7 +285,7 @@ def test_the_probe_counts_where_it_learned_from_recordings_and_mn04_elsewhere() 
     classical, jazz = GENRES.index("Classical"), GENRES.index("Jazz")
     probed[:, classical], mn04[:, jazz] = 0.84, 0.85
     trusts = np.zeros(len(GENRES)), np.ones(len(GENRES)), np.where(np.arange(len(GENRES)) == classical, 0.95, 0.0)
-    ignored, alike, known = (_blend(probed, mn04, trust)[0] for trust in trusts)
+    ignored, alike, known = (_blend(probed, mn04, None, trust)[0] for trust in trusts)
     assert ignored.argmax() == jazz
     assert alike[classical] == pytest.approx(alike[jazz], rel=0.1)
     assert known[jazz] > known[classical] > ignored[classical]
@@ -292,11 +293,44 @@ def test_the_probe_counts_where_it_learned_from_recordings_and_mn04_elsewhere() 
     np.testing.assert_allclose(known[-1], probed[0, -1])
 
 
+def test_sounding_like_something_rendered_counts_and_not_sounding_like_it_hardly() -> None:
+    jazz, metal = GENRES.index("Jazz"), GENRES.index("Metal")
+    undecided, mn04 = np.full((1, N_OUTPUTS), 1 / N_OUTPUTS, np.float32), np.full((1, len(GENRES)), 0.01, np.float32)
+    mn04[0, [jazz, metal]] = 0.5, 0.4
+
+    def blended(rendered: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        return _blend(undecided, mn04, rendered, np.zeros(len(GENRES)))[0]
+
+    likes_metal, denies_jazz = np.zeros((2, 1, N_OUTPUTS), np.float32)
+    likes_metal[0, metal] = 1
+    denies_jazz[:] = 1 / (N_OUTPUTS - 1)
+    denies_jazz[0, jazz] = 0
+    assert blended(None).argmax() == jazz
+    assert blended(likes_metal).argmax() == metal
+    assert blended(denies_jazz).argmax() == jazz
+
+
 def test_a_probe_knows_how_many_recordings_taught_it_a_genre(tiny_store: TrackStore) -> None:
     """One recording of Metal; Jazz is rendered."""
-    probe = fit_probe(load_items(tiny_store, "train"), c=1.0)
+    items = load_items(tiny_store, "train")
+    probe = fit_probe(items, c=1.0)
     assert dict(zip(GENRES, probe.n_recordings, strict=True)) == {genre: int(genre == "Metal") for genre in GENRES}
     assert probe.trust[GENRES.index("Metal")] == pytest.approx(1 / 3)
+
+
+def test_the_probe_of_rendered_music_has_not_heard_a_recording(tiny_store: TrackStore) -> None:
+    items = load_items(tiny_store, "train")
+    features = windows_of(items).features
+    made = [item for item in items if not item.track.is_recorded]
+    probe, alone = fit_probe(items, c=1.0), fit_probe(made, c=1.0)
+    assert probe.rendered is not None
+    assert alone.rendered is not None
+    np.testing.assert_array_equal(probe.rendered.probabilities(features), alone.rendered.probabilities(features))
+    assert (probe.rendered.probabilities(features)[:, GENRES.index("Metal")] == 0).all()
+    assert (probe.every.probabilities(features)[:, GENRES.index("Metal")] > 0).all()
+    # Without two kinds of such sounds there is nothing to tell apart.
+    one_kind = [item for item in items if item.track.kind != "not_music"]
+    assert fit_probe(one_kind, c=1.0).rendered is None
 
 
 def test_opinions_are_relative_to_the_music_that_is_given(class_lists: ClassLists, tiny_store: TrackStore) -> None:
