@@ -37,10 +37,14 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 #: Figures that a model's description keeps.
-_KEPT: Final = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece")
+_KEPT: Final = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece", "ece_by_chance")
 
 #: Equal-width confidence bins of the reliability table and the calibration error.
 _BINS: Final = 10
+
+#: Draws of right and wrong answers from which the calibration error of an honest model is averaged, and their seed.
+_DRAWS: Final = 2000
+_DRAWS_SEED: Final = 1
 
 #: Clips judged between two lines of progress.
 _PROGRESS_EVERY: Final = 50
@@ -134,6 +138,8 @@ class Evaluation:
         recall_interval: genre -> bounds of the recall, like those of the accuracy.
         support: genre -> number of clips.
         ece: expected calibration error, confidence against accuracy in ten equal bins, weighted by count.
+        ece_by_chance: the error that a model whose confidence is always true shows on as many clips with the same
+            confidence, on average: what of `ece` says nothing.
         reliability: those bins, the empty ones left out.
         verdicts: band -> (clips, share right).
         confusion: [true][predicted] counts.
@@ -154,6 +160,7 @@ class Evaluation:
     recall_interval: Mapping[str, tuple[float, float]]
     support: Mapping[str, int]
     ece: float
+    ece_by_chance: float
     reliability: tuple[Bin, ...]
     verdicts: Mapping[str, tuple[int, float]]
     confusion: tuple[tuple[int, ...], ...]
@@ -249,6 +256,7 @@ def measure(answers: Sequence[ClipResult], *, unreadable: Mapping[str, str] | No
         recall_interval={labels[index]: wilson_interval(int(found[index]), int(support[index])) for index in present},
         support={labels[index]: int(support[index]) for index in present},
         ece=sum(entry.count * abs(entry.confidence - entry.accuracy) for entry in reliability) / len(clips),
+        ece_by_chance=_ece_by_chance(clips),
         reliability=reliability,
         verdicts=_verdicts(clips),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
@@ -264,10 +272,23 @@ def _not_music(music: Sequence[ClipResult], others: Sequence[ClipResult]) -> Not
     return NotMusic(n=len(others), caught=float(np.mean(caught)), refused=float(np.mean(refused))) if others else None
 
 
+def _bin(confidence: float) -> int:
+    return min(_BINS - 1, int(confidence * _BINS))
+
+
+def _ece_by_chance(clips: Sequence[ClipResult]) -> float:
+    """Consistency resampling (Broecker and Smith, Weather and Forecasting 22, 2007): answers that are right as often as
+    their confidence says."""
+    confidence = np.array([clip.confidence for clip in clips])
+    is_right = np.random.default_rng(_DRAWS_SEED).random((_DRAWS, len(clips))) < confidence
+    members = np.eye(_BINS)[[_bin(value) for value in confidence]]
+    return float((np.abs((is_right - confidence) @ members).sum(1) / len(clips)).mean())
+
+
 def _bins(clips: Sequence[ClipResult]) -> tuple[Bin, ...]:
     grouped: dict[int, list[ClipResult]] = {}
     for clip in clips:
-        grouped.setdefault(min(_BINS - 1, int(clip.confidence * _BINS)), []).append(clip)
+        grouped.setdefault(_bin(clip.confidence), []).append(clip)
     return tuple(
         Bin(
             low=index / _BINS,
@@ -296,7 +317,8 @@ def _summary(result: Evaluation) -> str:
     low, high = result.accuracy_interval
     shares = (result.top3, result.macro_recall, result.macro_f1, result.ece)
     row = [result.n, f"{result.accuracy:.3f}", f"{low:.2f} to {high:.2f}", *(f"{share:.3f}" for share in shares)]
-    notes = [table(names, [row])]
+    honest = "By chance alone, a model whose confidence is always true would show a calibration error of"
+    notes = [table(names, [row]), f"{honest} {result.ece_by_chance:.3f} on these clips."]
     if result.not_music:
         caught, refused, n = result.not_music.caught, result.not_music.refused, result.not_music.n
         notes.append(f"Not music: {caught:.0%} of {n} such clips are caught, {refused:.1%} of the music is refused.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,18 @@ def test_calibration_error_weights_bins_by_their_clips(four: Evaluation) -> None
     expected = (1 * abs(0.95 - 1.0) + 2 * abs(0.625 - 0.5) + 1 * abs(0.40 - 0.0)) / 4
     assert four.ece == pytest.approx(expected)
     assert [entry.count for entry in four.reliability] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    # of one clip at 0.6: 0.6 * 0.4 + 0.4 * 0.6; of many the mean of a normal's absolute value, sqrt(2 / pi) deviations
+    [(1, 0.48), (400, math.sqrt(2 / math.pi * 0.6 * 0.4 / 400))],
+)
+def test_what_of_the_calibration_error_is_chance_depends_on_the_number_of_clips(n: int, expected: float) -> None:
+    result = measure([clip("A", 0.6, 0.3, 0.1)] * n)
+    assert result.ece_by_chance == pytest.approx(expected, rel=0.05)
+    assert result.metrics()["ece_by_chance"] == result.ece_by_chance
+    assert f"calibration error of {result.ece_by_chance:.3f} on these clips." in result.to_markdown()
 
 
 def test_a_confidence_of_one_falls_into_the_last_bin() -> None:
