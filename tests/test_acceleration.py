@@ -17,16 +17,27 @@ from torch import Tensor
 
 from acousticsense.acceleration import Accelerator, Trial, _choose, accelerate
 from acousticsense.backends.gate import GateReport, compare
-from acousticsense.backends.openvino import has_bfloat16, library_versions
+from acousticsense.backends.openvino import (
+    SHARES,
+    OpenVinoBackend,
+    convert,
+    has_bfloat16,
+    library_versions,
+    spare_first,
+)
 from acousticsense.backends.selection import network_key, network_store, stored_backend
 from acousticsense.backends.store import NetworkStore
 from acousticsense.catalog import DEFAULT_MODEL
 from acousticsense.classifier import GenreClassifier
 from acousticsense.cli import main
+from acousticsense.config import NATIVE_MEL
 from acousticsense.errors import RequestError, SettingsError
 from acousticsense.gate_music import EXAMPLES, GateMusic, examples_music, folder_music
+from acousticsense.genres import GENRES
+from acousticsense.networks import build_network
 from acousticsense.service import PredictionService, Request
 from acousticsense.settings import Settings
+from acousticsense.spectrogram import normalise
 
 needs_openvino = pytest.mark.skipif(library_versions() is None, reason="needs the extra openvino")
 
@@ -227,9 +238,41 @@ def test_bfloat16_is_tried_where_the_cpu_has_it_and_answers_nearly_alike(
     outcome = accelerate(classifier, NetworkStore(tmp_path), music, wanted="auto")
     assert outcome is not None
     half = [entry for entry in outcome.trials if entry.backend == "openvino-bf16"]
-    assert len(half) == has_bfloat16()
+    assert bool(half) == has_bfloat16()
+    assert [entry.spared for entry in half] == list(SHARES[: len(half)])
     for entry in half:
         assert 0 < entry.gate.mean_change < 0.01
+
+
+@needs_openvino
+def test_the_first_layers_can_stay_in_float32(music: GateMusic, tmp_path: Path) -> None:
+    pictures = normalise(music.gate, NATIVE_MEL)
+    torch.manual_seed(0)
+    network = build_network("mobilenetv3_small_100", len(GENRES)).eval()
+    convert(network, NATIVE_MEL.image_size, tmp_path / "plain.xml")
+
+    def logits(share: float, name: str) -> Tensor:
+        spare_first(tmp_path / "plain.xml", share, tmp_path / f"{share}.xml")
+        return OpenVinoBackend(tmp_path / f"{share}.xml", name=name).logits(pictures)
+
+    exact = logits(0.0, "openvino-fp32")
+    torch.testing.assert_close(logits(1.0, "openvino-fp32"), exact)
+    if has_bfloat16():
+        half, none = (logits(share, "openvino-bf16") - exact for share in (0.5, 0.0))
+        assert 0 < half.std() < 0.8 * none.std()
+
+
+@needs_openvino
+def test_what_openvino_cannot_compute_is_passed_over(
+    classifier: GenreClassifier, music: GateMusic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(_source: Path, _share: float, file: Path) -> None:
+        file.write_text("no network", encoding="utf-8")
+
+    monkeypatch.setattr("acousticsense.acceleration.spare_first", damaged)
+    outcome = accelerate(classifier, NetworkStore(tmp_path), music, wanted="auto")
+    assert outcome is not None
+    assert {entry.backend for entry in outcome.trials} == {"pytorch-fp32", "openvino-fp32", "openvino-int8"}
 
 
 @needs_openvino
