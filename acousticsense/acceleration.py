@@ -65,7 +65,8 @@ class Trial:
 
     Attributes:
         backend: its name.
-        spared: share of the layers that stayed in float32: of 8 bits at either end, of bfloat16 the first.
+        spared: share that stayed in float32: with 8 bits of the layers with weights, at either end; with bfloat16 of
+            all operations, the first.
         gate: how its answers differ from those of the trained network.
         latency_ms: median time for one window, in turns with the others.
     """
@@ -200,24 +201,30 @@ def _try_all(comparison: _Comparison, folder: Path, wanted: str) -> dict[tuple[s
     files = {("openvino-fp32", 0.0): plain}
     comparison.add(OpenVinoBackend(plain, name="openvino-fp32"), spared=0.0)
     if wanted == "auto" and has_bfloat16():
-        for share in SHARES:
-            file = folder / f"bf16-{share}.xml"
-            spare_first(plain, share, file)
-            files["openvino-bf16", share] = file
-            try:
-                if comparison.add(OpenVinoBackend(file, name="openvino-bf16"), spared=share):
-                    break
-            except RuntimeError as error:
-                # OpenVINO 2026.4 cannot add float32 to what a convolution gives in bfloat16, as a ResNet may ask.
-                logger.info(
-                    "%s: openvino-bf16 with %.0f %% spared cannot be computed: %s", spec.name, 100 * share, error
-                )
+        files |= _try_bfloat16(comparison, plain)
     for recipe in RECIPES if wanted != "openvino" else ():
         file = folder / f"int8-{recipe.spared}.xml"
         quantise(plain, comparison.calibration, recipe, file)
         files["openvino-int8", recipe.spared] = file
         if comparison.add(OpenVinoBackend(file, name="openvino-int8"), spared=recipe.spared):
             break
+    return files
+
+
+def _try_bfloat16(comparison: _Comparison, plain: Path) -> dict[tuple[str, float], Path]:
+    name = "openvino-bf16"
+    files = {(name, 0.0): plain}
+    if comparison.add(OpenVinoBackend(plain, name=name), spared=0.0):
+        return files
+    for share in SHARES[1:]:
+        files[name, share] = plain.with_name(f"bf16-{share}.xml")
+        spare_first(plain, share, files[name, share])
+        try:
+            if comparison.add(OpenVinoBackend(files[name, share], name=name), spared=share):
+                break
+        except RuntimeError as error:
+            # OpenVINO 2026.4 cannot add float32 to what a convolution gives in bfloat16, as a ResNet may ask.
+            logger.info("%s: %s sparing %s is passed over: %s", comparison.classifier.spec.name, name, share, error)
     return files
 
 

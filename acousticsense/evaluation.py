@@ -25,6 +25,7 @@ from acousticsense.plots import confusion_figure, reliability_figure
 from acousticsense.results import Prediction
 
 __all__ = [
+    "KEPT",
     "Bin",
     "ClipResult",
     "Evaluation",
@@ -37,7 +38,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 #: Figures that a model's description keeps.
-_KEPT: Final = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece", "ece_by_chance")
+KEPT: Final = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece", "ece_by_chance")
 
 #: Equal-width confidence bins of the reliability table and the calibration error.
 _BINS: Final = 10
@@ -138,8 +139,8 @@ class Evaluation:
         recall_interval: genre -> bounds of the recall, like those of the accuracy.
         support: genre -> number of clips.
         ece: expected calibration error, confidence against accuracy in ten equal bins, weighted by count.
-        ece_by_chance: the error that a model whose confidence is always true shows on as many clips with the same
-            confidence, on average: what of `ece` says nothing.
+        ece_by_chance: the mean of `ece` for a model that is right exactly as often as these confidences say. An `ece`
+            near it is no evidence of a confidence that is off.
         reliability: those bins, the empty ones left out.
         verdicts: band -> (clips, share right).
         confusion: [true][predicted] counts.
@@ -180,7 +181,7 @@ class Evaluation:
 
     def metrics(self) -> dict[str, Any]:
         """What a description keeps of this, under `real_test`."""
-        return {**{name: getattr(self, name) for name in _KEPT}, "recall": self.recall, "clips": self.support}
+        return {**{name: getattr(self, name) for name in KEPT}, "recall": self.recall, "clips": self.support}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; of the clips only the misjudged."""
@@ -277,12 +278,13 @@ def _bin(confidence: float) -> int:
 
 
 def _ece_by_chance(clips: Sequence[ClipResult]) -> float:
-    """Consistency resampling (Broecker and Smith, Weather and Forecasting 22, 2007): answers that are right as often as
-    their confidence says."""
+    """As consistency resampling (Broecker and Smith, Weather and Forecasting 22, 2007) draws answers that are right as
+    often as their confidence says, the confidences being kept."""
     confidence = np.array([clip.confidence for clip in clips])
-    is_right = np.random.default_rng(_DRAWS_SEED).random((_DRAWS, len(clips))) < confidence
-    members = np.eye(_BINS)[[_bin(value) for value in confidence]]
-    return float((np.abs((is_right - confidence) @ members).sum(1) / len(clips)).mean())
+    bins = [_bin(value) for value in confidence]
+    random = np.random.default_rng(_DRAWS_SEED)
+    draws = ((random.random(len(clips)) < confidence) - confidence for _ in range(_DRAWS))
+    return float(np.mean([np.abs(np.bincount(bins, weights=draw)).sum() for draw in draws]) / len(clips))
 
 
 def _bins(clips: Sequence[ClipResult]) -> tuple[Bin, ...]:

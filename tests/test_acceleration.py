@@ -15,7 +15,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from acousticsense.acceleration import Accelerator, Trial, _choose, accelerate
+from acousticsense.acceleration import Accelerator, Trial, _choose, _Comparison, accelerate
+from acousticsense.backends import Backend
 from acousticsense.backends.gate import GateReport, compare
 from acousticsense.backends.openvino import (
     SHARES,
@@ -239,7 +240,6 @@ def test_bfloat16_is_tried_where_the_cpu_has_it_and_answers_nearly_alike(
     assert outcome is not None
     half = [entry for entry in outcome.trials if entry.backend == "openvino-bf16"]
     assert bool(half) == has_bfloat16()
-    assert [entry.spared for entry in half] == list(SHARES[: len(half)])
     for entry in half:
         assert 0 < entry.gate.mean_change < 0.01
 
@@ -258,21 +258,35 @@ def test_the_first_layers_can_stay_in_float32(music: GateMusic, tmp_path: Path) 
     exact = logits(0.0, "openvino-fp32")
     torch.testing.assert_close(logits(1.0, "openvino-fp32"), exact)
     if has_bfloat16():
-        half, none = (logits(share, "openvino-bf16") - exact for share in (0.5, 0.0))
+        whole, half, none = (logits(share, "openvino-bf16") - exact for share in (1.0, 0.5, 0.0))
+        assert whole.abs().max() < 1e-5
         assert 0 < half.std() < 0.8 * none.std()
 
 
 @needs_openvino
-def test_what_openvino_cannot_compute_is_passed_over(
-    classifier: GenreClassifier, music: GateMusic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_bfloat16_that_fails_is_tried_with_layers_spared(
+    is_damaged: bool, classifier: GenreClassifier, music: GateMusic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What OpenVINO cannot compute is passed over."""
+    if not has_bfloat16():
+        pytest.skip("this CPU has no bfloat16")
+    add = _Comparison.add
+
+    def refuse_the_whole(self: _Comparison, candidate: Backend, *, spared: float) -> bool:
+        return add(self, candidate, spared=spared) and spared > 0
+
     def damaged(_source: Path, _share: float, file: Path) -> None:
         file.write_text("no network", encoding="utf-8")
 
-    monkeypatch.setattr("acousticsense.acceleration.spare_first", damaged)
+    monkeypatch.setattr(_Comparison, "add", refuse_the_whole)
+    if is_damaged:
+        monkeypatch.setattr("acousticsense.acceleration.spare_first", damaged)
     outcome = accelerate(classifier, NetworkStore(tmp_path), music, wanted="auto")
     assert outcome is not None
-    assert {entry.backend for entry in outcome.trials} == {"pytorch-fp32", "openvino-fp32", "openvino-int8"}
+    tried = tuple(entry.spared for entry in outcome.trials if entry.backend == "openvino-bf16")
+    assert tried == (SHARES[:1] if is_damaged else SHARES[:2])
+    assert outcome.trials[-1].backend == "openvino-int8"
 
 
 @needs_openvino

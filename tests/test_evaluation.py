@@ -65,11 +65,12 @@ def test_calibration_error_weights_bins_by_their_clips(four: Evaluation) -> None
 
 @pytest.mark.parametrize(
     ("n", "expected"),
-    # of one clip at 0.6: 0.6 * 0.4 + 0.4 * 0.6; of many the mean of a normal's absolute value, sqrt(2 / pi) deviations
-    [(1, 0.48), (400, math.sqrt(2 / math.pi * 0.6 * 0.4 / 400))],
+    # of one clip of each: 0.6 * 0.4 + 0.4 * 0.6 and 0.9 * 0.1 + 0.1 * 0.9, halved; of many, the mean of a normal's
+    # absolute value, sqrt(2 / pi) deviations
+    [(1, 0.33), (400, math.sqrt(2 / math.pi) * (math.sqrt(0.24 / 400) + math.sqrt(0.09 / 400)) / 2)],
 )
-def test_what_of_the_calibration_error_is_chance_depends_on_the_number_of_clips(n: int, expected: float) -> None:
-    result = measure([clip("A", 0.6, 0.3, 0.1)] * n)
+def test_the_calibration_error_of_an_honest_model_depends_on_the_number_of_clips(n: int, expected: float) -> None:
+    result = measure([clip("A", 0.6, 0.3, 0.1), clip("A", 0.9, 0.1, 0.0)] * n)
     assert result.ece_by_chance == pytest.approx(expected, rel=0.05)
     assert result.metrics()["ece_by_chance"] == result.ece_by_chance
     assert f"calibration error of {result.ece_by_chance:.3f} on these clips." in result.to_markdown()

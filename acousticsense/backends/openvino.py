@@ -45,7 +45,12 @@ class QuantisationRecipe:
     spared: float
 
 
+#: Operations of a network that multiply and add nothing.
 _NOT_COMPUTED: Final = ("Constant", "Parameter", "Result")
+
+#: What `ov::disable_fp16_compression` puts on an operation. OpenVINO 2026.4 stores it as "DisablePrecisionConversion",
+#: and its CPU plugin heeds it for bfloat16, too.
+_STAYS_FLOAT32: Final = "precise_0"
 
 #: Shares that stay in float32, tried in this order until a network passes the gate: the fastest first.
 SHARES: Final = (0.0, 0.05, 0.2)
@@ -57,7 +62,8 @@ class OpenVinoBackend:
 
     Args:
         file: the .xml of an OpenVINO network, with its .bin beside it.
-        name: "openvino-fp32", "openvino-bf16" (the same file, its matrices multiplied in bfloat16) or "openvino-int8".
+        name: "openvino-fp32", "openvino-bf16" (the same file, or one of `spare_first`, computed in bfloat16) or
+            "openvino-int8".
         n_threads: threads that compute; None is as many as PyTorch has.
 
     Raises:
@@ -126,12 +132,12 @@ def convert(network: nn.Module, image_size: int, file: Path) -> None:
 def spare_first(source: Path, share: float, file: Path) -> None:
     """Writes a converted network so that its first operations stay in float32 where it is computed in bfloat16.
 
-    Most of what bfloat16 does to an answer is done by the first layers: their few channels see every edge of the
-    picture through few weights, and all others build on them.
+    Where bfloat16 changes answers, as of MobileNetV3 and EfficientNet, the first layers do most of it: they have few
+    weights and few channels, and everything after them builds on what these say (docs/performance.md).
 
     Args:
         source: what `convert` wrote.
-        share: of all operations, 0..1.
+        share: of all operations, 0..1. (Of layers with weights, which 8 bits count, it is about the same.)
         file: .xml to write.
     """
     keep_quiet()
@@ -140,7 +146,7 @@ def spare_first(source: Path, share: float, file: Path) -> None:
     network = openvino.Core().read_model(source)
     operations = [each for each in network.get_ordered_ops() if each.get_type_name() not in _NOT_COMPUTED]
     for operation in operations[: math.ceil(share * len(operations))]:
-        operation.get_rt_info()["precise_0"] = True
+        operation.get_rt_info()[_STAYS_FLOAT32] = True
     openvino.save_model(network, file, compress_to_fp16=False)
 
 

@@ -19,7 +19,7 @@ __all__ = ["check_installed", "network_key", "network_store", "stored_backend"]
 _log: Final = logging.getLogger(__name__)
 
 #: Counted up when networks are converted, quantised or chosen in another way than before.
-_REVISION: Final = 3
+_REVISION: Final = 4
 
 
 def network_store(settings: Settings) -> NetworkStore:

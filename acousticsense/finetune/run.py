@@ -21,7 +21,7 @@ from acousticsense.checkpoint import eight_bit_names
 from acousticsense.classifier import limits_of, pick_device
 from acousticsense.config import FrontEnd, ModelSpec, SpectrogramKind
 from acousticsense.errors import RequestError
-from acousticsense.evaluation import ClipResult, Evaluation, measure, write_report
+from acousticsense.evaluation import KEPT, ClipResult, Evaluation, measure, write_report
 from acousticsense.finetune.card import card
 from acousticsense.finetune.features import FeatureStore, TrackFeatures, Trunk
 from acousticsense.finetune.folds import assign_folds
@@ -342,8 +342,7 @@ class _Run:
 
 
 def _figures(result: Evaluation, n_folds: int) -> dict[str, Any]:
-    names = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece", "recall")
-    figures = {name: getattr(result, name) for name in names}
+    figures = {name: getattr(result, name) for name in (*KEPT, "recall")}
     return {**figures, "how": f"each track held out once, in {n_folds} parts"}
 
 

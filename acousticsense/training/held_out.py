@@ -28,7 +28,7 @@ _Answers = dict[str, NDArray[np.float32]]
 
 
 def held_out_table(items: list[Item], known: tuple[Recording, ...], *, c: float, class_lists: ClassLists) -> str:
-    """Top-1, Top-3, macro recall and nats of the probe, each teacher and the soft labels, as Markdown.
+    """Top-1, Top-3, macro recall and nats of teachers, both regressions of the probe and soft labels, as Markdown.
 
     Args:
         items: of the training and validation splits.
@@ -77,7 +77,7 @@ def _judged(heard: list[Item], others: list[Item], probe: Probe, class_lists: Cl
     windows = windows_of(bare)
     usual = usual_scores(others, windows_of(others))
     teachers = zero_shot_opinions(windows.scores, usual, class_lists)
-    alone = {**teachers, "the probe": probe.every.probabilities(windows.features)}
+    alone = {**teachers, "the probe": probe.labelled.probabilities(windows.features)}
     if probe.rendered is not None:
         alone["the probe of rendered music"] = probe.rendered.probabilities(windows.features)
     tables = {name: shared_with_track(table, windows) for name, table in alone.items()}

@@ -310,6 +310,16 @@ def test_sounding_like_something_rendered_counts_and_not_sounding_like_it_hardly
     assert blended(denies_jazz).argmax() == jazz
 
 
+def test_genres_that_few_recordings_taught_get_more_where_nobody_has_an_opinion() -> None:
+    undecided = np.full((1, N_OUTPUTS), 1 / N_OUTPUTS, np.float32)
+    mn04 = np.full((1, len(GENRES)), 1 / len(GENRES), np.float32)
+    trust = np.zeros(len(GENRES))
+    trust[0] = 37 / 39
+    alike, favoured = (_blend(undecided, mn04, rendered, trust)[0] for rendered in (None, undecided))
+    assert alike[1] == pytest.approx(alike[0], rel=1e-3)
+    assert favoured[1] == pytest.approx(2.9 * favoured[0], rel=0.02)
+
+
 def test_a_probe_knows_how_many_recordings_taught_it_a_genre(tiny_store: TrackStore) -> None:
     """One recording of Metal; Jazz is rendered."""
     items = load_items(tiny_store, "train")
@@ -327,7 +337,7 @@ def test_the_probe_of_rendered_music_has_not_heard_a_recording(tiny_store: Track
     assert alone.rendered is not None
     np.testing.assert_array_equal(probe.rendered.probabilities(features), alone.rendered.probabilities(features))
     assert (probe.rendered.probabilities(features)[:, GENRES.index("Metal")] == 0).all()
-    assert (probe.every.probabilities(features)[:, GENRES.index("Metal")] > 0).all()
+    assert (probe.labelled.probabilities(features)[:, GENRES.index("Metal")] > 0).all()
     # Without two kinds of such sounds there is nothing to tell apart.
     one_kind = [item for item in items if item.track.kind != "not_music"]
     assert fit_probe(one_kind, c=1.0).rendered is None
