@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
         "--csv", type=Path, required=True, metavar="OUT", help="the list, with the columns path and genre"
     )
     clips.set_defaults(run=_clips)
+    exporter.add_argument(
+        "--average-with", type=Path, metavar="OTHER_WORK", help="export the mean of these weights and of another run's"
+    )
     for stage in (exporter, reporter):
         stage.add_argument("--out", type=Path, required=True, help="the folder of models, e.g. models")
     for stage in (training, exporter, reporter):
@@ -164,6 +167,7 @@ def _export(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
             options.out / name,
             licence=_LICENCE,
             teachers=options.work / "teachers",
+            average_with=options.average_with / "run" / name if options.average_with else None,
         )
 
 

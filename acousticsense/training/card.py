@@ -82,7 +82,7 @@ python -m acousticsense.training report --work WORK --student {name} --out model
 ```
 
 `docs/training.md` explains the commands and what they need, and how these weights differ from what one run of the
-commands would make. Trained {steps} steps in {minutes} minutes{before}; the weights of step {kept} were kept.
+commands would make. Trained {steps} steps in {minutes} minutes{before}; the weights of step {kept} were kept{averaged}.
 8-bit weights against the trained ones, on validation windows: largest change of a probability {max_change:.4f}, mean
 {mean_change:.5f}, same best label {agreement:.1%}.
 
@@ -99,6 +99,13 @@ def _before(training: Mapping[str, float]) -> str:
         f", from weights that an earlier run of the same network kept after {training['steps_before']:.0f} steps "
         f"({together:.0f} minutes together)"
     )
+
+
+def _averaged(training: Mapping[str, float]) -> str:
+    """What the kept weights were averaged with, if with anything."""
+    if "averaged_steps" not in training:
+        return ""
+    return f", and averaged with what an earlier run had kept after {training['averaged_steps']:.0f} steps"
 
 
 def card(
@@ -141,6 +148,7 @@ def card(
         minutes=training["minutes"],
         before=_before(training),
         kept=training["kept_step"],
+        averaged=_averaged(training),
         max_change=packing["max_change"],
         mean_change=packing["mean_change"],
         agreement=packing["top1_agreement"],

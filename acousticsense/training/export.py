@@ -20,7 +20,7 @@ from acousticsense.training.calibrate import calibrate
 from acousticsense.training.recipe import Recipe, StudentRecipe
 from acousticsense.training.store import TrackStore
 from acousticsense.training.students.making import make_student
-from acousticsense.training.train import best_weights, run_summary
+from acousticsense.training.train import averaged_weights, best_weights, run_summary
 from acousticsense.training.validate import Heard, hear, measured_items, score
 
 __all__ = ["PackingLoss", "export", "packing_loss"]
@@ -79,7 +79,14 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def export(
-    run: Path, store: TrackStore, recipe: Recipe, folder: Path, *, licence: str, teachers: Path | None = None
+    run: Path,
+    store: TrackStore,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    licence: str,
+    teachers: Path | None = None,
+    average_with: Path | None = None,
 ) -> ModelSpec:
     """Writes `model.safetensors` and `model.json` into a folder named after a model of the recipe.
 
@@ -90,11 +97,17 @@ def export(
         folder: the model's folder; its name is the model's.
         licence: of the weights.
         teachers: folder with the teachers' weights, for students that begin as one of them.
+        average_with: folder of another run of this network; the mean of both runs' weights is exported.
+
+    Raises:
+        FileNotFoundError: a run keeps no weights.
+        ValueError: `average_with` is of another network.
+        RuntimeError: the packed network is not the one that was trained.
     """
     student_recipe = recipe.students[folder.name]
     folder.mkdir(parents=True, exist_ok=True)
     student = cast(nn.Module, make_student(student_recipe, teachers=teachers))
-    student.load_state_dict(best_weights(run))
+    student.load_state_dict(averaged_weights(run, average_with) if average_with else best_weights(run))
     student.eval()
     grown = cast(Any, student).grown().eval()
     tensors = grown.state_dict()
@@ -109,6 +122,10 @@ def export(
     if student_recipe.cqt:
         of_cqt = _described(student, packed, validation, NATIVE_CQT)
         alternatives = (Alternative(front_end=NATIVE_CQT, calibration=of_cqt[0], metrics=of_cqt[1]),)
+    training = run_summary(run)
+    if average_with:
+        other = run_summary(average_with)
+        training["averaged_steps"] = other["kept_step"] + other.get("steps_before", 0)
     spec = ModelSpec(
         name=folder.name,
         architecture=student_recipe.architecture,
@@ -120,7 +137,7 @@ def export(
         weights_sha256=sha256_of(folder / _WEIGHTS),
         licence=licence,
         provenance=_provenance(student_recipe, recipe.seed),
-        metrics={**of_mel[1], "training": run_summary(run)},
+        metrics={**of_mel[1], "training": training},
     )
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     logger.info("%s: %s", folder, spec.metrics)

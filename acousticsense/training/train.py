@@ -31,7 +31,16 @@ from acousticsense.training.students.student import Student
 from acousticsense.training.teachers.zero_shot import ClassLists
 from acousticsense.training.validate import divergence, hear, is_measured, score
 
-__all__ = ["BEST_FILE", "RunState", "best_weights", "pick_device", "run_summary", "save_run", "train"]
+__all__ = [
+    "BEST_FILE",
+    "RunState",
+    "averaged_weights",
+    "best_weights",
+    "pick_device",
+    "run_summary",
+    "save_run",
+    "train",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -205,6 +214,22 @@ def _ahead(batches: Batches, steps_in_all: int, seed: int, first: int, workers: 
 def best_weights(folder: Path) -> dict[str, Tensor]:
     """The averaged weights that did best on validation music."""
     return dict(torch.load(folder / BEST_FILE, map_location="cpu", weights_only=True))
+
+
+def averaged_weights(folder: Path, other: Path) -> dict[str, Tensor]:
+    """The mean of what two runs of a network kept, of which one began with weights of the other: such weights do better
+    on unlike music than either (Wortsman et al., arXiv 2109.01903), as long as both lie in one valley.
+
+    Raises:
+        FileNotFoundError: one of them keeps none.
+        ValueError: they are of different networks.
+    """
+    weights, others = best_weights(folder), best_weights(other)
+    if _shapes(weights) != _shapes(others):
+        raise ValueError(f"{folder} and {other} are of runs with different networks.")
+    return {
+        name: (tensor + others[name]) / 2 if tensor.is_floating_point() else tensor for name, tensor in weights.items()
+    }
 
 
 def save_run(folder: Path, state: dict[str, Any]) -> None:

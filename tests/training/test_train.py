@@ -23,7 +23,7 @@ from acousticsense.training.__main__ import _in_order
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, Item, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
-from acousticsense.training.card import _before, _standing
+from acousticsense.training.card import _averaged, _before, _standing
 from acousticsense.training.export import _checked, export, packing_loss
 from acousticsense.training.held_out import held_out_table
 from acousticsense.training.lesson import colleague_lesson, sized
@@ -40,6 +40,7 @@ from acousticsense.training.train import (
     _colleague,
     _Trainer,
     _Validation,
+    averaged_weights,
     best_weights,
     run_summary,
     train,
@@ -82,6 +83,25 @@ def test_a_run_can_begin_with_the_weights_of_another(
     train(tiny_store, tmp_path, recipe, "small", device=CPU, check_every=1, workers=0, begin_with=tmp_path / "gone")
     with pytest.raises(ValueError, match="another network"):
         train(tiny_store, tmp_path / "b", recipe, "small", device=CPU, workers=0, begin_with=run / "patch_conv")
+
+
+def test_the_weights_of_two_runs_are_averaged(
+    run: Path, tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    first, second = run / "small", tmp_path / "run"
+    train(tiny_store, second, tiny_recipe, "small", device=CPU, check_every=1, workers=0, begin_with=first)
+    weights, others, averaged = best_weights(second), best_weights(first), averaged_weights(second, first)
+    assert weights.keys() == averaged.keys()
+    name = next(name for name, tensor in weights.items() if tensor.dim() > 1)
+    assert not torch.equal(weights[name], others[name])
+    torch.testing.assert_close(averaged[name], (weights[name] + others[name]) / 2)
+    folder = tmp_path / "small"
+    spec = export(second, tiny_store, tiny_recipe, folder, licence="CC0-1.0", average_with=first)
+    assert spec.metrics["training"]["averaged_steps"] == run_summary(first)["kept_step"]
+    assert "averaged with what an earlier run had kept" in _averaged(spec.metrics["training"])
+    assert _averaged(run_summary(first)) == ""
+    with pytest.raises(ValueError, match="different networks"):
+        averaged_weights(first, run / "patch_conv")
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path) -> None:
