@@ -53,9 +53,9 @@ the artists. Music that the project keeps for judging was never touched. Rendere
 from the music21 corpus (public domain), own step patterns; SoundFonts FluidR3 (MIT) and TimGM6mb (GPL); speech by
 espeak-ng (GPL). Teachers: EfficientAT mn04 (MIT), musicnn (ISC), YAMNet (Apache-2.0).
 
-A logistic regression on the teachers' features, fitted under the labels of rendered and labelled real music, and mn04's
-own opinion together give soft labels to every window; the network learns those, the known labels, and to predict
-features: mn04's, or its colleague's where it has one. The teachers also
+Two logistic regressions on the teachers' features, one fitted under the labels of rendered and labelled real music, one
+of rendered music alone, and mn04's own opinion together give soft labels to every window of a recording; the network
+learns those, the known labels, and to predict features: mn04's, or its colleague's where it has one. The teachers also
 heard altered stretches of the recordings: at other speeds, through equalisers, rooms, compressors, distortion and
 codecs, with fades and silence, and in a third of them with another recording over them, which leaves them without a
 label. Some pictures are varied in tempo, pitch, equalisation, room, noise, band limits, gaps and silence on top.

@@ -1,4 +1,4 @@
-"""How right the soft labels are: on recordings that people labelled, whose whole group was left out of the probe's fit.
+"""How right the soft labels are: on measurable recordings, whose whole group was left out of the probe's fit.
 
 Student weights are chosen by few validation recordings. What the labels themselves are worth can be asked of all
 training and validation recordings, since a probe is fitted in seconds. Test music is not needed, and not heard.
@@ -77,9 +77,9 @@ def _judged(heard: list[Item], others: list[Item], probe: Probe, class_lists: Cl
     windows = windows_of(bare)
     usual = usual_scores(others, windows_of(others))
     teachers = zero_shot_opinions(windows.scores, usual, class_lists)
-    alone = {**teachers, "the probe": probe.labelled.probabilities(windows.features)}
+    alone = {**teachers, "the first regression": probe.labelled.probabilities(windows.features)}
     if probe.rendered is not None:
-        alone["the probe of rendered music"] = probe.rendered.probabilities(windows.features)
+        alone["the one of rendered music"] = probe.rendered.probabilities(windows.features)
     tables = {name: shared_with_track(table, windows) for name, table in alone.items()}
     tables["the soft labels"] = soft_targets(bare, windows, probe, usual=usual, class_lists=class_lists)
     return {name: table[:, :NOT_MUSIC_INDEX] for name, table in tables.items()}

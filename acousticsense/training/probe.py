@@ -31,8 +31,7 @@ _DOUBT: Final = 1e-3
 
 #: The same for those about rendered music, of which a yes says much and a no little. Being no logarithm of a
 #: probability any more, this moves a blend by itself: where all opinions are undecided, a genre that no recording
-#: taught gets 2.9 times what one gets that many taught. Without that they are named too seldom (macro recall .31, not
-#: .44).
+#: taught gets 2.9 times what one gets that many taught. Without that they are named too seldom (docs/training.md).
 _RENDERED_DOUBT: Final = 0.5
 
 #: A geometric mean flattens; this undoes it.
