@@ -137,7 +137,7 @@ def spare_first(source: Path, share: float, file: Path) -> None:
 
     Args:
         source: what `convert` wrote.
-        share: of all operations, 0..1. (Of layers with weights, which 8 bits count, it is about the same.)
+        share: of all operations, 0..1.
         file: .xml to write.
     """
     keep_quiet()

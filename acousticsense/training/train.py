@@ -217,8 +217,8 @@ def best_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def averaged_weights(folder: Path, other: Path) -> dict[str, Tensor]:
-    """The mean of what two runs of a network kept, of which one began with weights of the other: such weights do better
-    on unlike music than either (Wortsman et al., arXiv 2109.01903), as long as both lie in one valley.
+    """The mean of what two runs of a network kept, of which one began with weights of the other. It can do better on
+    unlike music than either (Wortsman et al., arXiv 2109.01903); statistics of batch norms are averaged, not measured.
 
     Raises:
         FileNotFoundError: one of them keeps none.
