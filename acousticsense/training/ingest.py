@@ -96,7 +96,7 @@ def _track(fetched: Fetched) -> Track:
     version = f" {fetched.package_version}" if fetched.package_version else ""
     return Track(
         key=recording.key,
-        kind="real",
+        kind=recording.kind,
         genre=recording.genre,
         split=recording.split,
         group=recording.group,

@@ -1,8 +1,8 @@
 """The recordings that we train, validate and test on: who made them, under which licence, where they are public.
 
-No audio is shipped. `data/recordings.csv` names a file inside a public Debian package, or a file of a public repository
-that the user keeps in a local folder; `data/splits.csv`, drawn by `split`, says what each package or artist is used
-for.
+No audio is shipped. `data/recordings.csv` names a file inside a public package (of Debian, npm or PyPI), or a file of a
+public repository that the user keeps in a local folder; `data/splits.csv`, drawn by `split`, says what each package or
+artist is used for.
 """
 
 from __future__ import annotations
@@ -16,9 +16,27 @@ from typing import Final, Literal, cast
 
 from acousticsense.genres import GENRES
 
-__all__ = ["FREE_RECORDINGS", "Recording", "Split", "is_reserved", "read_data", "recordings", "split_name"]
+__all__ = [
+    "DEBIAN",
+    "FREE_RECORDINGS",
+    "NPM",
+    "PYPI",
+    "Kind",
+    "Recording",
+    "Split",
+    "is_reserved",
+    "read_data",
+    "recordings",
+    "split_name",
+]
 
 Split = Literal["train", "val", "test"]
+Kind = Literal["real", "generated", "altered", "rendered", "not_music"]
+
+#: Where packages are public. Those of the last two are named with the version: `name@1.0` and `name==1.0`.
+DEBIAN: Final = "Debian"
+NPM: Final = "npm"
+PYPI: Final = "PyPI"
 
 #: Stands where a package name would, for recordings that come from a local folder.
 FREE_RECORDINGS: Final = "free-recordings"
@@ -34,8 +52,10 @@ _BY_NETWORK: Final = "nn"
 class Recording:
     """One track that somebody made: a recording, or notes (tracker modules, MIDI) that are played when it is fetched.
 
+    Or that a network made of what it heard: `generator` says so.
+
     Attributes:
-        package: Debian package, or FREE_RECORDINGS.
+        package: as its `source` names it, or FREE_RECORDINGS.
         path: the file inside the package (`archive.zip!member` for a file inside an archive there) or folder.
         title: as its author names it, empty when unknown.
         artist: empty when unknown.
@@ -43,7 +63,8 @@ class Recording:
         genre: one of GENRES; None when nobody said.
         confidence: how sure the label is.
         known_by: where the label comes from: "meta", "know", "title", "nn" (proposed by a network) or words.
-        source: where the recording is public.
+        source: where the recording is public: DEBIAN, NPM, PYPI or an address.
+        generator: the network that made it; empty when people did.
         split: what it is used for.
     """
 
@@ -56,6 +77,7 @@ class Recording:
     confidence: Literal["", "low", "medium", "high"]
     known_by: str
     source: str
+    generator: str = ""
     split: Split
 
     @property
@@ -69,9 +91,19 @@ class Recording:
         return self.artist or self.package
 
     @property
+    def kind(self) -> Kind:
+        """Whether people or a network made it."""
+        return "generated" if self.generator else "real"
+
+    @property
     def is_measurable(self) -> bool:
-        """Whether its label is sure enough, and independent enough of any network, to be measured against."""
-        return self.genre is not None and self.confidence in ("medium", "high") and self.labelled_by_people
+        """Whether it was made by people, and its label is sure enough, and of no network, to be measured against."""
+        return (
+            self.kind == "real"
+            and self.genre is not None
+            and self.confidence in ("medium", "high")
+            and self.labelled_by_people
+        )
 
     @property
     def labelled_by_people(self) -> bool:
@@ -105,7 +137,7 @@ def _splits() -> dict[str, Split]:
 
 
 def split_name(*, package: str, artist: str) -> str:
-    """What `splits.csv` knows a recording by: its package, or its artist if it is not from Debian."""
+    """What `splits.csv` knows a recording by: its package, or its artist if it is of none."""
     return artist if package == FREE_RECORDINGS else package
 
 

