@@ -49,10 +49,11 @@ figure above speaks of them. Genres with fewer than five clips: {few}; read thei
 Recordings come from public packages (Debian, npm, PyPI) and repositories; `acousticsense/training/data/recordings.csv`
 names file, artist, licence and source of each, `splits.csv` what it was used for. Most of it is music of free games, so
 most of it is electronic, and nobody has listened to all of it: labels come from tags, titles, credits and knowledge
-of the artists. What networks made (Suno v5, published as Open Lo-Fi, CC0; ACE-Step 1.5, MIT) is labelled, if at all, by how it is published, and nothing
-is measured on it. Music that the project keeps for judging was never touched. Rendered music: grooves of MMA (GPL),
-scores from the music21 corpus (public domain), own step patterns; SoundFonts FluidR3 (MIT) and TimGM6mb (GPL); speech
-by espeak-ng (GPL). Teachers: EfficientAT mn04 (MIT), musicnn (ISC), YAMNet (Apache-2.0).
+of the artists. Music that the project keeps for judging was never touched. What networks made (Suno v5, published as
+Open Lo-Fi, CC0; ACE-Step 1.5, MIT) has no labels but some that its publisher gave, and nothing is measured on it.
+Rendered music: grooves of MMA (GPL), scores from the music21 corpus (public domain), own step patterns; SoundFonts
+FluidR3 (MIT) and TimGM6mb (GPL); speech by espeak-ng (GPL). Teachers: EfficientAT mn04 (MIT), musicnn (ISC), YAMNet
+(Apache-2.0).
 
 Two logistic regressions on the teachers' features, one fitted under the labels of rendered and labelled real music, one
 of rendered music alone, and mn04's own opinion together give soft labels to every window of a recording; the network
