@@ -193,7 +193,7 @@ def test_a_file_name_cannot_bring_markup_into_the_page(analysis: Analysis, spec:
         error_html(AudioDecodeError(f"{HOSTILE} is no audio."), GENRES, language),
         steps_html(analysis, replace(spec, architecture=HOSTILE), "song.mp3", language),
         identity_html(replace(prediction, model=replace(prediction.model, name=HOSTILE)), language),
-        heatmap_offer_html(prediction, model="", name=HOSTILE, language=language),
+        heatmap_offer_html(prediction, answer=HOSTILE, model="", name=HOSTILE, language=language),
     )
     for page in pages:
         assert "<img src=x" not in page
@@ -470,7 +470,7 @@ def test_a_heat_map_is_laid_over_the_spectrogram(
     service: PredictionService, upload: Path, language: str, words: str
 ) -> None:
     explanation = service.explain(upload, Request(offset_s=1.0), "R&B")
-    html = heatmap_html(explanation, picture_id="abc", model="", name=HOSTILE, language=language)
+    html = heatmap_html(explanation, picture_id="abc", answer="def", model="", name=HOSTILE, language=language)
     assert re.findall(r'data-as-label="([^"]+)" aria-pressed="true"', html) in ([], ["R&amp;B"])
     layer = html.split('class="as-layer"')[1].split("</div>")[0]
     assert layer.count("<img") == 2
@@ -498,10 +498,12 @@ def test_what_is_not_in_the_picture_is_said(service: PredictionService, upload: 
     explanation = service.explain(upload, Request(), "")
     cold = replace(explanation, heatmap=replace(explanation.heatmap, hottest=None))
     assert "Nothing in this picture speaks for" in heatmap_html(
-        cold, picture_id="abc", model="", name="a.mp3", language="en"
+        cold, picture_id="abc", answer="def", model="", name="a.mp3", language="en"
     )
     some = replace(explanation, heatmap=replace(explanation.heatmap, n_windows=30))
-    assert "Only the 1 of 30 windows" in heatmap_html(some, picture_id="abc", model="", name="a.mp3", language="en")
+    assert "Only the 1 of 30 windows" in heatmap_html(
+        some, picture_id="abc", answer="def", model="", name="a.mp3", language="en"
+    )
 
 
 # Look and examples

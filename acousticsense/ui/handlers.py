@@ -103,7 +103,7 @@ class Handlers:
                 name=name,
                 language=language,
             ),
-            heatmap_offer_html(prediction, model=wanted.model, name=name, language=language),
+            heatmap_offer_html(prediction, answer=picture_id, model=wanted.model, name=name, language=language),
             bands_html(spec, prediction.verdict, language)
             + steps_html(analysis, spec, name, language)
             + identity_html(prediction, language),

@@ -25,6 +25,14 @@ _REPORT_LABEL: Final = (
     " trigger('click', {...button.closest('figure').dataset, label: button.dataset.asLabel}); });"
 )
 
+#: A map that arrives when another answer is shown already is not shown. Cancelling is not enough: what the server has
+#: not acknowledged yet cannot be cancelled.
+_SHOW_IF_OF_THIS_ANSWER: Final = (
+    "(map, shown) => {"
+    ' const answer = (card) => (/data-answer="([^"]*)"/.exec(card) || [])[1];'
+    " return answer(map) === answer(shown) ? map : shown; }"
+)
+
 
 class _Explain:
     """The callbacks of the card; everything a call needs comes with it."""
@@ -37,12 +45,19 @@ class _Explain:
         language = language_of(request)
         try:
             source = uploaded(str(path))
-            label, shown = _asked(event)
+            label, shown, answer = _asked(event)
             explanation = self._service.explain(source, shown, label)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
         picture_id = self._service.keep_heatmap(explanation)
-        return heatmap_html(explanation, picture_id=picture_id, model=shown.model, name=source.name, language=language)
+        return heatmap_html(
+            explanation,
+            picture_id=picture_id,
+            answer=answer,
+            model=shown.model,
+            name=source.name,
+            language=language,
+        )
 
     def answer(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -88,32 +103,37 @@ def build_heatmap_card(service: PredictionService, audio: Any) -> tuple[Any, Any
         audio: the component that holds the song.
 
     Returns:
-        The card, and the event that computes a map; a new answer must cancel it, or the late map would cover it.
+        The card, and the event that computes a map, for a new answer to cancel.
     """
     callbacks = _Explain(service)
     card = gr.HTML("", elem_classes="as-below as-heat-block", apply_default_css=False, js_on_load=_REPORT_LABEL)
+    arrived = gr.Textbox(visible="hidden")
     limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
     computed = card.click(
         callbacks.show,
         audio,
-        card,
+        arrived,
         api_visibility="private",
         show_progress="minimal",
+        show_progress_on=[card],
         trigger_mode="always_last",
         **limits,
+    )
+    computed.success(
+        None, [arrived, card], card, js=_SHOW_IF_OF_THIS_ANSWER, show_progress="hidden", api_visibility="private"
     )
     gr.events.api(callbacks.answer, api_name="explain", **limits)
     return card, computed
 
 
-def _asked(event: gr.EventData) -> tuple[str, Request]:
-    """The genre whose button was pressed, and what was judged; a browser may send anything.
+def _asked(event: gr.EventData) -> tuple[str, Request, str]:
+    """The genre whose button was pressed, what was judged, and the card's answer; a browser may send anything.
 
     Raises:
         RequestError: the card does not say, or names something out of range.
     """
     try:
-        label, kind = str(event.label), cast(SpectrogramKind, str(event.spectrogram))
+        label, kind, answer = str(event.label), cast(SpectrogramKind, str(event.spectrogram)), str(event.answer)
     except AttributeError as error:
         raise RequestError("The genre to explain is not named.", hint="Press one of the genres.") from error
-    return label, replace(shown_stretch(event), spectrogram=kind)
+    return label, replace(shown_stretch(event), spectrogram=kind), answer

@@ -21,19 +21,23 @@ _TOP: Final = 5
 _OPACITY: Final = 75
 
 
-def heatmap_offer_html(prediction: Prediction, *, model: str, name: str, language: str) -> str:
+def heatmap_offer_html(prediction: Prediction, *, answer: str, model: str, name: str, language: str) -> str:
     """The card before a genre was chosen.
 
     Args:
         prediction: the answer that is to be explained.
+        answer: what tells it from other answers; maps are shown in the card of theirs alone.
         model: the name by which a request asks for that model; "" is the default.
         name: of the file.
         language: "en" or "zh".
     """
-    return _card(prediction, ui_text("heat.offer", language), "", model=model, name=name, language=language)
+    words = ui_text("heat.offer", language)
+    return _card(prediction, words, "", answer=answer, model=model, name=name, language=language)
 
 
-def heatmap_html(explanation: Explanation, *, picture_id: str, model: str, name: str, language: str) -> str:
+def heatmap_html(
+    explanation: Explanation, *, picture_id: str, answer: str, model: str, name: str, language: str
+) -> str:
     """The card with the heat map of one genre; `picture_id` names the PNG that can be downloaded."""
     prediction, heatmap = explanation.analysis.prediction, explanation.heatmap
     grid = level_grid(explanation.analysis.pictures)
@@ -50,6 +54,7 @@ def heatmap_html(explanation: Explanation, *, picture_id: str, model: str, name:
         _meaning(heatmap, prediction.clip.offset_s, language),
         f'<div class="as-heat-tools">{_slider(language)}<div class="as-tools">{download}</div></div>{plot}',
         chosen=heatmap.label,
+        answer=answer,
         model=model,
         name=name,
         language=language,
@@ -57,11 +62,19 @@ def heatmap_html(explanation: Explanation, *, picture_id: str, model: str, name:
 
 
 def _card(
-    prediction: Prediction, words: str, body: str, *, model: str, name: str, language: str, chosen: str = ""
+    prediction: Prediction,
+    words: str,
+    body: str,
+    *,
+    answer: str,
+    model: str,
+    name: str,
+    language: str,
+    chosen: str = "",
 ) -> str:
     return (
         f'<figure class="as-card as-spectrogram as-heatmap" {event_data(prediction.clip, model, name)} '
-        f'data-spectrogram="{escape(prediction.model.spectrogram)}"><figcaption>'
+        f'data-spectrogram="{escape(prediction.model.spectrogram)}" data-answer="{escape(answer)}"><figcaption>'
         f"<div><h3>{escape(ui_text('heat.title', language))}</h3>"
         f'<p data-testid="heat-words" aria-live="polite">{escape(words)}</p></div></figcaption>'
         f"{_genres(prediction, chosen, language)}{body}</figure>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -92,3 +92,28 @@ def test_a_late_map_does_not_cover_a_newer_answer(visit: Visit) -> None:
     expect(page.locator(".as-heat-block .pending")).to_have_count(0)
     expect(page.locator(".as-heat")).to_have_count(0)
     ask(page, 0)
+
+
+def test_a_map_of_another_answer_than_the_one_shown_is_not_shown(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("button", name="Starfall").click()
+    card = page.locator(".as-heatmap")
+    shown = card.get_attribute("data-answer") or ""
+    assert shown
+    changed: list[str] = []
+
+    def pretend(route: Route) -> None:
+        asked = route.request.post_data or ""
+        changed.append(asked.replace(shown, "another"))
+        route.continue_(post_data=changed[-1])
+
+    page.route("**/queue/join*", pretend)
+    page.locator("[data-as-label]").first.click()
+    expect(page.locator(".as-heat-block .pending")).not_to_have_count(0)
+    expect(page.locator(".as-heat-block .pending")).to_have_count(0)
+    assert "another" in changed[0]
+    expect(page.locator(".as-heat")).to_have_count(0)
+    expect(card).to_have_attribute("data-answer", shown)
+    page.unroute("**/queue/join*")
+    ask(page, 0)
+    expect(card).to_have_attribute("data-answer", shown)
