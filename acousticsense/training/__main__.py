@@ -79,7 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     clips.set_defaults(run=_clips)
     exporter.add_argument(
-        "--average-with", type=Path, metavar="OTHER_WORK", help="export the mean of these weights and of another run's"
+        "--average-with",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="OTHER_WORK",
+        help="export the mean of these weights and of those of other runs",
     )
     for stage in (exporter, reporter):
         stage.add_argument("--out", type=Path, required=True, help="the folder of models, e.g. models")
@@ -167,7 +172,7 @@ def _export(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
             options.out / name,
             licence=_LICENCE,
             teachers=options.work / "teachers",
-            average_with=options.average_with / "run" / name if options.average_with else None,
+            average_with=[other / "run" / name for other in options.average_with],
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.evaluation import Evaluation
@@ -103,11 +103,10 @@ def _before(training: Mapping[str, float]) -> str:
     )
 
 
-def _averaged(training: Mapping[str, float]) -> str:
+def _averaged(training: Mapping[str, Any]) -> str:
     """What the kept weights were averaged with, if with anything."""
-    if "averaged_steps" not in training:
-        return ""
-    return f", and averaged with what an earlier run had kept after {training['averaged_steps']:.0f} steps"
+    steps = " and ".join(f"{count:.0f}" for count in training.get("averaged_steps", ()))
+    return f", and averaged with what earlier runs had kept after {steps} steps" if steps else ""
 
 
 def card(

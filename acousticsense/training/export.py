@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -20,7 +21,7 @@ from acousticsense.training.calibrate import calibrate
 from acousticsense.training.recipe import Recipe, StudentRecipe
 from acousticsense.training.store import TrackStore
 from acousticsense.training.students.making import make_student
-from acousticsense.training.train import averaged_weights, best_weights, run_summary
+from acousticsense.training.train import averaged_weights, run_summary
 from acousticsense.training.validate import Heard, hear, measured_items, score
 
 __all__ = ["PackingLoss", "export", "packing_loss"]
@@ -86,7 +87,7 @@ def export(
     *,
     licence: str,
     teachers: Path | None = None,
-    average_with: Path | None = None,
+    average_with: Sequence[Path] = (),
 ) -> ModelSpec:
     """Writes `model.safetensors` and `model.json` into a folder named after a model of the recipe.
 
@@ -97,17 +98,17 @@ def export(
         folder: the model's folder; its name is the model's.
         licence: of the weights.
         teachers: folder with the teachers' weights, for students that begin as one of them.
-        average_with: folder of another run of this network; the mean of both runs' weights is exported.
+        average_with: folders of other runs of this network; the mean of all runs' weights is exported.
 
     Raises:
         FileNotFoundError: a run keeps no weights.
-        ValueError: `average_with` is of another network.
+        ValueError: `average_with` is of other networks.
         RuntimeError: the packed network is not the one that was trained.
     """
     student_recipe = recipe.students[folder.name]
     folder.mkdir(parents=True, exist_ok=True)
     student = cast(nn.Module, make_student(student_recipe, teachers=teachers))
-    student.load_state_dict(averaged_weights(run, average_with) if average_with else best_weights(run))
+    student.load_state_dict(averaged_weights((run, *average_with)))
     student.eval()
     grown = cast(Any, student).grown().eval()
     tensors = grown.state_dict()
@@ -122,10 +123,10 @@ def export(
     if student_recipe.cqt:
         of_cqt = _described(student, packed, validation, NATIVE_CQT)
         alternatives = (Alternative(front_end=NATIVE_CQT, calibration=of_cqt[0], metrics=of_cqt[1]),)
-    training = run_summary(run)
+    training: dict[str, Any] = {**run_summary(run)}
     if average_with:
-        other = run_summary(average_with)
-        training["averaged_steps"] = other["kept_step"] + other.get("steps_before", 0)
+        others = map(run_summary, average_with)
+        training["averaged_steps"] = [other["kept_step"] + other.get("steps_before", 0) for other in others]
     spec = ModelSpec(
         name=folder.name,
         architecture=student_recipe.architecture,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -216,19 +216,22 @@ def best_weights(folder: Path) -> dict[str, Tensor]:
     return dict(torch.load(folder / BEST_FILE, map_location="cpu", weights_only=True))
 
 
-def averaged_weights(folder: Path, other: Path) -> dict[str, Tensor]:
-    """The mean of what two runs of a network kept, of which one began with weights of the other. It can do better on
-    unlike music than either (Wortsman et al., arXiv 2109.01903); statistics of batch norms are averaged, not measured.
+def averaged_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of what some runs of a network kept, each of which began with weights of another of them. It can do
+    better on unlike music than any (Wortsman et al., arXiv 2109.01903); statistics of batch norms are averaged, not
+    measured.
 
     Raises:
         FileNotFoundError: one of them keeps none.
         ValueError: they are of different networks.
     """
-    weights, others = best_weights(folder), best_weights(other)
-    if _shapes(weights) != _shapes(others):
-        raise ValueError(f"{folder} and {other} are of runs with different networks.")
+    kept = [best_weights(folder) for folder in folders]
+    for folder, weights in zip(folders, kept, strict=True):
+        if _shapes(weights) != _shapes(kept[0]):
+            raise ValueError(f"{folders[0]} and {folder} are of runs with different networks.")
     return {
-        name: (tensor + others[name]) / 2 if tensor.is_floating_point() else tensor for name, tensor in weights.items()
+        name: torch.stack([weights[name] for weights in kept]).mean(0) if tensor.is_floating_point() else tensor
+        for name, tensor in kept[0].items()
     }
 
 

@@ -85,23 +85,26 @@ def test_a_run_can_begin_with_the_weights_of_another(
         train(tiny_store, tmp_path / "b", recipe, "small", device=CPU, workers=0, begin_with=run / "patch_conv")
 
 
-def test_the_weights_of_two_runs_are_averaged(
+def test_the_weights_of_runs_are_averaged(
     run: Path, tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path
 ) -> None:
-    first, second = run / "small", tmp_path / "run"
-    train(tiny_store, second, tiny_recipe, "small", device=CPU, check_every=1, workers=0, begin_with=first)
-    weights, others, averaged = best_weights(second), best_weights(first), averaged_weights(second, first)
-    assert weights.keys() == averaged.keys()
-    name = next(name for name, tensor in weights.items() if tensor.dim() > 1)
-    assert not torch.equal(weights[name], others[name])
-    torch.testing.assert_close(averaged[name], (weights[name] + others[name]) / 2)
+    first, second, third = run / "small", tmp_path / "second", tmp_path / "third"
+    for begin_with, begun in ((first, second), (second, third)):
+        train(tiny_store, begun, tiny_recipe, "small", device=CPU, check_every=1, workers=0, begin_with=begin_with)
+    kept = [best_weights(folder) for folder in (third, first, second)]
+    averaged = averaged_weights((third, first, second))
+    assert kept[0].keys() == averaged.keys()
+    name = next(name for name, tensor in averaged.items() if tensor.dim() > 1)
+    assert not torch.equal(kept[0][name], kept[1][name])
+    torch.testing.assert_close(averaged[name], (kept[0][name] + kept[1][name] + kept[2][name]) / 3)
     folder = tmp_path / "small"
-    spec = export(second, tiny_store, tiny_recipe, folder, licence="CC0-1.0", average_with=first)
-    assert spec.metrics["training"]["averaged_steps"] == run_summary(first)["kept_step"]
-    assert "averaged with what an earlier run had kept" in _averaged(spec.metrics["training"])
+    spec = export(third, tiny_store, tiny_recipe, folder, licence="CC0-1.0", average_with=(first, second))
+    steps = [run_summary(first)["kept_step"], run_summary(first)["kept_step"] + run_summary(second)["kept_step"]]
+    assert spec.metrics["training"]["averaged_steps"] == steps
+    assert f"averaged with what earlier runs had kept after {steps[0]:.0f} and " in _averaged(spec.metrics["training"])
     assert _averaged(run_summary(first)) == ""
     with pytest.raises(ValueError, match="different networks"):
-        averaged_weights(first, run / "patch_conv")
+        averaged_weights((first, run / "patch_conv"))
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path) -> None:
