@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     stages = parser.add_subparsers(required=True, metavar="STAGE")
 
     corpus = stages.add_parser("corpus", parents=[common], help="fetch, render, hear through the teachers")
-    corpus.add_argument("--only", choices=("real", "altered", "rendered"), help="a part of it")
+    corpus.add_argument(
+        "--only", choices=("real", "altered", "rendered"), help="a part of it; what networks made is with the real"
+    )
     corpus.add_argument(
         "--share", type=_share, default=(1, 1), metavar="I/N", help="every Nth of it, for N processes side by side"
     )

@@ -176,8 +176,8 @@ def _not_music(music: Heard, sounds: Heard | None, threshold: float | None) -> d
 
 
 _TAUGHT: Final = (
-    "Made from free recordings and rendered music, taught by mn04, musicnn and YAMNet (seed {seed}). {how} The same "
-    "weights were trained on mel and on cqt pictures."
+    "Made from free recordings, rendered music and music that networks made, taught by mn04, musicnn and YAMNet (seed "
+    "{seed}). {how} The same weights were trained on mel and on cqt pictures."
 )
 
 _COLLEAGUE: Final = (

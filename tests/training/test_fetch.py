@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ class Registry(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
         self.asked: list[str] = []
+        self.announced: dict[str, int] = {}
         self.address = f"http://127.0.0.1:{self.server_port}"
         wheel = f"{self.address}/files/some_songs-1.2-py3-none-any.whl"
         listed = [
@@ -53,6 +55,7 @@ class Registry(ThreadingHTTPServer):
         self.answers = {
             "/npm/songs/-/songs-0.1.tgz": _tgz({"package/a.ogg": b"first", "package/b.ogg": b"second"}),
             "/npm/@scope/songs/-/songs-0.1.tgz": _tgz({"package/a.ogg": b"scoped"}),
+            "/npm/cut/-/cut-0.1.tgz": _tgz({"package/a.ogg": random.Random(1).randbytes(50_000)})[:20_000],
             "/npm/evil/-/evil-0.1.tgz": _tgz({"../../outside.ogg": b"evil"}),
             "/simple/some-songs/": json.dumps({"files": listed}).encode(),
             "/files/some_songs-1.2-py3-none-any.whl": _wheel({"some_songs/a.opus": b"wheel"}),
@@ -66,6 +69,7 @@ class _Answers(BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         body = self.server.answers.get(self.path)
         self.send_response(404 if body is None else 200)
+        self.send_header("Content-Length", str(self.server.announced.get(self.path, len(body or b""))))
         self.end_headers()
         self.wfile.write(body or b"")
 
@@ -123,12 +127,22 @@ def test_what_cannot_be_had_is_left_out_and_said(
         _recording(NPM, "nowhere@1.0", "package/a.ogg"),
         _recording(NPM, "songs@0.1", "package/c.ogg"),
         _recording(PYPI, "some-songs==9.9", "some_songs/a.opus"),
+        _recording(NPM, "cut@0.1", "package/a.ogg"),
         _recording("a shop", "songs", "a.ogg"),
     ]
     there = _recording(NPM, "songs@0.1", "package/a.ogg")
     assert list(_contents([*missing, there], tmp_path).values()) == [b"first"]
     for recording in missing:
         assert recording.key in caplog.text
+    assert list(tmp_path.rglob("*.partial")) == []
+
+
+def test_a_download_that_breaks_off_is_not_kept(registry: Registry, tmp_path: Path) -> None:
+    recording, address = _recording(NPM, "songs@0.1", "package/a.ogg"), "/npm/songs/-/songs-0.1.tgz"
+    registry.announced[address] = len(registry.answers[address]) + 1
+    assert _contents([recording], tmp_path) == {}
+    del registry.announced[address]
+    assert list(_contents([recording], tmp_path).values()) == [b"first"]
 
 
 def test_nothing_is_written_outside_of_the_work_folder(registry: Registry, tmp_path: Path) -> None:
