@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--work", type=Path, required=True, help="folder for audio, tracks and checkpoints")
     common.add_argument("--recipe", type=Path, help="a recipe.json of your own")
-    common.add_argument("--free-recordings", type=Path, help="folder with the recordings that are not in Debian")
+    common.add_argument("--free-recordings", type=Path, help="folder with the recordings that are in no package")
     common.add_argument("--threads", type=int, default=1, help="of PyTorch")
     parser = argparse.ArgumentParser(prog="python -m acousticsense.training", description=__doc__)
     stages = parser.add_subparsers(required=True, metavar="STAGE")

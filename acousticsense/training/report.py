@@ -77,7 +77,7 @@ def report(
         names: which of them.
         store: the corpus, for what the teachers heard in the test clips.
         work: the work folder with the fetched audio.
-        free_recordings: local folder with the recordings that are not in Debian.
+        free_recordings: local folder with the recordings that are in no package.
         note: for the cards: how often the test music was looked at, and why.
 
     Returns:
