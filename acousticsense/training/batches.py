@@ -83,14 +83,13 @@ class Batches:
     def _draw_odds(self) -> NDArray[np.float64]:
         """Probability (V,) of drawing each window: balanced by kind, and within it by the target's likeliest class."""
         kinds = np.array([item.track.kind for item in self._items])[self._windows.item]
-        is_recorded = np.array([item.track.is_recorded for item in self._items])[self._windows.item]
         classes = self.targets.argmax(1)
         odds = np.zeros(len(classes))
         for kind, share in _SHARES.items():
             mine = kinds == kind
             counts = np.bincount(classes[mine], minlength=NOT_MUSIC_INDEX + 1).astype(float)
             # below 1 for recordings: rare pseudo-labels are drawn more often, yet not the same few windows for ever
-            evenness = 0.7 if is_recorded[mine].any() else 1.0
+            evenness = 1.0 if kind in ("rendered", "not_music") else 0.7
             weight = np.where(counts > 0, 1.0 / np.maximum(counts, 1.0) ** evenness, 0.0)
             odds[mine] = weight[classes[mine]] * np.where(self._windows.start[mine] == 0, _BEGINNINGS, 1.0)
             odds[mine] *= share / max(odds[mine].sum(), 1e-12)

@@ -50,7 +50,7 @@ Recordings come from public packages (Debian, npm, PyPI) and repositories; `acou
 names file, artist, licence and source of each, `splits.csv` what it was used for. Most of it is music of free games, so
 most of it is electronic, and nobody has listened to all of it: labels come from tags, titles, credits and knowledge
 of the artists. Music that the project keeps for judging was never touched. What networks made (Suno v5, published as
-Open Lo-Fi, CC0; ACE-Step 1.5, MIT) has no labels but some that its publisher gave, and nothing is measured on it.
+Open Lo-Fi, CC0; ACE-Step 1.5, MIT) has few labels, by the name of its package, and nothing is measured on it.
 Rendered music: grooves of MMA (GPL), scores from the music21 corpus (public domain), own step patterns; SoundFonts
 FluidR3 (MIT) and TimGM6mb (GPL); speech by espeak-ng (GPL). Teachers: EfficientAT mn04 (MIT), musicnn (ISC), YAMNet
 (Apache-2.0).

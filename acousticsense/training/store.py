@@ -115,12 +115,18 @@ class TrackStore:
         partial.rename(self._folder / f"{track.key}.json")
 
     def tracks(self) -> Iterator[Track]:
-        """All tracks in the order of their names; recordings that are no longer listed are left out."""
+        """All tracks in the order of their names; recordings that are no longer listed are left out.
+
+        What is listed of a recording holds for a stretch that was altered from it alone, too.
+        """
         for path in sorted(self._folder.glob("*.json")):
             track = _read(path)
-            if track.kind not in ("real", "generated"):
-                yield track
-            elif recording := self._listed.get(track.key):
+            is_listed_itself = track.kind in ("real", "generated")
+            recording = self._listed.get(track.key if is_listed_itself else track.origin)
+            if recording is None:
+                if not is_listed_itself:
+                    yield track
+            else:
                 yield replace(
                     track,
                     genre=recording.genre,
