@@ -50,9 +50,8 @@ _BY_NETWORK: Final = "nn"
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One track that somebody made: a recording, or notes (tracker modules, MIDI) that are played when it is fetched.
-
-    Or that a network made of what it heard: `generator` says so.
+    """One track that somebody, or a network, made: a recording, or notes (tracker modules, MIDI) that are played when it
+    is fetched.
 
     Attributes:
         package: as its `source` names it, or FREE_RECORDINGS.
