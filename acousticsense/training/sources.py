@@ -50,8 +50,7 @@ _BY_NETWORK: Final = "nn"
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One track that somebody, or a network, made: a recording, or notes (tracker modules, MIDI) that are played when it
-    is fetched.
+    """One track that people or a network made: a recording, or notes (tracker modules, MIDI), played when fetched.
 
     Attributes:
         package: as its `source` names it, or FREE_RECORDINGS.
