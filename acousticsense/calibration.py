@@ -1,7 +1,13 @@
 """What a network's numbers mean, from answers whose truth is known: a temperature and the verdict bands.
 
-A band is a promise about errors. A threshold is chosen when the share of right answers beyond it, less one standard
-error, still keeps the promise; where no threshold does, the band is never said, and the reason is given.
+A band is a promise about errors. A threshold is chosen when the answers beyond it claim what is promised (the mean of
+their calibrated probabilities) and keep it (the share of right ones, less one standard error); where no threshold does,
+the band is never said, and the reason is given.
+
+For the temperature and for "confident" each label counts the same: that a collection has much of what the network
+knows best must not make it bolder on the rest. "Plausible" and "mixed" promise less, and only for music like that which
+was measured: there each clip counts the same. Where a higher band was not earned, answers that claim what it promises
+do not count for the lower one, as far as enough are left: they would flatter it.
 """
 
 from __future__ import annotations
@@ -112,6 +118,8 @@ class CalibrationFit:
 def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | None = None) -> CalibrationFit:
     """Temperature by maximum likelihood (Guo et al., arXiv 1706.04599), then the bands on the scaled probabilities.
 
+    `band_accuracy` is a plain count of the clips.
+
     Args:
         answers: for clips that the network was not trained on, music and, if there is any, what is not.
         measured_on: what the clips are, in words.
@@ -125,13 +133,17 @@ def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | No
     ranks = (-probabilities).argsort(1, kind="stable")
     best, right = probabilities.max(1), ranks[:, 0] == labels
     sources = np.arange(len(answers.labels)) if answers.sources is None else answers.sources
-    heard = _Heard(best, right, sources[is_music])
+    heard = _Heard(best, right, sources[is_music], _alike(labels))
 
     confident_at, confident_note = _band("confident", heard, targets.confident)
-    plausible_at, plausible_note = _band("plausible", heard.only(best < confident_at), targets.plausible)
+    heard = replace(heard, weights=np.ones(len(labels)))
+    left = _left(heard, best, confident_at, targets.confident)
+    plausible_at, plausible_note = _band("plausible", left, targets.plausible)
     plausible_at = min(confident_at, plausible_at)
-    two = _Heard(np.sort(probabilities, 1)[:, -2:].sum(1), (ranks[:, :2] == labels[:, None]).any(1), heard.sources)
-    mixed_at, mixed_note = _band("mixed", two.only(best < plausible_at), targets.mixed)
+    two = replace(
+        heard, values=np.sort(probabilities, 1)[:, -2:].sum(1), right=(ranks[:, :2] == labels[:, None]).any(1)
+    )
+    mixed_at, mixed_note = _band("mixed", _left(two, best, plausible_at, targets.plausible), targets.mixed)
     not_music_at, not_music_notes = _not_music(answers.not_music(), is_music, targets)
     calibration = Calibration(
         temperature=temperature,
@@ -163,8 +175,11 @@ def band_accuracy(
     return {verdict: round(float(np.mean(hits)), 3) for verdict, hits in bands.items() if len(hits) >= FEWEST}
 
 
-def wilson_interval(hits: float, n: int, *, z: float = 1.96) -> tuple[float, float]:
-    """Bounds of a share of `hits` out of `n` >= 1 (Wilson 1927); z = 1.96 is 95 %, z = 1 one standard error."""
+def wilson_interval(hits: float, n: float, *, z: float = 1.96) -> tuple[float, float]:
+    """Bounds of a share of `hits` out of `n` >= 1 (Wilson 1927); z = 1.96 is 95 %, z = 1 one standard error.
+
+    Neither need be whole: weighted answers prove as much as fewer that count alike.
+    """
     share = hits / n
     centre = share + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -173,60 +188,88 @@ def wilson_interval(hits: float, n: int, *, z: float = 1.96) -> tuple[float, flo
 
 
 def _temperature(answers: Answers) -> float:
-    """The temperature under which the true labels of the music are likeliest, after the vote.
-
-    Each label counts the same: that a collection has much of what the network knows best must not make it bolder on the
-    rest.
-    """
+    """The temperature under which the true labels of the music are likeliest, after the vote."""
     from scipy.optimize import minimize_scalar  # takes a third of a second, which a server need not spend
 
     clips = np.flatnonzero(answers.labels >= 0)
     labels = answers.labels[clips]
-    shares = 1.0 / np.bincount(labels)[labels]
+    weights = _alike(labels)
 
     def loss(log_temperature: float) -> float:
         chosen = answers.genres(math.exp(log_temperature))[clips, labels]
-        return float(-np.average(np.log(np.maximum(chosen, 1e-300)), weights=shares))
+        return float(-np.average(np.log(np.maximum(chosen, 1e-300)), weights=weights))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
 
+def _alike(labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Weights (n,) under which each label that occurs counts the same."""
+    return np.asarray(1.0 / np.bincount(labels)[labels])
+
+
 @dataclass(frozen=True)
 class _Heard:
-    """What a band is said by, whether it was right, and the recording: (n,) each."""
+    """What a band is said by, whether it was right, the recording, and what the answer counts: (n,) each."""
 
     values: NDArray[np.float64]
     right: NDArray[np.bool_]
     sources: NDArray[np.integer]
+    weights: NDArray[np.float64]
 
     def only(self, chosen: NDArray[Any]) -> _Heard:
         """Those of a mask or of indices."""
-        return _Heard(self.values[chosen], self.right[chosen], self.sources[chosen])
+        return _Heard(self.values[chosen], self.right[chosen], self.sources[chosen], self.weights[chosen])
 
     @property
     def n_sources(self) -> int:
-        """How many recordings there are: what the answers prove."""
+        """How many recordings there are."""
         return len(np.unique(self.sources))
 
+    @property
+    def proof(self) -> float:
+        """As many recordings that all count the same prove as much (the effective sample size of Kish 1965)."""
+        if not len(self.sources):
+            return 0.0
+        each = np.bincount(np.unique(self.sources, return_inverse=True)[1], weights=self.weights)
+        return float(each.sum() ** 2 / np.square(each).sum())
+
+    def claim(self) -> float:
+        """The mean of what the band is said by."""
+        return float(np.average(self.values, weights=self.weights))
+
+    def share(self) -> float:
+        """Of right answers."""
+        return float(np.average(self.right, weights=self.weights))
+
     def surely(self) -> float:
-        """The share of right answers, less one standard error for so many recordings."""
-        return wilson_interval(float(self.right.mean()) * self.n_sources, self.n_sources, z=1.0)[0]
+        """The share of right answers, less one standard error for so much proof."""
+        return wilson_interval(self.share() * self.proof, self.proof, z=1.0)[0]
+
+
+def _left(heard: _Heard, best: NDArray[np.float64], higher_at: float, promise: float) -> _Heard:
+    """What the band below one with this threshold and promise is measured on."""
+    modest = heard.only(best < min(higher_at, promise))
+    return modest if modest.proof >= FEWEST else heard.only(best < higher_at)
 
 
 def _band(name: str, heard: _Heard, promise: float) -> tuple[float, str]:
-    """The lowest threshold that keeps the promise, and why there is none when there is none."""
+    """The lowest threshold beyond which the promise is claimed and kept, and why there is none when there is none."""
     for threshold in _GRID:
         chosen = heard.only(heard.values >= threshold)
-        if chosen.n_sources >= FEWEST and chosen.surely() >= promise:
+        if chosen.proof >= FEWEST and min(chosen.claim(), chosen.surely()) >= promise:
             return float(threshold), ""
-    if heard.n_sources < FEWEST:
+    if heard.proof < FEWEST:
         reason = (
-            f"only {heard.n_sources} clips of different recordings are left to measure it on, {FEWEST} are the least"
+            f"{heard.n_sources} recordings are left to measure it on, which prove as much as {heard.proof:.1f} that "
+            f"all count the same; {FEWEST} are the least"
         )
     else:
         surest = np.argsort(-heard.values, kind="stable")[: max(FEWEST, len(heard.values) // 4)]
         top = heard.only(surest)
-        reason = f"of the {len(top.right)} surest, from {top.n_sources} recordings, {top.right.sum()} are right"
+        reason = (
+            f"of the {len(top.right)} surest {top.right.sum()} are right; as they count, {top.share():.0%}, where "
+            f"they claim {top.claim():.0%}, which proves as much as {top.proof:.1f} recordings that all count the same"
+        )
     return NEVER, f"{name} is never said: {promise:.0%} right cannot be shown ({reason})."
 
 

@@ -64,7 +64,7 @@ def test_a_band_that_nothing_earned_is_never_said_and_the_reason_is() -> None:
     fit = fit_calibration(few, measured_on="six clips")
     assert (fit.calibration.confident_at, fit.calibration.mixed_at) == (NEVER, NEVER)
     assert fit.calibration.measured_on == "six clips"
-    assert "confident is never said: 90% right cannot be shown (only 6 clips" in fit.shortfalls[0]
+    assert "confident is never said: 90% right cannot be shown (6 recordings are left" in fit.shortfalls[0]
 
     source = np.random.default_rng(0)
     guesses = Answers(logits=source.normal(0, 3, (300, 4)), labels=source.integers(0, 4, 300), n_labels=4)
@@ -149,4 +149,40 @@ def test_clips_of_one_recording_prove_as_much_as_one() -> None:
     )
     assert alone.calibration.confident_at < 1
     assert together.calibration.confident_at == NEVER
-    assert "only 3 clips of different recordings" in together.shortfalls[0]
+    assert "3 recordings are left" in together.shortfalls[0]
+
+
+def test_a_label_that_dominates_does_not_earn_a_band_for_the_rest() -> None:
+    """Forty of one label, all right, and eight of another, half of them right: 75 % and not 92 %. That is plausible."""
+    labels = np.repeat([0, 1], [40, 8])
+    said = labels.copy()
+    said[-4:] = 0
+    few = Answers(logits=np.eye(2)[said] * 9, labels=labels, n_labels=2)
+    fit = fit_calibration(few, measured_on="")
+    assert fit.calibration.confident_at == NEVER
+    assert fit.calibration.plausible_at < 1
+    assert fit.calibration.band_accuracy == {"plausible": pytest.approx(44 / 48, abs=1e-3)}
+
+
+def test_one_recording_that_counts_for_a_label_proves_as_much_as_one() -> None:
+    """Forty right answers of one label and one of another that counts as much: hardly four recordings."""
+    labels = np.repeat([0, 1], [40, 1])
+    fit = fit_calibration(Answers(logits=np.eye(2)[labels] * 9, labels=labels, n_labels=2), measured_on="")
+    assert fit.calibration.confident_at == NEVER
+    assert "41 recordings are left to measure it on" in fit.shortfalls[0]
+    assert "as much as 3.9 that all count the same; 8 are the least" in fit.shortfalls[0]
+    assert fit.calibration.plausible_at < 1
+
+
+def test_a_band_is_not_said_below_what_the_probabilities_claim() -> None:
+    """One label is most of a collection: what is named by it, however unsurely, is right nineteen times in twenty."""
+    labels = np.concatenate([np.repeat(0, 300), np.repeat([1, 2, 3], 8)])
+    logits = np.eye(4)[labels] * 4
+    unsure = np.concatenate([np.arange(60, 300), *(np.arange(first, first + 4) for first in (300, 308, 316))])
+    logits[unsure] = 0.6, 0.0, 0.0, 0.0
+    answers = Answers(logits=logits, labels=labels, n_labels=4)
+    calibration = fit_calibration(answers, measured_on="").calibration
+    probabilities = answers.genres(calibration.temperature)
+    best = probabilities.max(1)
+    assert (probabilities.argmax(1) == labels).mean() > 0.95
+    assert best[unsure].max() < calibration.plausible_at

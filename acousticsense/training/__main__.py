@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 
     exporter = stages.add_parser("export", parents=[common], help="grow, pack in 8 bits, calibrate")
     exporter.set_defaults(run=_export)
+    calibrator = stages.add_parser(
+        "calibrate", parents=[common], help="exported models' temperature and verdict bands anew"
+    )
+    calibrator.set_defaults(run=_calibrate)
     reporter = stages.add_parser("report", parents=[common], help="evaluate on the test music and write the card")
     reporter.add_argument("--note", required=True, help="how often it was looked at")
     reporter.set_defaults(run=_report)
@@ -88,9 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="OTHER_WORK",
         help="export the mean of these weights and of those of other runs",
     )
-    for stage in (exporter, reporter):
+    for stage in (exporter, calibrator, reporter):
         stage.add_argument("--out", type=Path, required=True, help="the folder of models, e.g. models")
-    for stage in (training, exporter, reporter):
+    for stage in (training, exporter, calibrator, reporter):
         stage.add_argument("--student", action="append", help="a model of the recipe; all of them when left out")
     return parser
 
@@ -176,6 +180,11 @@ def _export(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> N
             teachers=options.work / "teachers",
             average_with=[other / "run" / name for other in options.average_with],
         )
+
+
+def _calibrate(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
+    for name in options.student or recipe.students:
+        exporting.calibrated_anew(options.out / name, store)
 
 
 def _report(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.evaluation import Evaluation
-from acousticsense.markdown import filled
-from acousticsense.training.store import Track
+from acousticsense.markdown import filled, table
+from acousticsense.training.sources import Kind
 from acousticsense.training.validate import Score
 
 __all__ = ["card"]
@@ -49,11 +48,9 @@ figure above speaks of them. Genres with fewer than five clips: {few}; read thei
 Recordings come from public packages (Debian, npm, PyPI) and repositories; `acousticsense/training/data/recordings.csv`
 names file, artist, licence and source of each, `splits.csv` what it was used for. Most of it is music of free games, so
 most of it is electronic, and nobody has listened to all of it: labels come from tags, titles, credits and knowledge
-of the artists. Music that the project keeps for judging was never touched. What networks made (Suno v5, published as
-Open Lo-Fi, CC0; ACE-Step 1.5, MIT) has few labels, by the name of its package, and nothing is measured on it.
-Rendered music: grooves of MMA (GPL), scores from the music21 corpus (public domain), own step patterns; SoundFonts
-FluidR3 (MIT) and TimGM6mb (GPL); speech by espeak-ng (GPL). Teachers: EfficientAT mn04 (MIT), musicnn (ISC), YAMNet
-(Apache-2.0).
+of the artists. Music that the project keeps for judging was never touched.{generated} Rendered music: grooves of MMA
+(GPL), scores from the music21 corpus (public domain), own step patterns; SoundFonts FluidR3 (MIT) and TimGM6mb (GPL);
+speech by espeak-ng (GPL). Teachers: EfficientAT mn04 (MIT), musicnn (ISC), YAMNet (Apache-2.0).
 
 Two logistic regressions on the teachers' features, one fitted under the labels of rendered and labelled real music, one
 of rendered music alone, and mn04's own opinion together give soft labels to every window of a recording; the network
@@ -92,6 +89,18 @@ Licence of the weights: {licence}.
 """
 
 
+_GENERATED: Final = """ What networks made (Suno v5, published as Open Lo-Fi, CC0; ACE-Step 1.5, MIT) has few labels, by
+the name of its package, and nothing is measured on it."""
+
+#: Columns of the corpus table: what is counted there, and how it is headed.
+_COLUMNS: Final[tuple[tuple[tuple[Kind, ...], str], ...]] = (
+    (("real",), "real"),
+    (("generated",), "made by networks"),
+    (("altered",), "altered stretches of these"),
+    (("rendered", "not_music"), "rendered or synthesised here"),
+)
+
+
 def _before(training: Mapping[str, float]) -> str:
     """What a run began with, if not anew."""
     if "steps_before" not in training:
@@ -113,7 +122,6 @@ def card(
     spec: ModelSpec,
     results: Mapping[SpectrogramKind, Evaluation],
     peers: Mapping[str, Score],
-    tracks: Iterable[Track],
     *,
     note: str,
 ) -> str:
@@ -123,7 +131,6 @@ def card(
         spec: the model, calibrated.
         results: its evaluation on test music for each picture, the main one first.
         peers: the teachers' figures on the same clips.
-        tracks: of the corpus.
         note: how often the test music was looked at.
     """
     main, result = next(iter(results.items()))
@@ -143,7 +150,8 @@ def card(
         tables=result.to_markdown(),
         unmeasured=", ".join(result.unmeasured) or "none",
         few=", ".join(few) or "none",
-        corpus=_corpus(tracks),
+        corpus=_corpus(training["corpus"]),
+        generated=_GENERATED if any("generated" in kinds for kinds in training["corpus"].values()) else "",
         confidence=" ".join(_confidence(spec.seeing(kind)) for kind in spec.kinds),
         steps=training["step"],
         minutes=training["minutes"],
@@ -194,23 +202,15 @@ def _peer_row(name: str, figures: Score) -> str:
     )
 
 
-def _corpus(tracks: Iterable[Track]) -> str:
-    """Tracks by genre and kind, those of the training split."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for track in tracks:
-        if track.split == "train":
-            counts[track.genre or ("no label" if track.is_recorded else "not music"), track.kind] += 1
-    genres = sorted({genre for genre, _ in counts})
-    rows = [
-        f"| {genre} | {counts[genre, 'real']} | {counts[genre, 'generated']} | {counts[genre, 'altered']} "
-        f"| {counts[genre, 'rendered'] + counts[genre, 'not_music']} |"
-        for genre in genres
+def _corpus(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Tracks that were trained on, by genre and kind; a kind of which there is nothing has no column."""
+    columns = [
+        (heading, [sum(kinds.get(kind, 0) for kind in of_it) for kinds in counts.values()])
+        for of_it, heading in _COLUMNS
     ]
-    head = (
-        "| training tracks | real | made by networks | altered stretches of both | rendered or synthesised here |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    )
-    return "\n".join((*head, *rows))
+    kept = [(heading, numbers) for heading, numbers in columns if any(numbers)]
+    rows = zip(counts, *(numbers for _, numbers in kept), strict=True)
+    return table(("training tracks", *(heading for heading, _ in kept)), [list(row) for row in rows])
 
 
 def _bands(accuracy: Mapping[str, float]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -24,7 +24,7 @@ from acousticsense.training.students.making import make_student
 from acousticsense.training.train import averaged_weights, run_summary
 from acousticsense.training.validate import Heard, hear, measured_items, score
 
-__all__ = ["PackingLoss", "export", "packing_loss"]
+__all__ = ["PackingLoss", "calibrated_anew", "export", "packing_loss"]
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def export(
     if student_recipe.cqt:
         of_cqt = _described(student, packed, validation, NATIVE_CQT)
         alternatives = (Alternative(front_end=NATIVE_CQT, calibration=of_cqt[0], metrics=of_cqt[1]),)
-    training: dict[str, Any] = {**run_summary(run)}
+    training = run_summary(run)
     if average_with:
         others = map(run_summary, average_with)
         training["averaged_steps"] = [other["kept_step"] + other.get("steps_before", 0) for other in others]
@@ -137,7 +137,7 @@ def export(
         calibration=of_mel[0],
         weights_sha256=sha256_of(folder / _WEIGHTS),
         licence=licence,
-        provenance=_provenance(student_recipe, recipe.seed),
+        provenance=_provenance(student_recipe, recipe.seed, training["corpus"]),
         metrics={**of_mel[1], "training": training},
     )
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
@@ -145,13 +145,51 @@ def export(
     return spec
 
 
+def calibrated_anew(folder: Path, store: TrackStore) -> ModelSpec:
+    """Measures temperature and verdict bands of an exported model again, and writes them into its `model.json`.
+
+    For when the rules of `fit_calibration` or the labels of validation music have changed. What users are told of each
+    verdict (`band_accuracy`) is then that of validation music until the model is evaluated again.
+
+    Args:
+        folder: of the model.
+        store: the corpus; only its validation tracks are looked at.
+    """
+    spec = ModelSpec.read(folder / "model.json")
+    packed, _ = load_network(
+        folder / spec.weights_file, architecture=spec.architecture, n_outputs=spec.n_outputs, head=spec.head
+    )
+    validation = load_items(store, "val")
+    calibration, metrics = _calibrated(packed, validation, spec.front_end)
+    spec = replace(
+        spec,
+        calibration=calibration,
+        metrics={**spec.metrics, **metrics},
+        alternatives=tuple(_other_calibrated(packed, validation, other) for other in spec.alternatives),
+    )
+    (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
+    return spec
+
+
+def _other_calibrated(packed: nn.Module, validation: list[Item], other: Alternative) -> Alternative:
+    calibration, metrics = _calibrated(packed, validation, other.front_end)
+    return replace(other, calibration=calibration, metrics={**other.metrics, **metrics})
+
+
 def _described(
     student: nn.Module, packed: nn.Module, validation: list[Item], front_end: FrontEnd
 ) -> tuple[Calibration, dict[str, Any]]:
+    """Calibration and validation figures for one kind of picture, and what packing has changed."""
+    calibration, metrics = _calibrated(packed, validation, front_end)
+    exact, of_music = (hear(network, measured_items(validation), front_end) for network in (student, packed))
+    return calibration, {**metrics, "packing": asdict(_checked(packing_loss(exact.logits, of_music.logits)))}
+
+
+def _calibrated(packed: nn.Module, validation: list[Item], front_end: FrontEnd) -> tuple[Calibration, dict[str, Any]]:
     """Calibration and validation figures for one kind of picture."""
     music = measured_items(validation)
     sounds = [item for item in validation if item.track.kind == "not_music"]
-    exact, of_music = (hear(network, music, front_end) for network in (student, packed))
+    of_music = hear(packed, music, front_end)
     of_sounds = hear(packed, sounds, front_end) if sounds else None
     logits = np.concatenate([part.logits for part in (of_music, of_sounds) if part])
     labels = np.concatenate([of_music.labels, np.full(len(of_sounds.labels) if of_sounds else 0, -1)])
@@ -161,7 +199,6 @@ def _described(
     metrics = {
         "real_validation": asdict(score(of_music.logits, of_music.labels)),
         "not_music_validation": _not_music(of_music, of_sounds, calibration.not_music_at),
-        "packing": asdict(_checked(packing_loss(exact.logits, of_music.logits))),
         "validation_bands": calibration.band_accuracy,
     }
     return calibration, metrics
@@ -176,7 +213,7 @@ def _not_music(music: Heard, sounds: Heard | None, threshold: float | None) -> d
 
 
 _TAUGHT: Final = (
-    "Made from free recordings, rendered music and music that networks made, taught by mn04, musicnn and YAMNet (seed "
+    "Made from {material}, taught by mn04, musicnn and YAMNet (seed "
     "{seed}). {how} The same weights were trained on mel and on cqt pictures."
 )
 
@@ -203,8 +240,14 @@ _MADE: Final = {
 }
 
 
-def _provenance(recipe: StudentRecipe, seed: int) -> str:
-    """What was trained, and what was done to it afterwards."""
+def _provenance(recipe: StudentRecipe, seed: int, corpus: Mapping[str, Mapping[str, int]]) -> str:
+    """What was trained on what, and what was done to it afterwards."""
+    has_generated = any("generated" in kinds for kinds in corpus.values())
+    material = (
+        "free recordings, rendered music and music that networks made"
+        if has_generated
+        else "free recordings and rendered music"
+    )
     how = _MADE[recipe.network].format(architecture=recipe.architecture, share=recipe.size.get("width", 1))
     colleague = f" {_COLLEAGUE.format(recipe.colleague)}" if recipe.colleague else ""
-    return _TAUGHT.format(seed=seed, how=how) + colleague
+    return _TAUGHT.format(material=material, seed=seed, how=how) + colleague

@@ -87,7 +87,6 @@ def report(
     keys = {entry.path: entry.recording.key for entry in fetched}
     clips = [LabelledClip(entry.path, entry.recording.genre or "") for entry in fetched]
     peers = _teachers(store, set(keys.values()), work)
-    tracks = list(store.tracks())
     results: dict[tuple[str, SpectrogramKind], Evaluation] = {}
     for name in names:
         folder = models / name
@@ -99,7 +98,7 @@ def report(
             logger.info("%s %s: top1 %.3f top3 %.3f", name, kind, result.accuracy, result.top3)
         spec = _with_figures(spec, mine, peers)
         (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
-        (folder / "README.md").write_text(card(spec, mine, peers, tracks, note=note), encoding="utf-8")
+        (folder / "README.md").write_text(card(spec, mine, peers, note=note), encoding="utf-8")
         results |= {(name, kind): result for kind, result in mine.items()}
     return results
 

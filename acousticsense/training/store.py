@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from acousticsense.config import FrontEnd
 from acousticsense.training.sources import Kind, Recording, Split, recordings
 
-__all__ = ["Arrays", "Track", "TrackStore"]
+__all__ = ["Arrays", "Track", "TrackStore", "counted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,15 @@ class Track:
     def is_recorded(self) -> bool:
         """Whether it is of the list of recordings, altered afterwards or not."""
         return self.kind in ("real", "generated", "altered")
+
+
+def counted(tracks: Iterable[Track]) -> dict[str, dict[str, int]]:
+    """Genre -> kind -> number of tracks; without a genre, recordings are "no label" and the rest is "not music"."""
+    counts: dict[str, dict[str, int]] = {}
+    for track in tracks:
+        kinds = counts.setdefault(track.genre or ("no label" if track.is_recorded else "not music"), {})
+        kinds[track.kind] = kinds.get(track.kind, 0) + 1
+    return dict(sorted(counts.items()))
 
 
 @dataclass(frozen=True)

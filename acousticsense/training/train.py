@@ -25,7 +25,7 @@ from acousticsense.training.lesson import Learner, Lesson, colleague_lesson, siz
 from acousticsense.training.optimiser import Optimiser
 from acousticsense.training.probe import Probe, fit_probe, soft_targets
 from acousticsense.training.recipe import Recipe, StudentRecipe
-from acousticsense.training.store import TrackStore
+from acousticsense.training.store import TrackStore, counted
 from acousticsense.training.students.making import make_student
 from acousticsense.training.students.student import Student
 from acousticsense.training.teachers.zero_shot import ClassLists
@@ -59,6 +59,7 @@ class RunState:
         best: merit of the weights that are kept.
         history: figures at each check.
         before: `run_summary` of the run whose weights this one began with; empty when it began anew.
+        corpus: `counted` tracks that it learns from.
     """
 
     step: int = 0
@@ -66,7 +67,8 @@ class RunState:
     spent_s: float = 0.0
     best: float = -math.inf
     history: list[dict[str, float]] = field(default_factory=list)
-    before: dict[str, float] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)
+    corpus: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def note(self, step: int, figures: dict[str, float]) -> bool:
         """Records figures on validation music; returns whether they are the best so far with pictures of this size."""
@@ -150,6 +152,7 @@ def train(
     trainer = _Trainer(student, network, folder, batches.features.shape[1], device, colleague=colleague)
     if begin_with is not None and is_new:
         trainer.run.before = run_summary(begin_with)
+    trainer.run.corpus = counted(item.track for item in items)
     validation = _Validation.of(load_items(store, "val"), probe, class_lists, usual=batches.usual)
     logger.info("%s: %d training tracks, %d validation tracks, on %s", name, len(items), len(validation.items), device)
     began = time.monotonic()
@@ -241,12 +244,18 @@ def save_run(folder: Path, state: dict[str, Any]) -> None:
     _save(state, folder / CHECKPOINT_FILE)
 
 
-def run_summary(folder: Path) -> dict[str, float]:
-    """Steps and minutes of a run so far, and the step whose weights were kept; steps and minutes before it, if any."""
+def run_summary(folder: Path) -> dict[str, Any]:
+    """Steps and minutes of a run so far, the step whose weights were kept, and what it learned from; steps and minutes
+    before it, if any."""
     run = RunState(**torch.load(folder / CHECKPOINT_FILE, map_location="cpu", weights_only=True)["run"])
     last_px = run.history[-1]["side_px"]
     kept = max((entry for entry in run.history if entry["side_px"] == last_px), key=_merit)
-    summary = {"step": run.step, "minutes": round(run.spent_s / 60, 1), "kept_step": kept["step"]}
+    summary: dict[str, Any] = {
+        "step": run.step,
+        "minutes": round(run.spent_s / 60, 1),
+        "kept_step": kept["step"],
+        "corpus": run.corpus,
+    }
     if before := run.before:
         summary["steps_before"] = before["kept_step"] + before.get("steps_before", 0)
         summary["minutes_before"] = round(before["minutes"] + before.get("minutes_before", 0), 1)

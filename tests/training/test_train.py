@@ -23,15 +23,15 @@ from acousticsense.training.__main__ import _in_order
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, Item, cut, load_items, windows_of
 from acousticsense.training.batches import Batches
-from acousticsense.training.card import _averaged, _before, _standing
-from acousticsense.training.export import _checked, export, packing_loss
+from acousticsense.training.card import _averaged, _before, _corpus, _standing
+from acousticsense.training.export import _checked, calibrated_anew, export, packing_loss
 from acousticsense.training.held_out import held_out_table
 from acousticsense.training.lesson import colleague_lesson, sized
 from acousticsense.training.optimiser import Optimiser
 from acousticsense.training.probe import _blend, fit_probe, soft_targets, usual_scores
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.sources import Recording, read_data
-from acousticsense.training.store import TrackStore
+from acousticsense.training.store import TrackStore, counted
 from acousticsense.training.students.making import make_student
 from acousticsense.training.teachers.zero_shot import ClassLists
 from acousticsense.training.train import (
@@ -291,6 +291,31 @@ def test_the_exported_folder_loads_through_the_normal_path(
     )
     assert not report.missing
     assert network(torch.zeros(1, 3, 224, 224)).shape == (1, N_OUTPUTS)
+
+
+def test_an_exported_model_is_calibrated_anew(
+    run: Path, tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    spec = export(run / "small", tiny_store, tiny_recipe, tmp_path / "small", licence="CC0-1.0")
+    wrong = replace(spec.calibration, temperature=7.0, confident_at=0.1)
+    others = tuple(replace(other, calibration=wrong) for other in spec.alternatives)
+    described = tmp_path / "small" / "model.json"
+    described.write_text(replace(spec, calibration=wrong, alternatives=others).to_json())
+    assert calibrated_anew(tmp_path / "small", tiny_store) == ModelSpec.read(described) == spec
+
+
+def test_a_card_tells_what_the_run_learned_from(run: Path, tiny_store: TrackStore) -> None:
+    corpus = run_summary(run / "small")["corpus"]
+    assert corpus == counted(track for track in tiny_store.tracks() if track.split == "train")
+    assert _corpus(corpus).splitlines() == [
+        "| training tracks | real | rendered or synthesised here |",
+        "| --- | ---: | ---: |",
+        "| Jazz | 0 | 1 |",
+        "| Metal | 1 | 0 |",
+        "| no label | 1 | 0 |",
+        "| not music | 0 | 1 |",
+    ]
+    assert "made by networks" in _corpus({"R&B": {"generated": 2}})
 
 
 def test_targets_are_probabilities_and_believe_known_labels(tiny_store: TrackStore) -> None:
