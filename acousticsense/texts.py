@@ -28,6 +28,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "No genre stands out; {best} is only slightly ahead. Treat it as unknown.",
         "没有哪种流派明显领先，{best}仅略占优势，请视为未知。",
     ),
+    "advice.unproven": (
+        "{best} leads clearly, but how far this model's answers can be trusted could not be shown: take it as a guess.",
+        "{best}明显领先，但该模型的回答有多可信尚无证据，请只当作猜测。",
+    ),
     "advice.not_music": (
         "This does not sound like music, so the genres below mean little.",
         "这段声音不像音乐，下面的流派结果意义不大。",

@@ -11,6 +11,9 @@ from acousticsense.results import Advice, ClipInfo, HealthReport, Verdict
 
 __all__ = ["advise", "disagreement", "judge"]
 
+#: A label with more than this has more than all others together: it cannot be said that none stands out.
+_STANDS_OUT: Final = 0.5
+
 #: Where else a track may be itself, as shares of its length: past the intro first.
 _PLACES: Final = (0.35, 0.6, 0.8)
 
@@ -55,7 +58,8 @@ def advise(
     best, second = (sorted(probabilities, key=lambda label: -probabilities[label]) * 2)[:2]
     values: dict[str, str | float] = {"best": best, "second": second}
     measured = calibration.band_accuracy.get(verdict)
-    advice = [Advice(verdict, values)]
+    is_unproven = verdict == "unsure" and probabilities[best] > _STANDS_OUT
+    advice = [Advice("unproven" if is_unproven else verdict, values)]
     if measured is not None:
         advice.append(Advice("measured", {"percent": round(100 * measured)}))
     elif verdict != "not_music":

@@ -82,6 +82,14 @@ def test_the_other_picture_is_offered_to_the_unsure_by_models_that_know_one() ->
     assert "other_picture" not in codes(verdict="confident", other_kinds=("cqt",))
 
 
+def test_a_label_that_leads_is_not_said_to_be_hardly_ahead() -> None:
+    for best, code in ((0.45, "unsure"), (0.9, "unproven")):
+        given = advise("unsure", {"Jazz": best, "Blues": 0.05}, HealthReport(), CALIBRATION)
+        assert given[0].code == code
+    assert "Jazz leads clearly" in advice_text(given[0])
+    assert "爵士明显领先" in advice_text(given[0], "zh")
+
+
 def test_models_that_disagree_are_told_apart_and_those_that_agree_are_not() -> None:
     assert disagreement({"a": "Jazz", "b": "Jazz"}) is None
     assert disagreement({}) is None
