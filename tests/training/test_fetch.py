@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
+import shutil
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -162,3 +165,32 @@ def test_music_that_a_network_made_is_never_measured_against() -> None:
     labelled = replace(made[0], genre="Jazz", confidence="high", known_by="know")
     assert not labelled.is_measurable
     assert replace(labelled, generator="").is_measurable
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="Debian's packages are unpacked by dpkg-deb")
+def test_a_debian_package_appears_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "tree" / "DEBIAN").mkdir(parents=True)
+    (tmp_path / "tree" / "DEBIAN" / "control").write_text(
+        "Package: tunes-data\nVersion: 1.2\nArchitecture: all\nMaintainer: nobody <n@localhost>\nDescription: tunes\n"
+    )
+    (tmp_path / "tree" / "tune.ogg").write_bytes(b"tune")
+    package = tmp_path / "tunes-data_1.2_all.deb"
+    subprocess.run(["dpkg-deb", "--build", tmp_path / "tree", package], check=True, capture_output=True)
+    apt = tmp_path / "bin" / "apt-get"  # what the network decides: it breaks off, knows no such package, brings it
+    apt.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{apt.parent}{os.pathsep}{os.environ['PATH']}")
+    tune = replace(recordings()[0], source=DEBIAN, package="tunes-data", path="tune.ogg")
+    for does, whole in (
+        (f"head -c 99 {package} > {package.name}; exit 1", False),
+        ("exit 0", False),
+        (f"cp {package} .", True),
+    ):
+        apt.write_text(f"#!/bin/sh\n{does}\n")
+        apt.chmod(0o755)
+        found = list(fetch((tune,), tmp_path / "work", free_recordings=None))
+        assert [entry.path.read_bytes() for entry in found] == [b"tune"] * whole
+        assert [path.name for path in (tmp_path / "work" / "debs").glob("*.deb")] == [package.name] * whole
+    assert found[0].package_version == "1.2"
+    assert "apt has brought no package tunes-data" in caplog.text
