@@ -4,17 +4,16 @@ A band is a promise about errors. A threshold is chosen when the answers beyond 
 their calibrated probabilities) and keep it (the share of right ones, less one standard error); where no threshold does,
 the band is never said, and the reason is given.
 
-For the temperature and for "confident" each label counts the same: that a collection has much of what the network
-knows best must not make it bolder on the rest. "Plausible" and "mixed" promise less, and only for music like that which
-was measured: there each clip counts the same. Where a higher band was not earned, answers that claim what it promises
-do not count for the lower one, as far as enough are left: they would flatter it.
+That a collection has much of what the network knows best must not make it bolder on the rest. So each label counts the
+same for the temperature; and "confident" must keep its promise that way, too, with answers of half of the labels at
+least. "Plausible" and "mixed" promise less, and only for music like that which was measured.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,17 +132,20 @@ def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | No
     ranks = (-probabilities).argsort(1, kind="stable")
     best, right = probabilities.max(1), ranks[:, 0] == labels
     sources = np.arange(len(answers.labels)) if answers.sources is None else answers.sources
-    heard = _Heard(best, right, sources[is_music], _alike(labels))
+    weights, modest = _alike(labels), np.ones(len(labels), bool)
+    heard = _Heard(best, right, sources[is_music], labels, weights, modest)
 
-    confident_at, confident_note = _band("confident", heard, targets.confident)
-    heard = replace(heard, weights=np.ones(len(labels)))
-    left = _left(heard, best, confident_at, targets.confident)
-    plausible_at, plausible_note = _band("plausible", left, targets.plausible)
+    confident_at, confident_note = _band("confident", heard, targets.confident, everywhere=True)
+    lower = replace(heard, modest=best < targets.confident).only(best < confident_at)
+    plausible_at, plausible_note = _band("plausible", lower, targets.plausible)
     plausible_at = min(confident_at, plausible_at)
     two = replace(
-        heard, values=np.sort(probabilities, 1)[:, -2:].sum(1), right=(ranks[:, :2] == labels[:, None]).any(1)
+        heard,
+        values=np.sort(probabilities, 1)[:, -2:].sum(1),
+        right=(ranks[:, :2] == labels[:, None]).any(1),
+        modest=best < targets.plausible,
     )
-    mixed_at, mixed_note = _band("mixed", _left(two, best, plausible_at, targets.plausible), targets.mixed)
+    mixed_at, mixed_note = _band("mixed", two.only(best < plausible_at), targets.mixed)
     not_music_at, not_music_notes = _not_music(answers.not_music(), is_music, targets)
     calibration = Calibration(
         temperature=temperature,
@@ -175,11 +177,8 @@ def band_accuracy(
     return {verdict: round(float(np.mean(hits)), 3) for verdict, hits in bands.items() if len(hits) >= FEWEST}
 
 
-def wilson_interval(hits: float, n: float, *, z: float = 1.96) -> tuple[float, float]:
-    """Bounds of a share of `hits` out of `n` >= 1 (Wilson 1927); z = 1.96 is 95 %, z = 1 one standard error.
-
-    Neither need be whole: weighted answers prove as much as fewer that count alike.
-    """
+def wilson_interval(hits: float, n: int, *, z: float = 1.96) -> tuple[float, float]:
+    """Bounds of a share of `hits` out of `n` >= 1 (Wilson 1927); z = 1.96 is 95 %, z = 1 one standard error."""
     share = hits / n
     centre = share + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -209,67 +208,83 @@ def _alike(labels: NDArray[np.integer]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class _Heard:
-    """What a band is said by, whether it was right, the recording, and what the answer counts: (n,) each."""
+    """What a band is said by, and whether it was right; the recording, its label and what that counts; whether the
+    answer claims less than the band above promises: (n,) each."""
 
     values: NDArray[np.float64]
     right: NDArray[np.bool_]
     sources: NDArray[np.integer]
+    labels: NDArray[np.integer]
     weights: NDArray[np.float64]
+    modest: NDArray[np.bool_]
 
-    def only(self, chosen: NDArray[Any]) -> _Heard:
-        """Those of a mask or of indices."""
-        return _Heard(self.values[chosen], self.right[chosen], self.sources[chosen], self.weights[chosen])
+    def only(self, chosen: NDArray[np.bool_]) -> _Heard:
+        """Those of a mask."""
+        return _Heard(*(values[chosen] for values in vars(self).values()))
 
     @property
     def n_sources(self) -> int:
-        """How many recordings there are."""
+        """How many recordings there are: what the answers prove."""
         return len(np.unique(self.sources))
 
     @property
-    def proof(self) -> float:
-        """As many recordings that all count the same prove as much (the effective sample size of Kish 1965)."""
-        if not len(self.sources):
-            return 0.0
-        each = np.bincount(np.unique(self.sources, return_inverse=True)[1], weights=self.weights)
-        return float(each.sum() ** 2 / np.square(each).sum())
+    def n_labels(self) -> int:
+        """How many labels occur."""
+        return len(np.unique(self.labels))
 
     def claim(self) -> float:
         """The mean of what the band is said by."""
-        return float(np.average(self.values, weights=self.weights))
-
-    def share(self) -> float:
-        """Of right answers."""
-        return float(np.average(self.right, weights=self.weights))
+        return float(self.values.mean())
 
     def surely(self) -> float:
-        """The share of right answers, less one standard error for so much proof."""
-        return wilson_interval(self.share() * self.proof, self.proof, z=1.0)[0]
+        """The share of right answers, less one standard error for so many recordings."""
+        return wilson_interval(float(self.right.mean()) * self.n_sources, self.n_sources, z=1.0)[0]
+
+    def alike(self) -> float:
+        """The share of right answers when each label counts the same."""
+        return float(np.average(self.right, weights=self.weights))
 
 
-def _left(heard: _Heard, best: NDArray[np.float64], higher_at: float, promise: float) -> _Heard:
-    """What the band below one with this threshold and promise is measured on."""
-    modest = heard.only(best < min(higher_at, promise))
-    return modest if modest.proof >= FEWEST else heard.only(best < higher_at)
+def _band(name: str, heard: _Heard, promise: float, *, everywhere: bool = False) -> tuple[float, str]:
+    """The lowest threshold that keeps a promise, and why there is none when there is none.
 
+    Modest answers must keep it by themselves, where there are enough: answers that missed the band above would flatter
+    this one.
 
-def _band(name: str, heard: _Heard, promise: float) -> tuple[float, str]:
-    """The lowest threshold beyond which the promise is claimed and kept, and why there is none when there is none."""
+    Args:
+        name: of the band.
+        heard: what it is measured on.
+        promise: share of right answers.
+        everywhere: whether it must be kept by half of the labels or more, and with each counting the same.
+    """
+    tried: list[_Heard] = []
+    fewest_labels = (heard.n_labels + 1) // 2 if everywhere else 1
+
+    def shown(chosen: _Heard) -> float:
+        return min(chosen.claim(), chosen.surely(), chosen.alike() if everywhere else 1.0)
+
     for threshold in _GRID:
         chosen = heard.only(heard.values >= threshold)
-        if chosen.proof >= FEWEST and min(chosen.claim(), chosen.surely()) >= promise:
+        if chosen.n_sources < FEWEST:
+            break
+        parts = [part for part in (chosen, chosen.only(chosen.modest)) if part.n_sources >= FEWEST]
+        if chosen.n_labels >= fewest_labels and min(map(shown, parts)) >= promise:
             return float(threshold), ""
-    if heard.proof < FEWEST:
-        reason = (
-            f"{heard.n_sources} recordings are left to measure it on, which prove as much as {heard.proof:.1f} that "
-            f"all count the same; {FEWEST} are the least"
-        )
+        tried.append(chosen)
+    if not tried:
+        n_left = heard.n_sources
+        reason = f"only {n_left} clips of different recordings are left to measure it on, {FEWEST} are the least"
     else:
-        surest = np.argsort(-heard.values, kind="stable")[: max(FEWEST, len(heard.values) // 4)]
-        top = heard.only(surest)
+        top = max(tried, key=shown)
         reason = (
-            f"of the {len(top.right)} surest {top.right.sum()} are right; as they count, {top.share():.0%}, where "
-            f"they claim {top.claim():.0%}, which proves as much as {top.proof:.1f} recordings that all count the same"
+            f"at best {top.right.sum()} of {len(top.right)}, from {top.n_sources} recordings, are right; less one "
+            f"standard error that is {top.surely():.0%}, and {top.claim():.0%} is claimed"
         )
+        if everywhere:
+            reason += (
+                f"; with each label counting the same {top.alike():.0%} are right, and answers are of {top.n_labels} "
+                f"labels, where {fewest_labels} are the least"
+            )
     return NEVER, f"{name} is never said: {promise:.0%} right cannot be shown ({reason})."
 
 

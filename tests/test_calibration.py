@@ -64,13 +64,14 @@ def test_a_band_that_nothing_earned_is_never_said_and_the_reason_is() -> None:
     fit = fit_calibration(few, measured_on="six clips")
     assert (fit.calibration.confident_at, fit.calibration.mixed_at) == (NEVER, NEVER)
     assert fit.calibration.measured_on == "six clips"
-    assert "confident is never said: 90% right cannot be shown (6 recordings are left" in fit.shortfalls[0]
+    assert "confident is never said: 90% right cannot be shown (only 6 clips" in fit.shortfalls[0]
 
     source = np.random.default_rng(0)
     guesses = Answers(logits=source.normal(0, 3, (300, 4)), labels=source.integers(0, 4, 300), n_labels=4)
     fit = fit_calibration(guesses, measured_on="")
     assert fit.calibration.confident_at == NEVER
-    assert "surest" in fit.shortfalls[0]
+    assert "less one standard error that is" in fit.shortfalls[0]
+    assert "is claimed; with each label counting the same" in fit.shortfalls[0]
 
 
 def test_eight_right_answers_are_not_yet_nine_in_ten() -> None:
@@ -149,29 +150,63 @@ def test_clips_of_one_recording_prove_as_much_as_one() -> None:
     )
     assert alone.calibration.confident_at < 1
     assert together.calibration.confident_at == NEVER
-    assert "3 recordings are left" in together.shortfalls[0]
+    assert "only 3 clips of different recordings" in together.shortfalls[0]
 
 
-def test_a_label_that_dominates_does_not_earn_a_band_for_the_rest() -> None:
-    """Forty of one label, all right, and eight of another, half of them right: 75 % and not 92 %. That is plausible."""
-    labels = np.repeat([0, 1], [40, 8])
+def certain(labels: NDArray[np.integer], said: NDArray[np.integer], sure: NDArray[np.bool_] | bool = True) -> Answers:
+    """Answers that are very sure of what they say, or hardly at all."""
+    logits = np.eye(10)[said] * np.where(np.broadcast_to(sure, labels.shape), 9, 0.5)[:, None]
+    return Answers(logits=logits, labels=labels, n_labels=10)
+
+
+def test_a_label_that_dominates_does_not_earn_confidence_for_the_rest() -> None:
+    """Of 480 sure answers 95 % are right, less one standard error 94 %; of the rarer label 70 %."""
+    labels = np.repeat([0, 1], [400, 80])
     said = labels.copy()
-    said[-4:] = 0
-    few = Answers(logits=np.eye(2)[said] * 9, labels=labels, n_labels=2)
-    fit = fit_calibration(few, measured_on="")
+    said[-24:] = 0
+    fit = fit_calibration(certain(labels, said), measured_on="")
     assert fit.calibration.confident_at == NEVER
+    assert "456 of 480" in fit.shortfalls[0]
+    assert "with each label counting the same 85% are right" in fit.shortfalls[0]
     assert fit.calibration.plausible_at < 1
-    assert fit.calibration.band_accuracy == {"plausible": pytest.approx(44 / 48, abs=1e-3)}
+    assert fit.calibration.band_accuracy == {"plausible": 0.95}
 
 
-def test_one_recording_that_counts_for_a_label_proves_as_much_as_one() -> None:
-    """Forty right answers of one label and one of another that counts as much: hardly four recordings."""
-    labels = np.repeat([0, 1], [40, 1])
-    fit = fit_calibration(Answers(logits=np.eye(2)[labels] * 9, labels=labels, n_labels=2), measured_on="")
+def test_a_label_that_alone_is_heard_surely_does_not_earn_confidence_for_the_rest() -> None:
+    labels = np.repeat(np.arange(10), 20)
+    said = np.where(np.arange(200) % 4 == 0, (labels + 1) % 10, labels)
+    for n_sure, earned in ((1, False), (4, False), (5, True)):
+        sure = labels < n_sure
+        fit = fit_calibration(certain(labels, np.where(sure, labels, said), sure), measured_on="")
+        assert (fit.calibration.confident_at < 1) is earned
+        assert (
+            any(f"answers are of {n_sure} labels, where 5 are the least" in note for note in fit.shortfalls)
+            is not earned
+        )
+
+
+def test_what_claims_less_than_it_keeps_is_not_confident() -> None:
+    """All but one of 200 are right, but that one was so sure that the temperature leaves the others 85 %."""
+    labels = np.repeat([0, 1], 100)
+    logits = np.eye(2)[labels] * 2
+    logits[0] = 0.0, 60.0
+    fit = fit_calibration(Answers(logits=logits, labels=labels, n_labels=2), measured_on="")
     assert fit.calibration.confident_at == NEVER
-    assert "41 recordings are left to measure it on" in fit.shortfalls[0]
-    assert "as much as 3.9 that all count the same; 8 are the least" in fit.shortfalls[0]
+    assert "and 85% is claimed" in fit.shortfalls[0]
     assert fit.calibration.plausible_at < 1
+
+
+def test_answers_that_miss_a_band_do_not_flatter_the_one_below() -> None:
+    """Of 60 very sure answers 54 are right, of 60 others 27: together more than 60 %. Those others are not plausible,
+    and the very sure ones are."""
+    labels = np.tile(np.arange(10), 12)
+    sure = np.arange(120) < 60
+    wrong = np.where(sure, np.arange(120) % 20 < 2, np.arange(120) % 20 < 11)
+    logits = np.eye(10)[np.where(wrong, (labels + 1) % 10, labels)] * np.where(sure, 12, 5)[:, None]
+    answers = Answers(logits=logits, labels=labels, n_labels=10)
+    calibration = fit_calibration(answers, measured_on="").calibration
+    assert calibration.confident_at == NEVER
+    assert calibration.band_accuracy == {"plausible": 0.9, "unsure": 0.45}
 
 
 def test_a_band_is_not_said_below_what_the_probabilities_claim() -> None:

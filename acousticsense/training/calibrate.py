@@ -17,11 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 def calibrate(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], sources: NDArray[np.int64], *, measured_on: str
+    name: str, logits: NDArray[np.float32], labels: NDArray[np.int64], sources: NDArray[np.int64], *, measured_on: str
 ) -> Calibration:
     """Temperature and verdict bands.
 
     Args:
+        name: of what is calibrated, for the log.
         logits: (n, 17) of real validation clips, and of sounds that are not music.
         labels: (n,) genre indices; -1 for what is not music.
         sources: (n,) the recording that each clip was cut from.
@@ -30,5 +31,5 @@ def calibrate(
     answers = Answers(logits=logits, labels=labels, n_labels=NOT_MUSIC_INDEX, sources=sources)
     fit = fit_calibration(answers, measured_on=measured_on)
     for shortfall in fit.shortfalls:
-        logger.warning("%s", shortfall)
+        logger.warning("%s: %s", name, shortfall)
     return fit.calibration

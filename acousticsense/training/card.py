@@ -151,7 +151,7 @@ def card(
         unmeasured=", ".join(result.unmeasured) or "none",
         few=", ".join(few) or "none",
         corpus=_corpus(training["corpus"]),
-        generated=_GENERATED if any("generated" in kinds for kinds in training["corpus"].values()) else "",
+        generated=_GENERATED if training["heard_generated"] else "",
         confidence=" ".join(_confidence(spec.seeing(kind)) for kind in spec.kinds),
         steps=training["step"],
         minutes=training["minutes"],

@@ -118,15 +118,15 @@ def export(
         folder / _WEIGHTS, architecture=student_recipe.architecture, n_outputs=N_OUTPUTS, head=student_recipe.head
     )
     validation = load_items(store, "val")
-    of_mel = _described(student, packed, validation, NATIVE_MEL)
+    of_mel = _described(folder.name, student, packed, validation, NATIVE_MEL)
     alternatives: tuple[Alternative, ...] = ()
     if student_recipe.cqt:
-        of_cqt = _described(student, packed, validation, NATIVE_CQT)
+        of_cqt = _described(folder.name, student, packed, validation, NATIVE_CQT)
         alternatives = (Alternative(front_end=NATIVE_CQT, calibration=of_cqt[0], metrics=of_cqt[1]),)
     training = run_summary(run)
-    if average_with:
-        others = map(run_summary, average_with)
+    if others := [run_summary(other) for other in average_with]:
         training["averaged_steps"] = [other["kept_step"] + other.get("steps_before", 0) for other in others]
+        training["heard_generated"] = any(summary["heard_generated"] for summary in (training, *others))
     spec = ModelSpec(
         name=folder.name,
         architecture=student_recipe.architecture,
@@ -137,7 +137,7 @@ def export(
         calibration=of_mel[0],
         weights_sha256=sha256_of(folder / _WEIGHTS),
         licence=licence,
-        provenance=_provenance(student_recipe, recipe.seed, training["corpus"]),
+        provenance=_provenance(student_recipe, recipe.seed, heard_generated=training["heard_generated"]),
         metrics={**of_mel[1], "training": training},
     )
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
@@ -148,45 +148,45 @@ def export(
 def calibrated_anew(folder: Path, store: TrackStore) -> ModelSpec:
     """Measures temperature and verdict bands of an exported model again, and writes them into its `model.json`.
 
-    For when the rules of `fit_calibration` or the labels of validation music have changed. What users are told of each
-    verdict (`band_accuracy`) is then that of validation music until the model is evaluated again.
+    For when the rules of `fit_calibration` or the labels of validation music have changed. How often each verdict was
+    right on test music is forgotten by this: `report` measures it again, and the ensemble's figures need theirs.
 
     Args:
         folder: of the model.
         store: the corpus; only its validation tracks are looked at.
+
+    Raises:
+        CheckpointError: there is no model, or its weights do not fit.
     """
     spec = ModelSpec.read(folder / "model.json")
     packed, _ = load_network(
         folder / spec.weights_file, architecture=spec.architecture, n_outputs=spec.n_outputs, head=spec.head
     )
     validation = load_items(store, "val")
-    calibration, metrics = _calibrated(packed, validation, spec.front_end)
-    spec = replace(
-        spec,
-        calibration=calibration,
-        metrics={**spec.metrics, **metrics},
-        alternatives=tuple(_other_calibrated(packed, validation, other) for other in spec.alternatives),
-    )
+
+    def anew(front_end: FrontEnd, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        calibration, measured, _ = _calibrated(spec.name, packed, validation, front_end)
+        return {"calibration": calibration, "metrics": {**metrics, **measured}}
+
+    others = tuple(replace(other, **anew(other.front_end, other.metrics)) for other in spec.alternatives)
+    spec = replace(spec, alternatives=others, **anew(spec.front_end, spec.metrics))
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     return spec
 
 
-def _other_calibrated(packed: nn.Module, validation: list[Item], other: Alternative) -> Alternative:
-    calibration, metrics = _calibrated(packed, validation, other.front_end)
-    return replace(other, calibration=calibration, metrics={**other.metrics, **metrics})
-
-
 def _described(
-    student: nn.Module, packed: nn.Module, validation: list[Item], front_end: FrontEnd
+    name: str, student: nn.Module, packed: nn.Module, validation: list[Item], front_end: FrontEnd
 ) -> tuple[Calibration, dict[str, Any]]:
     """Calibration and validation figures for one kind of picture, and what packing has changed."""
-    calibration, metrics = _calibrated(packed, validation, front_end)
-    exact, of_music = (hear(network, measured_items(validation), front_end) for network in (student, packed))
+    calibration, metrics, of_music = _calibrated(name, packed, validation, front_end)
+    exact = hear(student, measured_items(validation), front_end)
     return calibration, {**metrics, "packing": asdict(_checked(packing_loss(exact.logits, of_music.logits)))}
 
 
-def _calibrated(packed: nn.Module, validation: list[Item], front_end: FrontEnd) -> tuple[Calibration, dict[str, Any]]:
-    """Calibration and validation figures for one kind of picture."""
+def _calibrated(
+    name: str, packed: nn.Module, validation: list[Item], front_end: FrontEnd
+) -> tuple[Calibration, dict[str, Any], Heard]:
+    """Calibration, validation figures and the answers to validation music, for one kind of picture."""
     music = measured_items(validation)
     sounds = [item for item in validation if item.track.kind == "not_music"]
     of_music = hear(packed, music, front_end)
@@ -195,13 +195,14 @@ def _calibrated(packed: nn.Module, validation: list[Item], front_end: FrontEnd) 
     labels = np.concatenate([of_music.labels, np.full(len(of_sounds.labels) if of_sounds else 0, -1)])
     sources = np.repeat(np.arange(len(music) + len(sounds)), [len(item.arrays.starts_s) for item in (*music, *sounds)])
     measured_on = f"{len(of_music.labels)} windows of {len(music)} real validation tracks"
-    calibration = calibrate(logits, labels, sources, measured_on=measured_on)
+    calibration = calibrate(f"{name}, {front_end.kind}", logits, labels, sources, measured_on=measured_on)
     metrics = {
         "real_validation": asdict(score(of_music.logits, of_music.labels)),
         "not_music_validation": _not_music(of_music, of_sounds, calibration.not_music_at),
         "validation_bands": calibration.band_accuracy,
     }
-    return calibration, metrics
+    # The thresholds were chosen by these very answers: users are told what other music shows, or nothing.
+    return replace(calibration, band_accuracy={}), metrics, of_music
 
 
 def _not_music(music: Heard, sounds: Heard | None, threshold: float | None) -> dict[str, Any]:
@@ -240,14 +241,10 @@ _MADE: Final = {
 }
 
 
-def _provenance(recipe: StudentRecipe, seed: int, corpus: Mapping[str, Mapping[str, int]]) -> str:
+def _provenance(recipe: StudentRecipe, seed: int, *, heard_generated: bool) -> str:
     """What was trained on what, and what was done to it afterwards."""
-    has_generated = any("generated" in kinds for kinds in corpus.values())
-    material = (
-        "free recordings, rendered music and music that networks made"
-        if has_generated
-        else "free recordings and rendered music"
-    )
+    kinds = ("free recordings, rendered music and music that networks made", "free recordings and rendered music")
+    material = kinds[0] if heard_generated else kinds[1]
     how = _MADE[recipe.network].format(architecture=recipe.architecture, share=recipe.size.get("width", 1))
     colleague = f" {_COLLEAGUE.format(recipe.colleague)}" if recipe.colleague else ""
     return _TAUGHT.format(material=material, seed=seed, how=how) + colleague

@@ -59,7 +59,7 @@ class RunState:
         best: merit of the weights that are kept.
         history: figures at each check.
         before: `run_summary` of the run whose weights this one began with; empty when it began anew.
-        corpus: `counted` tracks that it learns from.
+        corpus: `counted` tracks that it learns from, as they were at its start.
     """
 
     step: int = 0
@@ -152,7 +152,8 @@ def train(
     trainer = _Trainer(student, network, folder, batches.features.shape[1], device, colleague=colleague)
     if begin_with is not None and is_new:
         trainer.run.before = run_summary(begin_with)
-    trainer.run.corpus = counted(item.track for item in items)
+    if not trainer.run.corpus:
+        trainer.run.corpus = counted(item.track for item in items)
     validation = _Validation.of(load_items(store, "val"), probe, class_lists, usual=batches.usual)
     logger.info("%s: %d training tracks, %d validation tracks, on %s", name, len(items), len(validation.items), device)
     began = time.monotonic()
@@ -245,8 +246,8 @@ def save_run(folder: Path, state: dict[str, Any]) -> None:
 
 
 def run_summary(folder: Path) -> dict[str, Any]:
-    """Steps and minutes of a run so far, the step whose weights were kept, and what it learned from; steps and minutes
-    before it, if any."""
+    """Steps and minutes of a run so far, the step whose weights were kept, what it learns from, and whether it or one
+    before it learned from what networks made; steps and minutes before it, if any."""
     run = RunState(**torch.load(folder / CHECKPOINT_FILE, map_location="cpu", weights_only=True)["run"])
     last_px = run.history[-1]["side_px"]
     kept = max((entry for entry in run.history if entry["side_px"] == last_px), key=_merit)
@@ -255,6 +256,8 @@ def run_summary(folder: Path) -> dict[str, Any]:
         "minutes": round(run.spent_s / 60, 1),
         "kept_step": kept["step"],
         "corpus": run.corpus,
+        "heard_generated": any("generated" in kinds for kinds in run.corpus.values())
+        or run.before.get("heard_generated", False),
     }
     if before := run.before:
         summary["steps_before"] = before["kept_step"] + before.get("steps_before", 0)
