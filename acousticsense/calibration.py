@@ -268,9 +268,10 @@ def _band(name: str, heard: _Heard, promise: float, *, everywhere: bool = False)
         if chosen.n_sources < FEWEST:
             break
         parts = [part for part in (chosen, chosen.only(chosen.modest)) if part.n_sources >= FEWEST]
-        if chosen.n_labels >= fewest_labels and min(map(shown, parts)) >= promise:
+        worst = min(parts, key=shown)
+        if chosen.n_labels >= fewest_labels and shown(worst) >= promise:
             return float(threshold), ""
-        tried.append(chosen)
+        tried.append(worst)
     if not tried:
         n_left = heard.n_sources
         reason = f"only {n_left} clips of different recordings are left to measure it on, {FEWEST} are the least"

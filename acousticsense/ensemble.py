@@ -22,6 +22,7 @@ from acousticsense.classifier import GenreClassifier, limits_of, pick_device
 from acousticsense.config import NATIVE_WINDOWS, Calibration, EnsembleSpec, ModelSpec, SpectrogramKind
 from acousticsense.consensus import build_consensus, largest_group
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
+from acousticsense.genres import NOT_MUSIC
 from acousticsense.preparation import PreparedClip, Recipe, decode, draw
 from acousticsense.residents import Resident, Residents
 from acousticsense.results import Consensus, EnsembleResult, Prediction, Voice
@@ -370,12 +371,13 @@ class Panel:
         """What the mean of these voices means, from labelled clips that no model was trained on.
 
         Args:
-            clips: files with their labels; any other word is taken for what is not music.
+            clips: files with their labels, or "not_music".
             measured_on: what the clips are, in words.
 
         Raises:
             AudioError, CheckpointError: as `predict`.
-            RequestError: the clips are too few for any measure.
+            RequestError: the clips are too few for any measure, one has a label that the models do not know, or none is
+                music.
         """
         if len(clips) < _FEWEST_CLIPS:
             raise RequestError(
@@ -387,10 +389,16 @@ class Panel:
         for path, genre in clips:
             result, consensus = self._ask(path, self.spectrogram)
             labels = list(consensus.probabilities)
+            if genre not in (*labels, NOT_MUSIC):
+                raise RequestError(
+                    f"{genre!r} is not a label of these models.", hint=f"They know: {', '.join(labels)}."
+                )
             voices = _identities(result.voices[index] for index in consensus.voices)
             not_music = consensus.not_music or 0.0
             rows.append([*(share * (1 - not_music) for share in consensus.probabilities.values()), not_music])
             truths.append(labels.index(genre) if genre in labels else -1)
+        if max(truths) < 0:
+            raise RequestError(f"None of the {len(clips)} clips is music.", hint="Give some of several genres.")
         logits = np.log(np.maximum(np.array(rows), _SMALLEST))
         answers = Answers(logits=logits, labels=np.array(truths), n_labels=logits.shape[1] - 1)
         fit = fit_calibration(answers, measured_on=measured_on)

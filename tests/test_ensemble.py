@@ -193,6 +193,13 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
     calibrated = (few_models / "ensemble.json").read_bytes()
     assert main(["evaluate", str(few), *command[2:], "--calibrate"]) == 1
     assert "2 clips calibrate nothing" in capsys.readouterr().err
+    for genre, complaint in (
+        ("Rok", "'Rok' is not a label of these models"),
+        ("not_music", "None of the 20 clips is music"),
+    ):
+        few.with_name("wrong.csv").write_text("path,genre\n" + 20 * f"{music_mp3},{genre}\n", encoding="utf-8")
+        assert main(["evaluate", str(few.with_name("wrong.csv")), *command[2:], "--calibrate"]) == 1
+        assert complaint in capsys.readouterr().err
     assert (few_models / "ensemble.json").read_bytes() == calibrated
     assert main(["evaluate", str(few), *command[2:], "--record"]) == 0
     recorded = EnsembleSpec.read(few_models / "ensemble.json")
