@@ -39,6 +39,10 @@ NEVER: Final = 1.01
 #: Fewest answers of which a share is told.
 FEWEST: Final = 8
 
+#: Temperatures are sought between these.
+_COOLEST: Final = math.exp(-3.0)
+_WARMEST: Final = math.exp(3.0)
+
 _GRID: Final = np.round(np.arange(0.2, 1.0, 0.01), 2)
 
 #: Where the not-music output is less than half, a genre is likelier: "not music" is said there only if it must be, to
@@ -155,25 +159,28 @@ def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | No
         not_music_at=not_music_at,
         measured_on=measured_on,
     )
-    told = band_accuracy(probabilities, right, calibration)
+    told = band_accuracy(probabilities, labels, calibration)
     notes = [note for note in (confident_note, plausible_note, mixed_note) if note] + not_music_notes
+    if not _COOLEST * 1.01 < temperature < _WARMEST / 1.01:
+        notes.append(f"temperature: {temperature} is as far as it is sought; these answers cannot tell how sure to be.")
     return CalibrationFit(replace(calibration, band_accuracy=told), tuple(notes))
 
 
 def band_accuracy(
-    probabilities: NDArray[np.float64], right: NDArray[np.bool_], calibration: Calibration
+    probabilities: NDArray[np.float64], labels: NDArray[np.integer], calibration: Calibration
 ) -> dict[str, float]:
-    """Verdict -> share of right answers, for verdicts given to enough clips.
+    """Verdict -> share of right answers, for verdicts given to enough clips. A mix is right about either of its two.
 
     Args:
         probabilities: (n, n_labels), calibrated.
-        right: (n,) whether the best label is the true one.
+        labels: (n,) indices of the true ones.
         calibration: the thresholds.
     """
     bands: dict[str, list[bool]] = {}
-    for row, is_right in zip(probabilities, right, strict=True):
+    for row, label in zip(probabilities, labels, strict=True):
         verdict = judge({str(index): float(value) for index, value in enumerate(row)}, None, calibration)
-        bands.setdefault(verdict, []).append(bool(is_right))
+        named = np.argsort(-row, kind="stable")[: 2 if verdict == "mixed" else 1]
+        bands.setdefault(verdict, []).append(label in named)
     return {verdict: round(float(np.mean(hits)), 3) for verdict, hits in bands.items() if len(hits) >= FEWEST}
 
 
@@ -198,7 +205,8 @@ def _temperature(answers: Answers) -> float:
         chosen = answers.genres(math.exp(log_temperature))[clips, labels]
         return float(-np.average(np.log(np.maximum(chosen, 1e-300)), weights=weights))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+    bounds = math.log(_COOLEST), math.log(_WARMEST)
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
 def _alike(labels: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -257,6 +265,8 @@ def _band(name: str, heard: _Heard, promise: float, *, everywhere: bool = False)
         promise: share of right answers.
         everywhere: whether it must be kept by half of the labels or more, and with each counting the same.
     """
+    if not len(heard.values):
+        return NEVER, ""  # nothing is left to it: every answer is in the band above
     tried: list[_Heard] = []
     fewest_labels = (heard.n_labels + 1) // 2 if everywhere else 1
 
@@ -270,7 +280,8 @@ def _band(name: str, heard: _Heard, promise: float, *, everywhere: bool = False)
         parts = [part for part in (chosen, chosen.only(chosen.modest)) if part.n_sources >= FEWEST]
         worst = min(parts, key=shown)
         if chosen.n_labels >= fewest_labels and shown(worst) >= promise:
-            return float(threshold), ""
+            measured_from = math.floor(100 * chosen.values.min()) / 100  # of less sure answers nothing is known
+            return min(max(float(threshold), measured_from), float(_GRID[-1])), ""
         tried.append(worst)
     if not tried:
         n_left = heard.n_sources

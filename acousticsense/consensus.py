@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -33,7 +34,10 @@ def largest_group(predictions: Sequence[Prediction | None]) -> tuple[int, ...]:
 
 
 def build_consensus(
-    predictions: Sequence[Prediction | None], calibration: Calibration | None = None
+    predictions: Sequence[Prediction | None],
+    calibration: Calibration | None = None,
+    *,
+    own: Sequence[Calibration] = (),
 ) -> Consensus | None:
     """What the largest group of answers with the same labels says together; None when there is no answer.
 
@@ -45,7 +49,9 @@ def build_consensus(
     Args:
         predictions: of all voices; None where a voice failed.
         calibration: temperature and verdict thresholds that were measured for these very voices; None when they
-            were not. Without them the verdict rests on the default thresholds.
+            were not. Without them the verdict takes what it takes the strictest of the voices.
+        own: the averaged voices' own calibrations; without them, and without `calibration`, verdicts have the default
+            thresholds.
     """
     group = largest_group(predictions)
     answers = [prediction for index in group if (prediction := predictions[index]) is not None]
@@ -58,7 +64,7 @@ def build_consensus(
     opinions = [answer.not_music for answer in answers if answer.not_music is not None]
     not_music = float(np.mean(opinions)) if opinions else None
     shown = calibrated or mean
-    verdict = judge(shown, not_music, calibration or Calibration(not_music_at=0.5))
+    verdict = judge(shown, not_music, calibration or _strictest(own))
     votes = Counter(labels[index] for index in table.argmax(axis=1))
     return Consensus(
         probabilities=mean,
@@ -71,6 +77,19 @@ def build_consensus(
         border=_border(mean),
         pair=_pair(table, group),
         voices=group,
+    )
+
+
+def _strictest(own: Sequence[Calibration]) -> Calibration:
+    """Thresholds for a mean of which nothing was measured: no verdict is bolder than the most careful voice's."""
+    usual = Calibration(not_music_at=0.5)
+    if not own:
+        return usual
+    return replace(
+        usual,
+        confident_at=max(each.confident_at for each in own),
+        plausible_at=max(each.plausible_at for each in own),
+        mixed_at=max(each.mixed_at for each in own),
     )
 
 

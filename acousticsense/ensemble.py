@@ -159,11 +159,13 @@ class Ensemble:
         voices = self._ask(seats, clips, _Reporter(report, len(seats)))
         asked = time.perf_counter()
         predictions = [voice.prediction for voice in voices]
-        calibration = self._calibration([voices[index] for index in largest_group(predictions)])
+        averaged = [voices[index] for index in largest_group(predictions)]
+        specs = {seat.name: seat.spec for seat in seats if seat.spec}
+        own = [specs[voice.name].seeing(cast(SpectrogramKind, voice.spectrogram)).calibration for voice in averaged]
         any_clip = next(iter(clips.values()))
         return EnsembleResult(
             voices=voices,
-            consensus=build_consensus(predictions, calibration),
+            consensus=build_consensus(predictions, self._calibration(averaged), own=own),
             clip=any_clip.audio.info,
             health=any_clip.health,
             decode_ms=round(any_clip.decode_ms, 2),

@@ -95,6 +95,13 @@ class ClipResult:
         """Whether the best label is the genre."""
         return self.ranking[0] == self.genre
 
+    @property
+    def is_borne_out(self) -> bool:
+        """Whether the verdict on this music is right: of a mix either of the two best labels, "not music" never."""
+        if self.verdict == NOT_MUSIC:
+            return False
+        return self.genre in self.ranking[: 2 if self.verdict == "mixed" else 1]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bin:
@@ -142,7 +149,8 @@ class Evaluation:
         ece_by_chance: the mean of `ece` for a model that is right exactly as often as these confidences say. An `ece`
             near it is no evidence of a confidence that is off.
         reliability: those bins, the empty ones left out.
-        verdicts: band -> (clips, share right).
+        verdicts: band -> (clips of music, share right): a mix is right about either of its two genres, and "not music"
+            never.
         confusion: [true][predicted] counts.
         not_music: how clips labelled "not_music" fared; they count in no other figure. None when there were none.
         clips: every clip of music, in the order given.
@@ -176,8 +184,12 @@ class Evaluation:
 
     @property
     def band_accuracy(self) -> dict[str, float]:
-        """What users are told of each verdict: how often it was right, where enough clips say so."""
-        return {verdict: share for verdict, (count, share) in self.verdicts.items() if count >= FEWEST}
+        """What users are told of each verdict about music: how often it was right, where enough clips say so."""
+        return {
+            verdict: share
+            for verdict, (count, share) in self.verdicts.items()
+            if count >= FEWEST and verdict != NOT_MUSIC
+        }
 
     def metrics(self) -> dict[str, Any]:
         """What a description keeps of this, under `real_test`."""
@@ -307,7 +319,10 @@ def _verdicts(clips: Sequence[ClipResult]) -> dict[str, tuple[int, float]]:
     grouped: dict[str, list[ClipResult]] = {}
     for clip in clips:
         grouped.setdefault(clip.verdict, []).append(clip)
-    return {verdict: (len(group), _share_right(group)) for verdict, group in grouped.items()}
+    return {
+        verdict: (len(group), float(np.mean([clip.is_borne_out for clip in group])))
+        for verdict, group in grouped.items()
+    }
 
 
 def _share_right(clips: Sequence[ClipResult]) -> float:

@@ -25,8 +25,8 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
     "advice.plausible": ("{best} is the best guess; {second} comes next.", "最可能是{best}，其次是{second}。"),
     "advice.mixed": ("This lies between {best} and {second}.", "介于{best}与{second}之间。"),
     "advice.unsure": (
-        "No genre stands out; {best} is only slightly ahead. Treat it as unknown.",
-        "没有哪种流派明显领先，{best}仅略占优势，请视为未知。",
+        "No genre stands out; {best} is only slightly ahead.",
+        "没有哪种流派明显领先，{best}仅略占优势。",
     ),
     "advice.unproven": (
         "{best} leads clearly, but how far this model's answers can be trusted could not be shown: take it as a guess.",

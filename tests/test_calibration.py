@@ -221,3 +221,20 @@ def test_a_band_is_not_said_below_what_the_probabilities_claim() -> None:
     best = probabilities.max(1)
     assert (probabilities.argmax(1) == labels).mean() > 0.95
     assert best[unsure].max() < calibration.plausible_at
+
+
+def test_nothing_is_said_of_what_was_not_measured() -> None:
+    """Sixty answers of which all are right and sure: one that is less sure is in no band."""
+    labels = np.tile([0, 1, 2], 20)
+    fit = fit_calibration(Answers(logits=np.eye(3)[labels] * 9, labels=labels, n_labels=3), measured_on="")
+    assert fit.calibration.confident_at >= 0.99
+    assert fit.calibration.plausible_at == fit.calibration.confident_at
+    assert judge({"a": 0.6, "b": 0.4}, None, fit.calibration) == "unsure"
+    assert not any("plausible" in note for note in fit.shortfalls)
+
+
+def test_answers_that_tell_nothing_of_the_temperature_are_named() -> None:
+    labels = np.tile([0, 1, 2], 20)
+    fit = fit_calibration(Answers(logits=np.eye(3)[(labels + 1) % 3] * 9, labels=labels, n_labels=3), measured_on="")
+    assert fit.shortfalls[-1].startswith("temperature: 20.0")
+    assert not any("temperature" in note for note in fit_calibration(drawn(400), measured_on="").shortfalls)

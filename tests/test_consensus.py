@@ -102,3 +102,12 @@ def test_not_music_is_the_mean_over_those_who_can_tell() -> None:
     assert consensus is not None
     assert consensus.not_music == pytest.approx(0.8)
     assert consensus.verdict == "not_music"
+
+
+def test_a_mean_that_nobody_measured_is_no_bolder_than_its_most_careful_voice() -> None:
+    answers = voices((0.95, 0.03, 0.02), (0.9, 0.05, 0.05))
+    bold, careful = Calibration(confident_at=0.6), Calibration(confident_at=1.01, plausible_at=0.7, mixed_at=1.01)
+    for own, verdict in (((), "confident"), ((bold, bold), "confident"), ((bold, careful), "plausible")):
+        consensus = build_consensus(answers, own=own)
+        assert consensus is not None
+        assert consensus.verdict == verdict

@@ -88,6 +88,15 @@ def test_verdicts_tell_how_often_each_band_was_right(four: Evaluation) -> None:
     assert four.verdicts == {"confident": (1, 1.0), "plausible": (2, 0.5), "unsure": (1, 0.0)}
 
 
+def test_a_verdict_on_music_is_right_as_it_was_worded(four: Evaluation) -> None:
+    """A mix of A and B is right about either; that music is not music is wrong, and nobody is told a share of it."""
+    mixed, refused = clip("B", 0.5, 0.4, 0.1, "mixed"), clip("A", 0.9, 0.05, 0.05, "not_music")
+    result = measure([*four.clips, *[mixed] * 8, *[refused] * 8])
+    assert result.verdicts["mixed"] == (8, 1.0)
+    assert result.verdicts["not_music"] == (8, 0.0)
+    assert result.band_accuracy == {"mixed": 1.0}
+
+
 def test_markdown_names_genres_without_clips(four: Evaluation) -> None:
     assert four.unmeasured == ("C",)
     assert "No clips of: C. Nothing is known of these; the macro figures average over the other 2" in four.to_markdown()

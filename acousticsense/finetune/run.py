@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,9 +35,6 @@ from acousticsense.verdict import judge
 __all__ = ["Finetuned", "Options", "finetune"]
 
 logger = logging.getLogger(__name__)
-
-#: A verdict given to fewer held-out clips has no figure of its own.
-_FEWEST_TOLD: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +181,6 @@ class _Run:
             result, fit = self._measured(self._held_out(self._network_answers))
             self.compared = _comparison(before, result, self._options.unfreeze)
             logger.info("%s", self.compared)
-        told = {verdict: share for verdict, (count, share) in result.verdicts.items() if count >= _FEWEST_TOLD}
         spec = ModelSpec(
             name=name,
             architecture=self._base.architecture,
@@ -193,7 +189,7 @@ class _Run:
             head=self._base.head,
             front_end=self._front_end,
             windows=self._windows,
-            calibration=replace(fit.calibration, band_accuracy=told),
+            calibration=replace(fit.calibration, band_accuracy=result.band_accuracy),
             licence=f"not stated; derived from {self._base.name} ({self._base.licence or 'no licence stated'})",
             provenance=self._provenance(),
             metrics={"real_test": _figures(result, self.n_folds)},

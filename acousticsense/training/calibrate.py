@@ -7,8 +7,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.calibration import Answers, fit_calibration
-from acousticsense.config import Calibration
+from acousticsense.calibration import Answers, CalibrationFit, fit_calibration
 from acousticsense.training.bank import NOT_MUSIC_INDEX
 
 __all__ = ["calibrate"]
@@ -18,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 def calibrate(
     name: str, logits: NDArray[np.float32], labels: NDArray[np.int64], sources: NDArray[np.int64], *, measured_on: str
-) -> Calibration:
-    """Temperature and verdict bands.
+) -> CalibrationFit:
+    """Temperature, verdict bands, and in words what the clips do not support.
 
     Args:
         name: of what is calibrated, for the log.
@@ -32,4 +31,4 @@ def calibrate(
     fit = fit_calibration(answers, measured_on=measured_on)
     for shortfall in fit.shortfalls:
         logger.warning("%s: %s", name, shortfall)
-    return fit.calibration
+    return fit

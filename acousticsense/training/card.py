@@ -181,8 +181,14 @@ def _confidence(spec: ModelSpec) -> str:
     return (
         f"With the {spec.front_end.kind} picture: temperature {calibration.temperature}, from "
         f"{calibration.measured_on}; share of right answers there, by verdict: "
-        f"{_bands(spec.metrics['validation_bands'])}; not music: {_not_music(spec.metrics['not_music_validation'])}."
+        f"{_bands(spec.metrics['validation_bands'])} (thresholds were chosen by these windows, which flatters: the "
+        f"table above is of other music); not music: {_not_music(spec.metrics['not_music_validation'])}."
+        f"{''.join(f' {_capital(note)}' for note in spec.metrics['validation_shortfalls'])}"
     )
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _standing(result: Evaluation, peers: Mapping[str, Score]) -> str:

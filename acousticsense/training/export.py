@@ -195,11 +195,13 @@ def _calibrated(
     labels = np.concatenate([of_music.labels, np.full(len(of_sounds.labels) if of_sounds else 0, -1)])
     sources = np.repeat(np.arange(len(music) + len(sounds)), [len(item.arrays.starts_s) for item in (*music, *sounds)])
     measured_on = f"{len(of_music.labels)} windows of {len(music)} real validation tracks"
-    calibration = calibrate(f"{name}, {front_end.kind}", logits, labels, sources, measured_on=measured_on)
+    fit = calibrate(f"{name}, {front_end.kind}", logits, labels, sources, measured_on=measured_on)
+    calibration = fit.calibration
     metrics = {
         "real_validation": asdict(score(of_music.logits, of_music.labels)),
         "not_music_validation": _not_music(of_music, of_sounds, calibration.not_music_at),
         "validation_bands": calibration.band_accuracy,
+        "validation_shortfalls": list(fit.shortfalls),
     }
     # The thresholds were chosen by these very answers: users are told what other music shows, or nothing.
     return replace(calibration, band_accuracy={}), metrics, of_music
