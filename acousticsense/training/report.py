@@ -17,6 +17,7 @@ from acousticsense.config import ModelSpec, SpectrogramKind
 from acousticsense.evaluation import Evaluation, evaluate, measure, write_report
 from acousticsense.genres import GENRES
 from acousticsense.labelled import LabelledClip
+from acousticsense.settings import Settings
 from acousticsense.training.bank import Item, load_items
 from acousticsense.training.card import card
 from acousticsense.training.fetch import fetch
@@ -88,9 +89,10 @@ def report(
     clips = [LabelledClip(entry.path, entry.recording.genre or "") for entry in fetched]
     peers = _teachers(store, set(keys.values()), work)
     results: dict[tuple[str, SpectrogramKind], Evaluation] = {}
+    exact = replace(Settings.from_env(), backend="pytorch")  # a card is about the weights, not about fewer bits of them
     for name in names:
         folder = models / name
-        classifier = GenreClassifier.load(folder)
+        classifier = GenreClassifier.load(folder, settings=exact)
         spec = classifier.spec
         mine = {kind: _evaluated(classifier, clips, keys, kind) for kind in spec.kinds}
         for kind, result in mine.items():
