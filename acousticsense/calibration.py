@@ -288,15 +288,16 @@ def _band(name: str, heard: _Heard, promise: float, *, everywhere: bool = False)
         reason = f"only {n_left} clips of different recordings are left to measure it on, {FEWEST} are the least"
     else:
         top = max(tried, key=shown)
-        reason = (
-            f"at best {top.right.sum()} of {len(top.right)}, from {top.n_sources} recordings, are right; less one "
-            f"standard error that is {top.surely():.0%}, and {top.claim():.0%} is claimed"
-        )
-        if everywhere:
-            reason += (
-                f"; with each label counting the same {top.alike():.0%} are right, and answers are of {top.n_labels} "
-                f"labels, where {fewest_labels} are the least"
-            )
+        missed = {
+            "less one standard error that is {}%": top.surely(),
+            "their probabilities claim {}%": top.claim(),
+            "with each label counting the same it is {}%": top.alike() if everywhere else 1.0,
+        }
+        but = [words.format(math.floor(100 * share + 1e-9)) for words, share in missed.items() if share < promise]
+        if top.n_labels < fewest_labels:
+            but.append(f"answers of {fewest_labels} labels or more must be among them, not of {top.n_labels}")
+        right = f"at best {top.right.sum()} of {len(top.right)} answers, from {top.n_sources} recordings, are right"
+        reason = f"{right}, but {', and '.join(but)}"
     return NEVER, f"{name} is never said: {promise:.0%} right cannot be shown ({reason})."
 
 

@@ -70,8 +70,7 @@ def test_a_band_that_nothing_earned_is_never_said_and_the_reason_is() -> None:
     guesses = Answers(logits=source.normal(0, 3, (300, 4)), labels=source.integers(0, 4, 300), n_labels=4)
     fit = fit_calibration(guesses, measured_on="")
     assert fit.calibration.confident_at == NEVER
-    assert "less one standard error that is" in fit.shortfalls[0]
-    assert "is claimed; with each label counting the same" in fit.shortfalls[0]
+    assert "are right, but less one standard error that is" in fit.shortfalls[0]
 
 
 def test_eight_right_answers_are_not_yet_nine_in_ten() -> None:
@@ -167,7 +166,7 @@ def test_a_label_that_dominates_does_not_earn_confidence_for_the_rest() -> None:
     fit = fit_calibration(certain(labels, said), measured_on="")
     assert fit.calibration.confident_at == NEVER
     assert "456 of 480" in fit.shortfalls[0]
-    assert "with each label counting the same 85% are right" in fit.shortfalls[0]
+    assert "and with each label counting the same it is 85%)" in fit.shortfalls[0]
     assert fit.calibration.plausible_at < 1
     assert fit.calibration.band_accuracy == {"plausible": 0.95}
 
@@ -179,10 +178,8 @@ def test_a_label_that_alone_is_heard_surely_does_not_earn_confidence_for_the_res
         sure = labels < n_sure
         fit = fit_calibration(certain(labels, np.where(sure, labels, said), sure), measured_on="")
         assert (fit.calibration.confident_at < 1) is earned
-        assert (
-            any(f"answers are of {n_sure} labels, where 5 are the least" in note for note in fit.shortfalls)
-            is not earned
-        )
+        missed = f"answers of 5 labels or more must be among them, not of {n_sure})"
+        assert any(missed in note for note in fit.shortfalls) is not earned
 
 
 def test_what_claims_less_than_it_keeps_is_not_confident() -> None:
@@ -192,7 +189,7 @@ def test_what_claims_less_than_it_keeps_is_not_confident() -> None:
     logits[0] = 0.0, 60.0
     fit = fit_calibration(Answers(logits=logits, labels=labels, n_labels=2), measured_on="")
     assert fit.calibration.confident_at == NEVER
-    assert "and 85% is claimed" in fit.shortfalls[0]
+    assert "are right, but their probabilities claim 85%)" in fit.shortfalls[0]
     assert fit.calibration.plausible_at < 1
 
 
