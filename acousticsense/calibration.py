@@ -246,11 +246,12 @@ class _Heard:
 
     def surely(self) -> float:
         """The share of right answers, less one standard error for so many recordings."""
-        return wilson_interval(float(self.right.mean()) * self.n_sources, self.n_sources, z=1.0)[0]
+        low, _ = wilson_interval(float(self.right.mean()) * self.n_sources, self.n_sources, z=1.0)
+        return round(low, 9)  # nine of nine are 90 %, and not a rounding error less, like all shares here
 
     def alike(self) -> float:
         """The share of right answers when each label counts the same."""
-        return float(np.average(self.right, weights=self.weights))
+        return round(float(np.average(self.right, weights=self.weights)), 9)
 
 
 def _band(name: str, heard: _Heard, promise: float, *, everywhere: bool = False) -> tuple[float, str]:
@@ -293,7 +294,7 @@ def _band(name: str, heard: _Heard, promise: float, *, everywhere: bool = False)
             "their probabilities claim {}%": top.claim(),
             "with each label counting the same it is {}%": top.alike() if everywhere else 1.0,
         }
-        but = [words.format(math.floor(100 * share + 1e-9)) for words, share in missed.items() if share < promise]
+        but = [words.format(math.floor(100 * share)) for words, share in missed.items() if share < promise]
         if top.n_labels < fewest_labels:
             but.append(f"answers of {fewest_labels} labels or more must be among them, not of {top.n_labels}")
         right = f"at best {top.right.sum()} of {len(top.right)} answers, from {top.n_sources} recordings, are right"
