@@ -17,7 +17,7 @@ from acousticsense.audio import AudioClip, AudioLimits, Source
 from acousticsense.backends import Backend, Precision, SharedForward, TorchBackend, best_precision, to_device
 from acousticsense.backends.selection import check_installed, network_store, stored_backend
 from acousticsense.catalog import Catalog, load_resolved, resolve
-from acousticsense.config import ModelSpec, SpectrogramKind
+from acousticsense.config import ModelSpec, SpectrogramKind, tested_labels
 from acousticsense.errors import CorruptCheckpointError, SettingsError, quoted
 from acousticsense.idle import without_idle_parts
 from acousticsense.preparation import PreparedClip, Recipe, prepare
@@ -320,6 +320,7 @@ class GenreClassifier:
                 self.spec.calibration,
                 clip=clip.audio.info,
                 other_kinds=self.spec.kinds[1:],
+                tested=tested_labels(self.spec.metrics),
             ),
             health=clip.health,
             clip=clip.audio.info,

@@ -7,6 +7,7 @@ constant is defined anywhere else.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,7 @@ __all__ = [
     "ModelSpec",
     "SpectrogramKind",
     "WindowPolicy",
+    "tested_labels",
     "upstream_front_end",
 ]
 
@@ -289,6 +291,13 @@ class EnsembleSpec:
             return cast(EnsembleSpec, _build(cls, {**raw, "voices": voices}))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise CheckpointError(f"{path} is not a usable description: {error}.") from error
+
+
+def tested_labels(metrics: Mapping[str, Any]) -> frozenset[str] | None:
+    """The labels of the clips that a model was tested on, from its metrics; None where they do not say."""
+    figures = metrics.get("real_test")
+    clips = figures.get("clips") if isinstance(figures, Mapping) else None
+    return frozenset(label for label, count in clips.items() if count) if isinstance(clips, Mapping) else None
 
 
 _NESTED: Final = MappingProxyType({"front_end": FrontEnd, "windows": WindowPolicy, "calibration": Calibration})

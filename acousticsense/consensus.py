@@ -38,6 +38,7 @@ def build_consensus(
     calibration: Calibration | None = None,
     *,
     own: Sequence[Calibration] = (),
+    tested: Collection[str] | None = None,
 ) -> Consensus | None:
     """What the largest group of answers with the same labels says together; None when there is no answer.
 
@@ -52,6 +53,7 @@ def build_consensus(
             were not. Without them the verdict takes what it takes the strictest of the voices.
         own: the averaged voices' own calibrations; without them, and without `calibration`, verdicts have the default
             thresholds.
+        tested: labels that the shares of `calibration` were measured on; None when that is not known.
     """
     group = largest_group(predictions)
     answers = [prediction for index in group if (prediction := predictions[index]) is not None]
@@ -71,7 +73,7 @@ def build_consensus(
         calibrated=calibrated,
         not_music=not_music,
         verdict=verdict,
-        advice=advise(verdict, shown, answers[0].health, calibration or Calibration()),
+        advice=advise(verdict, shown, answers[0].health, calibration or Calibration(), tested=tested),
         agreement=agreement(votes.values()) if len(answers) > 1 else None,
         votes=dict(sorted(votes.items(), key=lambda vote: (-vote[1], -mean[vote[0]]))),
         border=_border(mean),

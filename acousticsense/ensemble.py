@@ -19,7 +19,7 @@ from acousticsense.audio import Source
 from acousticsense.calibration import Answers, fit_calibration
 from acousticsense.catalog import Catalog
 from acousticsense.classifier import GenreClassifier, limits_of, pick_device
-from acousticsense.config import NATIVE_WINDOWS, Calibration, EnsembleSpec, ModelSpec, SpectrogramKind
+from acousticsense.config import NATIVE_WINDOWS, EnsembleSpec, ModelSpec, SpectrogramKind, tested_labels
 from acousticsense.consensus import build_consensus, largest_group
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
 from acousticsense.genres import NOT_MUSIC
@@ -161,11 +161,17 @@ class Ensemble:
         predictions = [voice.prediction for voice in voices]
         averaged = [voices[index] for index in largest_group(predictions)]
         specs = {seat.name: seat.spec for seat in seats if seat.spec}
+        together = self._together(averaged)
         own = [specs[voice.name].seeing(cast(SpectrogramKind, voice.spectrogram)).calibration for voice in averaged]
         any_clip = next(iter(clips.values()))
         return EnsembleResult(
             voices=voices,
-            consensus=build_consensus(predictions, self._calibration(averaged), own=own),
+            consensus=build_consensus(
+                predictions,
+                together.calibration if together else None,
+                own=own,
+                tested=tested_labels(together.metrics) if together else None,
+            ),
             clip=any_clip.audio.info,
             health=any_clip.health,
             decode_ms=round(any_clip.decode_ms, 2),
@@ -308,7 +314,7 @@ class Ensemble:
             measured=_measured(spec),
         )
 
-    def _calibration(self, voices: Collection[Voice]) -> Calibration | None:
+    def _together(self, voices: Collection[Voice]) -> EnsembleSpec | None:
         """What was measured for exactly these voices and weights; None when nothing was."""
         path = self._catalog.root / ENSEMBLE_FILE
         if not path.is_file():
@@ -318,7 +324,7 @@ class Ensemble:
         except CheckpointError as error:
             _log.warning("the consensus is not calibrated: %s", error)
             return None
-        return spec.calibration if set(_identities(voices)) == set(spec.voices) else None
+        return spec if set(_identities(voices)) == set(spec.voices) else None
 
     def _pool(self) -> ThreadPoolExecutor:
         """The models' own threads: always the same ones, which share PyTorch's among them."""

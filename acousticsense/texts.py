@@ -40,6 +40,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "On real music kept out of training, answers with this verdict were right {percent:.0f} % of the time.",
         "在训练中未听过的真实音乐上，得到该结论的回答有 {percent:.0f}% 是正确的。",
     ),
+    "advice.untested": (
+        "None of that music was {best}: how often that is right, nobody knows.",
+        "但其中没有{best}，判为{best}时的正确率无人知晓。",
+    ),
     "advice.unmeasured": (
         "How often this model is right at this level has not been measured.",
         "该模型在此置信水平下的正确率尚未测量。",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from acousticsense.config import Calibration
@@ -44,6 +44,7 @@ def advise(
     *,
     clip: ClipInfo | None = None,
     other_kinds: Sequence[str] = (),
+    tested: Collection[str] | None = None,
 ) -> tuple[Advice, ...]:
     """Guidance for a verdict, most useful first. A share of right answers is only quoted where it was measured.
 
@@ -54,6 +55,7 @@ def advise(
         calibration: of the model, with the measured shares.
         clip: what was judged; None when nothing is known of it.
         other_kinds: pictures that the model could judge instead.
+        tested: labels that the measured shares rest on; None when that is not known.
     """
     best, second = (sorted(probabilities, key=lambda label: -probabilities[label]) * 2)[:2]
     values: dict[str, str | float] = {"best": best, "second": second}
@@ -62,6 +64,8 @@ def advise(
     advice = [Advice("unproven" if is_unproven else verdict, values)]
     if measured is not None:
         advice.append(Advice("measured", {"percent": round(100 * measured)}))
+        if tested is not None and best not in tested:
+            advice.append(Advice("untested", {"best": best}))
     elif verdict != "not_music":
         advice.append(Advice("unmeasured", {}))
     if verdict in ("mixed", "unsure"):

@@ -82,6 +82,18 @@ def test_the_other_picture_is_offered_to_the_unsure_by_models_that_know_one() ->
     assert "other_picture" not in codes(verdict="confident", other_kinds=("cqt",))
 
 
+def test_a_share_that_was_measured_on_other_labels_is_said_to_be() -> None:
+    calibration = Calibration(band_accuracy={"plausible": 0.6})
+    for tested, told in ((None, False), ({"Jazz", "Rock"}, False), ({"Rock"}, True)):
+        given = advise("plausible", {"Jazz": 0.6, "Rock": 0.2}, HealthReport(), calibration, tested=tested)
+        assert [advice_text(advice) for advice in given if advice.code == "untested"] == [
+            "None of that music was Jazz: how often that is right, nobody knows."
+        ] * told
+    assert "untested" not in [
+        advice.code for advice in advise("plausible", {"Jazz": 0.6}, HealthReport(), CALIBRATION, tested=())
+    ]
+
+
 def test_a_label_that_leads_is_not_said_to_be_hardly_ahead() -> None:
     for best, code in ((0.45, "unsure"), (0.9, "unproven")):
         given = advise("unsure", {"Jazz": best, "Blues": 0.05}, HealthReport(), CALIBRATION)
