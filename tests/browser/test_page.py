@@ -141,7 +141,7 @@ def test_nothing_is_fetched_from_anywhere_else(visit: Visit, page_url: str, musi
     drop(page, music_mp3)
     top_five(page)
     page.get_by_text("What the network saw").click()
-    page.wait_for_load_state("networkidle")
+    expect(page.locator(".as-inputs img")).to_be_visible()
     fetched = [urlsplit(address) for address in addresses]
     places = {address.netloc for address in fetched if address.scheme not in ("data", "blob")}
     assert len(fetched) > 20
