@@ -88,3 +88,13 @@ def test_the_readme_tells_how_good_the_default_is(classifier: GenreClassifier) -
         text = (ROOT / readme).read_text(encoding="utf-8")
         assert str(right) in text
         assert str(measured["n"]) in text
+
+
+def test_a_share_measured_on_other_genres_is_told_as_such(classifier: GenreClassifier) -> None:
+    """No test clip is Latin, and many are Electronic."""
+    latin, electronic = (classifier.predict(ROOT / "examples" / name) for name in ("hacienda.ogg", "sky-vibe.ogg"))
+    assert [answer.top(1)[0].label for answer in (latin, electronic)] == ["Latin", "Electronic"]
+    for answer, told in ((latin, True), (electronic, False)):
+        codes = [advice.code for advice in answer.advice]
+        assert "measured" in codes
+        assert ("untested" in codes) is told

@@ -173,6 +173,18 @@ def test_a_measured_calibration_holds_for_exactly_those_voices(few_models: Path,
     assert fewer.consensus.calibrated is None
 
 
+def test_voices_that_were_not_measured_together_keep_to_their_own_thresholds(few_models: Path, music_mp3: Path) -> None:
+    for described in few_models.glob("*/model.json"):
+        spec = ModelSpec.read(described)
+        low = Calibration(confident_at=0.01)
+        others = tuple(replace(other, calibration=low) for other in spec.alternatives)
+        described.write_text(replace(spec, calibration=low, alternatives=others).to_json(), encoding="utf-8")
+    consensus = Ensemble.load(settings=settings_of(few_models)).judge(music_mp3).consensus
+    assert consensus is not None
+    assert max(consensus.probabilities.values()) < Calibration().confident_at
+    assert consensus.verdict == "confident"
+
+
 def test_several_models_are_evaluated_and_calibrated_like_one(
     few_models: Path,
     music_mp3: Path,
