@@ -14,10 +14,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from acousticsense.audio import Source
-from acousticsense.classifier import GenreClassifier
-from acousticsense.config import SpectrogramKind
+from acousticsense.audio.reading import Source
 from acousticsense.errors import AcousticSenseError, RequestError
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.spectrogram.front_end import SpectrogramKind
 
 __all__ = ["load_model", "predict_genre"]
 

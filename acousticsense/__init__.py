@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from acousticsense.classifier import GenreClassifier
-    from acousticsense.ensemble import Ensemble
+    from acousticsense.analysis.ensemble import Ensemble
+    from acousticsense.inference.classifier import GenreClassifier
 
 __all__ = ["Ensemble", "GenreClassifier", "__version__"]
 
@@ -16,11 +16,11 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """The two classes are imported when they are asked for: PyTorch takes seconds."""
     if name == "Ensemble":
-        from acousticsense.ensemble import Ensemble
+        from acousticsense.analysis.ensemble import Ensemble
 
         return Ensemble
     if name == "GenreClassifier":
-        from acousticsense.classifier import GenreClassifier
+        from acousticsense.inference.classifier import GenreClassifier
 
         return GenreClassifier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 import sys
 
-from acousticsense.cli import main
+from acousticsense.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

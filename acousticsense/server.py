@@ -18,13 +18,13 @@ from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
-from acousticsense.api import create_api
-from acousticsense.backends.selection import check_installed
-from acousticsense.catalog import Catalog, resolve
-from acousticsense.classifier import pick_device
-from acousticsense.service import PredictionService
+from acousticsense.api.routes import create_api
+from acousticsense.inference.backends.selection import check_installed
+from acousticsense.inference.classifier import pick_device
+from acousticsense.models.catalog import Catalog, resolve
+from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
-from acousticsense.ui import mount_ui
+from acousticsense.web import mount_ui
 
 __all__ = ["create_app", "serve"]
 

@@ -18,10 +18,10 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from acousticsense.backends import Backend, TorchBackend, best_precision
-from acousticsense.backends.openvino import OpenVinoBackend, library_versions
-from acousticsense.backends.selection import network_key, network_store
-from acousticsense.classifier import GenreClassifier
+from acousticsense.inference.backends import Backend, TorchBackend, best_precision
+from acousticsense.inference.backends.openvino import OpenVinoBackend, library_versions
+from acousticsense.inference.backends.selection import network_key, network_store
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

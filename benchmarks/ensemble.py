@@ -20,14 +20,15 @@ from typing import Any
 
 import torch
 
-from acousticsense.catalog import DEFAULT_MODEL, Catalog
-from acousticsense.checkpoint import sha256_of, write_state_dict
-from acousticsense.config import NATIVE_CQT, Alternative, ModelSpec
-from acousticsense.ensemble import Ensemble, Spectrograms
-from acousticsense.genres import GENRES
-from acousticsense.networks import build_network
-from acousticsense.results import EnsembleResult
+from acousticsense.analysis.ensemble import Ensemble, Spectrograms
+from acousticsense.analysis.results import EnsembleResult
+from acousticsense.models.catalog import DEFAULT_MODEL, Catalog
+from acousticsense.models.checkpoint import sha256_of, write_state_dict
+from acousticsense.models.genres import GENRES
+from acousticsense.models.networks import build_network
+from acousticsense.models.spec import Alternative, ModelSpec
 from acousticsense.settings import Settings
+from acousticsense.spectrogram.front_end import NATIVE_CQT
 from benchmarks.common import EXAMPLES, machine, timed_ms
 
 #: Folder -> timm name, as the project ships them.

@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from acousticsense.classifier import Analysis, GenreClassifier
+from acousticsense.analysis.explain import Score, heatmap, method_for, relevance, twin
 from acousticsense.errors import AudioError
-from acousticsense.explain import Score, heatmap, method_for, relevance, twin
-from acousticsense.spectrogram import normalise
+from acousticsense.inference.classifier import Analysis, GenreClassifier
+from acousticsense.spectrogram.images import normalise
 from benchmarks.common import EXAMPLES, machine
 
 SUFFIXES: Final = (".ogg", ".mp3", ".wav", ".flac", ".opus", ".m4a")

@@ -18,9 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from acousticsense.classifier import GenreClassifier
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.engine import LocalEngine
-from acousticsense.library.judge import Judge
+from acousticsense.library.predict import Judge
 from acousticsense.library.ray_engine import JudgeSource, RayEngine
 from acousticsense.library.rows import Row
 from acousticsense.settings import Settings

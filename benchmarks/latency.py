@@ -18,11 +18,11 @@ import soundfile
 import timm
 import torch
 
-from acousticsense.classifier import GenreClassifier
-from acousticsense.networks import timm_name
-from acousticsense.results import Timing
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.prediction import Timing
+from acousticsense.models.networks import timm_name
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import normalise
+from acousticsense.spectrogram.images import normalise
 from benchmarks import upstream
 from benchmarks.common import backends, machine, make_song, medians_in_turns, parser, tell, timed_ms
 

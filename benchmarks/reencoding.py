@@ -13,9 +13,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from acousticsense.audio import read_clip
-from acousticsense.classifier import GenreClassifier
-from acousticsense.compare import compare
+from acousticsense.analysis.compare import compare
+from acousticsense.audio.reading import read_clip
+from acousticsense.inference.classifier import GenreClassifier
 from benchmarks.common import example_files
 
 ENCODINGS = (("MP3", None), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("WAV", "PCM_16"))

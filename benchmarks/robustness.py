@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from acousticsense.calibration import wilson_interval
-from acousticsense.classifier import GenreClassifier
 from acousticsense.errors import AudioError
-from acousticsense.labelled import is_audio_name
-from acousticsense.results import Prediction
+from acousticsense.evaluation.calibration import wilson_interval
+from acousticsense.evaluation.dataset import is_audio_name
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.prediction import Prediction
 
 #: Seconds that a version holds: what is judged by default, and some on top.
 VERSION_S = 15.0

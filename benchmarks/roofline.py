@@ -22,16 +22,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from acousticsense.backends import Backend
-from acousticsense.backends.openvino import (
+from acousticsense.inference.backends import Backend
+from acousticsense.inference.backends.openvino import (
     OpenVinoBackend,
     compile_options,
     has_bfloat16,
     keep_quiet,
     library_versions,
 )
-from acousticsense.catalog import Catalog
-from acousticsense.classifier import GenreClassifier
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.models.catalog import Catalog
 from acousticsense.settings import Settings
 from benchmarks.common import backends, machine, medians_in_turns, parser, stored_network, tell
 

@@ -31,7 +31,7 @@ from typing import Any
 
 import httpx
 
-from acousticsense.classifier import GenreClassifier
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
 from benchmarks.common import ROOT, machine, make_song, parser, tell
 from benchmarks.startup import wait_until_ready

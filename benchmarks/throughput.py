@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 
-from acousticsense.classifier import GenreClassifier
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import normalise
+from acousticsense.spectrogram.images import normalise
 from benchmarks.common import backends, example_files, machine, make_song, parser, tell
 
 BATCHES = (1, 2, 4, 8, 16)

@@ -18,8 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from acousticsense.classifier import GenreClassifier
-from acousticsense.timeline import make_timeline
+from acousticsense.analysis.timeline import make_timeline
+from acousticsense.inference.classifier import GenreClassifier
 from benchmarks import upstream
 from benchmarks.common import machine, make_song, timed_ms
 

@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from acousticsense.checkpoint import sha256_of
-from acousticsense.config import NATIVE_CQT, NATIVE_MEL, Alternative, Calibration, ModelSpec
-from acousticsense.genres import GENRES
-from acousticsense.networks import build_network, classifier_name
+from acousticsense.models.checkpoint import sha256_of
+from acousticsense.models.genres import GENRES
+from acousticsense.models.networks import build_network, classifier_name
+from acousticsense.models.spec import Alternative, Calibration, ModelSpec
 from acousticsense.settings import Settings
+from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL
 
 T = TypeVar("T")
 

@@ -6,30 +6,39 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "acousticsense"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
-def drawn_layers() -> dict[str, int]:
-    """Module name -> layer, from the drawing."""
-    drawing = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("```layers\n")[1].split("```")[0]
-    layers: dict[str, int] = {}
-    for line in drawing.splitlines():
-        match = re.match(r"L(\d+) ((?:\w+, )*\w+)", line)
-        assert match, line
-        layers.update(dict.fromkeys(match[2].split(", "), int(match[1])))
-    return layers
+def drawing(name: str) -> list[list[str]]:
+    """Lines of a drawing in docs/architecture.md, each as the names on it, lowest first."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    lines = text.split(f"```{name}\n")[1].split("```")[0].splitlines()
+    return [re.split(r"[\s|,:]+", line.split("#")[0].strip()) for line in lines if line.strip()]
 
 
-def module_of(file: Path) -> str:
-    """The drawn box a file belongs to: its module, or the subpackage it lies in."""
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def layers() -> dict[str, int]:
+    """Room (package or top-level module) -> its layer; a room may import rooms of lower layers only."""
+    return {room: layer for layer, rooms in enumerate(drawing("layers")) for room in rooms}
 
 
-def imported_modules(file: Path) -> set[str]:
-    """Boxes that a file imports, wherever in the file the import stands."""
+def inside() -> dict[str, dict[str, int]]:
+    """Package -> module -> its place in the package; a module may import modules left of it only."""
+    return {line[0]: {module: place for place, module in enumerate(line[1:])} for line in drawing("modules")}
+
+
+def module_of(file: Path) -> list[str]:
+    """["audio", "health"] of acousticsense/audio/health.py; ["audio"] of its __init__.py."""
+    parts = list(file.relative_to(PACKAGE).with_suffix("").parts)
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+MODULES = {".".join(module_of(file)) for file in SOURCES}
+
+
+def imported(file: Path) -> set[str]:
+    """Modules of this package that a file imports, wherever in the file the import stands."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -39,36 +48,52 @@ def imported_modules(file: Path) -> set[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        found |= {name.split(".")[1] for name in names if name.startswith("acousticsense.")}
-    return found - {"__version__"}
+        for name in names:
+            inner = name.removeprefix("acousticsense.")
+            if name.startswith("acousticsense."):
+                found.add(inner if inner in MODULES else inner.rpartition(".")[0])
+    return found - {""}
 
 
-SOURCES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]
-
-
-@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_a_module_imports_strictly_lower_layers(file: Path) -> None:
-    layers = drawn_layers()
-    own = module_of(file)
-    assert own in layers, f"{own} is not in the drawing"
-    for name in imported_modules(file) - {own}:
-        assert layers[name] < layers[own], f"{own} (L{layers[own]}) imports {name} (L{layers[name]})"
-
-
-def test_the_drawing_names_no_module_that_is_gone() -> None:
-    assert set(drawn_layers()) == {module_of(file) for file in SOURCES}
-
-
-@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_importing_a_module_prints_and_starts_nothing(file: Path) -> None:
-    """No calls at module level that talk, thread or set global state."""
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            pytest.fail(f"{file.name}:{node.lineno} does work at import")
-
-
-def test_no_torch_below_the_stages() -> None:
-    layers = drawn_layers()
+def violations() -> list[str]:
+    """Imports that go up or sideways."""
+    rooms, places = layers(), inside()
+    wrong = []
     for file in SOURCES:
-        if layers[module_of(file)] <= 1:
-            assert not re.search(r"^\s*(import|from) torch", file.read_text(encoding="utf-8"), re.M), file
+        own = module_of(file)
+        for name in imported(file) if own else ():
+            there = name.split(".")
+            if there[0] != own[0]:
+                if rooms[there[0]] >= rooms[own[0]]:
+                    wrong.append(f"{'.'.join(own)} imports {name}, a room of the same layer or a higher one")
+            elif len(own) > 1 and len(there) > 1 and there[1] != own[1]:
+                place = places.get(own[0], {})
+                if place and place[there[1]] >= place[own[1]]:
+                    wrong.append(f"{'.'.join(own)} imports {name}, which stands after it")
+    return wrong
+
+
+def test_rooms_and_modules_import_strictly_lower_ones() -> None:
+    assert violations() == []
+
+
+def test_the_drawing_names_every_room_and_module_and_none_that_is_gone() -> None:
+    assert set(layers()) == {module_of(file)[0] for file in SOURCES if module_of(file)}
+    for room, modules in inside().items():
+        assert set(modules) == {name.split(".")[1] for name in MODULES if name.startswith(f"{room}.")}, room
+
+
+def test_importing_a_module_prints_and_starts_nothing() -> None:
+    """No calls at module level that talk, thread or set global state."""
+    assert [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in SOURCES
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    ] == []
+
+
+def test_no_torch_in_the_lowest_layer() -> None:
+    lowest = drawing("layers")[0]
+    torch = re.compile(r"^\s*(import|from) torch", re.M)
+    assert [f for f in SOURCES if module_of(f)[:1] and module_of(f)[0] in lowest and torch.search(f.read_text())] == []

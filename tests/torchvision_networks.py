@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from acousticsense.networks import UPSTREAM_ARCHITECTURES
+from acousticsense.models.networks import UPSTREAM_ARCHITECTURES
 
 
 def upstream_widths(feature_width: int, n_outputs: int) -> tuple[int, int, int]:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from acousticsense.config import ModelSpec
-from acousticsense.evaluation import Evaluation
+from acousticsense.evaluation.evaluate import Evaluation
+from acousticsense.evaluation.markdown import filled, table
 from acousticsense.finetune.tracks import Material
-from acousticsense.markdown import filled, table
+from acousticsense.models.spec import ModelSpec
 
 __all__ = ["card"]
 

@@ -16,15 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from acousticsense.audio import AudioLimits
-from acousticsense.config import FrontEnd, ModelSpec, WindowPolicy
+from acousticsense.audio.reading import AudioLimits
 from acousticsense.errors import AudioError, CheckpointError
 from acousticsense.finetune.augment import vary
 from acousticsense.finetune.tracks import Track
-from acousticsense.networks import classifier_name
-from acousticsense.preparation import Recipe, prepare
-from acousticsense.spectrogram import clip_pictures, normalise
-from acousticsense.texts import text
+from acousticsense.i18n.messages import text
+from acousticsense.inference.preprocess import Recipe, prepare
+from acousticsense.models.networks import classifier_name
+from acousticsense.models.spec import ModelSpec
+from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
+from acousticsense.spectrogram.images import clip_pictures, normalise
 
 __all__ = ["FeatureStore", "TrackFeatures", "Trunk", "last_linear"]
 

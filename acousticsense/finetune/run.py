@@ -15,22 +15,23 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from acousticsense.calibration import Answers, CalibrationFit, fit_calibration
-from acousticsense.catalog import Catalog, check_answers, load_resolved, resolve
-from acousticsense.checkpoint import eight_bit_names
-from acousticsense.classifier import limits_of, pick_device
-from acousticsense.config import FrontEnd, ModelSpec, SpectrogramKind
 from acousticsense.errors import RequestError
-from acousticsense.evaluation import KEPT, ClipResult, Evaluation, measure, write_report
+from acousticsense.evaluation.calibration import Answers, CalibrationFit, fit_calibration
+from acousticsense.evaluation.dataset import read_items
+from acousticsense.evaluation.evaluate import KEPT, ClipResult, Evaluation, measure, write_report
 from acousticsense.finetune.card import card
 from acousticsense.finetune.features import FeatureStore, TrackFeatures, Trunk
 from acousticsense.finetune.folds import assign_folds
 from acousticsense.finetune.head import Examples, Head, fit_head
 from acousticsense.finetune.tracks import Material, gather
 from acousticsense.finetune.unfreeze import PictureExamples, put_head, train_last_blocks
-from acousticsense.labelled import read_items
+from acousticsense.inference.classifier import limits_of, pick_device
+from acousticsense.inference.confidence import judge
+from acousticsense.models.catalog import Catalog, check_answers, load_resolved, resolve
+from acousticsense.models.checkpoint import eight_bit_names
+from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
-from acousticsense.verdict import judge
+from acousticsense.spectrogram.front_end import FrontEnd, SpectrogramKind
 
 __all__ = ["Finetuned", "Options", "finetune"]
 

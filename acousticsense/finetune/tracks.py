@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from acousticsense.audio import read_artist
-from acousticsense.checkpoint import sha256_of
+from acousticsense.audio.reading import read_artist
 from acousticsense.errors import CheckpointError, SettingsError
-from acousticsense.genres import NOT_MUSIC
-from acousticsense.labelled import LabelledClip
+from acousticsense.evaluation.dataset import LabelledClip
+from acousticsense.models.checkpoint import sha256_of
+from acousticsense.models.genres import NOT_MUSIC
 
 __all__ = ["Material", "Track", "gather"]
 

@@ -16,11 +16,11 @@ from timm.models import group_parameters
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acousticsense.config import FrontEnd
 from acousticsense.finetune.features import last_linear
 from acousticsense.finetune.head import Head
-from acousticsense.networks import classifier_name
-from acousticsense.spectrogram import normalise
+from acousticsense.models.networks import classifier_name
+from acousticsense.spectrogram.front_end import FrontEnd
+from acousticsense.spectrogram.images import normalise
 
 __all__ = ["PictureExamples", "put_head", "train_last_blocks"]
 

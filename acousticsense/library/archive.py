@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from acousticsense.errors import AudioDecodeError, AudioTooLargeError
-from acousticsense.labelled import AUDIO_SUFFIXES
+from acousticsense.evaluation.dataset import AUDIO_SUFFIXES
 
 __all__ = ["Archive", "Entry", "is_archive_name"]
 

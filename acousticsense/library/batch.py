@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from acousticsense.classifier import GenreClassifier
-from acousticsense.config import Calibration
 from acousticsense.errors import AudioEmptyError, AudioError, AudioTooLargeError, RequestError
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.archive import Archive, Entry, is_archive_name
 from acousticsense.library.engine import EngineOptions, LocalEngine
-from acousticsense.library.judge import Judge
+from acousticsense.library.predict import Judge
 from acousticsense.library.routing import decide, expectation
 from acousticsense.library.rows import Row, RowError, printable
-from acousticsense.preparation import Recipe
+from acousticsense.models.spec import Calibration
 
 __all__ = ["Batch", "BatchLimits", "Upload"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from acousticsense.audio.types import ClipInfo, HealthReport
+from acousticsense.inference.preprocess import Recipe, prepare
 from acousticsense.library import storage
 from acousticsense.library.rows import RowError
-from acousticsense.preparation import Recipe, prepare
-from acousticsense.results import ClipInfo, HealthReport
 
 __all__ = ["DecodedFile", "FailedFile", "Outcome", "decode_file"]
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.decode import decode_file
 from acousticsense.library.pool import Decode, DecoderPool
 from acousticsense.library.rows import Row
-from acousticsense.preparation import Recipe
 from acousticsense.settings import available_cores
 
 if TYPE_CHECKING:
-    from acousticsense.library.judge import Judge
+    from acousticsense.library.predict import Judge
 
 __all__ = ["EngineOptions", "LocalEngine"]
 

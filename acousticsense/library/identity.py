@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from acousticsense import __version__
-from acousticsense.config import ModelSpec
+from acousticsense.models.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from acousticsense.preparation import Recipe
+    from acousticsense.inference.preprocess import Recipe
 
 __all__ = ["FileStamp", "network_digest", "settings_digest", "stamp"]
 

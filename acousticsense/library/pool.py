@@ -23,9 +23,9 @@ from typing import Any, Final
 import torch
 
 from acousticsense.errors import DecoderCrashError, DecoderTimeoutError, LibraryError
+from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.decode import DecodedFile, FailedFile, Outcome, decode_file
 from acousticsense.library.rows import RowError
-from acousticsense.preparation import Recipe
 
 __all__ = ["Decode", "DecoderPool"]
 

@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from acousticsense.config import SpectrogramKind
 from acousticsense.errors import AcousticSenseError, LibraryError
+from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.decode import decode_file
 from acousticsense.library.engine import EngineOptions
 from acousticsense.library.pool import Decode, DecoderPool
 from acousticsense.library.rows import Row
-from acousticsense.preparation import Recipe
 from acousticsense.settings import Settings, available_cores
+from acousticsense.spectrogram.front_end import SpectrogramKind
 
 if TYPE_CHECKING:
-    from acousticsense.library.judge import Judge
+    from acousticsense.library.predict import Judge
 
 __all__ = ["JudgeSource", "RayEngine", "Shares", "share_out"]
 
@@ -75,8 +75,10 @@ class JudgeSource:
             LibraryError: this node has other weights or another version.
             AcousticSenseError: the model cannot be loaded.
         """
-        from acousticsense.classifier import GenreClassifier  # not above: nodes that only decode load no network
-        from acousticsense.library.judge import Judge
+        from acousticsense.inference.classifier import (
+            GenreClassifier,  # not above: nodes that only decode load no network
+        )
+        from acousticsense.library.predict import Judge
 
         classifier = GenreClassifier.load(device=device, settings=self.settings).seeing(self.spectrogram)
         judge = Judge(classifier, self.recipe)

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Literal
 
-from acousticsense.config import Calibration
+from acousticsense.i18n.messages import text
 from acousticsense.library.rows import Row
-from acousticsense.texts import text
+from acousticsense.models.spec import Calibration
 
 __all__ = ["Decision", "decide", "expectation"]
 

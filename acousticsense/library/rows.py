@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import AcousticSenseError, DecoderCrashError, DecoderTimeoutError, LibraryError
-from acousticsense.payload import health_text
-from acousticsense.results import ClipInfo, GenreScore, HealthNote, ModelInfo, Verdict, ranked
+from acousticsense.inference.payload import health_text
+from acousticsense.inference.prediction import GenreScore, ModelInfo, Verdict, ranked
 
 __all__ = ["Row", "RowError", "printable"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from acousticsense.library.identity import FileStamp, stamp
-from acousticsense.library.judge import Judge
 from acousticsense.library.ledger import LedgerRun
+from acousticsense.library.predict import Judge
 from acousticsense.library.rows import Row
 from acousticsense.library.walk import Walk
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acousticsense.errors import LibraryError
-from acousticsense.labelled import AUDIO_SUFFIXES
+from acousticsense.evaluation.dataset import AUDIO_SUFFIXES
 from acousticsense.library import storage
 from acousticsense.library.identity import FileStamp
 from acousticsense.library.rows import RowError

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from acousticsense.config import NATIVE_MEL
-from acousticsense.spectrogram import frame_s
+from acousticsense.spectrogram.front_end import NATIVE_MEL
+from acousticsense.spectrogram.images import frame_s
 from acousticsense.training.bank import WINDOW_FRAMES
 
 __all__ = ["MARGIN_FRAMES", "augment"]

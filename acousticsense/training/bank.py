@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.config import NATIVE_MEL, NATIVE_WINDOWS
-from acousticsense.genres import GENRES
-from acousticsense.spectrogram import frame_s
+from acousticsense.models.genres import GENRES
+from acousticsense.spectrogram.front_end import NATIVE_MEL, NATIVE_WINDOWS
+from acousticsense.spectrogram.images import frame_s
 from acousticsense.training.sources import Split
 from acousticsense.training.store import Arrays, Track, TrackStore
 

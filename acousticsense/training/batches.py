@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acousticsense.config import NATIVE_CQT, NATIVE_MEL, FrontEnd
-from acousticsense.spectrogram import normalise, to_picture
+from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL, FrontEnd
+from acousticsense.spectrogram.images import normalise, to_picture
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import NOT_MUSIC_INDEX, WINDOW_FRAMES, Item, close_windows, cut, windows_of
 from acousticsense.training.probe import Probe, soft_targets, usual_scores

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.calibration import Answers, CalibrationFit, fit_calibration
+from acousticsense.evaluation.calibration import Answers, CalibrationFit, fit_calibration
 from acousticsense.training.bank import NOT_MUSIC_INDEX
 
 __all__ = ["calibrate"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from acousticsense.config import ModelSpec, SpectrogramKind
-from acousticsense.evaluation import Evaluation
-from acousticsense.markdown import filled, table
+from acousticsense.evaluation.evaluate import Evaluation
+from acousticsense.evaluation.markdown import filled, table
+from acousticsense.models.spec import ModelSpec
+from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.training.sources import Kind
 from acousticsense.training.validate import Score
 

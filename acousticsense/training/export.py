@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from acousticsense.checkpoint import load_network, sha256_of, write_state_dict
-from acousticsense.config import NATIVE_CQT, NATIVE_MEL, Alternative, Calibration, FrontEnd, ModelSpec
-from acousticsense.genres import GENRES
+from acousticsense.models.checkpoint import load_network, sha256_of, write_state_dict
+from acousticsense.models.genres import GENRES
+from acousticsense.models.spec import Alternative, Calibration, ModelSpec
+from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL, FrontEnd
 from acousticsense.training.bank import N_OUTPUTS, NOT_MUSIC_INDEX, Item, load_items
 from acousticsense.training.calibrate import calibrate
 from acousticsense.training.recipe import Recipe, StudentRecipe

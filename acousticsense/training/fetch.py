@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.request import Request, urlopen
 
-from acousticsense.checkpoint import sha256_of
+from acousticsense.models.checkpoint import sha256_of
 from acousticsense.training.sources import DEBIAN, FREE_RECORDINGS, NPM, PYPI, Recording
 
 __all__ = ["Fetched", "fetch"]

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from acousticsense.config import NATIVE_CQT, NATIVE_MEL, NATIVE_WINDOWS
-from acousticsense.spectrogram import log_spectrogram
+from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL, NATIVE_WINDOWS
+from acousticsense.spectrogram.images import log_spectrogram
 from acousticsense.training.decode import Sound, read_sound
 from acousticsense.training.fetch import Fetched, fetch
 from acousticsense.training.sources import Recording

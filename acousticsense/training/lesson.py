@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acousticsense.config import NATIVE_MEL
+from acousticsense.spectrogram.front_end import NATIVE_MEL
 from acousticsense.training.batches import Batch
 from acousticsense.training.students.student import Student
 

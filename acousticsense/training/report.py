@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from acousticsense.classifier import GenreClassifier
-from acousticsense.config import ModelSpec, SpectrogramKind
-from acousticsense.evaluation import Evaluation, evaluate, measure, write_report
-from acousticsense.genres import GENRES
-from acousticsense.labelled import LabelledClip
+from acousticsense.evaluation.dataset import LabelledClip
+from acousticsense.evaluation.evaluate import Evaluation, evaluate, measure, write_report
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.models.genres import GENRES
+from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
+from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.training.bank import Item, load_items
 from acousticsense.training.card import card
 from acousticsense.training.fetch import fetch

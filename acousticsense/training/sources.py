@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, Literal, cast
 
-from acousticsense.genres import GENRES
+from acousticsense.models.genres import GENRES
 
 __all__ = [
     "DEBIAN",

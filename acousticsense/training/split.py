@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from acousticsense.genres import GENRES
+from acousticsense.models.genres import GENRES
 from acousticsense.training.sources import FREE_RECORDINGS, Recording, Split, read_data, recordings, split_name
 
 __all__ = ["SHARES", "Group", "draw", "groups", "splits_csv", "table"]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.config import FrontEnd
+from acousticsense.spectrogram.front_end import FrontEnd
 from acousticsense.training.sources import Kind, Recording, Split, recordings
 
 __all__ = ["Arrays", "Track", "TrackStore", "counted"]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from acousticsense.config import NATIVE_CQT, NATIVE_MEL, FrontEnd
+from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL, FrontEnd
 from acousticsense.training.bank import Item, load_items, windows_of
 from acousticsense.training.batches import Batch, Batches
 from acousticsense.training.lesson import Learner, Lesson, colleague_lesson, sized

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from acousticsense.config import FrontEnd
-from acousticsense.spectrogram import frame_s, normalise, to_picture
+from acousticsense.spectrogram.front_end import FrontEnd
+from acousticsense.spectrogram.images import frame_s, normalise, to_picture
 from acousticsense.training.bank import NOT_MUSIC_INDEX, WINDOW_FRAMES, Item, cut
 
 __all__ = ["Heard", "Score", "divergence", "hear", "is_measured", "measured_items", "score"]

@@ -27,13 +27,13 @@ from typing import Any
 
 import torch
 
-from acousticsense.classifier import GenreClassifier
 from acousticsense.errors import AcousticSenseError
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.decode import DecodedFile, decode_file
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest, settings_digest
-from acousticsense.library.judge import Judge
 from acousticsense.library.ledger import Ledger
+from acousticsense.library.predict import Judge
 from acousticsense.library.ray_engine import JudgeSource, RayEngine
 from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk

@@ -15,8 +15,8 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from acousticsense.cli import main
-from acousticsense.ui_texts import UI_TEXTS
+from acousticsense.cli.main import main
+from acousticsense.i18n.page import UI_TEXTS
 from tests.browser.conftest import click_tab
 from tests.library.conftest import EXAMPLES
 

@@ -11,10 +11,10 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from acousticsense.classifier import GenreClassifier
+from acousticsense.analysis.timeline import make_timeline
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
-from acousticsense.timeline import make_timeline
-from acousticsense.ui.example_clips import read_examples
+from acousticsense.web.example_clips import read_examples
 from tests.browser.conftest import click_tab
 
 pytestmark = pytest.mark.browser

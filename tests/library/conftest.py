@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from acousticsense.classifier import GenreClassifier
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"

@@ -7,8 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.decode import Outcome, decode_file
-from acousticsense.preparation import Recipe
 
 
 def misbehaving(path: str, recipe: Recipe) -> Outcome:

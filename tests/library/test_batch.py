@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from acousticsense.classifier import GenreClassifier
-from acousticsense.config import Calibration
 from acousticsense.errors import RequestError
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.batch import Batch, BatchLimits, Upload
 from acousticsense.library.engine import EngineOptions, LocalEngine
-from acousticsense.library.judge import Judge
+from acousticsense.library.predict import Judge
 from acousticsense.library.routing import expectation
 from acousticsense.library.rows import Row
+from acousticsense.models.spec import Calibration
 from tests.library.conftest import EXAMPLES
 
 LIMITS = BatchLimits(max_files=20, max_file_bytes=10 * 2**20, max_unpacked_bytes=20 * 2**20)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from acousticsense.classifier import GenreClassifier
 from acousticsense.errors import AcousticSenseError
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.decode import DecodedFile, decode_file
 from acousticsense.library.engine import EngineOptions, LocalEngine
-from acousticsense.library.judge import Judge
+from acousticsense.library.predict import Judge
 from acousticsense.library.rows import Row, RowError
 from tests.library.conftest import EXAMPLES
 from tests.library.decoders import misbehaving

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from acousticsense.config import Calibration
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import LibraryError
+from acousticsense.inference.prediction import ModelInfo
 from acousticsense.library.export import COLUMNS, write_csv, write_jsonl, write_parquet
 from acousticsense.library.routing import decide, expectation
 from acousticsense.library.rows import Row, RowError
-from acousticsense.results import ClipInfo, HealthNote, ModelInfo
+from acousticsense.models.spec import Calibration
 
 CLIP = ClipInfo(offset_s=0.0, duration_s=10.0, track_duration_s=200.5, sample_rate_hz=44_100, channels=2)
 GOOD = Row(

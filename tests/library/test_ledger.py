@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from acousticsense import __version__
-from acousticsense.classifier import GenreClassifier
 from acousticsense.errors import LibraryError
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library import identity
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest, settings_digest, stamp
-from acousticsense.library.judge import Judge
 from acousticsense.library.ledger import Ledger
+from acousticsense.library.predict import Judge
 from acousticsense.library.rows import Row
 from acousticsense.library.run import Counts, LibraryRun
 from acousticsense.library.walk import Walk

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from acousticsense.classifier import GenreClassifier
-from acousticsense.cli import main
+from acousticsense.cli.main import main
 from acousticsense.errors import LibraryError
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest
-from acousticsense.library.judge import Judge
 from acousticsense.library.ledger import Ledger
+from acousticsense.library.predict import Judge
 from acousticsense.library.ray_engine import JudgeSource, RayEngine, Shares, share_out
 from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from acousticsense.classifier import GenreClassifier
 from acousticsense.errors import LibraryError
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library import storage
 from acousticsense.library.decode import DecodedFile, FailedFile, decode_file
 from acousticsense.library.export import write_csv

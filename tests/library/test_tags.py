@@ -14,8 +14,8 @@ import mutagen
 import pytest
 from mutagen.id3 import ID3
 
-from acousticsense.classifier import GenreClassifier
 from acousticsense.errors import LibraryError, TagError
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library import tags
 from acousticsense.library.tags import audio_sha256, plan_line, plan_tag, read_genre, write_tag
 from acousticsense.library.undo import UndoRecord, undo

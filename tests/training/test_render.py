@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acousticsense.genres import GENRES
+from acousticsense.models.genres import GENRES
 from acousticsense.training.ingest import window_starts
 from acousticsense.training.render.harmony import parse_chord
 from acousticsense.training.render.not_music import NOT_MUSIC, not_music

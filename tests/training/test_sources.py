@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from acousticsense.genres import GENRES
-from acousticsense.labelled import read_items
+from acousticsense.evaluation.dataset import read_items
+from acousticsense.models.genres import GENRES
 from acousticsense.training.report import MOST_PER_GENRE, held_out, write_clips
 from acousticsense.training.sources import FREE_RECORDINGS, is_reserved, recordings
 

@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acousticsense.checkpoint import write_state_dict
-from acousticsense.networks import build_network
+from acousticsense.models.checkpoint import write_state_dict
+from acousticsense.models.networks import build_network
+from acousticsense.models.weights import read_state_dict
 from acousticsense.training.students.patch_conv import PatchConvNetwork
 from acousticsense.training.students.planting import plant
 from acousticsense.training.students.student import WholeNetwork
 from acousticsense.training.students.thin import ThinNetwork
 from acousticsense.training.students.transplant import transplanted
 from acousticsense.training.teachers.mn04 import _network
-from acousticsense.weights import read_state_dict
 
 OUTPUTS = 17
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from acousticsense.genres import GENRES
+from acousticsense.models.genres import GENRES
 from acousticsense.training.teachers.musicnn import tags
 from acousticsense.training.teachers.panel import SCORE_WIDTHS, columns
 from acousticsense.training.teachers.zero_shot import (

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from acousticsense.checkpoint import load_network
-from acousticsense.config import NATIVE_CQT, NATIVE_MEL, ModelSpec
-from acousticsense.genres import GENRES
+from acousticsense.models.checkpoint import load_network
+from acousticsense.models.genres import GENRES
+from acousticsense.models.spec import ModelSpec
+from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL
 from acousticsense.training.__main__ import _in_order
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import N_OUTPUTS, WINDOW_FRAMES, Item, cut, load_items, windows_of

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import cycle, islice
 from typing import Final
 
-from acousticsense.genres import GENRES
+from acousticsense.models.genres import GENRES
 from acousticsense.training.decode import Sound
 from acousticsense.training.ingest import ingest
 from acousticsense.training.render import grooves, patterns, scores, synth, voice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from acousticsense.networks import build_network
+from acousticsense.models.networks import build_network
 from acousticsense.training.bank import N_OUTPUTS
 from acousticsense.training.recipe import StudentRecipe
 from acousticsense.training.students.patch_conv import PatchConvNetwork

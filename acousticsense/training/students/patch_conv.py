@@ -24,7 +24,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acousticsense.networks import build_network
+from acousticsense.models.networks import build_network
 from acousticsense.training.students.student import Perception
 
 __all__ = ["PatchConvNetwork"]

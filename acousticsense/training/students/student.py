@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, cast
 
 from torch import Tensor, nn
 
-from acousticsense.networks import classifier_name
+from acousticsense.models.networks import classifier_name
 
 __all__ = ["Perception", "Student", "WholeNetwork"]
 

@@ -20,7 +20,7 @@ from timm.models.resnet import Bottleneck, ResNet
 from timm.models.vgg import VGG, cfgs
 from torch import Tensor, nn
 
-from acousticsense.networks import attach_head, build_network
+from acousticsense.models.networks import attach_head, build_network
 from acousticsense.training.students.planting import plant
 from acousticsense.training.students.student import WholeNetwork
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acousticsense.conversion import to_timm
-from acousticsense.networks import build_network
+from acousticsense.models.conversion import to_timm
+from acousticsense.models.networks import build_network
 from acousticsense.training.students.planting import plant
 from acousticsense.training.students.student import WholeNetwork
 from acousticsense.training.teachers.mn04 import read_weights

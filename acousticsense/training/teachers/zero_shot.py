@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.genres import GENRES
+from acousticsense.models.genres import GENRES
 from acousticsense.training.teachers.musicnn import tags
 from acousticsense.training.teachers.panel import SCORE_WIDTHS, columns
 

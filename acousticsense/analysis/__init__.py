@@ -1,0 +1,1 @@
+"""What is built on predictions: ensembles, timelines, comparisons, explanations."""

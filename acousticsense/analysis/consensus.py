@@ -1,0 +1,149 @@
+"""What several voices say together: their mean, how far they agree, where they split. Numbers in, numbers out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acousticsense.analysis.results import Consensus
+from acousticsense.inference.confidence import advise, judge
+from acousticsense.inference.prediction import Prediction
+from acousticsense.models.spec import Calibration
+
+__all__ = ["agreement", "build_consensus", "largest_group"]
+
+#: A clip lies on a border when the runner-up has at least this share of the best label's probability.
+_BORDER: Final = 0.75
+
+Vector = NDArray[np.float64]
+
+
+def largest_group(predictions: Sequence[Prediction | None]) -> tuple[int, ...]:
+    """Positions of the answers that share the commonest set of labels; of equally common ones, the first."""
+    label_sets = [frozenset(prediction.probabilities) if prediction else None for prediction in predictions]
+    counted = Counter(labels for labels in label_sets if labels is not None)
+    if not counted:
+        return ()
+    (commonest, _), *_ = counted.most_common(1)
+    return tuple(index for index, labels in enumerate(label_sets) if labels == commonest)
+
+
+def build_consensus(
+    predictions: Sequence[Prediction | None],
+    calibration: Calibration | None = None,
+    *,
+    own: Sequence[Calibration] = (),
+    tested: Collection[str] | None = None,
+) -> Consensus | None:
+    """What the largest group of answers with the same labels says together; None when there is no answer.
+
+    The mean is a linear opinion pool of probabilities that each voice has calibrated for itself. Such a pool is
+    too cautious (Ranjan & Gneiting 2010, "Combining probability forecasts", J. R. Stat. Soc. B 72), so that it wants
+    a temperature of its own, applied after pooling (Rahaman & Thiery 2021, "Uncertainty quantification and deep
+    ensembles", NeurIPS). It is only applied where it was measured.
+
+    Args:
+        predictions: of all voices; None where a voice failed.
+        calibration: temperature and verdict thresholds that were measured for these very voices; None when they
+            were not. Without them the verdict takes what it takes the strictest of the voices.
+        own: the averaged voices' own calibrations; without them, and without `calibration`, verdicts have the default
+            thresholds.
+        tested: labels that the shares of `calibration` were measured on; None when that is not known.
+    """
+    group = largest_group(predictions)
+    answers = [prediction for index in group if (prediction := predictions[index]) is not None]
+    if not answers:
+        return None
+    labels = tuple(answers[0].probabilities)
+    table = np.array([[answer.probabilities[label] for label in labels] for answer in answers])
+    mean = _named(labels, table.mean(axis=0))
+    calibrated = _named(labels, _tempered(table.mean(axis=0), calibration.temperature)) if calibration else None
+    opinions = [answer.not_music for answer in answers if answer.not_music is not None]
+    not_music = float(np.mean(opinions)) if opinions else None
+    shown = calibrated or mean
+    verdict = judge(shown, not_music, calibration or _strictest(own))
+    votes = Counter(labels[index] for index in table.argmax(axis=1))
+    return Consensus(
+        probabilities=mean,
+        calibrated=calibrated,
+        not_music=not_music,
+        verdict=verdict,
+        advice=advise(verdict, shown, answers[0].health, calibration or Calibration(), tested=tested),
+        agreement=agreement(votes.values()) if len(answers) > 1 else None,
+        votes=dict(sorted(votes.items(), key=lambda vote: (-vote[1], -mean[vote[0]]))),
+        border=_border(mean),
+        pair=_pair(table, group),
+        voices=group,
+    )
+
+
+def _strictest(own: Sequence[Calibration]) -> Calibration:
+    """Thresholds for a mean of which nothing was measured: no verdict is bolder than the most careful voice's."""
+    usual = Calibration(not_music_at=0.5)
+    if not own:
+        return usual
+    return replace(
+        usual,
+        confident_at=max(each.confident_at for each in own),
+        plausible_at=max(each.plausible_at for each in own),
+        mixed_at=max(each.mixed_at for each in own),
+    )
+
+
+def agreement(votes: Collection[int]) -> float:
+    """How often two different voices, picked at random, put the same label first: 0 to 1.
+
+    The extent of agreement on one subject of Fleiss 1971, "Measuring nominal scale agreement among many raters",
+    Psychological Bulletin 76, without its correction for chance, which needs many subjects.
+
+    Args:
+        votes: voices for each label; two or more altogether.
+    """
+    total = sum(votes)
+    return sum(count * (count - 1) for count in votes) / (total * (total - 1))
+
+
+def _divergence(table: Vector) -> float:
+    """Generalised Jensen-Shannon divergence of rows, in nats: entropy of the mean less the mean entropy.
+
+    Lin 1991, "Divergence measures based on the Shannon entropy", IEEE Trans. Inf. Theory 37.
+    """
+    return float(_entropy(table.mean(axis=0)) - np.mean([_entropy(row) for row in table]))
+
+
+def _entropy(row: Vector) -> float:
+    positive = row[row > 0]
+    return float(-(positive * np.log(positive)).sum())
+
+
+def _tempered(mean: Vector, temperature: float) -> Vector:
+    """softmax(log(mean) / temperature)."""
+    powered = (mean / mean.max()) ** (1 / temperature)
+    return np.asarray(powered / powered.sum())
+
+
+def _named(labels: Sequence[str], values: Vector) -> dict[str, float]:
+    return dict(zip(labels, (values / values.sum()).tolist(), strict=True))
+
+
+def _border(mean: Mapping[str, float]) -> tuple[str, str] | None:
+    (best, most), (second, less), *_ = [*sorted(mean.items(), key=lambda item: -item[1]), ("", 0.0)][:2]
+    return (best, second) if second and less >= _BORDER * most else None
+
+
+def _pair(table: Vector, group: Sequence[int]) -> tuple[int, int] | None:
+    """The two voices that differ most, before all among those that name different labels."""
+    if len(group) < 2:
+        return None
+    best = table.argmax(axis=1)
+    one, other = max(
+        combinations(range(len(group)), 2),
+        key=lambda pair: (best[pair[0]] != best[pair[1]], _divergence(table[[*pair]])),
+    )
+    return group[one], group[other]

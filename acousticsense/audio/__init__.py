@@ -1,0 +1,1 @@
+"""From a source to a clip: open, decode, health, loudness."""

@@ -1,0 +1,1 @@
+"""Sentences that a user reads, in English and Chinese."""

@@ -1,0 +1,63 @@
+"""Answers as plain JSON values: the one form that REST, the command line and Gradio's own API give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from acousticsense.audio.types import HealthNote
+from acousticsense.errors import AcousticSenseError
+from acousticsense.i18n.messages import text
+from acousticsense.inference.prediction import Advice, Prediction
+from acousticsense.models.genres import display_name
+
+__all__ = [
+    "advice_text",
+    "error_payload",
+    "health_text",
+    "prediction_payload",
+    "sentence",
+]
+
+
+def advice_text(advice: Advice, language: str = "en") -> str:
+    """The words of one piece of advice; label names in it are shown in `language`."""
+    return sentence(f"advice.{advice.code}", advice.values, language)
+
+
+def sentence(key: str, values: Mapping[str, str | float], language: str = "en") -> str:
+    """The words behind `key`; values that are label names are shown in `language`."""
+    named = {name: display_name(value, language) if isinstance(value, str) else value for name, value in values.items()}
+    return text(key, language, **named)
+
+
+def health_text(note: HealthNote, language: str = "en") -> str:
+    """The words of one finding about the audio."""
+    return text(f"health.{note.code}", language, value=note.value)
+
+
+def prediction_payload(prediction: Prediction, *, top_k: int = 5, language: str = "en") -> dict[str, Any]:
+    """The response body of `/api/predict` but for its links.
+
+    Args:
+        prediction: what the classifier answered.
+        top_k: how many labels `prediction` lists, best first.
+        language: "en" or "zh", for advice and messages; labels and codes stay as they are.
+    """
+    return {
+        "prediction": [{"label": score.label, "confidence": score.confidence} for score in prediction.top(top_k)],
+        "probabilities": dict(prediction.probabilities),
+        "not_music": prediction.not_music,
+        "verdict": prediction.verdict,
+        "advice": [advice_text(advice, language) for advice in prediction.advice],
+        "health": [
+            {"code": note.code, "severity": note.severity, "value": note.value, "message": health_text(note, language)}
+            for note in prediction.health.notes
+        ],
+        **prediction.facts(),
+    }
+
+
+def error_payload(error: AcousticSenseError) -> dict[str, Any]:
+    """The response body of an error."""
+    return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}

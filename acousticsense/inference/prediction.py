@@ -1,0 +1,98 @@
+"""What comes out: frozen results that every face turns into its own form. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+__all__ = [
+    "Advice",
+    "GenreScore",
+    "ModelInfo",
+    "Prediction",
+    "Timing",
+    "Verdict",
+    "ranked",
+]
+
+from acousticsense.audio.types import ClipInfo, HealthReport
+
+Verdict = Literal["confident", "plausible", "mixed", "unsure", "not_music"]
+
+
+@dataclass(frozen=True)
+class GenreScore:
+    """A label and its calibrated probability in 0..1."""
+
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """Which weights answered, so that a result can be audited later.
+
+    Attributes:
+        spectrogram: kind of picture that they were given.
+        backend: what computed, e.g. "pytorch-fp32"; the others' probabilities differ by less than 0.01 on average.
+    """
+
+    name: str
+    architecture: str
+    weights_sha256: str
+    spectrogram: str
+    backend: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Milliseconds spent per stage."""
+
+    decode: float
+    spectrogram: float
+    network: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One piece of guidance: `code` names its words in `texts` under "advice.CODE", `values` fill them."""
+
+    code: str
+    values: Mapping[str, str | float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The answer for one clip.
+
+    Attributes:
+        probabilities: label -> calibrated probability, in the model's label order; they sum to 1.
+        not_music: probability that this is not music at all; None when the model cannot tell.
+        verdict: how far to trust the best label.
+        advice: what the user can do, most useful first.
+    """
+
+    probabilities: Mapping[str, float]
+    not_music: float | None
+    verdict: Verdict
+    advice: tuple[Advice, ...]
+    health: HealthReport
+    clip: ClipInfo
+    model: ModelInfo
+    timing_ms: Timing
+
+    def top(self, k: int = 5) -> tuple[GenreScore, ...]:
+        """The `k` best labels, best first; equal probabilities stay in label order."""
+        return ranked(self.probabilities, k)
+
+    def facts(self) -> dict[str, Any]:
+        """Clip, model and timing as plain JSON values."""
+        return {"clip": asdict(self.clip), "model": asdict(self.model), "timing_ms": asdict(self.timing_ms)}
+
+
+def ranked(probabilities: Mapping[str, float], k: int) -> tuple[GenreScore, ...]:
+    """The `k` best labels, best first; equal probabilities stay in label order."""
+    best_first = sorted(probabilities.items(), key=lambda item: -item[1])
+    return tuple(GenreScore(label, confidence) for label, confidence in best_first[:k])

@@ -1,0 +1,118 @@
+"""What happens to a clip before a network is asked: decode, check its health, draw its pictures. CPU work, no weights.
+
+A `Recipe` is small, frozen and picklable, so that any process can prepare clips for a model that lives elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from acousticsense.audio.health import check
+from acousticsense.audio.reading import AudioClip, AudioLimits, Source, read_clip
+from acousticsense.audio.types import HealthReport
+from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
+from acousticsense.spectrogram.images import Pictures, clip_pictures
+
+__all__ = ["DecodedClip", "PreparedClip", "Recipe", "decode", "draw", "prepare"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a file becomes pictures.
+
+    Attributes:
+        front_end: recipe of the picture.
+        windows: how the stretch is cut.
+        limits: bounds on what is decoded.
+        duration_s: seconds to decode; None is the whole track.
+        offset_s: where the stretch begins.
+        anchor: "center" takes the stretch from the middle of the track.
+    """
+
+    front_end: FrontEnd
+    windows: WindowPolicy
+    limits: AudioLimits
+    duration_s: float | None
+    offset_s: float = 0.0
+    anchor: Literal["start", "center"] = "start"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodedClip:
+    """A stretch of sound, ready to be drawn by any recipe of the same sample rate.
+
+    Attributes:
+        audio: the stretch that was decoded.
+        health: what is wrong with it.
+        decode_ms: milliseconds that decoding and the health check took.
+    """
+
+    audio: AudioClip
+    health: HealthReport
+    decode_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedClip:
+    """A clip that is ready for the network.
+
+    Attributes:
+        audio: the stretch that was decoded.
+        health: what is wrong with it.
+        pictures: what the network will see.
+        decode_ms: milliseconds that decoding and the health check took.
+        spectrogram_ms: milliseconds that the pictures took.
+    """
+
+    audio: AudioClip
+    health: HealthReport
+    pictures: Pictures
+    decode_ms: float
+    spectrogram_ms: float
+
+
+def prepare(source: Source, recipe: Recipe, *, device: str | torch.device = "cpu") -> PreparedClip:
+    """Decodes a stretch, checks its health and draws its pictures.
+
+    Args:
+        source: path, bytes or binary file object of any audio format.
+        recipe: what to decode and how to draw it.
+        device: where the pictures are drawn and left.
+
+    Raises:
+        AudioError: not audio, over a limit, or nothing in it.
+        RequestError: the stretch that the recipe asks for is out of range.
+    """
+    return draw(decode(source, recipe), recipe, device=device)
+
+
+def decode(source: Source, recipe: Recipe) -> DecodedClip:
+    """Decodes a stretch and checks its health; raises like `prepare`."""
+    started = time.perf_counter()
+    audio = read_clip(
+        source,
+        duration_s=recipe.duration_s,
+        offset_s=recipe.offset_s,
+        anchor=recipe.anchor,
+        sample_rate_hz=recipe.front_end.sample_rate_hz,
+        limits=recipe.limits,
+    )
+    health = check(audio)
+    return DecodedClip(audio=audio, health=health, decode_ms=1000 * (time.perf_counter() - started))
+
+
+def draw(clip: DecodedClip, recipe: Recipe, *, device: str | torch.device = "cpu") -> PreparedClip:
+    """Draws the pictures of a decoded stretch; raises like `clip_pictures`."""
+    started = time.perf_counter()
+    pictures = clip_pictures(clip.audio.waveform, recipe.front_end, recipe.windows, device=device)
+    return PreparedClip(
+        audio=clip.audio,
+        health=clip.health,
+        pictures=pictures,
+        decode_ms=clip.decode_ms,
+        spectrogram_ms=1000 * (time.perf_counter() - started),
+    )

@@ -1,0 +1,1 @@
+"""What a model is, where models are found, and how checkpoints are read."""

@@ -1,0 +1,1 @@
+"""What requests share: loaded models, the queue, results kept for a while."""

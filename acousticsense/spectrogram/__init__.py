@@ -1,0 +1,1 @@
+"""From a waveform to the image a network sees."""

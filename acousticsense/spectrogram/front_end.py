@@ -1,0 +1,104 @@
+"""The recipe from a waveform to a spectrogram image, and how a clip is cut into windows, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+__all__ = [
+    "NATIVE_CQT",
+    "NATIVE_MEL",
+    "NATIVE_WINDOWS",
+    "UPSTREAM_WINDOWS",
+    "FrontEnd",
+    "SpectrogramKind",
+    "Style",
+    "WindowPolicy",
+    "upstream_front_end",
+]
+
+SpectrogramKind = Literal["mel", "cqt", "chroma"]
+
+
+Style = Literal["native", "figure"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontEnd:
+    """The recipe from a mono waveform to the picture a network sees.
+
+    `style` "native" draws log-power (mel) or log-magnitude (cqt) as grey levels. "figure" reproduces the pictures of
+    ccmusic-database/music_genre: decibels below the maximum, drawn by librosa's specshow with its colormap.
+
+    Attributes:
+        kind: which spectrogram.
+        style: how its values become a picture.
+        sample_rate_hz: rate to which audio is resampled.
+        n_fft: FFT length in samples (mel, chroma).
+        hop_length: samples between frames.
+        n_mels: mel bands, Slaney scale and norm.
+        f_min_hz: lowest frequency: lower edge of the mel bands, or centre of the lowest cqt bin (32.703 Hz is C1).
+        f_max_hz: upper edge of the mel bands.
+        n_bins: cqt bins.
+        bins_per_octave: cqt bins per octave.
+        log_offset: added before the logarithm (native style).
+        top_db: range kept below the maximum in dB; None keeps all.
+        image_size: side of the square picture in pixels.
+        mean: subtracted per channel from values in 0..1.
+        std: divisor per channel.
+    """
+
+    kind: SpectrogramKind = "mel"
+    style: Style = "native"
+    sample_rate_hz: int = 22_050
+    n_fft: int = 2048
+    hop_length: int = 512
+    n_mels: int = 128
+    f_min_hz: float = 0.0
+    f_max_hz: float = 11_025.0
+    n_bins: int = 84
+    bins_per_octave: int = 12
+    log_offset: float = 1e-6
+    top_db: float | None = None
+    image_size: int = 224
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+
+#: C1 in Hz, twelve-tone equal temperament with A4 = 440 Hz.
+C1_HZ: Final = 32.70319566257483
+
+
+NATIVE_MEL: Final = FrontEnd()
+
+
+NATIVE_CQT: Final = FrontEnd(kind="cqt", f_min_hz=C1_HZ)
+
+
+def upstream_front_end(kind: SpectrogramKind, *, image_size: int = 224) -> FrontEnd:
+    """The recipe behind the checkpoints of ccmusic-database/music_genre (librosa defaults)."""
+    f_min_hz = C1_HZ if kind == "cqt" else 0.0
+    return FrontEnd(kind=kind, style="figure", f_min_hz=f_min_hz, top_db=80.0, image_size=image_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowPolicy:
+    """How a clip is cut into the windows that become pictures.
+
+    Attributes:
+        window_s: seconds of audio in one picture.
+        anchor: where whole windows lie in a clip that is not a multiple of a window.
+        vote: "mean" averages probabilities over windows; "majority" counts each window's best label.
+        default_duration_s: seconds that are judged when the user does not say; None is the whole track.
+    """
+
+    window_s: float = 10.0
+    anchor: Literal["start", "center"] = "start"
+    vote: Literal["mean", "majority"] = "mean"
+    default_duration_s: float | None = 10.0
+
+
+NATIVE_WINDOWS: Final = WindowPolicy()
+
+
+UPSTREAM_WINDOWS: Final = WindowPolicy(window_s=11.4, anchor="center", vote="majority", default_duration_s=None)

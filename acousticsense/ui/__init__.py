@@ -1,5 +1,0 @@
-"""The web page: a Gradio app mounted beside the REST API."""
-
-from acousticsense.ui.layout import build_ui, mount_ui
-
-__all__ = ["build_ui", "mount_ui"]

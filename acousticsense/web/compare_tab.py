@@ -1,0 +1,112 @@
+"""The tab that holds two versions of a piece side by side."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import gradio as gr
+
+from acousticsense.analysis.compare import Comparison, comparison_payload
+from acousticsense.errors import AcousticSenseError
+from acousticsense.serving.service import PredictionService, Request
+from acousticsense.web.compare_html import comparison_html, empty_comparison_html, failed_comparison_html
+from acousticsense.web.handlers import called_with, language_of, path_of, uploaded, waveform_options
+
+__all__ = ["build_compare_tab"]
+
+_QUIETLY: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+class _Compare:
+    """The callbacks of the tab; everything a call needs comes with it."""
+
+    def __init__(self, service: PredictionService) -> None:
+        self._service = service
+
+    def show(
+        self, path_a: str | None, path_b: str | None, duration_s: float, offset_s: float | None, request: gr.Request
+    ) -> str:
+        """The comparison as HTML, in the browser's language."""
+        language = language_of(request)
+        if not path_a or not path_b:
+            return failed_comparison_html(None, language, code="no_pair")
+        try:
+            a, b = uploaded(path_a), uploaded(path_b)
+            comparison = self._service.compare(a, b, Request(duration_s=duration_s, offset_s=offset_s or 0.0))
+        except AcousticSenseError as error:
+            return failed_comparison_html(error, language)
+        return comparison_html(comparison, (a.name, b.name), language)
+
+    def explain_failure(self, request: gr.Request) -> str:
+        """What stands in place of a comparison after a fault of ours, which the log has in full."""
+        return failed_comparison_html(None, language_of(request), code="unexpected")
+
+    def clear(self, path_a: str | None, path_b: str | None, request: gr.Request) -> Any:
+        """Takes a comparison away as soon as one of its files is."""
+        return gr.skip() if path_a and path_b else empty_comparison_html(language_of(request))
+
+    def answer(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        a: gr.FileData,
+        b: gr.FileData,
+        request: gr.Request,
+        duration_s: float | None = None,
+        offset_s: float = 0.0,
+        top_k: int = 5,
+        model: str = "",
+    ) -> dict[str, Any]:
+        """Compares two versions of a piece, like POST /api/compare.
+
+        Args:
+            a: the first version; gradio_client: `handle_file("old.wav")`.
+            b: the second version.
+            request: of the caller.
+            duration_s: seconds to judge; None is the model's own choice (10 s for ours).
+            offset_s: where the stretch begins in both, in seconds.
+            top_k: how many labels each `prediction` lists, best first.
+            model: name of an installed model; "" is the default.
+        """
+        try:
+            wanted = called_with(duration_s, offset_s, model, "", top_k=top_k)
+            comparison: Comparison = self._service.compare(uploaded(path_of(a)), uploaded(path_of(b)), wanted)
+        except AcousticSenseError as error:
+            raise gr.Error(str(error)) from error
+        return comparison_payload(comparison, top_k=top_k, language=language_of(request))
+
+
+def build_compare_tab(i18n: Any, service: PredictionService) -> None:
+    """Adds the tab's components and what they answer to; to be called inside its `gr.Tab`."""
+    callbacks = _Compare(service)
+    with gr.Row(elem_classes="as-versions-in"):
+        a, b = (_version_input(i18n, letter) for letter in "ab")
+    with gr.Row(elem_classes="as-compare-row"):
+        duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), scale=3)
+        offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, scale=1, min_width=130)
+        button = gr.Button(i18n("compare.go"), variant="primary", elem_classes="as-go", scale=1)
+    result = gr.HTML(i18n("html.compare"), elem_classes="as-compare-block", apply_default_css=False, js_on_load=None)
+    limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
+    for audio in (a, b):
+        audio.change(callbacks.clear, [a, b], result, **_QUIETLY)
+    compared = button.click(
+        callbacks.show,
+        [a, b, duration, offset],
+        result,
+        api_visibility="private",
+        show_progress="minimal",
+        trigger_mode="always_last",
+        **limits,
+    )
+    compared.failure(callbacks.explain_failure, None, result, **_QUIETLY)
+    gr.events.api(callbacks.answer, api_name="compare", **limits)
+
+
+def _version_input(i18n: Any, letter: str) -> Any:
+    return gr.Audio(
+        sources=["upload"],
+        type="filepath",
+        label=i18n(f"version.{letter}"),
+        editable=False,
+        buttons=[],
+        elem_classes=f"as-audio as-version as-version-{letter}",
+        waveform_options=waveform_options(drawn=True),
+    )

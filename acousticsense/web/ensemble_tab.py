@@ -1,0 +1,206 @@
+"""The second tab: several models look at one clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, Queue
+from typing import Any, Final, TypeVar, cast
+
+import gradio as gr
+
+from acousticsense.analysis.ensemble import Progress, Spectrograms
+from acousticsense.analysis.ensemble_payload import ensemble_payload
+from acousticsense.errors import AcousticSenseError
+from acousticsense.serving.service import EnsembleRequest, PredictionService
+from acousticsense.web.ensemble_html import ensemble_html, memory_html, no_ensemble_html, progress_html
+from acousticsense.web.handlers import language_of, path_of, uploaded, waveform_options
+
+__all__ = ["EnsembleHandlers", "add_ensemble_tab"]
+
+T = TypeVar("T")
+
+#: How often a page is told that nothing has changed, in seconds: whether the visitor has left is seen then.
+_LOOK_S: Final = 1.0
+
+
+class EnsembleHandlers:
+    """The callbacks of the tab.
+
+    Args:
+        service: what answers.
+    """
+
+    def __init__(self, service: PredictionService) -> None:
+        self._service = service
+        # These threads only wait: the service has its own for the work.
+        self._waiting = ThreadPoolExecutor(service.settings.concurrency, thread_name_prefix="ensemble-wait")
+
+    def prepare(self, models: list[str], request: gr.Request) -> Iterator[str]:
+        """Loads the models as soon as the tab is opened: how far that is, then what they take."""
+        language = language_of(request)
+        try:
+            loaded = yield from self._shown(
+                lambda report: self._service.ensemble().warm_up(models, report=report), language
+            )
+        except AcousticSenseError as error:
+            yield no_ensemble_html(language, error)
+        else:
+            yield memory_html(loaded, language)
+
+    def judge(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        path: str | None,
+        models: list[str],
+        spectrogram: str,
+        duration_s: float,
+        offset_s: float | None,
+        request: gr.Request,
+    ) -> Iterator[str]:
+        """Progress, then the answer card, in the browser's language."""
+        language = language_of(request)
+        if not path:
+            yield no_ensemble_html(language)
+            return
+        try:
+            source = uploaded(path)
+            wanted = EnsembleRequest(
+                models=tuple(models),
+                spectrogram=cast(Spectrograms, spectrogram),
+                duration_s=duration_s,
+                offset_s=offset_s or 0.0,
+            )
+            result = yield from self._shown(
+                lambda report: self._service.judge_together(source, wanted, report), language
+            )
+        except AcousticSenseError as error:
+            yield no_ensemble_html(language, error)
+            return
+        yield ensemble_html(result, source.name, language)
+
+    def judge_now(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        path: str | None,
+        models: list[str],
+        spectrogram: str,
+        duration_s: float,
+        offset_s: float | None,
+        request: gr.Request,
+    ) -> Iterator[str]:
+        """As `judge`, for the button: without a song it says what is missing."""
+        if not path:
+            yield no_ensemble_html(language_of(request), code="nothing")
+            return
+        yield from self.judge(path, models, spectrogram, duration_s, offset_s, request)
+
+    def explain_failure(self, request: gr.Request) -> str:
+        """What stands in place of an answer after a fault of ours, which the log has in full."""
+        return no_ensemble_html(language_of(request), code="unexpected")
+
+    def ensemble(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        audio: gr.FileData,
+        request: gr.Request,
+        models: str = "",
+        spectrogram: str = "both",
+        duration_s: float | None = None,
+        offset_s: float = 0.0,
+        top_k: int = 3,
+    ) -> dict[str, Any]:
+        """Asks several models about one audio file, like POST /api/ensemble.
+
+        Args:
+            audio: the file; gradio_client: `handle_file("song.mp3")`.
+            request: of the caller.
+            models: names of installed models with commas between; "" is all of them.
+            spectrogram: "mel", "cqt" or "both".
+            duration_s: seconds to judge; None is 10.
+            offset_s: where the stretch begins, in seconds.
+            top_k: how many labels each `prediction` lists, best first.
+        """
+        try:
+            wanted = EnsembleRequest(
+                models=tuple(name.strip() for name in models.split(",") if name.strip()),
+                spectrogram=cast(Spectrograms, spectrogram),
+                duration_s=EnsembleRequest.duration_s if duration_s is None else duration_s,
+                offset_s=offset_s,
+                top_k=top_k,
+            )
+            result = self._service.judge_together(uploaded(path_of(audio)), wanted)
+        except AcousticSenseError as error:
+            raise gr.Error(str(error)) from error
+        return ensemble_payload(result, top_k=top_k, language=language_of(request))
+
+    def _shown(self, work: Callable[[Callable[[Progress], None]], T], language: str) -> Generator[str, None, T]:
+        """Does the work elsewhere and shows what it tells meanwhile; returns what it returns."""
+        told: Queue[Progress] = Queue()
+        coming: Future[T] = self._waiting.submit(work, told.put)
+        states: dict[str, str] = {}
+        total = 0
+        while not coming.done():
+            try:
+                progress = told.get(timeout=_LOOK_S)
+            except Empty:
+                pass
+            else:
+                states[progress.name] = progress.state
+                total = progress.total
+            yield progress_html(states, total, language)
+        return coming.result()
+
+
+def add_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
+    """Fills the tab that is open now."""
+    handlers = EnsembleHandlers(service)
+    names = [entry.name for entry in service.models()]
+    with gr.Row(elem_classes="as-columns"):
+        with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
+            audio = gr.Audio(
+                sources=["upload", "microphone"],
+                type="filepath",
+                label=i18n("audio.label"),
+                show_label=False,
+                editable=True,
+                buttons=[],
+                elem_classes="as-audio",
+                waveform_options=waveform_options(drawn=True),
+            )
+            with gr.Group(elem_classes="as-stretch"):
+                duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), elem_classes="as-duration")
+                with gr.Row(elem_classes="as-stretch-row"):
+                    offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130)
+                pictures = gr.Radio(
+                    [("mel + cqt", "both"), "mel", "cqt"],
+                    value="both",
+                    label=i18n("ensemble.pictures"),
+                    elem_classes="as-choices",
+                )
+                models = gr.CheckboxGroup(names, value=names, label=i18n("ensemble.models"), elem_classes="as-choices")
+            button = gr.Button(i18n("ensemble.go"), variant="primary", elem_classes="as-go")
+            memory = gr.HTML("", apply_default_css=False, js_on_load=None)
+        with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
+            result = gr.HTML(
+                i18n("html.ensemble"), elem_classes="as-result-block", apply_default_css=False, js_on_load=None
+            )
+    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    tab.select(handlers.prepare, models, memory, show_progress="hidden", api_visibility="private")
+    inputs = [audio, models, pictures, duration, offset]
+    for trigger, handler in ((audio.change, handlers.judge), (button.click, handlers.judge_now)):
+        answered = trigger(
+            handler,
+            inputs,
+            result,
+            api_visibility="private",
+            concurrency_id="predict",
+            concurrency_limit=service.settings.concurrency,
+            show_progress="minimal",
+            trigger_mode="always_last",
+        )
+        answered.failure(handlers.explain_failure, None, result, **quietly)
+        answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
+    gr.events.api(
+        handlers.ensemble,
+        api_name="ensemble",
+        concurrency_limit=service.settings.concurrency,
+        concurrency_id="predict",
+    )

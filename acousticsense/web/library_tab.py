@@ -1,0 +1,174 @@
+"""The tab "Library": many files or zip archives in, a row for each out, while the others are still judged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import gradio as gr
+
+from acousticsense.errors import AcousticSenseError
+from acousticsense.library.batch import Upload
+from acousticsense.serving.service import BatchJob, PredictionService, Request
+from acousticsense.web.handlers import called_with, chosen_model, language_of, path_of, uploaded
+from acousticsense.web.library_html import library_error_html, library_html
+from acousticsense.web.library_routes import json_rows, threshold_of
+
+__all__ = ["LibraryHandlers", "build_library_tab"]
+
+#: How often the page is told how far the work is.
+_TELL_EVERY_S: Final = 0.5
+
+
+class LibraryHandlers:
+    """The callbacks of the tab. A batch that nobody waits for any more (a closed page) ends its work."""
+
+    def __init__(self, service: PredictionService) -> None:
+        self._service = service
+
+    async def judge(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        files: list[str] | None,
+        duration_s: float,
+        whole_track: bool,
+        offset_s: float | None,
+        model: str | None,
+        request: gr.Request,
+    ) -> AsyncIterator[str]:
+        """How far the work is, again and again; the page's script fetches the rows."""
+        language = language_of(request)
+        if not files:
+            yield library_error_html(None, language, code="no_files")
+            return
+        try:
+            name, kind = chosen_model(model)
+            wanted = Request(
+                model=name,
+                spectrogram=kind,
+                duration_s=None if whole_track else float(duration_s),
+                offset_s=float(offset_s or 0.0),
+            )
+            job = await asyncio.to_thread(self._start, files, wanted)
+            job_id = self._service.batches.put(job)
+            try:
+                async for words in self._progress(job, job_id, language):
+                    yield words
+            finally:
+                job.cancel()
+        except AcousticSenseError as error:
+            yield library_error_html(error, language)
+
+    async def _progress(self, job: BatchJob, job_id: str, language: str) -> AsyncIterator[str]:
+        started: float | None = None
+        while not (job.finished or job.cancelled):
+            now = time.monotonic()
+            if job.started and started is None:
+                started = now
+            state = "waiting" if started is None else "running"
+            self._service.batches.renew(job_id)
+            yield library_html(job.batch, job_id, state, language, worked_s=now - (started or now))
+            until = now + _TELL_EVERY_S
+            while not (job.finished or job.cancelled) and time.monotonic() < until:
+                await asyncio.sleep(_TELL_EVERY_S / 10)
+        if job.cancelled:
+            yield library_html(job.batch, job_id, "stopped", language)
+            return
+        job.result()
+        worked_s = time.monotonic() - started if started is not None else 0.0
+        yield library_html(job.batch, job_id, "ready", language, worked_s=worked_s)
+
+    def _start(self, paths: list[str], wanted: Request) -> BatchJob:
+        files = [uploaded(path) for path in paths]
+        return self._service.start_batch([Upload(path=file, name=file.name) for file in files], wanted)
+
+    def explain_failure(self, request: gr.Request) -> str:
+        """What stands in place of progress after a fault of ours, which the log has in full."""
+        return library_error_html(None, language_of(request), code="unexpected")
+
+    def stop(self, job_id: str) -> None:
+        """Gives the work up; whoever tells of it says so, and what there is by then stays."""
+        if job := self._service.batches.get(job_id):
+            job.cancel()
+
+    async def batch(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        files: list[gr.FileData],
+        accept: float | None = None,
+        duration_s: float | None = None,
+        offset_s: float = 0.0,
+        model: str = "",
+        spectrogram: str = "",
+    ) -> dict[str, Any]:
+        """Judges many files, zip archives among them: a row for each, as `acousticsense tag --jsonl` writes it.
+
+        Args:
+            files: gradio_client: `[handle_file("a.mp3"), handle_file("album.zip")]`.
+            accept: lowest confidence, 0 to 1, at which a row's decision is "accepted"; None decides nothing.
+            duration_s: seconds to judge; None is the model's own choice (10 s for ours).
+            offset_s: where the stretch begins, in seconds.
+            model: name of an installed model; "" is the default.
+            spectrogram: which picture, "mel" or "cqt", for models that know several; "" is the model's default.
+        """
+        try:
+            wanted = called_with(duration_s, offset_s, model, spectrogram)
+            threshold = threshold_of("" if accept is None else str(accept))
+            job = await asyncio.to_thread(self._start, [path_of(file) for file in files], wanted)
+            try:
+                while not job.finished:
+                    await asyncio.sleep(_TELL_EVERY_S / 5)
+            finally:
+                job.cancel()
+            job.result()
+        except AcousticSenseError as error:
+            raise gr.Error(str(error)) from error
+        return {"rows": json_rows(job.batch, threshold), "ignored": job.batch.ignored}
+
+
+def build_library_tab(i18n: Any, service: PredictionService, model: Any) -> None:
+    """The contents of the tab, inside the blocks that are being built.
+
+    Args:
+        i18n: the page's texts.
+        service: what answers.
+        model: makes the choice of models, when called.
+    """
+    handlers = LibraryHandlers(service)
+    plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
+    with gr.Row(elem_classes="as-columns"):
+        with gr.Column(scale=5, min_width=300, elem_classes="as-input"):
+            files = gr.File(
+                file_count="multiple",
+                label=i18n("library.files"),
+                show_label=False,
+                height=216,
+                elem_classes="as-files",
+            )
+            with gr.Group(elem_classes="as-stretch"):
+                duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), elem_classes="as-duration")
+                with gr.Row(elem_classes="as-stretch-row"):
+                    offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130)
+                    whole = gr.Checkbox(False, label=i18n("whole.label"), min_width=130, elem_classes="as-whole")
+                chosen = model()
+        with gr.Column(scale=8, min_width=320, elem_classes="as-output"):
+            progress = gr.HTML(i18n("html.library"), elem_classes="as-library-block", **plain)
+            button = gr.Button(i18n("library.go"), variant="primary", elem_classes="as-go as-library-go")
+            stop = gr.Button(i18n("library.stop"), elem_classes="as-library-stop")
+    gr.HTML(i18n("html.library_frame"), elem_classes="as-below", **plain)
+    batch_id = gr.Textbox(visible=False)
+
+    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    whole.change(lambda on: gr.Slider(interactive=not on), whole, duration, **quietly)
+    judged = button.click(
+        handlers.judge,
+        [files, duration, whole, offset, chosen],
+        progress,
+        api_visibility="private",
+        # The service has a queue for batches; in this one they would stand in the way of others.
+        concurrency_limit=None,
+        show_progress="hidden",
+    )
+    judged.failure(handlers.explain_failure, None, progress, **quietly)
+    stop.click(handlers.stop, batch_id, None, js="() => window.acousticSenseBatch()", **quietly)
+    gr.events.api(handlers.batch, api_name="batch", concurrency_limit=None)

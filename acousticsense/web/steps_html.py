@@ -1,0 +1,177 @@
+"""What the network saw, step by step, with the numbers of this very clip."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from acousticsense.analysis.figures import input_png
+from acousticsense.audio.types import ClipInfo
+from acousticsense.i18n.page import ui_text
+from acousticsense.inference.classifier import Analysis
+from acousticsense.models.genres import display_name
+from acousticsense.models.spec import ModelSpec
+from acousticsense.spectrogram.images import normalise
+from acousticsense.web.html import clock, data_uri, escape, number, percent
+from acousticsense.web.spectrogram_html import input_download
+
+__all__ = ["steps_html"]
+
+#: Pictures shown at most; a whole track has hundreds.
+_MAX_PICTURES: Final = 12
+#: Points of the drawn waveform.
+_WAVE_COLUMNS: Final = 240
+
+
+def steps_html(analysis: Analysis, spec: ModelSpec, name: str, language: str) -> str:
+    """A closed panel with one entry per step from file to probabilities.
+
+    Args:
+        analysis: of one clip.
+        spec: of the model that made it.
+        name: of the file.
+        language: "en" or "zh".
+    """
+    front_end = analysis.pictures.front_end
+    native = front_end.style == "native"
+    steps = [
+        _step("step.decode", _decode_body(analysis.prediction.clip, language), language),
+        _step("step.resample", _resample_body(analysis, spec, language), language, _wave(analysis)),
+        _step(
+            f"step.{front_end.kind}" if native and front_end.kind in ("mel", "cqt") else "step.figure",
+            _spectrogram_body(analysis, language),
+            language,
+        ),
+        _step(
+            "step.picture", _picture_body(analysis, spec, language), language, _pictures(analysis, spec, name, language)
+        ),
+        _step("step.normalise", _normalise_body(analysis, language), language),
+        _step("step.network", _network_body(spec, language), language),
+    ]
+    return (
+        f'<details class="as-card as-steps"><summary><h3>{escape(ui_text("steps.title", language))}</h3></summary>'
+        f"<ol>{''.join(steps)}</ol></details>"
+    )
+
+
+def _step(key: str, body: str, language: str, extra: str = "") -> str:
+    return f"<li><h4>{escape(ui_text(key, language))}</h4><p>{escape(body)}</p>{extra}</li>"
+
+
+def _decode_body(clip: ClipInfo, language: str) -> str:
+    channels = (
+        ui_text("step.channels_1", language)
+        if clip.channels == 1
+        else ui_text("step.channels_n", language, n=clip.channels)
+    )
+    return ui_text(
+        "step.decode.body",
+        language,
+        duration=number(clip.duration_s),
+        offset=number(clip.offset_s),
+        rate=number(clip.sample_rate_hz),
+        channels=channels,
+    )
+
+
+def _resample_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
+    audio, window_s = analysis.audio, spec.windows.window_s
+    body = ui_text(
+        "step.resample.body", language, rate=number(audio.sample_rate_hz), samples=number(audio.waveform.size)
+    )
+    if audio.waveform.size < window_s * audio.sample_rate_hz:
+        body += (" " if language == "en" else "") + ui_text("step.looped", language, window=number(window_s))
+    return body
+
+
+def _spectrogram_body(analysis: Analysis, language: str) -> str:
+    front_end, values = analysis.pictures.front_end, analysis.pictures.spectrogram
+    native = front_end.style == "native" and front_end.kind in ("mel", "cqt")
+    return ui_text(
+        f"step.{front_end.kind}.body" if native else "step.figure.body",
+        language,
+        n_fft=number(front_end.n_fft),
+        hop=number(front_end.hop_length),
+        bins=number(values.shape[0]),
+        frames=number(values.shape[1]),
+        bins_per_octave=front_end.bins_per_octave,
+        f_min=number(front_end.f_min_hz),
+        f_max=number(front_end.f_max_hz),
+        log_offset=f"{front_end.log_offset:g}",
+        low=number(float(values.min())),
+        high=number(float(values.max())),
+    )
+
+
+def _picture_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
+    front_end, total = analysis.pictures.front_end, len(analysis.pictures.start_s)
+    key = "step.picture.body" if front_end.style == "native" else "step.picture_figure.body"
+    body = ui_text(key, language, window=number(spec.windows.window_s), size=front_end.image_size)
+    amount = "one" if total == 1 else "many" if total <= _MAX_PICTURES else "some"
+    shown = ui_text(f"step.picture.{amount}", language, n=total, shown=min(total, _MAX_PICTURES))
+    return body + (" " if language == "en" else "") + shown
+
+
+def _normalise_body(analysis: Analysis, language: str) -> str:
+    pictures, front_end = analysis.pictures.pictures, analysis.pictures.front_end
+    fed = normalise(pictures[:_MAX_PICTURES], front_end)
+    return ui_text(
+        "step.normalise.body",
+        language,
+        mean=", ".join(f"{value:g}" for value in dict.fromkeys(front_end.mean)),
+        std=", ".join(f"{value:g}" for value in dict.fromkeys(front_end.std)),
+        n=len(pictures),
+        size=front_end.image_size,
+        low=number(float(fed.min())),
+        high=number(float(fed.max())),
+    )
+
+
+def _network_body(spec: ModelSpec, language: str) -> str:
+    body = ui_text(
+        "step.network.body",
+        language,
+        architecture=spec.architecture,
+        outputs=spec.n_outputs,
+        temperature=number(spec.calibration.temperature),
+    )
+    return body + (" " if language == "en" else "") + ui_text(f"step.network.{spec.windows.vote}", language)
+
+
+def _pictures(analysis: Analysis, spec: ModelSpec, name: str, language: str) -> str:
+    """The pictures that are fed, evenly chosen when there are many."""
+    total = len(analysis.pictures.start_s)
+    chosen = np.unique(np.linspace(0, total - 1, min(total, _MAX_PICTURES)).round().astype(int))
+    shown = "".join(_picture(analysis, spec, int(index), name, language) for index in chosen)
+    return f'<div class="as-inputs">{shown}</div>'
+
+
+def _picture(analysis: Analysis, spec: ModelSpec, index: int, name: str, language: str) -> str:
+    start_s = analysis.prediction.clip.offset_s + analysis.pictures.start_s[index]
+    span = f"{clock(start_s)}\u2013{clock(start_s + spec.windows.window_s)}"
+    probabilities = analysis.window_probabilities[index]
+    best = int(probabilities.argmax())
+    guess = f"{display_name(spec.labels[best], language)} {percent(float(probabilities[best]))}"
+    size = analysis.pictures.front_end.image_size
+    return (
+        f'<figure><img src="{data_uri(input_png(analysis.pictures, index))}" width="{size}" height="{size}" '
+        f'alt="{escape(ui_text("step.picture.alt", language, range=span))}">'
+        f"<figcaption><b>{escape(guess)}</b><span>{escape(span)}</span></figcaption>"
+        f"{input_download(analysis.pictures, index, name, language)}</figure>"
+    )
+
+
+def _wave(analysis: Analysis) -> str:
+    """The waveform as a filled outline, loudest value at full height."""
+    waveform = analysis.audio.waveform
+    edges = np.linspace(0, waveform.size, min(_WAVE_COLUMNS, waveform.size) + 1).astype(int)
+    starts = edges[:-1]
+    peaks = np.maximum.reduceat(np.abs(waveform), starts)
+    peaks = peaks / max(float(peaks.max()), 1e-9)
+    columns = len(peaks)
+    bars = "".join(f"M{x + 0.5} {32 - 31 * peak:.1f}V{32 + 31 * peak:.1f}" for x, peak in enumerate(peaks))
+    return (
+        f'<svg class="as-wave" viewBox="0 0 {columns} 64" preserveAspectRatio="none" aria-hidden="true">'
+        f'<path d="{bars}"/></svg>'
+    )

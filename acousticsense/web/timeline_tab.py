@@ -1,0 +1,201 @@
+"""The tab "Timeline": a track in, its genres along the time out, with progress on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final, cast
+
+import gradio as gr
+
+from acousticsense.analysis.payload import timeline_payload
+from acousticsense.errors import AcousticSenseError
+from acousticsense.serving.service import PredictionService, TimelineJob, TimelineRequest
+from acousticsense.spectrogram.front_end import SpectrogramKind
+from acousticsense.web.handlers import chosen_model, language_of, path_of, uploaded, waveform_options
+from acousticsense.web.timeline_html import (
+    empty_timeline_html,
+    progress_html,
+    stopped_timeline_html,
+    timeline_error_html,
+    timeline_html,
+)
+
+__all__ = ["TimelineHandlers", "timeline_tab"]
+
+#: How often the page is told how far the work is.
+_TELL_EVERY_S: Final = 0.5
+#: Before this much work is done, nothing can be said about the rest.
+_GUESS_AFTER_S: Final = 2.0
+
+
+class TimelineHandlers:
+    """The callbacks of the tab. A run that nobody waits for any more (a closed page, a new file) ends its work."""
+
+    def __init__(self, service: PredictionService) -> None:
+        self._service = service
+        #: What each page is waiting for: the file, and the work on it.
+        self._awaited: dict[str | None, tuple[str, TimelineJob]] = {}
+
+    async def draw(
+        self, path: str | None, window_s: float, hop_s: float, model: str | None, request: gr.Request
+    ) -> AsyncIterator[str]:
+        """How far the work is, again and again, and then the timeline."""
+        language = language_of(request)
+        if not path:
+            yield timeline_error_html(None, language, code="nothing")
+            return
+        try:
+            source = uploaded(path)
+            name, kind = chosen_model(model)
+            wanted = TimelineRequest(model=name, spectrogram=kind, window_s=window_s, hop_s=hop_s)
+            job = self._service.start_timeline(source, wanted)
+            page = request.session_hash
+            self._awaited[page] = mine = (path, job)
+            try:
+                async for words in _progress(job, language):
+                    if self._awaited.get(page) is not mine:
+                        break
+                    yield words
+                if self._awaited.get(page) is not mine:
+                    return
+                if job.cancelled:
+                    yield stopped_timeline_html(language)
+                    return
+            finally:
+                job.cancel()
+                if self._awaited.get(page) is mine:
+                    del self._awaited[page]
+            made = job.result()
+        except AcousticSenseError as error:
+            yield timeline_error_html(error, language)
+            return
+        yield timeline_html(made, self._service.timelines.put(made), source.name, language)
+
+    def explain_failure(self, request: gr.Request) -> str:
+        """What stands in place of a timeline after a fault of ours, which the log has in full."""
+        return timeline_error_html(None, language_of(request), code="unexpected")
+
+    def clear(self, path: str | None, request: gr.Request) -> Any:
+        """The card for a new file, and the end of the work on another one.
+
+        The page may ask for the new file's timeline before it tells of the file: that work goes on.
+        """
+        awaited = self._awaited.get(request.session_hash)
+        if awaited and awaited[0] == path:
+            return gr.skip()
+        if awaited:
+            del self._awaited[request.session_hash]
+            awaited[1].cancel()
+        return empty_timeline_html(language_of(request))
+
+    def stop(self, request: gr.Request) -> None:
+        """Gives the page's timeline up; whoever tells of it says so."""
+        if awaited := self._awaited.get(request.session_hash):
+            awaited[1].cancel()
+
+    async def timeline(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        audio: gr.FileData,
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        duration_s: float | None = None,
+        offset_s: float = 0.0,
+        model: str = "",
+        spectrogram: str = "",
+    ) -> dict[str, Any]:
+        """Judges a track window by window, like POST /api/timeline.
+
+        Args:
+            audio: the file; gradio_client: `handle_file("song.mp3")`.
+            window_s: seconds in a window, 1 to 60; None is the model's own (10 s for ours).
+            hop_s: seconds from one window's start to the next; None is the window.
+            duration_s: seconds to judge; None is to the end of the track.
+            offset_s: where to begin, in seconds.
+            model: name of an installed model; "" is the default.
+            spectrogram: which picture, "mel" or "cqt", for models that know several; "" is the model's default.
+        """
+        try:
+            wanted = TimelineRequest(
+                model=model,
+                spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
+                window_s=window_s,
+                hop_s=hop_s,
+                duration_s=duration_s,
+                offset_s=offset_s,
+            )
+            job = self._service.start_timeline(uploaded(path_of(audio)), wanted)
+            try:
+                while not job.finished:
+                    await asyncio.sleep(_TELL_EVERY_S / 5)
+            finally:
+                job.cancel()
+            return timeline_payload(job.result())
+        except AcousticSenseError as error:
+            raise gr.Error(str(error)) from error
+
+
+async def _progress(job: TimelineJob, language: str) -> AsyncIterator[str]:
+    """What to show until the job is finished; the rest is guessed from the pace so far."""
+    started: float | None = None
+    while not (job.finished or job.cancelled):
+        now = time.monotonic()
+        if job.started and started is None:
+            started = now
+        worked_s = now - started if started is not None else 0.0
+        left_s = None
+        if job.expected_s and job.done_s and worked_s > _GUESS_AFTER_S:
+            left_s = worked_s * max(0.0, job.expected_s / job.done_s - 1)
+        yield progress_html(job.done_s, job.expected_s, left_s, language)
+        until = now + _TELL_EVERY_S
+        while not (job.finished or job.cancelled) and time.monotonic() < until:
+            await asyncio.sleep(_TELL_EVERY_S / 10)
+
+
+def timeline_tab(i18n: Any, service: PredictionService, model: Any, window_s: float) -> None:
+    """The contents of the tab, inside the blocks that are being built.
+
+    Args:
+        i18n: the page's texts.
+        service: what answers.
+        model: makes the choice of models, when called.
+        window_s: the default model's own window.
+    """
+    handlers = TimelineHandlers(service)
+    with gr.Row(elem_classes="as-columns"):
+        with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
+            audio = gr.Audio(
+                sources=["upload", "microphone"],
+                type="filepath",
+                label=i18n("audio.label"),
+                show_label=False,
+                buttons=[],
+                elem_classes="as-audio as-timeline-audio",
+                waveform_options=waveform_options(drawn=False),
+            )
+            with gr.Group(elem_classes="as-stretch"):
+                window = gr.Slider(2, 30, window_s, step=1, label=i18n("window.label"))
+                hop = gr.Slider(1, 60, window_s, step=1, label=i18n("hop.label"))
+                chosen = model()
+            button = gr.Button(i18n("timeline.draw"), variant="primary", elem_classes="as-go as-draw")
+            stop = gr.Button(i18n("timeline.stop"), elem_classes="as-stop")
+        with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
+            result = gr.HTML(
+                i18n("html.timeline"), elem_classes="as-timeline-block", apply_default_css=False, js_on_load=None
+            )
+    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    drawn = button.click(
+        handlers.draw,
+        [audio, window, hop, chosen],
+        result,
+        api_visibility="private",
+        # The service has a queue for timelines; in this one they would stand in the way of others.
+        concurrency_limit=None,
+        show_progress="hidden",
+    )
+    drawn.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
+    drawn.failure(handlers.explain_failure, None, result, **quietly)
+    stop.click(handlers.stop, None, None, **quietly)
+    audio.change(handlers.clear, audio, result, **quietly)
+    gr.events.api(handlers.timeline, api_name="timeline", concurrency_limit=None)

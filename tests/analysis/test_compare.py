@@ -1,0 +1,144 @@
+"""Two versions of a piece: what is called a change, what is not, and the figures behind it."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from acousticsense.analysis.compare import compare, comparison_payload, comparison_sentences
+from acousticsense.audio.loudness import centroid_hz, integrated_lufs
+from acousticsense.cli.main import main
+from acousticsense.errors import AudioDecodeError
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.settings import Settings
+from tests.conftest import RATE_HZ, play_chords
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_models: Path) -> GenreClassifier:
+    return GenreClassifier.load(settings=Settings(models=tiny_models, model="tiny", device="cpu"))
+
+
+@cache
+def version(gain_db: float = 0.0, below_hz: float = 1e9, rate_hz: int = RATE_HZ, channels: int = 2) -> bytes:
+    """The same chords, turned up or down and without what lies above a frequency."""
+    samples = play_chords()[:, :channels]
+    spectrum = np.fft.rfft(samples, axis=0)
+    spectrum[np.fft.rfftfreq(len(samples), 1 / RATE_HZ) > below_hz] = 0
+    file = io.BytesIO()
+    soundfile.write(file, np.fft.irfft(spectrum, len(samples), axis=0) * 10 ** (gain_db / 20), rate_hz, format="WAV")
+    return file.getvalue()
+
+
+def codes(classifier: GenreClassifier, a: bytes, b: bytes) -> list[str]:
+    return [finding.code for finding in compare(classifier, a, b).findings]
+
+
+def test_the_same_file_twice_claims_nothing(classifier: GenreClassifier) -> None:
+    same = compare(classifier, version(), version())
+    assert [finding.code for finding in same.findings] == ["nothing"]
+    assert not any(same.differences.values())
+
+
+def test_an_mp3_of_the_same_music_claims_nothing(classifier: GenreClassifier, music_wav: Path, music_mp3: Path) -> None:
+    assert codes(classifier, music_wav.read_bytes(), music_mp3.read_bytes()) == ["nothing"]
+
+
+@pytest.mark.parametrize(
+    ("gain_db", "below_hz", "code", "opposite"),
+    [(-6.0, 1e9, "quieter", "louder"), (0.0, 1000.0, "darker", "brighter")],
+)
+def test_level_and_brightness_have_a_direction(
+    classifier: GenreClassifier, gain_db: float, below_hz: float, code: str, opposite: str
+) -> None:
+    changed = version(gain_db, below_hz)
+    assert code in codes(classifier, version(), changed)
+    assert opposite in codes(classifier, changed, version())
+
+
+def test_swapping_the_versions_turns_every_figure_round(classifier: GenreClassifier) -> None:
+    there, back = (
+        comparison_payload(compare(classifier, *pair))
+        for pair in ((version(), version(-6, 1000)), (version(-6, 1000), version()))
+    )
+    assert there["differences"] == {label: -change for label, change in back["differences"].items()}
+    assert there["loudness_lufs"]["difference"] == -back["loudness_lufs"]["difference"]
+    assert there["threshold"] == back["threshold"]
+    assert there["loudness_lufs"]["difference"] == pytest.approx(-6, abs=1.5)
+
+
+def test_a_change_beyond_the_noise_is_named_with_its_shares(classifier: GenreClassifier) -> None:
+    comparison = compare(classifier, version(), version(-6, 500))
+    biggest = max(abs(change) for change in comparison.differences.values())
+    assert comparison.threshold >= 2 * comparison.noise
+    assert (comparison.findings[0].code == "nothing") == (biggest <= comparison.threshold)
+    for language in ("en", "zh"):
+        assert all(comparison_sentences(comparison, language))
+
+
+def test_stretches_of_different_length_come_with_a_warning(classifier: GenreClassifier) -> None:
+    short = io.BytesIO()
+    soundfile.write(short, play_chords(4.0), RATE_HZ, format="WAV")
+    assert "lengths" in codes(classifier, version(), short.getvalue())
+
+
+def test_an_error_says_which_version_it_is_about(classifier: GenreClassifier) -> None:
+    with pytest.raises(AudioDecodeError, match=r"^Version B: "):
+        compare(classifier, version(), b"no sound at all")
+
+
+def test_the_command_prints_what_the_function_says(
+    tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(tiny_models))
+    monkeypatch.setenv("ACOUSTICSENSE_MODEL", "tiny")
+    a, b = tmp_path / "a.wav", tmp_path / "b.wav"
+    a.write_bytes(version())
+    b.write_bytes(version(-6))
+    assert main(["compare", str(a), str(b), "--json"]) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert body["loudness_lufs"]["difference"] == pytest.approx(-6, abs=0.05)
+    assert main(["compare", str(a), str(b)]) == 0
+    assert body["summary"][-1] in capsys.readouterr().out
+    assert main(["compare", str(a), str(tmp_path / "gone.wav")]) == 1
+
+
+# Loudness and brightness
+
+
+def sine(level_dbfs: float, hz: float = 997.0, seconds: float = 4.0, rate_hz: int = 48_000) -> np.ndarray:
+    time_s = np.arange(int(seconds * rate_hz)) / rate_hz
+    return (10 ** (level_dbfs / 20) * np.sin(2 * np.pi * hz * time_s)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 96_000])
+def test_loudness_meets_the_first_case_of_ebu_tech_3341(rate_hz: int) -> None:
+    stereo = np.stack([sine(-23, 1000, rate_hz=rate_hz)] * 2)
+    assert integrated_lufs(stereo, rate_hz) == pytest.approx(-23, abs=0.1)
+
+
+def test_loudness_is_gated_as_in_the_third_case_of_ebu_tech_3341() -> None:
+    parts = [sine(-36, seconds=5), sine(-23, seconds=30), sine(-36, seconds=5)]
+    assert integrated_lufs(np.stack([np.concatenate(parts)] * 2), 48_000) == pytest.approx(-23, abs=0.1)
+
+
+def test_one_channel_is_as_loud_as_two_equal_ones_and_silence_has_no_loudness() -> None:
+    mono = sine(-20)[None]
+    assert integrated_lufs(mono, 48_000) == pytest.approx(integrated_lufs(np.repeat(mono, 2, axis=0), 48_000), abs=0.01)
+    assert integrated_lufs(np.repeat(mono, 3, axis=0), 48_000) == pytest.approx(integrated_lufs(mono, 48_000), abs=0.01)
+    for silent in (0 * mono, mono[:, :1000], mono[:, :0]):
+        assert integrated_lufs(silent, 48_000) is None
+
+
+@pytest.mark.parametrize("hz", [200.0, 1000.0, 8000.0])
+def test_the_centre_of_a_tones_spectrum_is_the_tone_however_loud(hz: float) -> None:
+    assert centroid_hz(sine(-10, hz), 48_000) == pytest.approx(hz, rel=0.05)
+    assert centroid_hz(sine(-50, hz), 48_000) == pytest.approx(hz, rel=0.05)
+    assert centroid_hz(0 * sine(0), 48_000) is None
+    assert centroid_hz(sine(-10, hz)[:300], 48_000) is not None

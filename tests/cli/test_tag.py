@@ -1,0 +1,233 @@
+"""`acousticsense tag` as people run it: real processes, real files, interrupted and killed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import mutagen
+import pytest
+
+from acousticsense.cli.main import main
+from acousticsense.library.tags import read_genre
+from tests.library.conftest import EXAMPLES
+
+
+@pytest.fixture(autouse=True)
+def tiny_is_default(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(tiny_models))
+    monkeypatch.setenv("ACOUSTICSENSE_MODEL", "tiny")
+    monkeypatch.setenv("ACOUSTICSENSE_DEVICE", "cpu")
+    monkeypatch.setenv("ACOUSTICSENSE_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_row_a_file_in_every_list(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lists = ["--csv", str(tmp_path / "rows.csv"), "--jsonl", str(tmp_path / "rows.jsonl")]
+    routes = [
+        word for name in ("accepted", "review", "rejected") for word in (f"--{name}", str(tmp_path / f"{name}.csv"))
+    ]
+    assert main(["tag", str(library), *lists, "--accept", "0.2", *routes]) == 0
+    rows = csv_rows(tmp_path / "rows.csv")
+    assert [Path(row["path"]).name for row in rows] == [
+        "broken.mp3",
+        "sky-vibe.ogg",
+        "starfall.mp3",
+        "empty.flac",
+        "风笛.wav",
+    ]
+    assert [row["error_code"] for row in rows] == ["audio_undecodable", "", "", "audio_empty", ""]
+    parts = {name: csv_rows(tmp_path / f"{name}.csv") for name in ("accepted", "review", "rejected")}
+    assert sorted(row["path"] for part in parts.values() for row in part) == sorted(row["path"] for row in rows)
+    assert all(row["decision"] == name for name, part in parts.items() for row in part)
+    assert {row["error_code"] for row in parts["rejected"]} >= {"audio_undecodable", "audio_empty"}
+    said = capsys.readouterr().err
+    assert "3 done, 0 skipped (had a row), 2 failed" in said
+    assert "1 other files passed by" in said
+    assert main(["tag", str(library), "--jsonl", str(tmp_path / "again.jsonl"), "--resume"]) == 0
+    assert "0 done, 5 skipped" in capsys.readouterr().err
+    answers = [json.loads(line) for line in (tmp_path / "again.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [answer["genre"] or "" for answer in answers] == [row["genre"] for row in rows]
+    assert main(["tag", str(library), "--fresh"]) == 0
+    captured = capsys.readouterr()
+    assert "3 done, 0 skipped" in captured.err
+    assert len(captured.out.splitlines()) == 5
+
+
+def test_the_answers_are_those_of_predict(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    song = str(library / "a" / "starfall.mp3")
+    stretch = ["--duration", "4", "--offset", "2"]
+    assert main(["predict", song, "--json", *stretch]) == 0
+    predicted = json.loads(capsys.readouterr().out)
+    assert main(["tag", song, "--jsonl", str(tmp_path / "rows.jsonl"), *stretch]) == 0
+    tagged = json.loads((tmp_path / "rows.jsonl").read_text(encoding="utf-8"))
+    assert tagged["probabilities"] == pytest.approx(predicted["probabilities"], abs=1e-6)
+    for key in ("verdict", "clip", "model", "path"):
+        assert tagged[key] == predicted[key]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["tag"], 2, "name files or folders"),
+        (["tag", "x", "--write-tags"], 2, "--accept 0.85"),
+        (["tag", "x", "--review", "y.csv"], 2, "--accept 0.85"),
+        (["tag", "x", "--dry-run"], 2, "go with --write-tags"),
+        (["tag", "x", "--accept", "85"], 2, "between 0 and 1"),
+        (["tag", "x", "--resume", "--fresh"], 2, "not allowed with"),
+        (["tag", "x", "--timeout", "0"], 2, "above 0"),
+        (["tag", "@nowhere"], 1, "The list 'nowhere' cannot be read"),
+        (["tag", "{empty}"], 1, "No audio file was found"),
+        (["tag", "x", "--csv", "nowhere/rows.csv"], 1, "cannot be written"),
+        (["tag", "x", "--csv", "{empty}/song.MP3"], 1, "is named like audio"),
+        (["tag", "x", "--accept", "0.5", "--review", "{empty}"], 1, "is a folder"),
+        (["tag", "{empty}/nowhere"], 1, "1 of the places that were named lead to nothing"),
+        (["tag", "{empty}/*.mp3"], 1, "1 of the places that were named lead to nothing"),
+        (["tag", "x", "--ledger", "/dev/null/ledger"], 1, "The ledger"),
+        (["tag", "--undo", "nowhere"], 1, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    arguments: Sequence[str], status: int, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code: object = main([argument.format(empty=tmp_path) for argument in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    assert code == status
+    assert sentence in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_tags_are_planned_written_and_taken_back(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, tagged = library / "a" / "starfall.mp3", library / "a" / "sky-vibe.ogg"
+    file = mutagen.File(tagged, easy=True)
+    file["genre"] = "Ska"
+    file.save()
+    before = {path: path.read_bytes() for path in library.rglob("*.*")}
+    record = tmp_path / "undo.jsonl"
+    write = ["tag", str(library), "--accept", "0", "--write-tags", "--record", str(record)]
+    assert main([*write, "--dry-run"]) == 0
+    plan = capsys.readouterr().out
+    assert f"write  {song}: (no genre) -> " in plan
+    assert f"keep   {tagged}: Ska" in plan
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert not record.exists()
+    assert main(write) == 0
+    said = capsys.readouterr().err
+    assert f"--undo {record}" in said
+    assert read_genre(song) in plan
+    assert read_genre(tagged) == "Ska"
+    assert main(["tag", str(library), "--csv", str(tmp_path / "rows.csv")]) == 0
+    assert "0 done, 5 skipped" in capsys.readouterr().err  # our own writing is no change
+    assert main(["tag", "--undo", str(record)]) == 0
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_tag_that_cannot_be_written_is_a_1(library: Path, tmp_path: Path) -> None:
+    os.link(library / "a" / "starfall.mp3", tmp_path / "second.mp3")
+    record = str(tmp_path / "undo.jsonl")
+    assert main(["tag", str(library / "a"), "--accept", "0", "--write-tags", "--record", record]) == 1
+    assert read_genre(library / "a" / "starfall.mp3") == ""
+    assert read_genre(library / "a" / "sky-vibe.ogg")
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """24 files with real sound, each its own, and 6 that are broken."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    wav = (EXAMPLES / "scottish-bagpipes.wav").read_bytes()
+    for number in range(24):
+        start = 44 + number * 4000
+        (folder / f"{number:02}.wav").write_bytes(wav[:44] + wav[start : start + 150_000])
+    for number in range(6):
+        (folder / f"broken {number}.mp3").write_bytes(b"no audio" * number)
+    return folder
+
+
+def start(folder: Path, csv_path: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "acousticsense", "tag", str(folder), "--csv", str(csv_path), "--workers", "1"]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def rows_in(ledger: Path) -> int:
+    import sqlite3
+
+    if not ledger.exists():
+        return 0
+    database = sqlite3.connect(ledger)
+    try:
+        return int(database.execute("SELECT count(*) FROM rows").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        database.close()
+
+
+def told(row: dict[str, str]) -> dict[str, str]:
+    """A row without its probabilities."""
+    return {name: value for name, value in row.items() if not name.startswith("confidence")}
+
+
+def confidences(row: dict[str, str]) -> list[float]:
+    """The probabilities of a row; none for a file that could not be judged."""
+    return [float(value) for name, value in row.items() if name.startswith("confidence") and value]
+
+
+def wait_for_rows(process: subprocess.Popen[str], ledger: Path, more_than: int) -> None:
+    deadline = time.monotonic() + 300
+    while rows_in(ledger) <= more_than and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_killed_three_times_nothing_is_lost_and_nothing_done_twice(shelf: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "cache" / "library.sqlite"
+    kept: list[int] = []
+    for _ in range(3):
+        process = start(shelf, tmp_path / "rows.csv")
+        wait_for_rows(process, ledger, rows_in(ledger))
+        process.kill()
+        process.communicate()
+        kept.append(rows_in(ledger))
+    assert kept == sorted(set(kept))
+    last = start(shelf, tmp_path / "rows.csv")
+    said = last.communicate()[1]
+    assert last.returncode == 0
+    rows = csv_rows(tmp_path / "rows.csv")
+    assert len({row["path"] for row in rows}) == len(rows) == 30
+    assert sum(row["error_code"] != "" for row in rows) == 6
+    assert f"{kept[-1]} skipped (had a row)" in said
+    shutil.rmtree(tmp_path / "cache")
+    assert start(shelf, tmp_path / "at once.csv").wait() == 0
+    at_once = csv_rows(tmp_path / "at once.csv")
+    assert [told(row) for row in at_once] == [told(row) for row in rows]
+    for row, other in zip(at_once, rows, strict=True):
+        assert confidences(row) == pytest.approx(confidences(other), abs=2e-6)  # the last digit is the batch's rounding
+
+
+def test_ctrl_c_ends_in_good_order(shelf: Path, tmp_path: Path) -> None:
+    process = start(shelf, tmp_path / "rows.csv")
+    wait_for_rows(process, tmp_path / "cache" / "library.sqlite", 0)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the decoders, too
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 130
+    assert "the same command goes on from here" in said
+    assert "Traceback" not in said
+    assert len(csv_rows(tmp_path / "rows.csv")) == rows_in(tmp_path / "cache" / "library.sqlite") > 0

@@ -1,0 +1,162 @@
+"""The classifier: one answer per clip, whatever form the clip comes in."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from acousticsense.errors import AudioEmptyError, CorruptCheckpointError, RequestError, SettingsError, UnknownModelError
+from acousticsense.inference.classifier import GenreClassifier, pick_device
+from acousticsense.inference.prediction import Prediction
+from acousticsense.models.genres import GENRES
+from acousticsense.settings import Settings
+from acousticsense.spectrogram.front_end import WindowPolicy
+from tests.conftest import RATE_HZ, play_chords
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_models: Path) -> GenreClassifier:
+    return GenreClassifier.load("tiny", settings=Settings(models=tiny_models, device="cpu"))
+
+
+def with_windows(classifier: GenreClassifier, **changes: object) -> GenreClassifier:
+    windows = WindowPolicy(**changes)  # type: ignore[arg-type]  # the test's own keyword arguments
+    return GenreClassifier(classifier._network, replace(classifier.spec, windows=windows), device=torch.device("cpu"))
+
+
+def same(one: Prediction, other: Prediction, tolerance: float = 1e-6) -> bool:
+    return list(one.probabilities.values()) == pytest.approx(list(other.probabilities.values()), abs=tolerance)
+
+
+def test_sixteen_probabilities_sum_to_one(classifier: GenreClassifier, music_mp3: Path) -> None:
+    prediction = classifier.predict(music_mp3)
+    assert tuple(prediction.probabilities) == GENRES
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-9)
+    assert prediction.not_music is not None
+    assert 0 <= prediction.not_music <= 1
+
+
+def test_numbers_that_are_not_finite_are_no_answer(classifier: GenreClassifier) -> None:
+    for wrong in (float("nan"), float("inf")):
+        logits = torch.zeros(2, len(GENRES) + 1)
+        logits[1, 3] = wrong
+        with pytest.raises(CorruptCheckpointError, match="tiny answers with numbers that are not finite"):
+            classifier.judge(logits)
+
+
+def test_top_is_sorted_and_cut(classifier: GenreClassifier, music_mp3: Path) -> None:
+    scores = [score.confidence for score in classifier.predict(music_mp3).top(5)]
+    assert scores == sorted(scores, reverse=True)
+    assert len(scores) == 5
+
+
+def test_path_bytes_and_file_object_are_the_same(classifier: GenreClassifier, music_mp3: Path) -> None:
+    from_path = classifier.predict(music_mp3)
+    assert same(from_path, classifier.predict(str(music_mp3)))
+    assert same(from_path, classifier.predict(music_mp3.read_bytes()))
+    assert same(from_path, classifier.predict(io.BytesIO(music_mp3.read_bytes())))
+
+
+def test_stereo_is_its_mono_mean(classifier: GenreClassifier, tmp_path: Path) -> None:
+    stereo = play_chords(10.0)
+    soundfile.write(tmp_path / "stereo.wav", stereo, RATE_HZ, subtype="FLOAT")
+    soundfile.write(tmp_path / "mono.wav", stereo.mean(axis=1), RATE_HZ, subtype="FLOAT")
+    assert same(classifier.predict(tmp_path / "stereo.wav"), classifier.predict(tmp_path / "mono.wav"), 1e-4)
+
+
+def test_an_offset_is_the_same_as_a_cut(classifier: GenreClassifier, tmp_path: Path) -> None:
+    piece = play_chords(14.0)
+    soundfile.write(tmp_path / "whole.wav", piece, RATE_HZ, subtype="FLOAT")
+    soundfile.write(tmp_path / "cut.wav", piece[2 * RATE_HZ : 12 * RATE_HZ], RATE_HZ, subtype="FLOAT")
+    assert same(
+        classifier.predict(tmp_path / "whole.wav", offset_s=2.0), classifier.predict(tmp_path / "cut.wav"), 0.02
+    )
+
+
+def test_a_short_clip_loops_to_fill(classifier: GenreClassifier, tmp_path: Path) -> None:
+    piece = play_chords(4.0)
+    soundfile.write(tmp_path / "short.wav", piece, RATE_HZ, subtype="FLOAT")
+    soundfile.write(tmp_path / "looped.wav", np.tile(piece, (3, 1))[: 10 * RATE_HZ], RATE_HZ, subtype="FLOAT")
+    short = classifier.predict(tmp_path / "short.wav")
+    assert same(short, classifier.predict(tmp_path / "looped.wav"), 0.02)
+    assert short.clip.duration_s == pytest.approx(4.0, abs=0.01)
+
+
+def test_batch_is_single(classifier: GenreClassifier, music_wav: Path) -> None:
+    pictures = classifier.analyse(music_wav, duration_s=None).pictures.pictures
+    pictures = torch.cat([pictures, pictures.flip(3)])
+    one_by_one = torch.cat([classifier.logits(picture[None]) for picture in pictures])
+    assert torch.allclose(classifier.logits(pictures), one_by_one, atol=1e-4)
+
+
+def test_windows_are_averaged(classifier: GenreClassifier, music_wav: Path) -> None:
+    analysis = with_windows(classifier, window_s=4.0).analyse(music_wav, duration_s=12.0)
+    assert analysis.window_probabilities.shape == (3, 16)
+    mean = analysis.window_probabilities.mean(dim=0).tolist()
+    assert list(analysis.prediction.probabilities.values()) == pytest.approx(mean, abs=1e-6)
+
+
+def test_a_majority_vote_counts_windows(classifier: GenreClassifier, music_wav: Path) -> None:
+    voting = with_windows(classifier, window_s=4.0, vote="majority")
+    analysis = voting.analyse(music_wav, duration_s=12.0)
+    winners = analysis.window_probabilities.argmax(dim=1).tolist()
+    expected = {GENRES[index]: winners.count(index) / 3 for index in winners}
+    assert {label: value for label, value in analysis.prediction.probabilities.items() if value} == pytest.approx(
+        expected
+    )
+
+
+def test_temperature_flattens(classifier: GenreClassifier, music_wav: Path) -> None:
+    hot = replace(classifier.spec, calibration=replace(classifier.spec.calibration, temperature=4.0))
+    flat = GenreClassifier(classifier._network, hot, device=torch.device("cpu")).predict(music_wav)
+    sharp = classifier.predict(music_wav)
+    assert flat.top(1)[0].label == sharp.top(1)[0].label
+    assert flat.top(1)[0].confidence < sharp.top(1)[0].confidence
+
+
+def test_the_answer_can_be_audited(classifier: GenreClassifier, music_mp3: Path) -> None:
+    prediction = classifier.predict(music_mp3)
+    assert prediction.model.name == "tiny"
+    assert len(prediction.model.weights_sha256) == 64
+    assert prediction.clip.channels == 2
+    assert prediction.clip.sample_rate_hz == RATE_HZ
+    assert prediction.timing_ms.total >= prediction.timing_ms.network > 0
+
+
+def test_an_offset_beyond_the_end(classifier: GenreClassifier, music_wav: Path) -> None:
+    with pytest.raises(AudioEmptyError, match="12"):
+        classifier.predict(music_wav, offset_s=500)
+
+
+def test_a_picture_the_model_does_not_know(classifier: GenreClassifier, music_wav: Path) -> None:
+    with pytest.raises(RequestError, match="not trained on cqt"):
+        classifier.predict(music_wav, kind="cqt")
+
+
+def test_one_model_sees_mel_or_cqt_each_with_its_own_calibration(cnn_models: Path, music_wav: Path) -> None:
+    classifier = GenreClassifier.load("mobilenetv3_large", settings=Settings(models=cnn_models, device="cpu"))
+    mel, cqt = (classifier.analyse(music_wav, kind=kind) for kind in ("mel", "cqt"))
+    assert (mel.prediction.model.spectrogram, cqt.prediction.model.spectrogram) == ("mel", "cqt")
+    assert (mel.pictures.front_end.kind, cqt.pictures.front_end.kind) == ("mel", "cqt")
+    assert mel.prediction == replace(classifier.predict(music_wav), timing_ms=mel.prediction.timing_ms)
+    seeing = classifier.seeing("cqt")
+    assert seeing.spec.calibration.temperature != classifier.spec.calibration.temperature
+    expected, _ = seeing.probabilities(classifier.logits(cqt.pictures.pictures))
+    assert list(cqt.prediction.probabilities.values()) == pytest.approx(expected[0].tolist(), abs=1e-6)
+
+
+def test_an_unknown_model_lists_what_there_is(tiny_models: Path) -> None:
+    with pytest.raises(UnknownModelError, match="tiny"):
+        GenreClassifier.load("huge", settings=Settings(models=tiny_models))
+
+
+def test_devices() -> None:
+    assert pick_device("cpu").type == "cpu"
+    with pytest.raises(SettingsError, match="'abacus' cannot be used"):
+        pick_device("abacus")

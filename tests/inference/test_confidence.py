@@ -1,0 +1,112 @@
+"""Verdict bands follow the measured thresholds."""
+
+from __future__ import annotations
+
+import pytest
+
+from acousticsense.audio.types import ClipInfo, HealthReport
+from acousticsense.inference.confidence import advise, disagreement, judge
+from acousticsense.inference.payload import advice_text
+from acousticsense.inference.prediction import Verdict
+from acousticsense.models.spec import Calibration
+
+CALIBRATION = Calibration(confident_at=0.8, plausible_at=0.5, mixed_at=0.6, not_music_at=0.7)
+
+
+@pytest.mark.parametrize(
+    ("best", "second", "not_music", "verdict"),
+    [
+        (0.80, 0.20, 0.0, "confident"),
+        (0.79, 0.10, 0.0, "plausible"),
+        (0.50, 0.40, 0.0, "plausible"),
+        (0.40, 0.20, 0.0, "mixed"),
+        (0.40, 0.19, 0.0, "unsure"),
+        (0.99, 0.01, 0.7, "not_music"),
+        (0.99, 0.01, 0.69, "confident"),
+        (0.99, 0.01, None, "confident"),
+    ],
+)
+def test_bands(best: float, second: float, not_music: float | None, verdict: str) -> None:
+    rest = (1 - best - second) / 4
+    probabilities = {"Jazz": best, "Blues": second, "Rock": rest, "Pop": rest, "Folk": rest, "Rap": rest}
+    assert judge(probabilities, not_music, CALIBRATION) == verdict
+
+
+def test_a_model_with_a_single_label_is_judged() -> None:
+    assert judge({"Jazz": 1.0}, None, CALIBRATION) == "confident"
+    assert advise("confident", {"Jazz": 1.0}, HealthReport(), CALIBRATION)
+
+
+def test_a_figure_is_quoted_only_where_it_was_measured() -> None:
+    answer = {"Jazz": 0.9, "Blues": 0.1}
+    unmeasured = advise("confident", answer, HealthReport(), CALIBRATION)
+    measured = advise("confident", answer, HealthReport(), Calibration(band_accuracy={"confident": 0.934}))
+    assert "unmeasured" in [advice.code for advice in unmeasured]
+    assert {"percent": 93} in [dict(advice.values) for advice in measured if advice.code == "measured"]
+
+
+def codes(clip: ClipInfo | None = None, *, verdict: Verdict = "unsure", other_kinds: tuple[str, ...] = ()) -> list[str]:
+    answer = {"Jazz": 0.3, "Blues": 0.2}
+    given = advise(verdict, answer, HealthReport(), CALIBRATION, clip=clip, other_kinds=other_kinds)
+    return [advice.code for advice in given]
+
+
+def clip(offset_s: float, duration_s: float, track_duration_s: float | None) -> ClipInfo:
+    return ClipInfo(
+        offset_s=offset_s,
+        duration_s=duration_s,
+        track_duration_s=track_duration_s,
+        sample_rate_hz=44_100,
+        channels=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "duration_s", "track_s", "second"), [(0, 10, 200, 70), (70, 10, 200, 120), (0, 130, 200, 160)]
+)
+def test_an_unsure_answer_names_another_place_in_the_track(
+    offset_s: float, duration_s: float, track_s: float, second: int
+) -> None:
+    given = advise("unsure", {"Jazz": 0.3}, HealthReport(), CALIBRATION, clip=clip(offset_s, duration_s, track_s))
+    assert [dict(advice.values) for advice in given if advice.code == "other_place"] == [{"second": second}]
+
+
+def test_no_other_place_is_offered_where_there_is_none_or_no_need() -> None:
+    assert not {"other_place", "other_stretch"} & set(codes(clip(0, 10, 10)))
+    assert "other_stretch" in codes(clip(0, 10, None))
+    assert not {"other_place", "other_stretch"} & set(codes(clip(0, 10, 200), verdict="confident"))
+
+
+def test_the_other_picture_is_offered_to_the_unsure_by_models_that_know_one() -> None:
+    assert "other_picture" in codes(other_kinds=("cqt",))
+    assert "other_picture" not in codes()
+    assert "other_picture" not in codes(verdict="confident", other_kinds=("cqt",))
+
+
+def test_a_share_that_was_measured_on_other_labels_is_said_to_be() -> None:
+    calibration = Calibration(band_accuracy={"plausible": 0.6})
+    for tested, told in ((None, False), ({"Jazz", "Rock"}, False), ({"Rock"}, True)):
+        given = advise("plausible", {"Jazz": 0.6, "Rock": 0.2}, HealthReport(), calibration, tested=tested)
+        assert [advice_text(advice) for advice in given if advice.code == "untested"] == [
+            "None of that music was Jazz: how often that is right, nobody knows."
+        ] * told
+    assert "untested" not in [
+        advice.code for advice in advise("plausible", {"Jazz": 0.6}, HealthReport(), CALIBRATION, tested=())
+    ]
+
+
+def test_a_label_that_leads_is_not_said_to_be_hardly_ahead() -> None:
+    for best, code in ((0.45, "unsure"), (0.9, "unproven")):
+        given = advise("unsure", {"Jazz": best, "Blues": 0.05}, HealthReport(), CALIBRATION)
+        assert given[0].code == code
+    assert "Jazz leads clearly" in advice_text(given[0])
+    assert "爵士明显领先" in advice_text(given[0], "zh")
+
+
+def test_models_that_disagree_are_told_apart_and_those_that_agree_are_not() -> None:
+    assert disagreement({"a": "Jazz", "b": "Jazz"}) is None
+    assert disagreement({}) is None
+    advice = disagreement({"a": "Jazz", "b": "Blues", "c": "Jazz", "d": "Rock"})
+    assert advice
+    assert "2 of 4 say Jazz, 1 say Blues" in advice_text(advice)
+    assert "4 个中有 2 个判为爵士" in advice_text(advice, "zh")

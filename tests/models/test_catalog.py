@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from acousticsense.errors import (
+    AcousticSenseError,
+    CheckpointError,
+    CorruptCheckpointError,
+    DownloadError,
+    IncompatibleCheckpointError,
+    RequestError,
+    UnknownModelError,
+)
+from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, import_checkpoint, load_resolved, resolve
+from acousticsense.models.checkpoint import sha256_of
+from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
+from acousticsense.models.networks import build_network
+from acousticsense.models.spec import ModelSpec
+from acousticsense.spectrogram.front_end import (
+    NATIVE_MEL,
+    NATIVE_WINDOWS,
+    UPSTREAM_WINDOWS,
+    SpectrogramKind,
+    upstream_front_end,
+)
+from tests.torchvision_networks import logits, state_dict, torchvision_network
+
+SMALL = "mobilenetv3_small_100"
+
+
+@pytest.fixture(scope="module")
+def upstreams() -> nn.Module:
+    """torchvision's mobilenet_v3_small with upstream's head."""
+    return torchvision_network("mobilenet_v3_small")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A stranger's checkpoint with three classes."""
+    torch.manual_seed(0)
+    path = tmp_path / "theirs" / "stranger.pth"
+    path.parent.mkdir()
+    torch.save({"state_dict": build_network(SMALL, 3).state_dict()}, path)
+    return path
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog(tmp_path / "models")
+
+
+def load(catalog: Catalog, name: str) -> tuple[nn.Module, ModelSpec]:
+    return load_resolved(catalog.find(name))
+
+
+def imported(checkpoint: Path, catalog: Catalog, name: str = "mine", **options: Any) -> ModelSpec:
+    given: dict[str, Any] = {"architecture": SMALL, "spectrogram": "mel", "labels": ("A", "B", "C"), **options}
+    import_checkpoint(checkpoint, name=name, catalog=catalog, **given)
+    return catalog.spec(name)
+
+
+class TestImport:
+    def test_makes_a_folder_that_loads_with_the_same_logits(self, checkpoint: Path, catalog: Catalog) -> None:
+        report = import_checkpoint(
+            checkpoint, architecture=SMALL, spectrogram="mel", labels=("A", "B", "C"), name="mine", catalog=catalog
+        )
+        network, spec = load(catalog, "mine")
+        torch.manual_seed(0)
+        assert torch.equal(logits(network, 224), logits(build_network(SMALL, 3), 224))
+        assert (report.n_outputs, spec.labels, spec.architecture) == (3, ("A", "B", "C"), SMALL)
+        assert sorted(path.name for path in (catalog.root / "mine").iterdir()) == ["model.json", "model.safetensors"]
+        assert [path.name for path in catalog.root.iterdir()] == ["mine"]
+
+    def test_records_hash_and_provenance(self, checkpoint: Path, catalog: Catalog) -> None:
+        spec = imported(checkpoint, catalog)
+        assert spec.weights_sha256 == sha256_of(catalog.root / "mine" / "model.safetensors")
+        assert spec.provenance == f"imported from stranger.pth, SHA-256 {sha256_of(checkpoint)}"
+
+    def test_a_torchvision_name_is_as_good_as_timms(self, checkpoint: Path, catalog: Catalog) -> None:
+        assert imported(checkpoint, catalog, architecture="mobilenet_v3_small").architecture == SMALL
+
+    def test_a_strangers_picture_is_grey_levels(self, checkpoint: Path, catalog: Catalog) -> None:
+        spec = imported(checkpoint, catalog)
+        assert (spec.front_end, spec.windows) == (NATIVE_MEL, NATIVE_WINDOWS)
+
+    def test_the_picture_can_be_said(self, checkpoint: Path, catalog: Catalog) -> None:
+        assert imported(checkpoint, catalog, spectrogram="cqt").front_end.kind == "cqt"
+        spec = imported(checkpoint, catalog, "other", spectrogram="cqt", style="figure")
+        assert (spec.front_end, spec.windows) == (upstream_front_end("cqt"), UPSTREAM_WINDOWS)
+
+    def test_chroma_is_upstreams_picture(self, checkpoint: Path, catalog: Catalog) -> None:
+        assert imported(checkpoint, catalog, spectrogram="chroma").front_end == upstream_front_end("chroma")
+        with pytest.raises(RequestError, match="chroma pictures are drawn as figures only"):
+            imported(checkpoint, catalog, "other", spectrogram="chroma", style="native")
+
+    def test_upstreams_head_brings_upstreams_picture(
+        self, upstreams: nn.Module, tmp_path: Path, catalog: Catalog
+    ) -> None:
+        torch.save(state_dict(upstreams), tmp_path / "save.pt")
+        spec = imported(tmp_path / "save.pt", catalog, labels=GENRES)
+        assert (spec.front_end, spec.head) == (upstream_front_end("mel"), (232, 95, 39))
+        assert (logits(load(catalog, "mine")[0], 224) - logits(upstreams, 224)).abs().max() < 1e-4
+
+    def test_too_few_labels_are_refused_with_both_numbers(self, checkpoint: Path, catalog: Catalog) -> None:
+        with pytest.raises(IncompatibleCheckpointError, match="Expected 2 classes, the file has 3"):
+            imported(checkpoint, catalog, labels=("A", "B"))
+        assert catalog.list() == ()
+
+    def test_repeated_labels_are_refused(self, checkpoint: Path, catalog: Catalog) -> None:
+        with pytest.raises(RequestError, match="Labels are repeated: A"):
+            imported(checkpoint, catalog, labels=("A", "A", "B"))
+
+    @pytest.mark.parametrize("name", ["../up", "a/b", "", ".", "..", ".hidden", "a\\b", "/tmp/x", "a b", "nul\0"])
+    def test_unsafe_names_are_refused(self, name: str, checkpoint: Path, catalog: Catalog) -> None:
+        with pytest.raises(RequestError, match="cannot be the name of a model"):
+            imported(checkpoint, catalog, name)
+
+    def test_what_is_no_model_is_never_replaced(self, checkpoint: Path, catalog: Catalog) -> None:
+        music = catalog.root / "mine" / "Rock" / "song.mp3"
+        music.parent.mkdir(parents=True)
+        music.write_bytes(b"music")
+        with pytest.raises(RequestError, match="mine is there already, and no model"):
+            imported(checkpoint, catalog, overwrite=True)
+        assert music.read_bytes() == b"music"
+
+    def test_a_network_that_cannot_answer_is_refused(self, tmp_path: Path, catalog: Catalog) -> None:
+        tensors = dict(build_network(SMALL, 3).state_dict())
+        tensors["bn1.running_var"] = torch.full_like(tensors["bn1.running_var"], -1.0)
+        torch.save(tensors, tmp_path / "negative.pth")
+        with pytest.raises(CorruptCheckpointError, match="not finite"):
+            imported(tmp_path / "negative.pth", catalog)
+        assert catalog.list() == ()
+
+    def test_a_model_is_replaced_only_when_told_to(self, checkpoint: Path, catalog: Catalog) -> None:
+        imported(checkpoint, catalog)
+        with pytest.raises(RequestError, match="There is a model 'mine' already"):
+            imported(checkpoint, catalog)
+        assert imported(checkpoint, catalog, labels=("X", "Y", "Z"), overwrite=True).labels == ("X", "Y", "Z")
+        assert [path.name for path in catalog.root.iterdir()] == ["mine"]
+
+    def test_a_folder_that_cannot_be_written(self, checkpoint: Path, tmp_path: Path) -> None:
+        (tmp_path / "occupied").write_text("a file")
+        with pytest.raises(CheckpointError, match="cannot be written"):
+            imported(checkpoint, Catalog(tmp_path / "occupied"))
+
+
+class TestCatalog:
+    def test_a_folder_that_does_not_exist_is_empty(self, tmp_path: Path) -> None:
+        assert Catalog(tmp_path / "none").list() == ()
+
+    def test_a_broken_model_hides_no_other(self, checkpoint: Path, catalog: Catalog) -> None:
+        imported(checkpoint, catalog, "good")
+        (catalog.root / "bad").mkdir()
+        (catalog.root / "bad" / "model.json").write_text("{")
+        (catalog.root / ".git").mkdir()
+        (catalog.root / "README.md").write_text("not a model")
+        bad, good = catalog.list()
+        assert (bad.name, bad.spec, good.name, good.error) == ("bad", None, "good", None)
+        assert "model.json" in str(bad.error)
+
+    def test_an_unknown_name_lists_what_there_is(self, checkpoint: Path, catalog: Catalog) -> None:
+        with pytest.raises(UnknownModelError, match=r"no model 'x'\. .* holds no model"):
+            catalog.spec("x")
+        imported(checkpoint, catalog)
+        with pytest.raises(UnknownModelError, match=r"no model 'x'\. Installed are: mine\."):
+            load(catalog, "x")
+
+    @pytest.mark.parametrize("name", ["../models/mine", "mine/", "", ".", "mine/../mine", "m" * 5000])
+    def test_names_are_not_paths(self, name: str, checkpoint: Path, catalog: Catalog) -> None:
+        imported(checkpoint, catalog)
+        with pytest.raises(UnknownModelError):
+            catalog.spec(name)
+
+    def test_weights_that_are_not_the_recorded_ones_are_refused(self, checkpoint: Path, catalog: Catalog) -> None:
+        recorded = imported(checkpoint, catalog).weights_sha256
+        weights = catalog.root / "mine" / "model.safetensors"
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+        with pytest.raises(CorruptCheckpointError, match=f"expected SHA-256 {recorded}, found {sha256_of(weights)}"):
+            load(catalog, "mine")
+        assert isinstance(catalog.verify()[0].error, CorruptCheckpointError)
+
+    def test_verify_is_content_with_a_whole_model(self, checkpoint: Path, catalog: Catalog) -> None:
+        imported(checkpoint, catalog)
+        (entry,) = catalog.verify()
+        assert (entry.name, entry.error) == ("mine", None)
+
+    def test_verify_reads_weights_without_a_recorded_hash_too(self, upstreams: nn.Module, catalog: Catalog) -> None:
+        folder = catalog.root / "mobilenet_v3_small_mel"
+        folder.mkdir(parents=True)
+        torch.save(state_dict(upstreams), folder / "save.pt")
+        assert catalog.verify()[0].error is None
+        (folder / "save.pt").write_bytes((folder / "save.pt").read_bytes()[:5000])
+        assert isinstance(catalog.verify()[0].error, CorruptCheckpointError)
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            ({"weights_file": "../secret.safetensors"}, "names weights outside its folder"),
+            ({"weights_file": "gone.safetensors"}, "lacks its weights gone.safetensors"),
+            ({"architecture": "no_such_network"}, "no network architecture called"),
+            ({"head": [8]}, r"hidden layers \[8\]"),
+            ({"labels": ["A", "B"]}, "Expected 2 classes, the file has 3"),
+            ({"architecture": "resnet50"}, "does not fit resnet50"),
+        ],
+    )
+    def test_a_description_that_does_not_fit_is_refused(
+        self, change: dict[str, object], told: str, checkpoint: Path, catalog: Catalog
+    ) -> None:
+        imported(checkpoint, catalog)
+        file = catalog.root / "mine" / "model.json"
+        file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | change))
+        with pytest.raises(CheckpointError, match=told):
+            load(catalog, "mine")
+
+    def test_a_folder_without_weights_says_what_it_wants(self, catalog: Catalog) -> None:
+        (catalog.root / "empty").mkdir(parents=True)
+        with pytest.raises(CheckpointError, match=r"expected model\.json, or save\.pt alone; weights found: none"):
+            catalog.spec("empty")
+
+    def test_the_not_music_output_counts(self, tiny_models: Path) -> None:
+        network, spec = load(Catalog(tiny_models), "tiny")
+        assert spec.n_outputs == 17
+        assert logits(network, 224).shape == (2, 17)
+
+
+class TestUpstreamFolders:
+    @pytest.mark.parametrize(
+        ("folder", "kind"),
+        [
+            ("mobilenet_v3_small_mel", "mel"),
+            ("mobilenet_v3_small_cqt", "cqt"),
+            ("mobilenet_v3_small_chroma", "chroma"),
+            ("mobilenet_v3_small_mel_16cls_2024-01-10_22-44-40", "mel"),
+        ],
+    )
+    def test_the_folders_name_says_it_all(
+        self, folder: str, kind: SpectrogramKind, upstreams: nn.Module, catalog: Catalog
+    ) -> None:
+        (catalog.root / folder).mkdir(parents=True)
+        torch.save(state_dict(upstreams), catalog.root / folder / "save.pt")
+        network, spec = load(catalog, folder)
+        assert (spec.name, spec.architecture, spec.head) == (folder, SMALL, (232, 95, 39))
+        assert (spec.labels, spec.windows) == (CCMUSIC_LABELS, UPSTREAM_WINDOWS)
+        assert spec.front_end == upstream_front_end(kind)
+        assert (logits(network, 224) - logits(upstreams, 224)).abs().max() < 1e-4
+
+    def test_inception_gets_pictures_of_299_pixels(self, catalog: Catalog) -> None:
+        folder = catalog.root / "inception_v3_mel"
+        folder.mkdir(parents=True)
+        torch.save(state_dict(build_network("inception_v3", 16)), folder / "save.pt")
+        assert catalog.spec("inception_v3_mel").front_end == upstream_front_end("mel", image_size=299)
+
+    def test_another_class_count_gets_numbered_labels(self, catalog: Catalog) -> None:
+        folder = catalog.root / "mobilenet_v3_small_mel_3cls"
+        folder.mkdir(parents=True)
+        torch.save(state_dict(torchvision_network("mobilenet_v3_small", n_outputs=3)), folder / "save.pt")
+        assert catalog.spec(folder.name).labels == ("class_0", "class_1", "class_2")
+
+    def test_an_architecture_of_timm_in_the_name_helps_too(self, catalog: Catalog) -> None:
+        folder = catalog.root / "resnet18_cqt"
+        folder.mkdir(parents=True)
+        torch.save(state_dict(build_network("resnet18", 16)), folder / "save.pt")
+        spec = load(catalog, "resnet18_cqt")[1]
+        assert (spec.architecture, spec.front_end.kind, spec.labels) == ("resnet18", "cqt", CCMUSIC_LABELS)
+
+    def test_tensors_have_the_last_word(self, upstreams: nn.Module, catalog: Catalog) -> None:
+        folder = catalog.root / "vgg19_bn_mel"
+        folder.mkdir(parents=True)
+        torch.save(state_dict(upstreams), folder / "save.pt")
+        assert catalog.spec("vgg19_bn_mel").architecture == SMALL
+
+
+class TestResolve:
+    def test_none_is_the_default_model(self, checkpoint: Path, catalog: Catalog, tmp_path: Path) -> None:
+        imported(checkpoint, catalog, DEFAULT_MODEL)
+        assert resolve(None, catalog, cache_dir=tmp_path).spec.name == DEFAULT_MODEL
+
+    def test_a_name_wins_over_a_path(
+        self, checkpoint: Path, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        imported(checkpoint, catalog, "mine")
+        (tmp_path / "here" / "mine").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / "here")
+        assert resolve("mine", catalog, cache_dir=tmp_path).weights.parent == catalog.root / "mine"
+
+    def test_a_folder_elsewhere(self, checkpoint: Path, catalog: Catalog, tmp_path: Path) -> None:
+        imported(checkpoint, catalog)
+        found = resolve(catalog.root / "mine", Catalog(tmp_path / "other"), cache_dir=tmp_path)
+        assert found.spec.labels == ("A", "B", "C")
+
+    def test_the_weights_of_a_described_folder_are_that_model(
+        self, checkpoint: Path, catalog: Catalog, tmp_path: Path
+    ) -> None:
+        imported(checkpoint, catalog)
+        found = resolve(str(catalog.root / "mine" / "model.safetensors"), catalog, cache_dir=tmp_path)
+        assert (found.spec.name, found.spec.labels) == ("mine", ("A", "B", "C"))
+
+    def test_a_bare_file_is_described_by_its_tensors(self, checkpoint: Path, catalog: Catalog, tmp_path: Path) -> None:
+        found = resolve(checkpoint, catalog, cache_dir=tmp_path)
+        assert (found.spec.name, found.spec.architecture) == ("stranger", SMALL)
+        assert found.spec.labels == ("class_0", "class_1", "class_2")
+        assert found.spec.front_end == NATIVE_MEL
+        network, spec = load_resolved(found)
+        assert logits(network, 224).shape == (2, 3)
+        assert spec.weights_sha256 == sha256_of(checkpoint)
+
+    def test_a_bare_file_of_sixteen_classes_has_the_articles_genres(self, catalog: Catalog, tmp_path: Path) -> None:
+        torch.save(state_dict(build_network(SMALL, 16)), tmp_path / "mine_cqt.pt")
+        spec = resolve(tmp_path / "mine_cqt.pt", catalog, cache_dir=tmp_path).spec
+        assert (spec.labels, spec.front_end.kind, spec.front_end.style) == (GENRES, "cqt", "native")
+
+    def test_a_bare_file_is_read_again_when_it_changes(
+        self, checkpoint: Path, catalog: Catalog, tmp_path: Path
+    ) -> None:
+        assert len(resolve(checkpoint, catalog, cache_dir=tmp_path).spec.labels) == 3
+        torch.save(build_network(SMALL, 5).state_dict(), checkpoint)
+        assert len(resolve(checkpoint, catalog, cache_dir=tmp_path).spec.labels) == 5
+
+    def test_a_bare_file_that_nothing_describes(self, catalog: Catalog, tmp_path: Path) -> None:
+        torch.save(state_dict(build_network("resnet18", 16)), tmp_path / "thing.pt")
+        with pytest.raises(CheckpointError, match="import-checkpoint FILE --architecture"):
+            resolve(tmp_path / "thing.pt", catalog, cache_dir=tmp_path)
+
+    @pytest.mark.parametrize(
+        "reference",
+        ["nothing", "nothing.pt", "../nothing", "/no/such/folder", Path("nothing.pt"), "n" * 5000, "~nobody/x"],
+    )
+    def test_nothing_of_that_name(self, reference: str | Path, catalog: Catalog, tmp_path: Path) -> None:
+        with pytest.raises(UnknownModelError, match="There is no model"):
+            resolve(reference, catalog, cache_dir=tmp_path)
+
+    def test_a_malformed_hub_id(self, catalog: Catalog, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match="not a model on a hub"):
+            resolve("hf:nobody", catalog, cache_dir=tmp_path)
+
+    def test_every_refusal_is_an_error_of_ours(self, catalog: Catalog, tmp_path: Path) -> None:
+        (tmp_path / "song.mp3").write_bytes(b"ID3" + bytes(500))
+        with pytest.raises(AcousticSenseError):
+            resolve(tmp_path / "song.mp3", catalog, cache_dir=tmp_path)

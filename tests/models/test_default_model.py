@@ -1,0 +1,100 @@
+"""The weights that are shipped: the recorded ones, loadable, and described truly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from acousticsense.analysis.ensemble import ENSEMBLE_FILE
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.models.catalog import DEFAULT_MODEL, Catalog
+from acousticsense.models.genres import GENRES
+from acousticsense.models.spec import EnsembleSpec, ModelSpec
+from acousticsense.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ROOT / "models"
+SHIPPED = ("densenet121", "efficientnet_b0", "mobilenetv3_large", "resnet50", "vgg19_bn", DEFAULT_MODEL)
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".ogg", ".mp3", ".wav"})
+
+
+@pytest.fixture(scope="module")
+def classifier() -> GenreClassifier:
+    return GenreClassifier.load(settings=Settings(models=MODELS, device="cpu"))
+
+
+def test_the_default_is_a_vit_b_16_with_our_labels(classifier: GenreClassifier) -> None:
+    assert classifier.spec.name == DEFAULT_MODEL == "vit_b_16_mel"
+    assert classifier.spec.architecture == "vit_base_patch16_224"
+    assert classifier.spec.labels == GENRES
+
+
+def test_every_shipped_model_is_the_recorded_one() -> None:
+    assert sorted((entry.name, entry.error) for entry in Catalog(MODELS).verify()) == [(name, None) for name in SHIPPED]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_model_knows_both_pictures(name: str) -> None:
+    spec = ModelSpec.read(MODELS / name / "model.json")
+    assert spec.kinds == ("mel", "cqt")
+    assert spec.labels == GENRES
+    assert (MODELS / name / spec.weights_file).stat().st_size < 95_000_000
+    assert spec.metrics["packing"]["top1_agreement"] >= 0.95  # what users get is what was trained
+
+
+def test_all_weights_together_stay_small() -> None:
+    assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) < 150_000_000
+
+
+def test_what_was_measured_for_all_models_together_is_of_these_weights() -> None:
+    spec = EnsembleSpec.read(MODELS / ENSEMBLE_FILE)
+    hashes = {name: ModelSpec.read(MODELS / name / "model.json").weights_sha256 for name in SHIPPED}
+    assert sorted(spec.voices) == sorted((name, kind, hashes[name]) for name in SHIPPED for kind in ("mel", "cqt"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_is_judged(classifier: GenreClassifier, path: Path) -> None:
+    prediction = classifier.predict(path)
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert prediction.verdict != "not_music"
+
+
+def test_electronic_music_is_told_from_a_piano_rag(classifier: GenreClassifier) -> None:
+    """The least that can be asked of weights that were trained at all."""
+    electronic = classifier.predict(ROOT / "examples" / "sky-vibe.ogg").probabilities
+    rag = classifier.predict(ROOT / "examples" / "enigma-rag.ogg").probabilities
+    assert max(electronic, key=lambda label: electronic[label]) == "Electronic"
+    assert electronic["Electronic"] > 2 * rag["Electronic"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_card_and_the_description_agree_with_the_evaluation(name: str) -> None:
+    spec = ModelSpec.read(MODELS / name / "model.json")
+    card = (MODELS / name / "README.md").read_text(encoding="utf-8")
+    for kind in spec.kinds:
+        report = json.loads((MODELS / name / "evaluation" / kind / "report.json").read_text(encoding="utf-8"))
+        measured = spec.seeing(kind).metrics["real_test"]
+        assert (measured["n"], measured["accuracy"]) == (report["n"], report["accuracy"])
+        figures = f"{measured['n']} | {measured['accuracy']:.3f} | {measured['top3']:.3f} |"
+        assert f"| **this model, {kind} picture** | {figures}" in card
+
+
+def test_the_readme_tells_how_good_the_default_is(classifier: GenreClassifier) -> None:
+    measured = classifier.spec.metrics["real_test"]
+    for readme in ("README.md", "README.zh-CN.md"):
+        right = round(measured["accuracy"] * measured["n"])
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        assert str(right) in text
+        assert str(measured["n"]) in text
+
+
+def test_a_share_measured_on_other_genres_is_told_as_such(classifier: GenreClassifier) -> None:
+    """No test clip is Latin, and many are Electronic."""
+    latin, electronic = (classifier.predict(ROOT / "examples" / name) for name in ("hacienda.ogg", "sky-vibe.ogg"))
+    assert [answer.top(1)[0].label for answer in (latin, electronic)] == ["Latin", "Electronic"]
+    for answer, told in ((latin, True), (electronic, False)):
+        codes = [advice.code for advice in answer.advice]
+        assert "measured" in codes
+        assert ("untested" in codes) is told

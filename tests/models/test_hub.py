@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+import torch
+from torch import nn
+
+from acousticsense.errors import DownloadError
+from acousticsense.models.catalog import Catalog, load_resolved, resolve
+from acousticsense.models.hub import fetch, is_hub_reference
+from acousticsense.spectrogram.front_end import upstream_front_end
+from tests.torchvision_networks import logits, state_dict, torchvision_network
+
+REPOSITORY = "ccmusic-database/music_genre"
+FOLDER = "mobilenet_v3_small_cqt"
+
+
+class StandInHub(ThreadingHTTPServer):
+    """Speaks as much of both hubs' public HTTP as a download needs, and misbehaves on request.
+
+    Attributes:
+        files: path in the repository -> content.
+        break_offs: how many of the next transfers end in the middle.
+        damage: served content differs from the listed one.
+        listed: whether listings tell size and SHA-256.
+        ranges: whether transfers can be resumed.
+        requests: (path, Range header) of all that was asked.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files: dict[str, bytes] = {}
+        self.break_offs = 0
+        self.damage = False
+        self.listed = True
+        self.ranges = True
+        self.status = 200
+        self.requests: list[tuple[str, str | None]] = []
+
+    @property
+    def environ(self) -> dict[str, str]:
+        url = f"http://127.0.0.1:{self.server_port}"
+        return {"HF_ENDPOINT": url, "MODELSCOPE_ENDPOINT": f"{url}/"}
+
+    def transfers(self) -> list[str | None]:
+        """Range headers of the requests for file contents, in order."""
+        return [asked for path, asked in self.requests if path.startswith("/cdn/")]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: StandInHub
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        path, query = unquote(url.path), parse_qs(url.query)
+        self.server.requests.append((path, self.headers.get("Range")))
+        if self.server.status != 200:
+            self.send_error(self.server.status)
+        elif path.startswith("/cdn/"):
+            self._transfer(path.removeprefix("/cdn/"))
+        elif path.startswith(f"/api/models/{REPOSITORY}/tree/main"):
+            self._list_hf(path.removeprefix(f"/api/models/{REPOSITORY}/tree/main").strip("/"))
+        elif path.startswith(f"/{REPOSITORY}/resolve/main/"):
+            self._redirect(path.removeprefix(f"/{REPOSITORY}/resolve/main/"))
+        elif path == f"/api/v1/models/{REPOSITORY}/repo/files":
+            self._list_modelscope(query.get("Root", [""])[0])
+        elif path == f"/api/v1/models/{REPOSITORY}/repo":
+            self._redirect(query["FilePath"][0])
+        else:
+            self.send_error(404)
+
+    def _inside(self, folder: str) -> list[str]:
+        return [path for path in self.server.files if path.rpartition("/")[0] == folder]
+
+    def _list_hf(self, folder: str) -> None:
+        if not self._inside(folder):
+            self.send_error(404)
+            return
+        rows: list[dict[str, object]] = [{"type": "directory", "path": f"{folder}/logs", "size": 0}]
+        for path in self._inside(folder):
+            content = self.server.files[path]
+            told = {"size": len(content), "lfs": {"oid": hashlib.sha256(content).hexdigest(), "size": len(content)}}
+            rows.append({"type": "file", "path": path, **(told if self.server.listed else {})})
+        self._json(rows)
+
+    def _list_modelscope(self, folder: str) -> None:
+        rows = []
+        for path in self._inside(folder):
+            content = self.server.files[path]
+            told = {"Size": len(content), "Sha256": hashlib.sha256(content).hexdigest()}
+            rows.append({"Type": "blob", "Path": path, "Name": path.rpartition("/")[2], **told})
+        self._json({"Code": 200, "Success": True, "Data": {"Files": rows}})
+
+    def _json(self, content: object) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _redirect(self, path: str) -> None:
+        if path not in self.server.files:
+            self.send_error(404)
+            return
+        self.send_response(302)
+        self.send_header("Location", f"/cdn/{path}")
+        self.end_headers()
+
+    def _transfer(self, path: str) -> None:
+        content = self.server.files[path]
+        if self.server.damage:
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        asked = self.headers.get("Range")
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.server.ranges else 0
+        body = content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.server.break_offs:
+            self.server.break_offs -= 1
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with StandInHub() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def content(hub: StandInHub) -> bytes:
+    """Bytes served as the folder's save.pt; fetching does not look inside."""
+    hub.files[f"{FOLDER}/save.pt"] = bytes(range(256)) * 1000
+    return hub.files[f"{FOLDER}/save.pt"]
+
+
+def test_what_is_a_hub_reference() -> None:
+    assert is_hub_reference("hf:owner/repo")
+    assert is_hub_reference("ms:owner/repo/folder")
+    assert not any(is_hub_reference(text) for text in ["vit_b_16_mel", "C:/models/x", "hf", "ftp:owner/repo"])
+
+
+@pytest.mark.parametrize("scheme", ["hf", "ms"])
+def test_a_folder_is_fetched(scheme: str, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
+    hub.files[f"{FOLDER}/training.log"] = b"not needed"
+    folder = fetch(f"{scheme}:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+    assert folder == tmp_path / scheme / REPOSITORY / FOLDER
+    assert (folder / "save.pt").read_bytes() == content
+    assert not (folder / "training.log").exists()
+    assert len(hub.transfers()) == 1
+
+
+@pytest.mark.parametrize("scheme", ["hf", "ms"])
+def test_a_named_file_is_fetched(scheme: str, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
+    file = fetch(f"{scheme}:{REPOSITORY}/{FOLDER}/save.pt", cache_dir=tmp_path, environ=hub.environ)
+    assert file.name == "save.pt"
+    assert file.read_bytes() == content
+
+
+def test_a_model_of_ours_is_fetched_with_its_description(hub: StandInHub, tiny_models: Path, tmp_path: Path) -> None:
+    for file in (tiny_models / "tiny").iterdir():
+        hub.files[file.name] = file.read_bytes()
+    hub.files["other.pt"] = b"an older version"
+    folder = fetch(f"hf:{REPOSITORY}", cache_dir=tmp_path, environ=hub.environ)
+    assert (folder / "model.json").is_file()
+    assert (folder / "model.safetensors").is_file()
+    assert not (folder / "other.pt").exists()
+
+
+def test_upstreams_model_by_its_id_gives_upstreams_logits(
+    hub: StandInHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs: nn.Module = torchvision_network("mobilenet_v3_small")
+    torch.save(state_dict(theirs), tmp_path / "save.pt")
+    hub.files[f"{FOLDER}/save.pt"] = (tmp_path / "save.pt").read_bytes()
+    monkeypatch.setenv("HF_ENDPOINT", hub.environ["HF_ENDPOINT"])
+    found = resolve(f"hf:{REPOSITORY}/{FOLDER}", Catalog(tmp_path / "models"), cache_dir=tmp_path / "cache")
+    network, spec = load_resolved(found)
+    assert (logits(network, 224) - logits(theirs, 224)).abs().max() < 1e-4
+    assert (spec.name, spec.front_end) == (FOLDER, upstream_front_end("cqt"))
+    assert spec.provenance.startswith(f"fetched from hf:{REPOSITORY}/{FOLDER}")
+
+
+class TestCache:
+    def test_what_is_there_is_not_transferred_again(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
+        for _ in range(2):
+            folder = fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert (folder / "save.pt").read_bytes() == content
+        assert len(hub.transfers()) == 1
+
+    def test_a_new_version_of_the_same_size_is_noticed(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
+        fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        hub.files[f"{FOLDER}/save.pt"] = content[::-1]
+        folder = fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert (folder / "save.pt").read_bytes() == content[::-1]
+
+    @pytest.mark.parametrize("suffix", ["", "/save.pt"])
+    @pytest.mark.usefixtures("content")
+    def test_out_of_reach_the_earlier_download_serves(
+        self, suffix: str, hub: StandInHub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        reference = f"hf:{REPOSITORY}/{FOLDER}{suffix}"
+        first = fetch(reference, cache_dir=tmp_path, environ=hub.environ)
+        hub.status = 503
+        assert fetch(reference, cache_dir=tmp_path, environ=hub.environ) == first
+        assert "The copy fetched earlier is used" in caplog.text
+
+
+class TestInterruptions:
+    def test_a_transfer_that_breaks_off_is_resumed(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
+        hub.break_offs = 1
+        folder = fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert (folder / "save.pt").read_bytes() == content
+        assert hub.transfers() == [None, f"bytes={len(content) // 2}-"]
+
+    def test_a_later_try_resumes_too(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
+        hub.break_offs = 3
+        with pytest.raises(DownloadError, match=f"broke off after .* of {len(content)} bytes.*resumed"):
+            fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        folder = tmp_path / "hf" / REPOSITORY / FOLDER
+        assert not (folder / "save.pt").exists()
+        fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert (folder / "save.pt").read_bytes() == content
+        assert hub.transfers()[-1] == f"bytes={len(content) - len(content) // 8}-"
+
+    def test_a_server_that_cannot_resume_sends_the_whole(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
+        hub.break_offs, hub.ranges = 1, False
+        folder = fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert (folder / "save.pt").read_bytes() == content
+
+    def test_without_a_listed_size_the_transfers_own_length_counts(
+        self, hub: StandInHub, content: bytes, tmp_path: Path
+    ) -> None:
+        hub.break_offs, hub.listed = 1, False
+        folder = fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert (folder / "save.pt").read_bytes() == content
+
+
+class TestErrors:
+    def test_damaged_content_is_refused_and_not_kept(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
+        hub.damage = True
+        expected = hashlib.sha256(content).hexdigest()
+        with pytest.raises(DownloadError, match=f"arrived damaged: expected SHA-256 {expected}"):
+            fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        folder = tmp_path / "hf" / REPOSITORY / FOLDER
+        assert not list(folder.glob("save.pt*[!k]"))
+
+    @pytest.mark.usefixtures("content")
+    def test_a_folder_that_is_not_there(self, hub: StandInHub, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match=r"not there, or not public \(404\)"):
+            fetch(f"hf:{REPOSITORY}/nothing", cache_dir=tmp_path, environ=hub.environ)
+        with pytest.raises(DownloadError, match="no weights that can be told apart: it is empty"):
+            fetch(f"ms:{REPOSITORY}/nothing", cache_dir=tmp_path, environ=hub.environ)
+
+    @pytest.mark.usefixtures("content")
+    def test_a_file_that_is_not_there_lists_what_is(self, hub: StandInHub, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match=r"no file 'best\.pt'\. It has: save\.pt"):
+            fetch(f"hf:{REPOSITORY}/{FOLDER}/best.pt", cache_dir=tmp_path, environ=hub.environ)
+
+    def test_several_weights_must_be_told_apart(self, hub: StandInHub, tmp_path: Path) -> None:
+        hub.files |= {"x/a.pt": b"a", "x/b.pt": b"b"}
+        with pytest.raises(DownloadError, match=r"a\.pt, b\.pt.*Name the file"):
+            fetch(f"hf:{REPOSITORY}/x", cache_dir=tmp_path, environ=hub.environ)
+
+    def test_a_server_in_trouble(self, hub: StandInHub, tmp_path: Path) -> None:
+        hub.status = 500
+        with pytest.raises(DownloadError, match="answered 500"):
+            fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+
+    @pytest.mark.usefixtures("content")
+    def test_an_endpoint_that_is_something_else(self, hub: StandInHub, tmp_path: Path) -> None:
+        endpoint = f"{hub.environ['HF_ENDPOINT']}/cdn/{FOLDER}/save.pt?"
+        with pytest.raises(DownloadError, match="did not answer with a list of files"):
+            fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ={"HF_ENDPOINT": endpoint})
+
+    def test_offline(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
+            with pytest.raises(DownloadError, match=r"cannot be reached: .*refused.*HF_ENDPOINT"):
+                fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ={"HF_ENDPOINT": endpoint})
+
+    @pytest.mark.parametrize("endpoint", ["file:///etc", "ftp://example.org", "huggingface.co"])
+    def test_endpoints_speak_http(self, endpoint: str, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match=r"must begin with https://"):
+            fetch("hf:owner/repo", cache_dir=tmp_path, environ={"HF_ENDPOINT": endpoint})
+
+    @pytest.mark.parametrize(
+        "reference",
+        ["hf:", "hf:owner", "hf:../../etc", "hf:owner/repo/../x", "hf:owner/.git", "hf:a/b/c?d=e", "xx:a/b"],
+    )
+    def test_malformed_references(self, reference: str, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match="not a model on a hub"):
+            fetch(reference, cache_dir=tmp_path, environ={})
+
+    @pytest.mark.usefixtures("content")
+    def test_a_cache_that_cannot_be_written(self, hub: StandInHub, tmp_path: Path) -> None:
+        (tmp_path / "hf").write_text("a file in the way")
+        with pytest.raises(DownloadError, match="cannot be written"):
+            fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+
+    def test_a_listing_cannot_place_files_elsewhere(self, hub: StandInHub, tmp_path: Path) -> None:
+        description = {"name": "x", "architecture": "resnet18", "labels": ["A"], "weights_file": "../../evil.pt"}
+        hub.files |= {"model.json": json.dumps(description).encode(), "../../evil.pt": b"evil"}
+        with pytest.raises(DownloadError, match=r"no file '\.\./\.\./evil\.pt'"):
+            fetch(f"hf:{REPOSITORY}", cache_dir=tmp_path, environ=hub.environ)

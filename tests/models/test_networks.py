@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from acousticsense.errors import CheckpointError
+from acousticsense.models.conversion import mlp_indices
+from acousticsense.models.networks import (
+    UPSTREAM_ARCHITECTURES,
+    build_network,
+    classifier_name,
+    fill_tables,
+    input_size,
+    skeleton,
+    timm_name,
+)
+from tests.torchvision_networks import upstream_widths
+
+
+@pytest.mark.parametrize("architecture", UPSTREAM_ARCHITECTURES)
+def test_upstream_names_mean_timm_networks_of_the_same_input(architecture: str) -> None:
+    known = UPSTREAM_ARCHITECTURES[architecture]
+    assert timm_name(architecture) == timm_name(known.timm_name) == known.timm_name
+    assert input_size(architecture) == known.image_size
+
+
+@pytest.mark.parametrize("architecture", UPSTREAM_ARCHITECTURES)
+def test_an_mlp_head_hangs_on_the_features_upstream_used(architecture: str) -> None:
+    known = UPSTREAM_ARCHITECTURES[architecture]
+    widths = upstream_widths(known.feature_width, 16)
+    head = skeleton(architecture, 16, head=widths).get_submodule(classifier_name(architecture))
+    linear = {index: layer for index, layer in enumerate(head.children()) if isinstance(layer, nn.Linear)}
+    assert tuple(linear) == mlp_indices(4) == (1, 4, 7, 9)
+    assert [layer.in_features for layer in linear.values()] == [known.feature_width, *widths]
+    assert linear[9].out_features == 16
+
+
+def test_upstreams_widths_are_the_documented_ones() -> None:
+    assert upstream_widths(768, 16) == (289, 110, 42)
+    assert upstream_widths(25088, 16) == (3958, 629, 100)
+
+
+@pytest.mark.parametrize("options", [{}, {"head": (8,)}, {"direct": True}], ids=["own", "mlp", "direct"])
+def test_a_picture_becomes_logits(options: dict[str, Any]) -> None:
+    network = build_network("mobilenetv3_small_100", 5, **options)
+    assert not network.training
+    with torch.inference_mode():
+        assert network(torch.zeros(2, 3, 224, 224)).shape == (2, 5)
+
+
+def test_a_direct_head_drops_the_hidden_layers_of_the_network_itself() -> None:
+    own = skeleton("vgg19_bn", 5).state_dict()
+    direct = skeleton("vgg19_bn", 5, direct=True).state_dict()
+    assert "pre_logits.fc1.weight" in own
+    assert "pre_logits.fc1.weight" not in direct
+    assert direct["head.fc.weight"].shape == (5, 25088)
+
+
+def test_image_size_reaches_transformers() -> None:
+    assert skeleton("vit_tiny_patch16_224", 5, image_size=112).state_dict()["pos_embed"].shape[1] == 7 * 7 + 1
+
+
+def test_a_filled_skeleton_is_the_network() -> None:
+    built = build_network("swin_tiny_patch4_window7_224", 5)
+    filled = skeleton("swin_tiny_patch4_window7_224", 5).eval()
+    filled.load_state_dict(built.state_dict(), assign=True)
+    fill_tables(filled)
+    picture = torch.rand(1, 3, 224, 224)
+    with torch.inference_mode():
+        assert torch.equal(filled(picture), built(picture))
+
+
+def test_an_unknown_architecture_is_refused_with_likely_names() -> None:
+    with pytest.raises(CheckpointError, match=r"no network architecture called 'resnet5O'.*resnet50"):
+        build_network("resnet5O", 16)
+
+
+@pytest.mark.parametrize("name", ["hf-hub:timm/resnet50", "local-dir:/tmp/model"])
+def test_names_that_would_make_timm_fetch_or_read_are_not_architectures(name: str) -> None:
+    with pytest.raises(CheckpointError, match="no network architecture called"):
+        build_network(name, 16)
+
+
+def test_networks_without_a_single_classifier_are_refused() -> None:
+    with pytest.raises(CheckpointError, match="no single classifier"):
+        build_network("deit_tiny_distilled_patch16_224", 16, head=(8,))
+
+
+@pytest.mark.parametrize(("n_outputs", "head"), [(0, ()), (-1, ()), (16, (0,))])
+def test_empty_layers_are_refused(n_outputs: int, head: tuple[int, ...]) -> None:
+    with pytest.raises(CheckpointError, match="at least one output"):
+        build_network("resnet18", n_outputs, head=head)

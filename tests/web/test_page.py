@@ -1,0 +1,675 @@
+"""What the page shows, without a browser: HTML, texts, examples and which endpoints there are."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import string
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+import numpy as np
+import pytest
+import soundfile
+from gradio.utils import get_upload_folder
+
+from acousticsense.analysis.figures import input_png
+from acousticsense.analysis.results import Timeline
+from acousticsense.audio.types import ClipInfo
+from acousticsense.errors import (
+    AudioDecodeError,
+    CorruptCheckpointError,
+    OverloadError,
+    RequestError,
+    UnknownModelError,
+)
+from acousticsense.i18n.page import UI_TEXTS, ui_text
+from acousticsense.inference.classifier import Analysis
+from acousticsense.inference.payload import prediction_payload
+from acousticsense.models.genres import GENRES, display_name
+from acousticsense.models.spec import Alternative, Calibration, ModelSpec
+from acousticsense.serving.service import PredictionService, Request, TimelineRequest
+from acousticsense.settings import Settings
+from acousticsense.spectrogram.front_end import NATIVE_CQT
+from acousticsense.web import build_ui
+from acousticsense.web.bands_html import bands_html
+from acousticsense.web.example_clips import examples_html, read_examples
+from acousticsense.web.handlers import Handlers, is_long, model_choices, uploaded
+from acousticsense.web.heatmap_html import heatmap_html, heatmap_offer_html
+from acousticsense.web.html import clock, escape, number, percent
+from acousticsense.web.result_html import empty_html, error_html, identity_html, range_text, result_html
+from acousticsense.web.spectrogram_html import spectrogram_html
+from acousticsense.web.steps_html import steps_html
+from acousticsense.web.theme import build_theme, read_css, read_head
+from acousticsense.web.timeline_html import progress_html, timeline_html
+from acousticsense.web.timeline_tab import TimelineHandlers
+from tests.conftest import run_alone
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTILE = '<img src=x onerror="alert(1)">&.mp3'
+
+
+@dataclass
+class FakeRequest:
+    """A browser's request, as far as the page looks at it."""
+
+    headers: dict[str, str]
+    request: None = None
+    session_hash: str = "a page"
+
+
+CHINESE: Any = FakeRequest({"accept-language": "zh-CN,zh;q=0.9"})
+ENGLISH: Any = FakeRequest({"accept-language": "en-GB,en;q=0.9"})
+
+
+@pytest.fixture(scope="module")
+def service(tiny_models: Path) -> PredictionService:
+    return PredictionService(Settings(models=tiny_models, model="tiny", device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def spec(service: PredictionService) -> ModelSpec:
+    return service.classifier("").spec
+
+
+@pytest.fixture(scope="module")
+def analysis(service: PredictionService, music_wav: Path) -> Analysis:
+    return service.analyse(music_wav, Request())
+
+
+@pytest.fixture
+def handlers(service: PredictionService) -> Handlers:
+    return Handlers(service, GENRES, read_examples())
+
+
+@pytest.fixture
+def upload(music_wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The song, where Gradio puts what a browser sends."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = Path(get_upload_folder()) / "a song.wav"
+    path.write_bytes(music_wav.read_bytes())
+    return path
+
+
+# Texts
+
+
+@pytest.mark.parametrize("key", sorted(UI_TEXTS))
+def test_both_languages_are_there_and_use_the_same_marks(key: str) -> None:
+    marks = [{name for _, name, _, _ in string.Formatter().parse(words) if name} for words in UI_TEXTS[key]]
+    assert all(UI_TEXTS[key])
+    assert marks[0] == marks[1]
+
+
+def test_every_text_that_the_page_names_exists() -> None:
+    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "acousticsense" / "ui").glob("*.py"))
+    named = set(re.findall(r"""(?:ui_text|i18n)\(\s*["']([\w.]+)["']""", source))
+    assert len(named) > 20
+    assert {key for key in named if not key.startswith("html.")} <= set(UI_TEXTS)
+
+
+def test_there_is_no_text_that_nobody_uses() -> None:
+    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "acousticsense" / "ui").glob("*.py"))
+    made_of_parts = (
+        "error.",
+        "severity.",
+        "step.",
+        "kind.",
+        "zoom.",
+        "version.",
+        "ensemble.column.",
+        "ensemble.state.",
+        "library.",
+        "decision.",
+    )
+    assert {key for key in UI_TEXTS if not key.startswith(made_of_parts) and key not in source} == set()
+
+
+# Figures
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"), [(0.7134, "71.3%"), (1.0, "100.0%"), (0.0, "0.0%"), (0.0001, "<0.1%"), (0.0005, "0.1%")]
+)
+def test_percent(probability: float, words: str) -> None:
+    assert percent(probability) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0:00"), (8, "0:08"), (8.52, "0:08.5"), (59.96, "1:00"), (125.6, "2:06"), (3723, "1:02:03")],
+)
+def test_clock(seconds: float, words: str) -> None:
+    assert clock(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(44_100, "44\u202f100"), (0.5, "0.5"), (-13.816, "\u221213.82"), (0, "0"), (1e-6, "1e-06")]
+)
+def test_number(value: float, words: str) -> None:
+    assert number(value) == words
+
+
+# The answer
+
+
+def test_the_answer_shows_all_sixteen_in_the_models_order_and_the_best_five(analysis: Analysis) -> None:
+    html = result_html(analysis.prediction, "song.mp3", "en")
+    bars = html.split('data-testid="bars"')[1]
+    assert re.findall(r'class="as-label">([^<]+)<', bars) == [label.replace("&", "&amp;") for label in GENRES]
+    top = html.split('data-testid="top"')[1].split("</ol>")[0]
+    best = analysis.prediction.top(5)
+    assert re.findall(r'class="as-value">([^<]+)<', top) == [escape(percent(score.confidence)) for score in best]
+
+
+def test_the_rank_of_each_bar_lets_the_style_sheet_sort_them(analysis: Analysis) -> None:
+    html = result_html(analysis.prediction, "song.mp3", "en")
+    ranks = [int(rank) for rank in re.findall(r'data-rank="(\d+)"', html)]
+    by_rank = [label for _, label in sorted(zip(ranks, GENRES, strict=True))]
+    assert by_rank == [score.label for score in analysis.prediction.top(16)]
+
+
+def test_chinese_answers_name_the_genres_in_chinese(analysis: Analysis) -> None:
+    html = result_html(analysis.prediction, "song.mp3", "zh")
+    assert all(display_name(label, "zh") in html for label in GENRES)
+    assert "Jazz" not in html
+
+
+def test_no_music_is_said_before_any_genre(analysis: Analysis) -> None:
+    prediction = replace(analysis.prediction, verdict="not_music")
+    heading = re.search(r'<h2 class="as-best">(.*?)</h2>', result_html(prediction, "speech.mp3", "en"))
+    assert heading
+    assert heading[1] == "Not music"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_file_name_cannot_bring_markup_into_the_page(analysis: Analysis, spec: ModelSpec, language: str) -> None:
+    prediction = analysis.prediction
+    pages = (
+        result_html(prediction, HOSTILE, language),
+        card(analysis, spec, name=HOSTILE, language=language),
+        error_html(AudioDecodeError(f"{HOSTILE} is no audio."), GENRES, language),
+        steps_html(analysis, replace(spec, architecture=HOSTILE), "song.mp3", language),
+        identity_html(replace(prediction, model=replace(prediction.model, name=HOSTILE)), language),
+        heatmap_offer_html(prediction, answer=HOSTILE, model="", name=HOSTILE, language=language),
+    )
+    for page in pages:
+        assert "<img src=x" not in page
+        assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in page
+
+
+def test_the_empty_page_has_the_bars_already_so_that_nothing_jumps(analysis: Analysis) -> None:
+    empty, full = empty_html(GENRES, "en"), result_html(analysis.prediction, "song.mp3", "en")
+    for part in ('class="as-bar"', 'class="as-top"', "as-answer"):
+        assert empty.count(part) == full.count(part)
+
+
+@pytest.mark.parametrize(("track_s", "words"), [(243.1, "0:05 to 0:15 of 4:03"), (None, "0:05 to 0:15")])
+def test_which_stretch_was_judged(track_s: float | None, words: str) -> None:
+    clip = ClipInfo(offset_s=5, duration_s=10, track_duration_s=track_s, sample_rate_hz=44_100, channels=2)
+    assert range_text(clip, "en") == words
+
+
+# Errors
+
+
+def test_an_error_says_what_was_wrong_and_what_to_do() -> None:
+    error = AudioDecodeError("song.mp3 is text.", hint="Send an mp3.")
+    english, chinese = (error_html(error, GENRES, language) for language in ("en", "zh"))
+    assert all(part in english for part in ("This file cannot be read as audio.", "song.mp3 is text.", "Send an mp3."))
+    assert ui_text("error.audio_undecodable", "zh") in chinese
+    assert ui_text("error.audio_undecodable.hint", "zh") in chinese
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CorruptCheckpointError("truncated"), "checkpoint_error"),
+        (OverloadError("full"), "overloaded"),
+        (RequestError("offset_s is -1."), "bad_request"),
+        (UnknownModelError("no such model"), "unknown_model"),
+    ],
+)
+def test_an_error_without_words_of_its_own_takes_its_ancestors(error: Any, code: str) -> None:
+    assert ui_text(f"error.{code}", "zh") in error_html(error, GENRES, "zh")
+
+
+# Verdict bands
+
+
+def band_cells(spec: ModelSpec, band: str) -> str:
+    html = bands_html(spec, "plausible", "en")
+    return re.sub(r"<[^>]+>", "|", html.split(f'data-band="{band}"')[1].split("</tr>")[0])
+
+
+def test_bands_quote_the_card_and_nothing_else(spec: ModelSpec) -> None:
+    calibration = Calibration(
+        confident_at=1.01, plausible_at=0.38, mixed_at=0.6, not_music_at=None, band_accuracy={"plausible": 0.319}
+    )
+    card = replace(spec, calibration=calibration)
+    assert "never said by this model" in band_cells(card, "confident")
+    assert "38% or more" in band_cells(card, "plausible")
+    assert "|32%||68%|" in band_cells(card, "plausible")
+    assert "not measured" in band_cells(card, "unsure")
+    assert 'data-band="not_music"' not in bands_html(card, "unsure", "en")
+    unmeasured = bands_html(replace(spec, calibration=Calibration()), "unsure", "en")
+    assert re.findall(r"<td>\d+%</td>", unmeasured) == []
+
+
+# Spectrogram and steps
+
+
+def card(analysis: Analysis, spec: ModelSpec, *, name: str = "song.mp3", language: str = "en") -> str:
+    return spectrogram_html(
+        analysis.prediction.clip, analysis.pictures, spec, model="", picture_id="abc", name=name, language=language
+    )
+
+
+def test_the_card_offers_both_pictures_for_keeping(analysis: Analysis, spec: ModelSpec) -> None:
+    html = card(analysis, spec)
+    assert 'href="api/spectrograms/abc.png" download="song-mel-spectrogram.png"' in html
+    encoded = re.search(r'href="data:image/png;base64,([^"]+)" download="song-mel-input-1.png"', html)
+    assert encoded
+    assert base64.b64decode(encoded[1]) == input_png(analysis.pictures)
+
+
+class Press(gr.EventData):
+    """A press of a button in the card, as the browser reports it."""
+
+    def __init__(self, **data: object) -> None:
+        super().__init__(None, data)
+
+
+STRETCH = {"offset": "4.0", "duration": "3.0", "model": ""}
+
+
+def test_any_clip_can_be_seen_as_cqt_in_the_stretch_that_is_shown(handlers: Handlers, upload: Path) -> None:
+    html = handlers.show_kind(str(upload), ENGLISH, Press(kind="cqt", **STRETCH))
+    assert 'data-kind="cqt"' in html
+    assert 'data-offset="4.0" data-duration="3.0"' in html
+    assert "the model judges the Mel picture" in html
+    assert "cqt-input" not in html
+    back = handlers.show_kind(str(upload), ENGLISH, Press(kind="mel", **STRETCH))
+    assert 'data-kind="mel"' in back
+    assert "song-mel-input-1.png" in back
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {**STRETCH, "kind": "waveform"},
+        {**STRETCH, "kind": "chroma"},
+        {**STRETCH, "kind": "cqt", "offset": "-1"},
+        {**STRETCH, "kind": "cqt", "duration": "all"},
+        {**STRETCH, "kind": "cqt", "model": "../tiny"},
+    ],
+)
+def test_a_press_that_makes_no_sense_is_refused_in_words(handlers: Handlers, upload: Path, data: Any) -> None:
+    with pytest.raises(gr.Error, match=r"\w+ \w+.*\."):
+        handlers.show_kind(str(upload), ENGLISH, Press(**data))
+
+
+def test_the_steps_show_the_numbers_of_this_clip(analysis: Analysis, spec: ModelSpec) -> None:
+    html = steps_html(analysis, spec, "song.mp3", "en")
+    for fact in ("44\u202f100 Hz", "2 channels", "220\u202f500 samples", "128 × 431 values", "1 × 3 × 224 × 224"):
+        assert fact in html
+    assert html.count("<h4>") == 6
+    assert html.count('width="224" height="224"') == 1
+
+
+def test_a_whole_track_shows_a_dozen_of_its_windows(
+    service: PredictionService, spec: ModelSpec, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 8_000 * 150), 8_000)
+    html = steps_html(service.analyse(path, Request(duration_s=None)), spec, "song.mp3", "en")
+    assert "12 of 15 windows" in html
+    assert html.count('width="224" height="224"') == 12
+
+
+# What a visitor can do
+
+
+def test_a_song_gives_an_answer_in_the_language_of_the_browser(handlers: Handlers, upload: Path) -> None:
+    for request, words in ((ENGLISH, "Top 5"), (CHINESE, "前五名")):
+        answer, picture, *_ = handlers.classify(str(upload), 10, False, 0, None, request)
+        assert words in answer
+        assert 'data-state="ready"' in picture
+
+
+def test_the_download_link_leads_to_the_picture(handlers: Handlers, service: PredictionService, upload: Path) -> None:
+    _, picture, *_ = handlers.classify(str(upload), 10, False, 0, None, ENGLISH)
+    link = re.search(r"api/spectrograms/([\w-]+)\.png", picture)
+    assert link
+    assert (service.pictures.get(link[1]) or b"").startswith(b"\x89PNG")
+
+
+def test_the_chosen_stretch_is_judged(handlers: Handlers, upload: Path) -> None:
+    assert "0:04 to 0:07 of 0:12" in handlers.classify(str(upload), 3, False, 4, None, ENGLISH)[0]
+    assert "0:00 to 0:12 of 0:12" in handlers.classify(str(upload), 3, True, 0, None, ENGLISH)[0]
+
+
+def test_an_offset_beyond_the_end_is_explained(handlers: Handlers, upload: Path) -> None:
+    answer, picture, *_ = handlers.classify(str(upload), 10, False, 99, None, ENGLISH)
+    assert 'data-state="error"' in answer
+    assert 'data-state="empty"' in picture
+
+
+def test_nothing_to_classify_is_said_only_to_those_who_ask(handlers: Handlers) -> None:
+    assert 'data-state="empty"' in handlers.classify(None, 10, False, 0, None, ENGLISH)[0]
+    assert "There is no song yet." in handlers.classify_now(None, 10, False, 0, None, ENGLISH)[0]
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/etc", "no such file", "a\0b"])
+def test_only_uploaded_files_are_read(path: str, upload: Path) -> None:
+    assert uploaded(str(upload)) == upload
+    with pytest.raises(RequestError, match="no file uploaded to this server"):
+        uploaded(path)
+
+
+def test_a_link_out_of_the_upload_folder_is_not_followed(upload: Path) -> None:
+    link = upload.with_name("link.mp3")
+    link.symlink_to("/etc/passwd")
+    with pytest.raises(RequestError, match="no file uploaded to this server"):
+        uploaded(str(link))
+
+
+def test_a_long_track_has_no_waveform_in_the_browser(tmp_path: Path) -> None:
+    short, long, odd = (tmp_path / name for name in ("short.wav", "long.wav", "odd.m4a"))
+    soundfile.write(short, np.zeros(8_000), 8_000)
+    soundfile.write(long, np.zeros(8_000 * 901, dtype=np.int16), 8_000)
+    odd.write_bytes(b"?")
+    assert [is_long(path) for path in (short, long, odd)] == [False, True, False]
+
+
+def test_gradios_own_endpoint_answers_what_rest_answers(
+    handlers: Handlers, service: PredictionService, upload: Path
+) -> None:
+    answer = handlers.predict({"path": str(upload)}, ENGLISH)
+    expected = prediction_payload(service.analyse(upload, Request()).prediction)
+    for key in ("prediction", "probabilities", "verdict", "advice", "health", "clip", "model"):
+        assert answer[key] == expected[key]
+    assert answer["mel_spectrogram_url"].endswith(".png")
+
+
+def test_each_picture_of_a_model_can_be_chosen(spec: ModelSpec) -> None:
+    two = replace(spec, name="cnn", alternatives=(Alternative(front_end=NATIVE_CQT),))
+    assert model_choices(two) == [("cnn · mel", "cnn"), ("cnn · cqt", "cnn|cqt")]
+    assert model_choices(two, is_default=True) == [("cnn · mel", ""), ("cnn · cqt", "|cqt")]
+    assert model_choices(spec) == [("tiny", "tiny")]
+
+
+def test_the_chosen_picture_is_judged_and_shown(cnn_models: Path, upload: Path) -> None:
+    service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
+    handlers = Handlers(service, GENRES, ())
+    result, _, offer, below = handlers.classify(str(upload), 10, False, 0, "|cqt", ENGLISH)
+    prediction = service.analyse(upload, Request(spectrogram="cqt", duration_s=10.0)).prediction
+    assert percent(prediction.top(1)[0].confidence) in result
+    assert "Log constant-Q spectrogram" in below
+    assert 'data-spectrogram="cqt"' in offer
+    answer = handlers.predict({"path": str(upload)}, ENGLISH, spectrogram="cqt")
+    assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("audio", "words"),
+    [
+        ({"path": "/etc/passwd"}, "names no file uploaded to this server"),
+        ({}, "There is no audio file"),
+        ({"path": 3}, "There is no audio file"),
+    ],
+)
+def test_gradios_own_endpoint_refuses_in_words(handlers: Handlers, audio: dict[str, Any], words: str) -> None:
+    with pytest.raises(gr.Error, match=words):
+        handlers.predict(audio, ENGLISH)
+
+
+def test_public_endpoints_need_nothing_but_the_file(service: PredictionService) -> None:
+    page = build_ui(service)
+    endpoints = page.get_api_info()["named_endpoints"]
+    assert set(endpoints) == {"/batch", "/compare", "/ensemble", "/explain", "/predict", "/timeline"}
+    for name, endpoint in endpoints.items():
+        needed = [entry["parameter_name"] for entry in endpoint["parameters"] if not entry["parameter_has_default"]]
+        assert needed == {"/compare": ["a", "b"], "/batch": ["files"]}.get(name, ["audio"])
+
+
+def test_an_idle_page_leaves_the_processor_alone(service: PredictionService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio looks into its queue a thousand times a second unless it is told otherwise."""
+    queue = build_ui(service)._queue
+    waits = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        queue.stopped = True
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    queue.stopped = False
+    run_alone(queue.start_processing())
+    assert waits
+    assert min(waits) >= 0.01
+
+
+# Where the model looked
+
+
+def test_each_answer_offers_the_heat_maps_of_its_five_best_genres(handlers: Handlers, upload: Path) -> None:
+    answer, _, offer, _ = handlers.classify(str(upload), 10, False, 1, None, ENGLISH)
+    top = answer.split('data-testid="top"')[1].split("</ol>")[0]
+    named = re.findall(r'class="as-label">([^<]+)<', top)
+    assert re.findall(r'data-as-label="([^"]+)" aria-pressed="false"', offer) == named
+    assert 'data-offset="1.0"' in offer
+    assert "as-view" not in offer
+    assert handlers.classify(None, 10, False, 0, None, ENGLISH)[2] == ""
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Coloured places raise"), ("zh", "着色处提高了")])
+def test_a_heat_map_is_laid_over_the_spectrogram(
+    service: PredictionService, upload: Path, language: str, words: str
+) -> None:
+    explanation = service.explain(upload, Request(offset_s=1.0), "R&B")
+    html = heatmap_html(explanation, picture_id="abc", answer="def", model="", name=HOSTILE, language=language)
+    assert re.findall(r'data-as-label="([^"]+)" aria-pressed="true"', html) in ([], ["R&amp;B"])
+    layer = html.split('class="as-layer"')[1].split("</div>")[0]
+    assert layer.count("<img") == 2
+    assert 'class="as-heat"' in layer
+    assert "data-as-opacity" in html
+    assert words in html
+    assert "14 × 14" in html
+    assert 'href="api/spectrograms/abc.png"' in html
+    assert "<img src=x" not in html
+
+
+def test_the_picture_that_was_judged_is_explained(cnn_models: Path, upload: Path) -> None:
+    service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
+    maps = {}
+    for kind in ("mel", "cqt"):
+        explanation = service.explain(upload, Request(spectrogram=kind), "Jazz")
+        judged = service.analyse(upload, Request(spectrogram=kind)).prediction
+        assert explanation.analysis.pictures.front_end.kind == kind
+        assert explanation.heatmap.probability == judged.probabilities["Jazz"]
+        maps[kind] = explanation.heatmap.grids
+    assert (maps["mel"] != maps["cqt"]).any()
+
+
+def test_what_is_not_in_the_picture_is_said(service: PredictionService, upload: Path) -> None:
+    explanation = service.explain(upload, Request(), "")
+    cold = replace(explanation, heatmap=replace(explanation.heatmap, hottest=None))
+    assert "Nothing in this picture speaks for" in heatmap_html(
+        cold, picture_id="abc", answer="def", model="", name="a.mp3", language="en"
+    )
+    some = replace(explanation, heatmap=replace(explanation.heatmap, n_windows=30))
+    assert "Only the 1 of 30 windows" in heatmap_html(
+        some, picture_id="abc", answer="def", model="", name="a.mp3", language="en"
+    )
+
+
+# Look and examples
+
+
+def test_nothing_in_the_style_script_or_theme_comes_from_elsewhere() -> None:
+    theme = build_theme()
+    assert not theme._stylesheets
+    for text in (read_css(), read_head(), theme._get_theme_css()):
+        assert set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+/", text)) <= {
+            "http://www.w3.org/"
+        }  # SVG's name, not a place
+
+
+def test_every_example_may_be_shared_and_says_whose_it_is() -> None:
+    clips = read_examples()
+    assert len(clips) == 6
+    assert {clip.path.suffix for clip in clips} >= {".mp3", ".wav", ".ogg"}
+    html = examples_html(clips, "en")
+    for clip in clips:
+        assert clip.path.stat().st_size < 300_000
+        assert soundfile.info(clip.path).duration <= 12.1
+        assert clip.licence.startswith(("CC BY", "CC0", "GPL"))
+        assert all(part.replace("&", "&amp;") in html for part in (clip.title, clip.artist, clip.licence))
+
+
+def test_the_list_of_examples_is_complete() -> None:
+    folder = ROOT / "examples"
+    listed = {entry["file"] for entry in json.loads((folder / "examples.json").read_text(encoding="utf-8"))}
+    assert listed == {file.name for file in folder.iterdir() if file.suffix in (".mp3", ".ogg", ".wav")}
+
+
+def test_without_an_examples_folder_the_page_still_works(tmp_path: Path) -> None:
+    assert read_examples(tmp_path) == ()
+
+
+# Timeline
+
+
+@pytest.fixture(scope="module")
+def timeline(service: PredictionService, music_wav: Path) -> Timeline:
+    return service.start_timeline(music_wav, TimelineRequest(window_s=2.0)).result()
+
+
+def test_the_timeline_shows_every_segment_and_its_files(timeline: Timeline) -> None:
+    html = timeline_html(timeline, "some-id", "a song.wav", "en")
+    assert html.count("<tr>") == 1 + len(timeline.segments)
+    assert html.count("data-as-seek") == 2 * len(timeline.segments)
+    for suffix in ("csv", "json", "txt"):
+        assert f'href="api/timelines/some-id.{suffix}" download="a song-timeline.{suffix}"' in html
+    assert f"{len(timeline.windows)} windows of 2 s" in html
+
+
+def test_the_timeline_in_chinese(timeline: Timeline) -> None:
+    html = timeline_html(timeline, "some-id", "歌.wav", "zh")
+    assert display_name(str(timeline.segments[0].genre), "zh") in html
+    assert not re.search(r">(From|Genre|Verdict|Others)<", html)
+
+
+def test_names_from_outside_are_escaped_in_the_timeline(timeline: Timeline) -> None:
+    assert HOSTILE not in timeline_html(timeline, "id", HOSTILE, "en")
+
+
+def test_the_layers_of_a_timeline_fill_the_figure(timeline: Timeline) -> None:
+    """The uppermost layer ends at the top, the lowest begins at the bottom, and there is one for the other genres."""
+    paths = re.findall(r'<path data-colour="(\w+)" d="([^"]+)"', timeline_html(timeline, "id", "a.wav", "en"))
+    assert [colour for colour, _ in paths] == [*"01234567", "other"]
+    tops = re.findall(r"V([\d.]+)", paths[-1][1].split("H100")[0])
+    assert all(float(top) == pytest.approx(0, abs=0.01) for top in tops)
+
+
+def test_silence_and_what_is_not_music_leave_a_gap(timeline: Timeline) -> None:
+    windows = tuple(
+        replace(window, verdict="silence" if index % 2 else "not_music", probabilities={}, not_music=None)
+        for index, window in enumerate(timeline.windows)
+    )
+    segment = replace(timeline.segments[0], genre=None, confidence=None, verdict="silence", end_s=12.0)
+    html = timeline_html(replace(timeline, windows=windows, segments=(segment,)), "id", "a.wav", "en")
+    assert "No music found" in html
+    assert 'data-colour="silence"' in html
+    assert "Not music" in html
+
+
+def test_a_timeline_of_hours_is_drawn_with_few_columns(timeline: Timeline) -> None:
+    windows = tuple(replace(timeline.windows[0], start_s=2.0 * index, end_s=2.0 * index + 2) for index in range(4000))
+    segment = replace(timeline.segments[0], end_s=8000.0)
+    html = timeline_html(replace(timeline, windows=windows, segments=(segment,)), "id", "a.wav", "en")
+    assert len(html) < 400_000
+    assert html.count("H") < 20_000
+
+
+def test_progress_says_how_far_and_how_long() -> None:
+    html = progress_html(90.0, 1800.0, 61.3, "en")
+    assert "1:30 of 30:00 judged · about 1:01 left" in html
+    assert 'aria-valuenow="5"' in html
+    assert "1:30 judged" in progress_html(90.0, None, None, "en")
+    assert 'aria-valuenow="100"' in progress_html(90.0, 60.0, None, "zh")  # a header that promises too little
+
+
+def drawn(handlers: TimelineHandlers, path: Path | str | None, window_s: float = 2.0) -> list[str]:
+    async def collect() -> list[str]:
+        return [words async for words in handlers.draw(path and str(path), window_s, window_s, "", CHINESE)]
+
+    return run_alone(collect())
+
+
+def test_the_tab_tells_progress_and_then_the_timeline(service: PredictionService, upload: Path) -> None:
+    *before, last = drawn(TimelineHandlers(service), upload)
+    assert all('data-state="running"' in words for words in before)
+    assert 'data-state="ready"' in last
+    assert "a song.wav" in last
+
+
+def test_the_tab_explains_what_is_wrong(service: PredictionService, upload: Path, music_wav: Path) -> None:
+    handlers = TimelineHandlers(service)
+    assert ui_text("error.nothing", "zh") in drawn(handlers, None)[-1]
+    assert ui_text("error.bad_request", "zh") in drawn(handlers, music_wav)[-1]  # no upload
+    assert ui_text("error.bad_request", "zh") in drawn(handlers, upload, window_s=99.0)[-1]
+
+
+def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Path) -> None:
+    async def leave() -> None:
+        run = TimelineHandlers(service).draw(str(upload), 1.0, 0.1, "", ENGLISH)
+        assert 'data-state="running"' in await anext(run)
+        await run.aclose()  # type: ignore[attr-defined]
+
+    started = service.counters.timelines
+    run_alone(leave())
+    service._timeline_gate.wait_until_empty(60)
+    assert service.counters.timelines == started
+
+
+def test_a_stopped_timeline_ends_in_its_own_words(service: PredictionService, upload: Path) -> None:
+    handlers, page = TimelineHandlers(service), cast(gr.Request, ENGLISH)
+
+    async def stop() -> list[str]:
+        run = handlers.draw(str(upload), 1.0, 0.1, "", page)
+        assert 'data-state="running"' in await anext(run)
+        handlers.stop(page)
+        return [words async for words in run]
+
+    started = service.counters.timelines
+    (last,) = run_alone(stop())
+    assert ui_text("timeline.stopped") in last
+    service._timeline_gate.wait_until_empty(60)
+    assert service.counters.timelines == started
+    assert not handlers._awaited
+    handlers.stop(page)  # pressed once more
+
+
+def test_a_new_file_ends_the_timeline_of_another_and_not_its_own(service: PredictionService, upload: Path) -> None:
+    handlers, page = TimelineHandlers(service), cast(gr.Request, ENGLISH)
+
+    async def choose() -> None:
+        run = handlers.draw(str(upload), 1.0, 0.1, "", page)
+        assert 'data-state="running"' in await anext(run)
+        # the page tells of a file after it has asked for its timeline
+        assert handlers.clear(str(upload), page) == gr.skip()
+        assert 'data-state="running"' in await anext(run)
+        assert 'data-state="empty"' in handlers.clear("another.wav", page)
+        assert [words async for words in run] == []  # nothing is written over the new card
+
+    started = service.counters.timelines
+    run_alone(choose())
+    service._timeline_gate.wait_until_empty(60)
+    assert service.counters.timelines == started
+    assert not handlers._awaited
