@@ -40,13 +40,13 @@ def predict_genre(
     offset_sec: float = 0.0,
     spectrogram: SpectrogramKind | None = None,
 ) -> list[tuple[str, float]]:
-    """The `top_k` genres of a stretch of audio with their probabilities (0..1), best first.
+    """The `top_k` genres of a excerpt of audio with their probabilities (0..1), best first.
 
     Args:
         model: from `load_model`.
         path: any audio file (or bytes, or a binary file object).
         top_k: how many genres to return.
-        duration_sec: seconds to judge; None is the whole track.
+        duration_sec: seconds to predict; None is the whole track.
         offset_sec: where to begin.
         spectrogram: "mel" or "cqt", for models that know both; None is the model's default.
 
@@ -61,12 +61,12 @@ def predict_genre(
 
 
 def main() -> int:
-    """Prints what `predict_genre` returns for each file; 0 when all could be judged, else 1."""
+    """Prints what `predict_genre` returns for each file; 0 when all could be analysed, else 1."""
     parser = argparse.ArgumentParser(description="The genres of audio files, best first.")
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--model", help="name in models/, folder, file, or hub id")
     parser.add_argument("--top-k", type=int, default=5)
-    parser.add_argument("--duration", type=float, default=10.0, help="seconds to judge (10)")
+    parser.add_argument("--duration", type=float, default=10.0, help="seconds to predict (10)")
     parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
     options = parser.parse_args()
     failed = False

@@ -4,10 +4,10 @@
     ├── RequestError            the request itself is malformed                 400
     │   └── UnexplainableError      this kind of network has no heat map        400
     ├── UnknownModelError       no such model in the catalogue                  404
-    ├── AudioError              the audio cannot be judged                      415
+    ├── AudioError              the audio cannot be analysed                      415
     │   ├── AudioDecodeError        not audio, or damaged beyond use            415
     │   ├── AudioTooLargeError      over a limit on bytes, seconds or PCM       413
-    │   ├── AudioEmptyError         decodes, but holds nothing to judge         422
+    │   ├── AudioEmptyError         decodes, but holds nothing to predict         422
     │   ├── DecoderTimeoutError     its decoder did not come to an end          415
     │   └── DecoderCrashError       its decoder died of it                      415
     ├── CheckpointError         weights that must not be used                   500
@@ -101,7 +101,7 @@ class UnknownModelError(AcousticSenseError):
 
 
 class AudioError(AcousticSenseError):
-    """Audio that cannot be judged."""
+    """Audio that cannot be analysed."""
 
     code = "audio_error"
 
@@ -119,7 +119,7 @@ class AudioTooLargeError(AudioError):
 
 
 class AudioEmptyError(AudioError):
-    """The data decodes, but there is nothing in it to judge."""
+    """The data decodes, but there is nothing in it to predict."""
 
     code = "audio_empty"
 

@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _warm_up(service: PredictionService) -> None:
-    """First an answer, then any picture at once, then a faster answer."""
+    """First an answer, then any image at once, then a faster answer."""
     service.warm_up()
     service.warm_up_views()
     service.accelerate()

@@ -43,18 +43,18 @@ class Settings:
         cache_dir: where models fetched from a hub, networks converted for this machine and the ledger of libraries are
             kept.
         max_upload_mb: largest file accepted, in MiB.
-        max_clip_s: longest stretch that is decoded for one answer, in seconds.
+        max_clip_s: longest excerpt that is decoded for one answer, in seconds.
         max_pcm_mb: most memory for the decoded sound of one request, in MiB.
         max_loaded_models: models kept in memory beside the default; the least recently used one goes first.
         max_models_mb: most memory for their weights, in MiB.
-        max_timeline_s: longest stretch of one timeline, in seconds.
+        max_timeline_s: longest excerpt of one timeline, in seconds.
         max_timeline_windows: most windows of one timeline.
         timeline_concurrency: timelines computed at the same time; predictions go first.
         timeline_queue_size: timelines that may wait; one more is answered with 503.
         max_batch_files: most files of one batch on the page, those in zip archives included.
         max_batch_mb: most that the zip archives of one batch may unpack to, in MiB.
         batch_workers: decoder processes of one batch.
-        batch_concurrency: batches judged at the same time; predictions go first.
+        batch_concurrency: batches analysed at the same time; predictions go first.
         batch_queue_size: batches that may wait; one more is turned away.
         concurrency: predictions computed at the same time; by default two more than cores, at most 16.
         queue_size: requests that may wait; one more is answered with 503.

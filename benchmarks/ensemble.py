@@ -3,7 +3,7 @@
     python -m benchmarks.ensemble [--audio SONG] [--spectrogram mel] [--repeats 8] [--device cpu] [--json OUT]
 
 Networks whose weights are not installed are written to a temporary folder at full size with random weights: time and
-memory do not depend on the values. `alone` and `sum` are the networks only; so is `together`: picture and decoding are
+memory do not depend on the values. `alone` and `sum` are the networks only; so is `together`: image and decoding are
 shared there, and left out of both.
 """
 
@@ -94,14 +94,14 @@ def compare(settings: Settings, song: Path, kind: Spectrograms, repeats: int) ->
     ensemble.warm_up(default or tuple(CNNS))
     after_mib = resident_mib()
     for models in ([[name] for name in CNNS] + [[*CNNS]]) * 2:
-        ensemble.judge(song, models=models, spectrogram=kind)
+        ensemble.predict(song, models=models, spectrogram=kind)
     alone: dict[str, list[float]] = {name: [] for name in CNNS}
     together: list[float] = []
     for _ in range(repeats):
         # in turns, so that a machine that slows down slows both down
         for name, times in alone.items():
-            times.append(network_ms(ensemble.judge(song, models=[name], spectrogram=kind)))
-        together.append(network_ms(ensemble.judge(song, models=tuple(CNNS), spectrogram=kind)))
+            times.append(network_ms(ensemble.predict(song, models=[name], spectrogram=kind)))
+        together.append(network_ms(ensemble.predict(song, models=tuple(CNNS), spectrogram=kind)))
     medians = {name: statistics.median(times) for name, times in alone.items()}
     concurrent = statistics.median(together)
     return {
@@ -127,7 +127,7 @@ def ratio(together: Sequence[float], alone: Iterable[Sequence[float]]) -> float:
 
 def network_ms(result: EnsembleResult) -> float:
     """What the networks took, from the first one's start to the last one's end."""
-    failed = [voice.error for voice in result.voices if voice.error]
+    failed = [member.error for member in result.members if member.error]
     if failed:
         raise failed[0]
     return result.network_ms

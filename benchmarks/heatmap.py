@@ -4,10 +4,10 @@
 
 Three checks of the best genre of each clip's first ten seconds:
 
-- masked: the hottest fifth of the picture is painted over with the picture's mean grey, and so is a random fifth of as
+- masked: the hottest fifth of the image is painted over with the image's mean grey, and so is a random fifth of as
   many cells of the same grid. A true map names the places whose loss lowers the genre's probability more.
 - weights: the rank correlation of the map with that of the same network with its weights shuffled. A map that stays the
-  same shows the picture, not the model (Adebayo et al. 2018, arXiv 1810.03292).
+  same shows the image, not the model (Adebayo et al. 2018, arXiv 1810.03292).
 - time: the map over a forward pass of the same network in float32, in turns within one run.
 
 For vision transformers the alternatives are measured beside it: attention rollout (Abnar and Zuidema 2020), the
@@ -39,7 +39,7 @@ from acousticsense.spectrogram.images import normalise
 from benchmarks.common import EXAMPLES, machine
 
 SUFFIXES: Final = (".ogg", ".mp3", ".wav", ".flac", ".opus", ".m4a")
-#: Share of the picture that is painted over.
+#: Share of the image that is painted over.
 SHARE: Final = 0.2
 OURS: Final = "heat map"
 RANDOM: Final = "random"
@@ -51,10 +51,10 @@ Method = Callable[[nn.Module, Tensor, Score], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Masked:
-    """What painting over a fifth of one clip's picture did to its best genre.
+    """What painting over a fifth of one clip's image did to its best genre.
 
     Attributes:
-        probability: of the genre in the whole picture.
+        probability: of the genre in the whole image.
         drops: by how much it fell, by the name of the method that chose the fifth; "random" is a mean over draws.
     """
 
@@ -134,25 +134,25 @@ def mask(
     rng: np.random.Generator,
     alternatives: Mapping[str, Method],
 ) -> Masked:
-    """Paints over the fifth that each method calls hottest, and random ones, in the first picture of a clip."""
-    picture, front_end = analysis.pictures.pictures[:1], analysis.pictures.front_end
+    """Paints over the fifth that each method calls hottest, and random ones, in the first image of a clip."""
+    image, front_end = analysis.images.images[:1], analysis.images.front_end
     index = classifier.spec.labels.index(label)
 
     def score(logits: Tensor) -> Tensor:
         return classifier.probabilities(logits)[0][:, index].log()
 
-    inputs = normalise(picture.to(classifier.device), front_end)
+    inputs = normalise(image.to(classifier.device), front_end)
     heats = {name: method(classifier.network, inputs, score) for name, method in alternatives.items()}
     heats = {OURS: torch.from_numpy(heatmap(classifier, analysis, label).grids[0]), **heats}
-    names, pictures = [], [picture[0]]
+    names, images = [], [image[0]]
     for name, heat in heats.items():
         names.append(name)
-        pictures.append(painted(picture[0], hottest_cells(heat)))
+        images.append(painted(image[0], hottest_cells(heat)))
     rows, columns = heats[OURS].shape
     for _ in range(draws):
         names.append(RANDOM)
-        pictures.append(painted(picture[0], hottest_cells(torch.from_numpy(rng.random((rows, columns))))))
-    values = classifier.probabilities(classifier.logits(torch.stack(pictures)))[0][:, index].tolist()
+        images.append(painted(image[0], hottest_cells(torch.from_numpy(rng.random((rows, columns))))))
+    values = classifier.probabilities(classifier.logits(torch.stack(images)))[0][:, index].tolist()
     drops: dict[str, list[float]] = {}
     for name, value in zip(names, values[1:], strict=True):
         drops.setdefault(name, []).append(values[0] - value)
@@ -167,12 +167,12 @@ def hottest_cells(heat: Tensor) -> Tensor:
     return chosen.reshape(heat.shape)
 
 
-def painted(picture: Tensor, cells: Tensor) -> Tensor:
-    """A picture (3, S, S) with the chosen cells of a grid in its own mean colour."""
-    size = picture.shape[-1]
+def painted(image: Tensor, cells: Tensor) -> Tensor:
+    """A image (3, S, S) with the chosen cells of a grid in its own mean colour."""
+    size = image.shape[-1]
     over = nn.functional.interpolate(cells[None, None].float(), size=(size, size), mode="nearest")[0, 0].bool()
-    mean = picture.float().mean(dim=(1, 2), keepdim=True).round().to(picture.dtype)
-    return torch.where(over.to(picture.device), mean, picture)
+    mean = image.float().mean(dim=(1, 2), keepdim=True).round().to(image.dtype)
+    return torch.where(over.to(image.device), mean, image)
 
 
 def with_shuffled_weights(classifier: GenreClassifier) -> GenreClassifier:
@@ -201,7 +201,7 @@ def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def time_ratio(classifier: GenreClassifier, analysis: Analysis, label: str) -> float:
     """Time of a heat map over that of a forward pass of the same network, one after the other."""
-    inputs = normalise(analysis.pictures.pictures[:1].to(classifier.device), analysis.pictures.front_end)
+    inputs = normalise(analysis.images.images[:1].to(classifier.device), analysis.images.front_end)
     started = time.perf_counter()
     with torch.inference_mode():
         classifier.network(inputs)  # not what a faster backend makes of it: maps come from this network

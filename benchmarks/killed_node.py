@@ -1,4 +1,4 @@
-"""A library judged by a Ray cluster that loses a node on the way, compared row by row with the engine of one machine.
+"""A library analysed by a Ray cluster that loses a node on the way, compared row by row with the engine of one machine.
 
     python -m benchmarks.killed_node FOLDER [--files 160] [--model NAME] [--json OUT]
 
@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.engine import LocalEngine
-from acousticsense.library.predict import Judge
-from acousticsense.library.ray_engine import JudgeSource, RayEngine
+from acousticsense.library.predict import BatchPredictor
+from acousticsense.library.ray_engine import PredictorSource, RayEngine
 from acousticsense.library.rows import Row
 from acousticsense.settings import Settings
 from benchmarks.common import machine, parser, tell
@@ -34,17 +34,17 @@ def main() -> None:
     """Runs both engines and prints what the loss cost."""
     options = parser(__doc__)
     options.add_argument("folder", type=Path)
-    options.add_argument("--files", type=int, default=160, help="files to judge")
+    options.add_argument("--files", type=int, default=160, help="files to predict")
     chosen = options.parse_args()
     settings = Settings.from_env()
     settings = replace(settings, device="cpu", model=chosen.model or settings.model)
     classifier = GenreClassifier.load(device="cpu", settings=settings)
     recipe = classifier.recipe()
-    judge = Judge(classifier, recipe)
-    source = JudgeSource(settings=settings, spectrogram=None, recipe=recipe, digest=judge.digest)
+    predict = BatchPredictor(classifier, recipe)
+    source = PredictorSource(settings=settings, spectrogram=None, recipe=recipe, digest=predict.digest)
     with tempfile.TemporaryDirectory() as folder:
         paths = shelf(chosen.folder, Path(folder, "shelf"), chosen.files)
-        local = dict(pair for batch in LocalEngine(judge, recipe).rows(paths) for pair in batch)
+        local = dict(pair for batch in LocalEngine(predict, recipe).rows(paths) for pair in batch)
         with cluster() as nodes:
             result = killed_run(nodes, RayEngine(source, address=nodes.address), paths, local)
     result = {"machine": machine(), "model": classifier.spec.name, "files": len(paths), **result}
@@ -65,7 +65,7 @@ def killed_run(nodes: Any, engine: RayEngine, paths: Sequence[str], local: dict[
         found.update(batch)
         if "killed_s" not in moments and len(found) * 3 >= len(paths):
             moments["rows_when_killed"] = len(found)
-            kill_judge(nodes)
+            kill_predictor(nodes)
             moments["killed_s"] = time.perf_counter() - started_at
     return {
         "rows": len(found),
@@ -77,7 +77,7 @@ def killed_run(nodes: Any, engine: RayEngine, paths: Sequence[str], local: dict[
 
 
 def same(one: Row, other: Row) -> bool:
-    """All equal; probabilities to rounding, for the pictures of a batch are computed together."""
+    """All equal; probabilities to rounding, for the images of a batch are computed together."""
     pairs = [*zip(one.probabilities.values(), other.probabilities.values(), strict=True)]
     if (one.not_music is None) != (other.not_music is None):
         return False
@@ -115,12 +115,12 @@ def _start(nodes: Any, **arguments: Any) -> None:
                 raise
 
 
-def kill_judge(nodes: Any) -> None:
+def kill_predictor(nodes: Any) -> None:
     """Kills a node with an actor that holds the model."""
-    nodes.remove_node(next(node for node in nodes.worker_nodes if _hosts_the_judge(node)), allow_graceful=False)
+    nodes.remove_node(next(node for node in nodes.worker_nodes if _hosts_the_predictor(node)), allow_graceful=False)
 
 
-def _hosts_the_judge(node: Any) -> bool:
+def _hosts_the_predictor(node: Any) -> bool:
     (raylet,) = node.all_processes["raylet"]
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -128,7 +128,7 @@ def _hosts_the_judge(node: Any) -> bool:
             title = entry.joinpath("cmdline").read_bytes()
         except OSError:
             continue
-        if int(parent) == raylet.process.pid and b"_JudgeActor" in title:
+        if int(parent) == raylet.process.pid and b"_PredictorActor" in title:
             return True
     return False
 

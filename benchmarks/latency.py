@@ -57,7 +57,7 @@ def main() -> None:
 def compare_requests(song: Path, classifier: GenreClassifier, repeats: int) -> dict[str, Any]:
     """Median milliseconds per stage of our path (warm), of the whole track, and of upstream's, and their ratios."""
     network = upstream.vit_b_16()
-    upstream.judge(song, network)
+    upstream.predict(song, network)
     classifier.predict(song)
     ours: list[Timing] = []
     track_ms: list[float] = []
@@ -66,10 +66,10 @@ def compare_requests(song: Path, classifier: GenreClassifier, repeats: int) -> d
         # in turns, so that a machine that slows down slows both down
         ours.append(classifier.predict(song).timing_ms)
         if repeat % _OURS_PER_UPSTREAM == 0:
-            theirs_ms.append(timed_ms(lambda: upstream.judge(song, network)))
+            theirs_ms.append(timed_ms(lambda: upstream.predict(song, network)))
             track_ms.append(timed_ms(lambda: classifier.predict(song, duration_s=None)))
     medians = {stage: statistics.median(getattr(timing, stage) for timing in ours) for stage in STAGES}
-    n_ours = len(classifier.analyse(song, duration_s=None).pictures.start_s)
+    n_ours = len(classifier.analyse(song, duration_s=None).images.start_s)
     n_theirs = len(upstream.windows(upstream.decibels(song)))
     return {
         "ours_ms": medians,
@@ -86,7 +86,7 @@ def compare_requests(song: Path, classifier: GenreClassifier, repeats: int) -> d
 def compare_networks(song: Path, classifier: GenreClassifier, settings: Settings) -> dict[str, Any]:
     """Median milliseconds of one window through timm's own network in float32, and through each of ours."""
     plain = timm.create_model(timm_name(classifier.spec.architecture), num_classes=classifier.spec.n_outputs).eval()
-    window = normalise(classifier.analyse(song).pictures.pictures[:1].cpu(), classifier.spec.front_end)
+    window = normalise(classifier.analyse(song).images.images[:1].cpu(), classifier.spec.front_end)
 
     def eager() -> object:
         with torch.inference_mode():

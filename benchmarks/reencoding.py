@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def encode(file: Path, container: str, codec: str | None) -> bytes:
-    """The judged stretch of a file, at 48 kHz but for mp3 and Vorbis, in memory."""
+    """The analysed excerpt of a file, at 48 kHz but for mp3 and Vorbis, in memory."""
     clip = read_clip(file, sample_rate_hz=22_050, duration_s=10.0)
     samples, rate_hz = clip.channels.T, clip.info.sample_rate_hz
     if codec in ("OPUS", "PCM_16"):

@@ -3,8 +3,8 @@
     python -m benchmarks.robustness --folder MUSIC [--model NAME ...] [--clips 100] [--offset 0] [--json OUT]
 
 Clips are taken from the files in a folder of your own music (walked, spread evenly over the list). Of each, ffmpeg
-makes an original (the stretch as a float wav, in the file's own rate and channels) and of that the versions below;
-every version, and the file as it was found, is judged like any upload and compared with the original. Needs ffmpeg.
+makes an original (the excerpt as a float wav, in the file's own rate and channels) and of that the versions below;
+every version, and the file as it was found, is analysed like any upload and compared with the original. Needs ffmpeg.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from acousticsense.evaluation.dataset import is_audio_name
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.prediction import Prediction
 
-#: Seconds that a version holds: what is judged by default, and some on top.
+#: Seconds that a version holds: what is analysed by default, and some on top.
 VERSION_S = 15.0
 
 
@@ -91,7 +91,7 @@ def spread(files: Sequence[Path], n: int) -> list[Path]:
 def compare(
     files: Iterable[Path], classifiers: Sequence[GenreClassifier], *, offset_s: float = 0.0
 ) -> list[dict[str, Any]]:
-    """Figures per model; files that cannot be judged are left out and named."""
+    """Figures per model; files that cannot be analysed are left out and named."""
     names = (AS_FOUND, *(version.name for version in VERSIONS))
     found: list[dict[str, list[Comparison]]] = [{name: [] for name in names} for _ in classifiers]
     differing: list[list[dict[str, Any]]] = [[] for _ in classifiers]
@@ -102,14 +102,14 @@ def compare(
             try:
                 master = make(ORIGINAL, path, Path(folder), offset_s=offset_s)
                 copies = {version.name: (make(version, master, Path(folder)), 0.0) for version in VERSIONS}
-                originals = [judge(classifier, master) for classifier in classifiers]
+                originals = [predict(classifier, master) for classifier in classifiers]
             except (AudioError, subprocess.CalledProcessError) as error:
                 left_out.append(f"{path}: {error}")
                 continue
             n_clips += 1
             for index, (classifier, original) in enumerate(zip(classifiers, originals, strict=True)):
                 for name, (copy, start_s) in {AS_FOUND: (path, offset_s), **copies}.items():
-                    comparison = compared(original, judge(classifier, copy, start_s))
+                    comparison = compared(original, predict(classifier, copy, start_s))
                     found[index][name].append(comparison)
                     if not comparison.same:
                         row = {"path": str(path), "version": name, "lead": lead(original)}
@@ -128,16 +128,16 @@ def compare(
     ]
 
 
-def judge(classifier: GenreClassifier, path: Path, offset_s: float = 0.0) -> Prediction:
+def predict(classifier: GenreClassifier, path: Path, offset_s: float = 0.0) -> Prediction:
     """The answer for ten seconds of a file."""
     return classifier.predict(path, duration_s=10.0, offset_s=offset_s)
 
 
 def make(version: Version, source: Path, folder: Path, *, offset_s: float = 0.0) -> Path:
-    """The stretch from `offset_s` on, stored in another way."""
+    """The excerpt from `offset_s` on, stored in another way."""
     target = folder / f"{version.name.replace('/', ' ')}.{version.suffix}"
-    stretch = ("-ss", str(offset_s), "-i", str(source), "-t", str(VERSION_S), "-map", "0:a:0")
-    subprocess.run(["ffmpeg", "-v", "error", *stretch, *version.options, str(target)], check=True, capture_output=True)
+    excerpt = ("-ss", str(offset_s), "-i", str(source), "-t", str(VERSION_S), "-map", "0:a:0")
+    subprocess.run(["ffmpeg", "-v", "error", *excerpt, *version.options, str(target)], check=True, capture_output=True)
     return target
 
 

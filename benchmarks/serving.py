@@ -68,7 +68,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Upload:
-    """A request to judge a file, encoded."""
+    """A request to predict a file, encoded."""
 
     content: bytes
     content_type: str

@@ -18,7 +18,7 @@ PATIENCE_S = 120
 
 
 def main() -> None:
-    """Starts the server, waits for /readyz, judges every example, prints seconds and MiB."""
+    """Starts the server, waits for /readyz, predicts every example, prints seconds and MiB."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""How many windows and files are judged in a second, by batch size and by number of threads.
+"""How many windows and files are analysed in a second, by batch size and by number of threads.
 
     python -m benchmarks.throughput [--model NAME] [--files 24] [--json OUT]
 
@@ -49,8 +49,8 @@ def main() -> None:
 
 def windows_per_s(classifier: GenreClassifier, settings: Settings) -> dict[str, dict[str, dict[str, float]]]:
     """Backend -> threads -> batch size -> windows per second."""
-    pictures = torch.cat([classifier.analyse(file).pictures.pictures for file in example_files()])
-    largest = pictures.repeat(1 + max(BATCHES) // len(pictures), 1, 1, 1)[: max(BATCHES)]
+    images = torch.cat([classifier.analyse(file).images.images for file in example_files()])
+    largest = images.repeat(1 + max(BATCHES) // len(images), 1, 1, 1)[: max(BATCHES)]
     batch = normalise(largest, classifier.spec.front_end)
     rates: dict[str, dict[str, dict[str, float]]] = {}
     usual = torch.get_num_threads()

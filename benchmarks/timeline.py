@@ -51,14 +51,14 @@ def main() -> None:
 
 
 def compare(song: Path, classifier: GenreClassifier, repeats: int) -> dict[str, Any]:
-    """Median milliseconds of our timeline and of upstream's judgement of as many windows, in turns, and their ratio."""
+    """Median milliseconds of our timeline and of upstream's for as many windows, in turns, and their ratio."""
     network = upstream.vit_b_16()
 
     def ours() -> None:
         make_timeline(classifier, song, window_s=upstream.WINDOW_S)
 
     make_timeline(classifier, song, window_s=upstream.WINDOW_S, duration_s=30.0)
-    times = [(timed_ms(ours), timed_ms(lambda: upstream.judge(song, network))) for _ in range(repeats)]
+    times = [(timed_ms(ours), timed_ms(lambda: upstream.predict(song, network))) for _ in range(repeats)]
     ours_ms, theirs_ms = (statistics.median(column) for column in zip(*times, strict=True))
     return {
         "model": classifier.spec.name,

@@ -1,7 +1,7 @@
 """What ccmusic-database/music_genre does with one song, with the same libraries: the yardstick of `latency.py`.
 
 Written from the description of its steps: librosa.load of the whole file, decibels below the maximum, windows of 11.4 s
-centred on the track, each drawn by specshow into a JPEG, read by PIL, judged by a torchvision network, majority vote.
+centred on the track, each drawn by specshow into a JPEG, read by PIL, analysed by a torchvision network, majority vote.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def windows(values: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     return [values[:, first + index * width : first + (index + 1) * width] for index in range(count)]
 
 
-def picture(values: NDArray[np.float32]) -> Tensor:
+def image(values: NDArray[np.float32]) -> Tensor:
     """One window as the network gets it, float32 (3, 224, 224): drawn, saved, read back, stretched."""
     figure = Figure(figsize=mpl.rcParamsDefault["figure.figsize"], dpi=100)
     axes = figure.add_subplot()
@@ -57,8 +57,8 @@ def picture(values: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy((np.asarray(image, dtype=np.float32) / 255 - 0.5) / 0.5).permute(2, 0, 1)
 
 
-def judge(path: Path, network: nn.Module) -> int:
+def predict(path: Path, network: nn.Module) -> int:
     """The label index that most windows vote for."""
     with torch.inference_mode():
-        votes = [int(network(picture(window)[None]).argmax()) for window in windows(decibels(path))]
+        votes = [int(network(image(window)[None]).argmax()) for window in windows(decibels(path))]
     return max(set(votes), key=votes.count)

@@ -78,8 +78,8 @@ def music_mp3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-#: Side in pixels of the pictures that the CNNs of the tests see: so much less to compute.
-CNN_PICTURE = 64
+#: Side in pixels of the images that the CNNs of the tests see: so much less to compute.
+CNN_IMAGE = 64
 
 #: Folder -> timm name of the networks that look together.
 CNNS = {
@@ -124,12 +124,12 @@ def cnn_models(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> P
             architecture=architecture,
             labels=GENRES,
             has_not_music=True,
-            front_end=replace(NATIVE_MEL, image_size=CNN_PICTURE),
+            front_end=replace(NATIVE_MEL, image_size=CNN_IMAGE),
             calibration=Calibration(temperature=1.0 + seed / 10, measured_on="nothing: a test"),
             metrics={"real_test": {"n": 60, "accuracy": 0.3 + seed / 100}},
             alternatives=(
                 Alternative(
-                    front_end=replace(NATIVE_CQT, image_size=CNN_PICTURE),
+                    front_end=replace(NATIVE_CQT, image_size=CNN_IMAGE),
                     calibration=Calibration(temperature=1.5 + seed / 10, measured_on="nothing: a test"),
                     metrics={"real_test": {"n": 60, "accuracy": 0.2 + seed / 100}},
                 ),

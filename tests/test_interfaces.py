@@ -84,8 +84,8 @@ def test_the_article_script(server_url: str, music_mp3: Path, expected: dict[str
     assert best["label"] == max(expected, key=lambda label: expected[label])
     assert best["confidence"] == pytest.approx(max(expected.values()), abs=1e-6)
     assert close(response["probabilities"], expected)
-    picture = requests.get(response["mel_spectrogram_url"], timeout=60)
-    assert picture.content.startswith(b"\x89PNG")
+    image = requests.get(response["mel_spectrogram_url"], timeout=60)
+    assert image.content.startswith(b"\x89PNG")
 
 
 def test_gradio_client(server_url: str, music_mp3: Path, expected: dict[str, float]) -> None:

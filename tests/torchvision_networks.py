@@ -77,7 +77,7 @@ def randomise(network: nn.Module, image_size: int) -> None:
     if norms:
         for norm in norms:
             norm.train()
-        network(pictures(image_size))
+        network(images(image_size))
         for norm in norms:
             mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
             mean += 0.1 * torch.randn_like(mean)
@@ -93,8 +93,8 @@ def _scale_logits(network: nn.Module, image_size: int) -> None:
     last[-1].bias.mul_(scale)
 
 
-def pictures(image_size: int, *, seed: int = 1) -> Tensor:
-    """Two unlike pictures (2, 3, S, S) in -1..1: stripes, and blotches of random colour."""
+def images(image_size: int, *, seed: int = 1) -> Tensor:
+    """Two unlike images (2, 3, S, S) in -1..1: stripes, and blotches of random colour."""
     generator = torch.Generator().manual_seed(seed)
     ramp = torch.linspace(0, 40, image_size)
     stripes = torch.sin(ramp[:, None] * torch.rand(3, 1, 1, generator=generator) + ramp).expand(3, -1, -1)
@@ -105,8 +105,8 @@ def pictures(image_size: int, *, seed: int = 1) -> Tensor:
 
 @torch.no_grad()
 def logits(network: nn.Module, image_size: int) -> Tensor:
-    """What the network answers for `pictures`, (2, n_outputs)."""
-    answer: Tensor = network(pictures(image_size))
+    """What the network answers for `images`, (2, n_outputs)."""
+    answer: Tensor = network(images(image_size))
     return answer
 
 

@@ -1,7 +1,7 @@
 """Two versions of a piece side by side: what moved, and what is only the noise of encoding the same music again.
 
 Every codec, rate and level changes a probability a little. How much is nothing is measured on the two versions
-themselves: each is encoded once more as an mp3 and judged again, by the same model. Only a change well beyond that
+themselves: each is encoded once more as an mp3 and analysed again, by the same model. Only a change well beyond that
 is called one.
 """
 
@@ -34,7 +34,7 @@ _BEYOND_NOISE: Final = 2.0
 _LEAST_LU: Final = 0.5
 #: So is a shift of the spectral centroid by a twentieth.
 _LEAST_BRIGHTNESS: Final = 0.05
-#: Stretches whose lengths differ by more than this share are not the same stretch of the music.
+#: Excerpts whose lengths differ by more than this share are not the same excerpt of the music.
 _SAME_LENGTH: Final = 0.02
 #: Sample rates that an mp3 can have.
 _MP3_RATES_HZ: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -45,8 +45,8 @@ class Sound:
     """What is heard before any genre.
 
     Attributes:
-        loudness_lufs: integrated loudness of the stretch (ITU-R BS.1770); None when it is silent or under 400 ms.
-        brightness_hz: spectral centroid up to the highest frequency that is judged; None for digital silence.
+        loudness_lufs: integrated loudness of the excerpt (ITU-R BS.1770); None when it is silent or under 400 ms.
+        brightness_hz: spectral centroid up to the highest frequency that is analysed; None for digital silence.
     """
 
     loudness_lufs: float | None
@@ -90,14 +90,14 @@ def compare(
     duration_s: Duration = MODEL_DEFAULT,
     offset_s: float = 0.0,
 ) -> Comparison:
-    """Judges the same stretch of two versions and says what moved from the first to the second.
+    """Predicts the same excerpt of two versions and says what moved from the first to the second.
 
     Args:
-        classifier: judges both.
+        classifier: predicts both.
         source_a: the first version; path, bytes or binary file object.
         source_b: the second version.
         duration_s: as for `GenreClassifier.analyse`.
-        offset_s: where the stretch begins, in both.
+        offset_s: where the excerpt begins, in both.
 
     Raises:
         AudioError: one of them is not audio, over a limit, or empty there.
@@ -134,14 +134,14 @@ def _sound(audio: AudioClip) -> Sound:
 
 
 def _noise(classifier: GenreClassifier, analysis: Analysis) -> float:
-    """The largest change of a probability when the stretch goes through an mp3 once more."""
+    """The largest change of a probability when the excerpt goes through an mp3 once more."""
     again = classifier.predict(_as_mp3(analysis.audio), duration_s=analysis.audio.info.duration_s)
     before = analysis.prediction.probabilities
     return max(abs(again.probabilities[label] - before[label]) for label in before)
 
 
 def _as_mp3(audio: AudioClip) -> io.BytesIO:
-    """The stretch at the encoder's usual quality; what an mp3 cannot hold is mixed to mono or resampled first."""
+    """The excerpt at the encoder's usual quality; what an mp3 cannot hold is mixed to mono or resampled first."""
     samples, rate_hz = audio.channels.T, audio.info.sample_rate_hz
     if samples.shape[1] > 2:
         samples = samples.mean(axis=1, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What several voices say together: their mean, how far they agree, where they split. Numbers in, numbers out."""
+"""What several members say together: their mean, how far they agree, where they split. Numbers in, numbers out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.analysis.results import Consensus
-from acousticsense.inference.confidence import advise, judge
+from acousticsense.inference.confidence import advise, verdict_of
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.spec import Calibration
 
@@ -43,16 +43,16 @@ def build_consensus(
 ) -> Consensus | None:
     """What the largest group of answers with the same labels says together; None when there is no answer.
 
-    The mean is a linear opinion pool of probabilities that each voice has calibrated for itself. Such a pool is
+    The mean is a linear opinion pool of probabilities that each member has calibrated for itself. Such a pool is
     too cautious (Ranjan & Gneiting 2010, "Combining probability forecasts", J. R. Stat. Soc. B 72), so that it wants
     a temperature of its own, applied after pooling (Rahaman & Thiery 2021, "Uncertainty quantification and deep
     ensembles", NeurIPS). It is only applied where it was measured.
 
     Args:
-        predictions: of all voices; None where a voice failed.
-        calibration: temperature and verdict thresholds that were measured for these very voices; None when they
-            were not. Without them the verdict takes what it takes the strictest of the voices.
-        own: the averaged voices' own calibrations; without them, and without `calibration`, verdicts have the default
+        predictions: of all members; None where a member failed.
+        calibration: temperature and verdict thresholds that were measured for these very members; None when they
+            were not. Without them the verdict takes what it takes the strictest of the members.
+        own: the averaged members' own calibrations; without them, and without `calibration`, verdicts have the default
             thresholds.
         tested: labels that the shares of `calibration` were measured on; None when that is not known.
     """
@@ -67,7 +67,7 @@ def build_consensus(
     opinions = [answer.not_music for answer in answers if answer.not_music is not None]
     not_music = float(np.mean(opinions)) if opinions else None
     shown = calibrated or mean
-    verdict = judge(shown, not_music, calibration or _strictest(own))
+    verdict = verdict_of(shown, not_music, calibration or _strictest(own))
     votes = Counter(labels[index] for index in table.argmax(axis=1))
     return Consensus(
         probabilities=mean,
@@ -79,12 +79,12 @@ def build_consensus(
         votes=dict(sorted(votes.items(), key=lambda vote: (-vote[1], -mean[vote[0]]))),
         border=_border(mean),
         pair=_pair(table, group),
-        voices=group,
+        members=group,
     )
 
 
 def _strictest(own: Sequence[Calibration]) -> Calibration:
-    """Thresholds for a mean of which nothing was measured: no verdict is bolder than the most careful voice's."""
+    """Thresholds for a mean of which nothing was measured: no verdict is bolder than the most careful member's."""
     usual = Calibration(not_music_at=0.5)
     if not own:
         return usual
@@ -97,13 +97,13 @@ def _strictest(own: Sequence[Calibration]) -> Calibration:
 
 
 def agreement(votes: Collection[int]) -> float:
-    """How often two different voices, picked at random, put the same label first: 0 to 1.
+    """How often two different members, picked at random, put the same label first: 0 to 1.
 
     The extent of agreement on one subject of Fleiss 1971, "Measuring nominal scale agreement among many raters",
     Psychological Bulletin 76, without its correction for chance, which needs many subjects.
 
     Args:
-        votes: voices for each label; two or more altogether.
+        votes: members for each label; two or more altogether.
     """
     total = sum(votes)
     return sum(count * (count - 1) for count in votes) / (total * (total - 1))
@@ -138,7 +138,7 @@ def _border(mean: Mapping[str, float]) -> tuple[str, str] | None:
 
 
 def _pair(table: Vector, group: Sequence[int]) -> tuple[int, int] | None:
-    """The two voices that differ most, before all among those that name different labels."""
+    """The two members that differ most, before all among those that name different labels."""
     if len(group) < 2:
         return None
     best = table.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""Several models look at the same clip: one row per model and picture, and what they say together."""
+"""Several models look at the same clip: one row per model and image, and what they say together."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from acousticsense.analysis.consensus import build_consensus, largest_group
-from acousticsense.analysis.results import Consensus, EnsembleResult, Voice
+from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.audio.reading import Source
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
 from acousticsense.evaluation.calibration import Answers, fit_calibration
 from acousticsense.inference.classifier import GenreClassifier, limits_of, pick_device
-from acousticsense.inference.model_cache import Resident, Residents
+from acousticsense.inference.model_cache import ModelCache, Resident
 from acousticsense.inference.prediction import Prediction
 from acousticsense.inference.preprocess import PreparedClip, Recipe, decode, draw
 from acousticsense.models.catalog import Catalog
@@ -30,11 +30,11 @@ from acousticsense.models.spec import EnsembleSpec, ModelSpec, tested_labels
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
 
-__all__ = ["ENSEMBLE_FILE", "Ensemble", "Panel", "Progress", "Spectrograms"]
+__all__ = ["ENSEMBLE_FILE", "Ensemble", "EnsemblePredictor", "Progress", "Spectrograms"]
 
 _log: Final = logging.getLogger(__name__)
 
-#: Which pictures are looked at: one kind, or every kind that a model knows.
+#: Which images are looked at: one kind, or every kind that a model knows.
 Spectrograms = Literal["mel", "cqt", "both"]
 
 #: Beside the models: what was measured for several of them together.
@@ -61,7 +61,7 @@ class Progress:
     """
 
     name: str
-    state: Literal["loading", "judging", "done", "failed"]
+    state: Literal["loading", "analysing", "done", "failed"]
     done: int
     total: int
 
@@ -71,7 +71,7 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class _Seat:
-    """A model that was asked: the pictures it is to judge, or what is wrong with its folder."""
+    """A model that was asked: the images it is to predict, or what is wrong with its folder."""
 
     name: str
     spec: ModelSpec | None
@@ -82,18 +82,18 @@ class _Seat:
 class Ensemble:
     """Asks several installed models about one clip. Safe to share between threads.
 
-    The sound is decoded once and each kind of picture drawn once. On a CPU the models share its threads: one that costs
+    The sound is decoded once and each kind of image drawn once. On a CPU the models share its threads: one that costs
     more than its share has them all for a while, the others work side by side. On a GPU each has a stream of its own.
 
     Args:
         catalog: the installed models.
         models: holds the classifiers in memory and loads them by name.
-        device: where pictures are drawn and judged.
+        device: where images are drawn and analysed.
         settings: limits on what is decoded.
     """
 
     def __init__(
-        self, catalog: Catalog, models: Residents[GenreClassifier], *, device: torch.device, settings: Settings
+        self, catalog: Catalog, models: ModelCache[GenreClassifier], *, device: torch.device, settings: Settings
     ) -> None:
         self._catalog = catalog
         self._models = models
@@ -118,7 +118,7 @@ class Ensemble:
         settings = settings or Settings.from_env()
         chosen = pick_device(settings.device if device == "auto" else device)
         settings = replace(settings, device=str(chosen))
-        models = Residents(
+        models = ModelCache(
             lambda name: GenreClassifier.load(name, settings=settings),
             lambda classifier: classifier.size_bytes,
             max_count=settings.max_loaded_models,
@@ -126,7 +126,7 @@ class Ensemble:
         )
         return cls(Catalog(settings.models), models, device=chosen, settings=settings)
 
-    def judge(
+    def predict(
         self,
         source: Source,
         *,
@@ -136,38 +136,41 @@ class Ensemble:
         offset_s: float = 0.0,
         report: Report | None = None,
     ) -> EnsembleResult:
-        """Asks the models about a stretch of a track, the same for all.
+        """Asks the models about a excerpt of a track, the same for all.
 
-        A model that cannot answer is a voice with its error, and the others answer all the same.
+        A model that cannot answer is a member with its error, and the others answer all the same.
 
         Args:
             source: path, bytes or binary file object of any audio format.
             models: names in the models folder; none is all of them.
-            spectrogram: one kind of picture, or "both" for every kind that a model knows. Models that do not know the
+            spectrogram: one kind of image, or "both" for every kind that a model knows. Models that do not know the
                 kind are left out.
-            duration_s: seconds to judge; None is the whole track.
-            offset_s: where the stretch begins.
+            duration_s: seconds to predict; None is the whole track.
+            offset_s: where the excerpt begins.
             report: called from several threads with what the models have come to.
 
         Raises:
             AudioError: not audio, over a limit, or nothing in it.
             UnknownModelError: a name that is not installed.
-            RequestError: none of the models knows that picture.
+            RequestError: none of the models knows that image.
         """
         started = time.perf_counter()
         seats = self._seats(models, spectrogram)
         clips = self._clips(source, seats, duration_s, offset_s)
         drawn = time.perf_counter()
-        voices = self._ask(seats, clips, _Reporter(report, len(seats)))
+        members = self._ask(seats, clips, _Reporter(report, len(seats)))
         asked = time.perf_counter()
-        predictions = [voice.prediction for voice in voices]
-        averaged = [voices[index] for index in largest_group(predictions)]
+        predictions = [member.prediction for member in members]
+        averaged = [members[index] for index in largest_group(predictions)]
         specs = {seat.name: seat.spec for seat in seats if seat.spec}
         together = self._together(averaged)
-        own = [specs[voice.name].seeing(cast(SpectrogramKind, voice.spectrogram)).calibration for voice in averaged]
+        own = [
+            specs[member.name].for_spectrogram(cast(SpectrogramKind, member.spectrogram)).calibration
+            for member in averaged
+        ]
         any_clip = next(iter(clips.values()))
         return EnsembleResult(
-            voices=voices,
+            members=members,
             consensus=build_consensus(
                 predictions,
                 together.calibration if together else None,
@@ -185,7 +188,7 @@ class Ensemble:
     def warm_up(self, models: Sequence[str] = (), *, report: Report | None = None) -> tuple[Resident, ...]:
         """Loads models, side by side, so that the first clip need not wait; returns what is in memory then.
 
-        A model that cannot be loaded is left to `judge` to tell of. Raises like `judge`.
+        A model that cannot be loaded is left to `predict` to tell of. Raises like `predict`.
         """
         seats = [seat for seat in self._seats(models, "both") if seat.spec]
         reporter = _Reporter(report, len(seats))
@@ -200,7 +203,7 @@ class Ensemble:
                 reporter.tell(seat.name, "done")
 
         list(self._pool().map(load, seats))
-        return self._models.residents()
+        return self._models.model_cache()
 
     def _seats(self, models: Sequence[str], spectrogram: Spectrograms) -> tuple[_Seat, ...]:
         if spectrogram not in get_args(Spectrograms):
@@ -210,7 +213,7 @@ class Ensemble:
         wanted = tuple(seat for seat in seats if seat.kinds or seat.error)
         if not any(seat.kinds for seat in wanted):
             error = next((seat.error for seat in wanted if seat.error), None)
-            raise error or RequestError(f"None of these models knows {spectrogram} pictures.", hint="Choose others.")
+            raise error or RequestError(f"None of these models knows {spectrogram} images.", hint="Choose others.")
         return wanted
 
     def _seat(self, name: str, spectrogram: Spectrograms) -> _Seat:
@@ -232,9 +235,9 @@ class Ensemble:
     def _clips(
         self, source: Source, seats: Sequence[_Seat], duration_s: float | None, offset_s: float
     ) -> Mapping[tuple[str, str], PreparedClip]:
-        """Model and picture -> the clip made ready; what is the same for several models is made once."""
+        """Model and image -> the clip made ready; what is the same for several models is made once."""
         recipes = {
-            (seat.name, kind): self._recipe(seat.spec.seeing(kind), duration_s, offset_s)
+            (seat.name, kind): self._recipe(seat.spec.for_spectrogram(kind), duration_s, offset_s)
             for seat in seats
             if seat.spec
             for kind in seat.kinds
@@ -253,16 +256,16 @@ class Ensemble:
 
     def _ask(
         self, seats: Sequence[_Seat], clips: Mapping[tuple[str, str], PreparedClip], reporter: _Reporter
-    ) -> tuple[Voice, ...]:
-        """Every seat's voices, in the order of the seats."""
+    ) -> tuple[Member, ...]:
+        """Every seat's members, in the order of the seats."""
 
-        def ask(seat: _Seat) -> tuple[Voice, ...]:
-            return self._voices(seat, clips, reporter)
+        def ask(seat: _Seat) -> tuple[Member, ...]:
+            return self._members(seat, clips, reporter)
 
         alone, together = self._share(seats)
         spoken = dict(zip((seat.name for seat in together), self._pool().map(ask, together), strict=True))
         spoken |= {seat.name: ask(seat) for seat in alone}
-        return tuple(voice for seat in seats for voice in spoken[seat.name])
+        return tuple(member for seat in seats for member in spoken[seat.name])
 
     def _share(self, seats: Sequence[_Seat]) -> tuple[list[_Seat], list[_Seat]]:
         """Models that get all threads for themselves, one after the other, and those that work side by side.
@@ -278,36 +281,37 @@ class Ensemble:
         alone = [seat for seat in ranked if costs[seat.name] > share]
         return alone, [seat for seat in ranked if seat not in alone]
 
-    def _voices(
+    def _members(
         self, seat: _Seat, clips: Mapping[tuple[str, str], PreparedClip], reporter: _Reporter
-    ) -> tuple[Voice, ...]:
+    ) -> tuple[Member, ...]:
         if seat.spec is None:
             reporter.tell(seat.name, "failed")
-            return (Voice(name=seat.name, spectrogram="", error=seat.error),)
-        specs = {kind: seat.spec.seeing(kind) for kind in seat.kinds}
+            return (Member(name=seat.name, spectrogram="", error=seat.error),)
+        specs = {kind: seat.spec.for_spectrogram(kind) for kind in seat.kinds}
         try:
             reporter.tell(seat.name, "loading")
             classifier = self._models.get(seat.name)
-            reporter.tell(seat.name, "judging")
-            voices = tuple(
-                self._voice(classifier.seeing(kind), spec, clips[seat.name, kind]) for kind, spec in specs.items()
+            reporter.tell(seat.name, "analysing")
+            members = tuple(
+                self._member(classifier.for_spectrogram(kind), spec, clips[seat.name, kind])
+                for kind, spec in specs.items()
             )
         except (AcousticSenseError, RuntimeError, OSError, MemoryError) as error:
             reporter.tell(seat.name, "failed")
             reason = error if isinstance(error, AcousticSenseError) else _unforeseen(seat.name, error)
             return tuple(
-                Voice(name=seat.name, spectrogram=kind, error=reason, measured=_measured(spec))
+                Member(name=seat.name, spectrogram=kind, error=reason, measured=_measured(spec))
                 for kind, spec in specs.items()
             )
-        self._cost_ms[seat.name] = sum(voice.prediction.timing_ms.network for voice in voices if voice.prediction)
+        self._cost_ms[seat.name] = sum(member.prediction.timing_ms.network for member in members if member.prediction)
         reporter.tell(seat.name, "done")
-        return voices
+        return members
 
-    def _voice(self, classifier: GenreClassifier, spec: ModelSpec, clip: PreparedClip) -> Voice:
+    def _member(self, classifier: GenreClassifier, spec: ModelSpec, clip: PreparedClip) -> Member:
         with _stream(self._device):
             prediction = classifier.answer(clip).prediction
-        loaded = {resident.name: resident.load_ms for resident in self._models.residents()}
-        return Voice(
+        loaded = {resident.name: resident.load_ms for resident in self._models.model_cache()}
+        return Member(
             name=spec.name,
             spectrogram=spec.front_end.kind,
             prediction=prediction,
@@ -316,8 +320,8 @@ class Ensemble:
             measured=_measured(spec),
         )
 
-    def _together(self, voices: Collection[Voice]) -> EnsembleSpec | None:
-        """What was measured for exactly these voices and weights; None when nothing was."""
+    def _together(self, members: Collection[Member]) -> EnsembleSpec | None:
+        """What was measured for exactly these members and weights; None when nothing was."""
         path = self._catalog.root / ENSEMBLE_FILE
         if not path.is_file():
             return None
@@ -326,7 +330,7 @@ class Ensemble:
         except CheckpointError as error:
             _log.warning("the consensus is not calibrated: %s", error)
             return None
-        return spec if set(_identities(voices)) == set(spec.voices) else None
+        return spec if set(_identities(members)) == set(spec.members) else None
 
     def _pool(self) -> ThreadPoolExecutor:
         """The models' own threads: always the same ones, which share PyTorch's among them."""
@@ -337,10 +341,10 @@ class Ensemble:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Panel:
-    """A choice of models and pictures that is asked like a single model, to be evaluated and calibrated.
+class EnsemblePredictor:
+    """A choice of models and images that is asked like a single model, to be evaluated and calibrated.
 
-    Every voice must answer: figures of fewer voices would be those of another panel.
+    Every member must answer: figures of fewer members would be those of another panel.
     """
 
     ensemble: Ensemble
@@ -352,14 +356,14 @@ class Panel:
 
         Args:
             source: path, bytes or binary file object of any audio format.
-            kind: one kind of picture; None is the panel's choice.
+            kind: one kind of image; None is the panel's choice.
 
         Raises:
             AudioError: not audio, over a limit, or nothing in it.
             CheckpointError: one of the models cannot answer.
         """
         result, consensus = self._ask(source, self.spectrogram if kind is None else cast(Spectrograms, kind))
-        first = next(voice.prediction for voice in result.voices if voice.prediction)
+        first = next(member.prediction for member in result.members if member.prediction)
         return replace(
             first,
             probabilities=consensus.calibrated or consensus.probabilities,
@@ -370,7 +374,7 @@ class Panel:
         )
 
     def is_calibrated(self, source: Source) -> bool:
-        """Whether `ensemble.json` is of exactly these models, pictures and weights; one clip is asked about.
+        """Whether `ensemble.json` is of exactly these models, images and weights; one clip is asked about.
 
         Raises:
             AudioError, CheckpointError: as `predict`.
@@ -378,7 +382,7 @@ class Panel:
         return self._ask(source, self.spectrogram)[1].calibrated is not None
 
     def calibrate(self, clips: Sequence[tuple[Path, str]], *, measured_on: str) -> EnsembleSpec:
-        """What the mean of these voices means, from labelled clips that no model was trained on.
+        """What the mean of these members means, from labelled clips that no model was trained on.
 
         Args:
             clips: files with their labels, or "not_music".
@@ -395,7 +399,7 @@ class Panel:
             )
         rows: list[list[float]] = []
         truths: list[int] = []
-        voices: tuple[tuple[str, str, str], ...] = ()
+        members: tuple[tuple[str, str, str], ...] = ()
         for path, genre in clips:
             result, consensus = self._ask(path, self.spectrogram)
             labels = list(consensus.probabilities)
@@ -403,7 +407,7 @@ class Panel:
                 raise RequestError(
                     f"{genre!r} is not a label of these models.", hint=f"They know: {', '.join(labels)}."
                 )
-            voices = _identities(result.voices[index] for index in consensus.voices)
+            members = _identities(result.members[index] for index in consensus.members)
             not_music = consensus.not_music or 0.0
             rows.append([*(share * (1 - not_music) for share in consensus.probabilities.values()), not_music])
             truths.append(labels.index(genre) if genre in labels else -1)
@@ -414,20 +418,22 @@ class Panel:
         fit = fit_calibration(answers, measured_on=measured_on)
         for shortfall in fit.shortfalls:
             _log.warning("%s", shortfall)
-        return EnsembleSpec(voices=voices, calibration=fit.calibration, metrics={"calibrated_on": {"n": len(rows)}})
+        return EnsembleSpec(members=members, calibration=fit.calibration, metrics={"calibrated_on": {"n": len(rows)}})
 
     def _ask(self, source: Source, spectrogram: Spectrograms) -> tuple[EnsembleResult, Consensus]:
-        result = self.ensemble.judge(source, models=self.models, spectrogram=spectrogram)
-        for voice in result.voices:
-            if voice.error:
-                raise voice.error
+        result = self.ensemble.predict(source, models=self.models, spectrogram=spectrogram)
+        for member in result.members:
+            if member.error:
+                raise member.error
         return result, cast(Consensus, result.consensus)
 
 
-def _identities(voices: Iterable[Voice]) -> tuple[tuple[str, str, str], ...]:
-    """Model, picture and weights of each voice that answered."""
+def _identities(members: Iterable[Member]) -> tuple[tuple[str, str, str], ...]:
+    """Model, image and weights of each member that answered."""
     return tuple(
-        (voice.name, voice.spectrogram, voice.prediction.model.weights_sha256) for voice in voices if voice.prediction
+        (member.name, member.spectrogram, member.prediction.model.weights_sha256)
+        for member in members
+        if member.prediction
     )
 
 
@@ -440,7 +446,7 @@ class _Reporter:
         self._done = 0
         self._lock = threading.Lock()
 
-    def tell(self, name: str, state: Literal["loading", "judging", "done", "failed"]) -> None:
+    def tell(self, name: str, state: Literal["loading", "analysing", "done", "failed"]) -> None:
         with self._lock:
             self._done += state in ("done", "failed")
             if self._report:
@@ -480,7 +486,7 @@ def _measured(spec: ModelSpec) -> tuple[float, int] | None:
 
 
 def _drawing_times(clips: Mapping[tuple[str, str], PreparedClip]) -> dict[str, float]:
-    """Kind of picture -> milliseconds, over all recipes of that kind."""
+    """Kind of image -> milliseconds, over all recipes of that kind."""
     different = {id(clip): (kind, clip.spectrogram_ms) for (_, kind), clip in clips.items()}
     times: dict[str, float] = {}
     for kind, spent_ms in different.values():

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from typing import Any, Final
 
-from acousticsense.analysis.results import Consensus, EnsembleResult, Voice
+from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.i18n.messages import text
 from acousticsense.inference.payload import advice_text, error_payload, health_text
 from acousticsense.inference.prediction import GenreScore
@@ -19,9 +19,9 @@ __all__ = [
     "ensemble_text",
     "guidance",
     "labels_of",
+    "member_name",
     "sentences",
     "table_rows",
-    "voice_name",
 ]
 
 _MB: Final = 1e6
@@ -50,10 +50,11 @@ def ensemble_payload(result: EnsembleResult, *, top_k: int = 3, language: str = 
         language: "en" or "zh", for sentences; labels and codes stay as they are.
     """
     consensus = result.consensus
-    averaged = consensus.voices if consensus else ()
+    averaged = consensus.members if consensus else ()
     return {
         "models": [
-            _voice_payload(voice, averaged=index in averaged, top_k=top_k) for index, voice in enumerate(result.voices)
+            _member_payload(member, averaged=index in averaged, top_k=top_k)
+            for index, member in enumerate(result.members)
         ],
         "consensus": _consensus_payload(consensus, top_k, language) if consensus else None,
         "agreement": consensus.agreement if consensus else None,
@@ -69,7 +70,7 @@ def ensemble_payload(result: EnsembleResult, *, top_k: int = 3, language: str = 
 
 
 def ensemble_csv(result: EnsembleResult) -> str:
-    """The table as CSV: a row per model and picture, then the mean and, where there is one, the calibrated consensus.
+    """The table as CSV: a row per model and image, then the mean and, where there is one, the calibrated consensus.
 
     Columns of labels that only some models know are empty in the rows of the others.
     """
@@ -82,9 +83,9 @@ def ensemble_csv(result: EnsembleResult) -> str:
 
 
 def ensemble_text(result: EnsembleResult, *, top_k: int = 3, language: str = "en") -> str:
-    """The answer for a terminal: a line per voice, the consensus, and what it means."""
-    width = max(len(voice_name(voice)) for voice in result.voices)
-    lines = [f"{voice_name(voice):<{width}}  {_said(voice, top_k)}" for voice in result.voices]
+    """The answer for a terminal: a line per member, the consensus, and what it means."""
+    width = max(len(member_name(member)) for member in result.members)
+    lines = [f"{member_name(member):<{width}}  {_said(member, top_k)}" for member in result.members]
     if consensus := result.consensus:
         agreed = "" if consensus.agreement is None else f", agreement {consensus.agreement:.2f}"
         lines.append(f"{'consensus':<{width}}  {_listed(consensus.top(top_k))}  [{consensus.verdict}{agreed}]")
@@ -92,10 +93,10 @@ def ensemble_text(result: EnsembleResult, *, top_k: int = 3, language: str = "en
     return "\n".join([*lines, "", *sentences(result, language), *advice])
 
 
-def _said(voice: Voice, top_k: int) -> str:
-    if voice.prediction is None:
-        return f"could not answer: {voice.error}"
-    prediction = voice.prediction
+def _said(member: Member, top_k: int) -> str:
+    if member.prediction is None:
+        return f"could not answer: {member.error}"
+    prediction = member.prediction
     return f"{_listed(prediction.top(top_k))}  [{prediction.verdict}, {prediction.timing_ms.network:.0f} ms]"
 
 
@@ -106,8 +107,8 @@ def _listed(scores: tuple[GenreScore, ...]) -> str:
 def table_rows(result: EnsembleResult) -> list[dict[str, Any]]:
     """The rows of the table, as in `ensemble_csv`."""
     consensus = result.consensus
-    averaged = consensus.voices if consensus else ()
-    rows = [_row(voice, averaged=index in averaged) for index, voice in enumerate(result.voices)]
+    averaged = consensus.members if consensus else ()
+    rows = [_row(member, averaged=index in averaged) for index, member in enumerate(result.members)]
     if consensus:
         rows.append(_pooled_row("mean", consensus, consensus.probabilities))
         if consensus.calibrated:
@@ -116,26 +117,26 @@ def table_rows(result: EnsembleResult) -> list[dict[str, Any]]:
 
 
 def labels_of(result: EnsembleResult) -> tuple[str, ...]:
-    """Every label of the table: those that were averaged first, then what only other voices know."""
+    """Every label of the table: those that were averaged first, then what only other members know."""
     known = dict.fromkeys(result.consensus.probabilities if result.consensus else ())
-    for voice in result.voices:
-        known |= dict.fromkeys(voice.prediction.probabilities if voice.prediction else ())
+    for member in result.members:
+        known |= dict.fromkeys(member.prediction.probabilities if member.prediction else ())
     return tuple(known)
 
 
-def voice_name(voice: Voice) -> str:
-    """How a voice is called: "resnet50 · cqt"."""
-    return f"{voice.name} · {voice.spectrogram}" if voice.spectrogram else voice.name
+def member_name(member: Member) -> str:
+    """How a member is called: "resnet50 · cqt"."""
+    return f"{member.name} · {member.spectrogram}" if member.spectrogram else member.name
 
 
 def sentences(result: EnsembleResult, language: str = "en") -> list[str]:
     """What the table means, in words: the split, the border, whom to compare, and what is missing."""
     consensus = result.consensus
-    failed = sum(voice.prediction is None for voice in result.voices)
-    missing = [text("ensemble.failed", language, n=failed, total=len(result.voices))] if failed else []
+    failed = sum(member.prediction is None for member in result.members)
+    missing = [text("ensemble.failed", language, n=failed, total=len(result.members))] if failed else []
     if consensus is None:
         return missing
-    beside = len(result.voices) - failed - len(consensus.voices)
+    beside = len(result.members) - failed - len(consensus.members)
     if beside:
         missing.append(text("ensemble.beside", language, n=beside))
     known = "calibrated" if consensus.calibrated else "uncalibrated"
@@ -144,57 +145,59 @@ def sentences(result: EnsembleResult, language: str = "en") -> list[str]:
 
 
 def guidance(result: EnsembleResult, language: str = "en") -> list[dict[str, Any]]:
-    """Which voice suits what, from what was measured: here for time and memory, on test music for accuracy."""
-    answered = [voice for voice in result.voices if voice.prediction]
+    """Which member suits what, from what was measured: here for time and memory, on test music for accuracy."""
+    answered = [member for member in result.members if member.prediction]
     if len(answered) < 2:
         return []
     entries = [
         _best("fastest", min(answered, key=_network_ms), _network_ms, language),
         _best("smallest", min(answered, key=_size_mb), _size_mb, language),
     ]
-    clips = {voice.measured[1] if voice.measured else 0 for voice in answered}
+    clips = {member.measured[1] if member.measured else 0 for member in answered}
     if len(clips) > 1 or 0 in clips:
         unknown = text("ensemble.accuracy_unmeasured", language)
         return [*entries, {"code": "accuracy_unmeasured", "message": unknown}]
     return [*entries, _best("most_accurate", max(answered, key=_accuracy), _accuracy, language, n=clips.pop())]
 
 
-def _network_ms(voice: Voice) -> float:
-    return voice.prediction.timing_ms.network if voice.prediction else 0.0
+def _network_ms(member: Member) -> float:
+    return member.prediction.timing_ms.network if member.prediction else 0.0
 
 
-def _size_mb(voice: Voice) -> float:
-    return voice.size_bytes / _MB
+def _size_mb(member: Member) -> float:
+    return member.size_bytes / _MB
 
 
-def _accuracy(voice: Voice) -> float:
+def _accuracy(member: Member) -> float:
     """In per cent."""
-    return 100 * voice.measured[0] if voice.measured else 0.0
+    return 100 * member.measured[0] if member.measured else 0.0
 
 
-def _best(code: str, voice: Voice, figure: Callable[[Voice], float], language: str, **values: float) -> dict[str, Any]:
-    who = voice.name if code == "smallest" else voice_name(voice)
-    message = text(f"ensemble.{code}", language, who=who, value=figure(voice), **values)
+def _best(
+    code: str, member: Member, figure: Callable[[Member], float], language: str, **values: float
+) -> dict[str, Any]:
+    who = member.name if code == "smallest" else member_name(member)
+    message = text(f"ensemble.{code}", language, who=who, value=figure(member), **values)
     return {
         "code": code,
-        "name": voice.name,
-        "spectrogram": voice.spectrogram,
-        "value": round(figure(voice), 2),
+        "name": member.name,
+        "spectrogram": member.spectrogram,
+        "value": round(figure(member), 2),
         **values,
         "message": message,
     }
 
 
-def _voice_payload(voice: Voice, *, averaged: bool, top_k: int) -> dict[str, Any]:
+def _member_payload(member: Member, *, averaged: bool, top_k: int) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "name": voice.name,
-        "spectrogram": voice.spectrogram,
+        "name": member.name,
+        "spectrogram": member.spectrogram,
         "averaged": averaged,
-        "measured": {"accuracy": voice.measured[0], "n": voice.measured[1]} if voice.measured else None,
+        "measured": {"accuracy": member.measured[0], "n": member.measured[1]} if member.measured else None,
     }
-    if voice.error:
-        return {**body, **error_payload(voice.error)}
-    if prediction := voice.prediction:
+    if member.error:
+        return {**body, **error_payload(member.error)}
+    if prediction := member.prediction:
         body |= {
             "architecture": prediction.model.architecture,
             "weights_sha256": prediction.model.weights_sha256,
@@ -203,8 +206,8 @@ def _voice_payload(voice: Voice, *, averaged: bool, top_k: int) -> dict[str, Any
             "not_music": prediction.not_music,
             "verdict": prediction.verdict,
             "network_ms": prediction.timing_ms.network,
-            "load_ms": voice.load_ms,
-            "size_mb": round(_size_mb(voice), 2),
+            "load_ms": member.load_ms,
+            "size_mb": round(_size_mb(member), 2),
         }
     return body
 
@@ -221,31 +224,31 @@ def _consensus_payload(consensus: Consensus, top_k: int, language: str) -> dict[
         "not_music": consensus.not_music,
         "verdict": consensus.verdict,
         "advice": [advice_text(advice, language) for advice in consensus.advice],
-        "voices": len(consensus.voices),
+        "members": len(consensus.members),
     }
 
 
 def _splits_payload(result: EnsembleResult, consensus: Consensus) -> dict[str, Any]:
-    pair = [result.voices[index] for index in consensus.pair or ()]
+    pair = [result.members[index] for index in consensus.pair or ()]
     return {
-        "votes": [{"label": label, "voices": count} for label, count in consensus.votes.items()],
+        "votes": [{"label": label, "members": count} for label, count in consensus.votes.items()],
         "border": list(consensus.border) if consensus.border else None,
-        "pair": [{"name": voice.name, "spectrogram": voice.spectrogram} for voice in pair] or None,
+        "pair": [{"name": member.name, "spectrogram": member.spectrogram} for member in pair] or None,
     }
 
 
-def _row(voice: Voice, *, averaged: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"model": voice.name, "spectrogram": voice.spectrogram, "averaged": int(averaged)}
-    if voice.error:
-        return {**row, "error": voice.error.message}
-    if prediction := voice.prediction:
+def _row(member: Member, *, averaged: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": member.name, "spectrogram": member.spectrogram, "averaged": int(averaged)}
+    if member.error:
+        return {**row, "error": member.error.message}
+    if prediction := member.prediction:
         row |= {
             "weights_sha256": prediction.model.weights_sha256,
             "best": prediction.top(1)[0].label,
             "verdict": prediction.verdict,
             "network_ms": prediction.timing_ms.network,
-            "load_ms": voice.load_ms,
-            "size_mb": round(_size_mb(voice), 2),
+            "load_ms": member.load_ms,
+            "size_mb": round(_size_mb(member), 2),
             **prediction.probabilities,
         }
     return row
@@ -258,7 +261,7 @@ def _pooled_row(name: str, consensus: Consensus, probabilities: Any) -> dict[str
 
 def _split(consensus: Consensus, language: str) -> str:
     labels = [display_name(label, language) for label in consensus.votes]
-    n = len(consensus.voices)
+    n = len(consensus.members)
     if n == 1:
         return text("ensemble.single", language, best=labels[0])
     if len(labels) == 1:
@@ -288,13 +291,13 @@ def _border(consensus: Consensus, language: str) -> str:
 def _pair(result: EnsembleResult, consensus: Consensus, language: str) -> str:
     if consensus.pair is None:
         return ""
-    one, other = (result.voices[index] for index in consensus.pair)
-    labels = [display_name(voice.prediction.top(1)[0].label, language) for voice in (one, other) if voice.prediction]
+    one, other = (result.members[index] for index in consensus.pair)
+    labels = [display_name(member.prediction.top(1)[0].label, language) for member in (one, other) if member.prediction]
     return text(
         "ensemble.pair_split" if len(set(labels)) > 1 else "ensemble.pair_same",
         language,
-        one=voice_name(one),
+        one=member_name(one),
         one_label=labels[0],
-        other=voice_name(other),
+        other=member_name(other),
         other_label=labels[-1],
     )

@@ -1,4 +1,4 @@
-"""Where a model looked: which parts of its pictures speak for a genre.
+"""Where a model looked: which parts of its images speak for a genre.
 
 Convolutional networks are explained by Grad-CAM on their last feature map (Selvaraju et al. 2017, arXiv 1610.02391).
 Vision transformers by what each patch hands on through attention: its value vectors times the gradient that reaches
@@ -70,14 +70,14 @@ def explain(
     duration_s: Duration = MODEL_DEFAULT,
     offset_s: float = 0.0,
 ) -> Explanation:
-    """Judges a stretch of a track and shows what speaks for a label.
+    """Predicts a excerpt of a track and shows what speaks for a label.
 
     Args:
         classifier: the model.
         source: path, bytes or binary file object of any audio format.
         label: one of the model's; "" is the best one.
-        duration_s: seconds to judge, see `GenreClassifier.analyse`.
-        offset_s: where the stretch begins.
+        duration_s: seconds to predict, see `GenreClassifier.analyse`.
+        offset_s: where the excerpt begins.
 
     Raises:
         AudioError: not audio, over a limit, or nothing in it.
@@ -108,19 +108,19 @@ def heatmap(classifier: GenreClassifier, analysis: Analysis, label: str) -> Heat
     index = _label_index(classifier, label)
     windows = torch.topk(analysis.window_probabilities[:, index], min(MAX_WINDOWS, len(analysis.window_probabilities)))
     chosen = sorted(windows.indices.tolist())
-    spec, pictures = classifier.spec, analysis.pictures
+    spec, images = classifier.spec, analysis.images
     grid = torch.cat(
         [
             relevance(
                 classifier.network,
-                normalise(pictures.pictures[window : window + 1].to(classifier.device), pictures.front_end),
+                normalise(images.images[window : window + 1].to(classifier.device), images.front_end),
                 lambda logits: _log_odds(logits[:, : len(spec.labels)], index),
             ).cpu()
             for window in chosen
         ]
     )
-    maps = _enlarged(grid, pictures.front_end.image_size)
-    start_s = tuple(pictures.start_s[window] for window in chosen)
+    maps = _enlarged(grid, images.front_end.image_size)
+    start_s = tuple(images.start_s[window] for window in chosen)
     return Heatmap(
         label=label,
         probability=analysis.prediction.probabilities[label],
@@ -129,8 +129,8 @@ def heatmap(classifier: GenreClassifier, analysis: Analysis, label: str) -> Heat
         maps=(maps / maps.max().clamp(min=_TINY)).numpy(),
         start_s=start_s,
         window_s=spec.windows.window_s,
-        n_windows=len(pictures.start_s),
-        hottest=_hottest(maps, start_s, spec.windows.window_s, pictures.front_end),
+        n_windows=len(images.start_s),
+        hottest=_hottest(maps, start_s, spec.windows.window_s, images.front_end),
     )
 
 
@@ -162,7 +162,7 @@ def method_for(network: nn.Module) -> HeatMethod:
 
 
 def relevance(network: nn.Module, inputs: Tensor, score: Score) -> Tensor:
-    """How much each part of the pictures speaks for a score; parts that speak against it get 0.
+    """How much each part of the images speaks for a score; parts that speak against it get 0.
 
     Args:
         network: a timm network in eval mode whose weights need no gradient.
@@ -170,7 +170,7 @@ def relevance(network: nn.Module, inputs: Tensor, score: Score) -> Tensor:
         score: what is to be explained.
 
     Returns:
-        float32 (n, rows, columns), 0 or more, row 0 the top of the picture, on the device of `inputs`.
+        float32 (n, rows, columns), 0 or more, row 0 the top of the image, on the device of `inputs`.
 
     Raises:
         UnexplainableError: nothing is known that explains this kind of network.

@@ -1,4 +1,4 @@
-"""Pictures for people: the readable spectrogram with axes, and the exact picture the network saw."""
+"""Images for people: the readable spectrogram with axes, and the exact image the network saw."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PIL import Image
 
 from acousticsense.analysis.results import Heatmap
 from acousticsense.spectrogram.front_end import FrontEnd
-from acousticsense.spectrogram.images import Pictures, frame_s, frequencies_hz
+from acousticsense.spectrogram.images import SpectrogramImages, frame_s, frequencies_hz
 
 __all__ = [
     "PITCH_CLASSES",
@@ -83,14 +83,14 @@ class LevelGrid:
         return frame_s(self.front_end) / 2
 
 
-def level_grid(pictures: Pictures, *, reference_db: float | None = None) -> LevelGrid:
+def level_grid(images: SpectrogramImages, *, reference_db: float | None = None) -> LevelGrid:
     """The clip's spectrogram in levels.
 
     Args:
-        pictures: of one clip.
+        images: of one clip.
         reference_db: what is called loudest, as `loudest_db` gives it; by default the clip's own maximum.
     """
-    values, unit_db = pictures.spectrogram.cpu().numpy(), _unit_db(pictures.front_end)
+    values, unit_db = images.spectrogram.cpu().numpy(), _unit_db(images.front_end)
     step = -(-values.shape[1] // _MAX_COLUMNS)
     if step > 1:
         padded = np.pad(values, ((0, 0), (0, -values.shape[1] % step)), mode="edge")
@@ -100,12 +100,12 @@ def level_grid(pictures: Pictures, *, reference_db: float | None = None) -> Leve
     levels = (values - loudest) * np.float32(255 * unit_db / RANGE_DB)
     levels += 255
     np.rint(np.clip(levels, 0, 255, out=levels), out=levels)
-    return LevelGrid(levels=levels.astype(np.uint8), frames_per_column=step, front_end=pictures.front_end)
+    return LevelGrid(levels=levels.astype(np.uint8), frames_per_column=step, front_end=images.front_end)
 
 
-def loudest_db(pictures: Pictures) -> float:
+def loudest_db(images: SpectrogramImages) -> float:
     """The maximum of a clip's spectrogram in decibels, for `level_grid` of another clip drawn by the same recipe."""
-    return float(pictures.spectrogram.max()) * _unit_db(pictures.front_end)
+    return float(images.spectrogram.max()) * _unit_db(images.front_end)
 
 
 def _unit_db(front_end: FrontEnd) -> float:
@@ -128,7 +128,7 @@ def row_notes(front_end: FrontEnd) -> tuple[str, ...]:
 def values_png(grid: LevelGrid) -> bytes:
     """The levels as a PNG in colour, low frequencies at the bottom, one pixel per level.
 
-    The bytes of the picture are the levels themselves, with the colours in a palette: who unpacks its rows (none of
+    The bytes of the image are the levels themselves, with the colours in a palette: who unpacks its rows (none of
     them is filtered) has the values. The page does that for the pointer.
     """
     image = Image.fromarray(grid.levels[::-1], mode="P")
@@ -138,21 +138,21 @@ def values_png(grid: LevelGrid) -> bytes:
     return buffer.getvalue()
 
 
-def spectrogram_drawing(pictures: Pictures, *, offset_s: float = 0.0) -> Callable[[], bytes]:
+def spectrogram_drawing(images: SpectrogramImages, *, offset_s: float = 0.0) -> Callable[[], bytes]:
     """Draws the clip's spectrogram with axes in seconds and Hz and a colour bar in dB, as a PNG, when it is called.
 
     1600 x 640 pixels; wider for long clips, so that every column is drawn. Until then it holds little memory.
 
     Args:
-        pictures: of one clip.
+        images: of one clip.
         offset_s: where the clip begins in its track; the time axis starts there.
     """
-    return partial(_draw, level_grid(pictures), offset_s)
+    return partial(_draw, level_grid(images), offset_s)
 
 
-def heatmap_drawing(pictures: Pictures, heatmap: Heatmap, *, offset_s: float = 0.0) -> Callable[[], bytes]:
+def heatmap_drawing(images: SpectrogramImages, heatmap: Heatmap, *, offset_s: float = 0.0) -> Callable[[], bytes]:
     """As `spectrogram_drawing`, in grey and with a heat map laid over it in colour."""
-    grid = level_grid(pictures)
+    grid = level_grid(images)
     return partial(_draw, grid, offset_s, _heat_levels(grid, heatmap))
 
 
@@ -214,9 +214,9 @@ def _draw(grid: LevelGrid, offset_s: float, heat: NDArray[np.uint8] | None = Non
     return buffer.getvalue()
 
 
-def input_png(pictures: Pictures, index: int = 0) -> bytes:
-    """The picture of window `index` exactly as the network gets it, S x S pixels, as a PNG."""
-    pixels = pictures.pictures[index].permute(1, 2, 0).contiguous().cpu().numpy()
+def input_png(images: SpectrogramImages, index: int = 0) -> bytes:
+    """The image of window `index` exactly as the network gets it, S x S pixels, as a PNG."""
+    pixels = images.images[index].permute(1, 2, 0).contiguous().cpu().numpy()
     buffer = io.BytesIO()
     Image.fromarray(pixels, mode="RGB").save(buffer, format="PNG")
     return buffer.getvalue()

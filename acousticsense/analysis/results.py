@@ -19,11 +19,11 @@ __all__ = [
     "HeatMethod",
     "HeatPlace",
     "Heatmap",
+    "Member",
     "Segment",
     "Timeline",
     "TimelineVerdict",
     "TimelineWindow",
-    "Voice",
 ]
 
 #: A clip without sound is refused; within a track, silence is a place like others.
@@ -34,17 +34,17 @@ HeatMethod = Literal["grad_cam", "attention"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Voice:
-    """What one model of an ensemble made of one picture of the clip, or why it could not.
+class Member:
+    """What one model of an ensemble made of one image of the clip, or why it could not.
 
     Attributes:
         name: of the model.
-        spectrogram: kind of picture; empty when not even that is known.
+        spectrogram: kind of image; empty when not even that is known.
         prediction: the answer; None when there is none.
         error: why there is no answer.
         size_bytes: memory that the weights take.
         load_ms: what loading them took, now or earlier.
-        measured: share of right answers on real test music with this picture, and the number of clips, from the
+        measured: share of right answers on real test music with this image, and the number of clips, from the
             model's description; None when it was not measured.
     """
 
@@ -59,19 +59,19 @@ class Voice:
 
 @dataclass(frozen=True, kw_only=True)
 class Consensus:
-    """What several voices with the same labels say together; see `consensus` for how it is computed.
+    """What several members with the same labels say together; see `consensus` for how it is computed.
 
     Attributes:
-        probabilities: label -> mean of the voices' probabilities; they sum to 1.
-        calibrated: the same at the temperature that was measured for these very voices; None when it was not.
-        not_music: mean over the voices that can tell; None when none can.
+        probabilities: label -> mean of the members' probabilities; they sum to 1.
+        calibrated: the same at the temperature that was measured for these very members; None when it was not.
+        not_music: mean over the members that can tell; None when none can.
         verdict: how far to trust the best label.
         advice: what the user can do, most useful first.
-        agreement: how often two of the voices, picked at random, put the same label first; None for a single voice.
-        votes: label -> voices that put it first, most votes first.
+        agreement: how often two of the members, picked at random, put the same label first; None for a single member.
+        votes: label -> members that put it first, most votes first.
         border: the two labels that the clip lies between; None when the best stands clear.
-        pair: positions in `voices` of the two that differ most; None for a single voice.
-        voices: positions in `EnsembleResult.voices` of those that were averaged.
+        pair: positions in `members` of the two that differ most; None for a single member.
+        members: positions in `EnsembleResult.members` of those that were averaged.
     """
 
     probabilities: Mapping[str, float]
@@ -83,7 +83,7 @@ class Consensus:
     votes: Mapping[str, int]
     border: tuple[str, str] | None
     pair: tuple[int, int] | None
-    voices: tuple[int, ...]
+    members: tuple[int, ...]
 
     def top(self, k: int = 5) -> tuple[GenreScore, ...]:
         """The `k` best labels of the calibrated probabilities, or of the mean where nothing was calibrated."""
@@ -95,17 +95,17 @@ class EnsembleResult:
     """The answer of an ensemble for one clip.
 
     Attributes:
-        voices: one per model and picture, those that failed included.
-        consensus: of the largest group of voices with the same labels; None when nobody answered.
-        clip: what was judged, by all of them.
+        members: one per model and image, those that failed included.
+        consensus: of the largest group of members with the same labels; None when nobody answered.
+        clip: what was analysed, by all of them.
         health: of the recording.
         decode_ms: what decoding took.
-        spectrogram_ms: kind of picture -> what drawing it took, once for all voices.
+        spectrogram_ms: kind of image -> what drawing it took, once for all members.
         network_ms: from the first network's start to the last one's end, loading included.
         total_ms: all of it.
     """
 
-    voices: tuple[Voice, ...]
+    members: tuple[Member, ...]
     consensus: Consensus | None
     clip: ClipInfo
     health: HealthReport
@@ -153,7 +153,7 @@ class TimelineWindow:
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A stretch of a track in one genre; segments follow each other without gaps.
+    """A excerpt of a track in one genre; segments follow each other without gaps.
 
     Attributes:
         start_s: where it begins in the track, in seconds.
@@ -206,7 +206,7 @@ class HeatPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class Heatmap:
-    """Where a model looked for one label, in the coordinates of its pictures.
+    """Where a model looked for one label, in the coordinates of its images.
 
     Rows run from high frequencies (0) to low ones, columns with time from the start of a window to its end. 1 is the
     place that speaks most for the label in all windows, 0 a place that does not speak for it or speaks against it.
@@ -216,7 +216,7 @@ class Heatmap:
         probability: of that label, as in the prediction.
         method: how the network was explained, see `explain`.
         grids: float32 (n, rows, columns) in 0..1, one per explained window, as coarse as the network sees.
-        maps: float32 (n, S, S) in 0..1, the same smoothly enlarged to the size of the pictures.
+        maps: float32 (n, S, S) in 0..1, the same smoothly enlarged to the size of the images.
         start_s: start of each explained window in the clip, in seconds.
         window_s: seconds that a window is long.
         n_windows: windows in the clip; more than `n` when not all were explained.

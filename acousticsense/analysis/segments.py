@@ -1,10 +1,10 @@
 """From windows to segments: where in a track one genre ends and the next begins.
 
-Each stretch of one hop is given the mean probabilities of the windows that cover its middle. Its own best label would
-flicker, so segments are the labelling of all stretches with the highest sum of probabilities when each change costs
+Each excerpt of one hop is given the mean probabilities of the windows that cover its middle. Its own best label would
+flicker, so segments are the labelling of all excerpts with the highest sum of probabilities when each change costs
 `CHANGE_COST` (a Viterbi search: Forney 1973, "The Viterbi Algorithm"). A lone window therefore keeps a genre of its own
 only where it is 50 percentage points ahead of the genre around it, two windows in a row only with 25 points each, five
-with 10 (at either end of a track, with half as many); and a segment's genre is the one that the mean over its stretches
+with 10 (at either end of a track, with half as many); and a segment's genre is the one that the mean over its excerpts
 puts first.
 
 "Not music" is as far ahead of the best genre as its probability exceeds the model's threshold for it. Silence is never
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.analysis.results import Segment, TimelineWindow
-from acousticsense.inference.confidence import judge
+from acousticsense.inference.confidence import verdict_of
 from acousticsense.models.spec import ModelSpec
 
 __all__ = ["CHANGE_COST", "merge"]
@@ -39,12 +39,12 @@ def merge(
 
     Args:
         windows: one or more, each `hop_s` after the one before.
-        spec: of the model that judged them: its labels, and the thresholds of the verdicts.
+        spec: of the model that analysed them: its labels, and the thresholds of the verdicts.
         window_s: seconds in one window.
         hop_s: seconds from one window's start to the next.
         end_s: where the track ends.
     """
-    values, silent = _stretches(windows, spec.labels, reach=max(1, math.ceil(window_s / hop_s - 0.5)))
+    values, silent = _excerpts(windows, spec.labels, reach=max(1, math.ceil(window_s / hop_s - 0.5)))
     scores = _scores(values, silent, spec.calibration.not_music_at) * min(1.0, hop_s / window_s)
     borders_s = [*(window.start_s for window in windows), end_s]
     return tuple(
@@ -53,10 +53,10 @@ def merge(
     )
 
 
-def _stretches(
+def _excerpts(
     windows: Sequence[TimelineWindow], labels: Sequence[str], *, reach: int
 ) -> tuple[Matrix, NDArray[np.bool_]]:
-    """For the stretch behind each window's start: the mean over the `reach` windows that cover it, and whether one of
+    """For the excerpt behind each window's start: the mean over the `reach` windows that cover it, and whether one of
     them is silent.
 
     Columns are the probability of each label and, last, of "not music"; 0 where it is not known.
@@ -71,7 +71,7 @@ def _stretches(
 
 
 def _scores(values: Matrix, silent: NDArray[np.bool_], not_music_at: float | None) -> Matrix:
-    """(n, n_labels + 2): what each stretch gains as each label, as not music (last but one) and as silence (last)."""
+    """(n, n_labels + 2): what each excerpt gains as each label, as not music (last but one) and as silence (last)."""
     genres, not_music = values[:, :-1], values[:, -1]
     scores = np.full((len(values), values.shape[1] + 1), -np.inf)
     scores[:, :-2] = genres
@@ -83,7 +83,7 @@ def _scores(values: Matrix, silent: NDArray[np.bool_], not_music_at: float | Non
 
 
 def _smoothest(scores: Matrix) -> list[int]:
-    """The state of each stretch, for the highest sum of scores less `CHANGE_COST` for each change of state."""
+    """The state of each excerpt, for the highest sum of scores less `CHANGE_COST` for each change of state."""
     n, n_states = scores.shape
     stay = np.arange(n_states)
     came_from = np.empty((n, n_states), dtype=np.intp)
@@ -114,5 +114,5 @@ def _segment(start_s: float, end_s: float, state: int, mean: Matrix, spec: Model
     confidence = float(mean[state])
     if state == len(spec.labels):
         return Segment(start_s=start_s, end_s=end_s, genre=None, confidence=confidence, verdict="not_music")
-    verdict = judge(dict(zip(spec.labels, mean.tolist(), strict=False)), None, spec.calibration)
+    verdict = verdict_of(dict(zip(spec.labels, mean.tolist(), strict=False)), None, spec.calibration)
     return Segment(start_s=start_s, end_s=end_s, genre=spec.labels[state], confidence=confidence, verdict=verdict)

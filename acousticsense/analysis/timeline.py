@@ -1,7 +1,7 @@
 """Genre along a whole track: one prediction per window, made while the track is still being decoded.
 
-A window begins every `hop_s` as long as half a window of sound is left (the first one always), and is judged exactly as
-`GenreClassifier.predict` judges the same stretch. Only a few windows are in memory at a time.
+A window begins every `hop_s` as long as half a window of sound is left (the first one always), and is analysed as
+`GenreClassifier.predict` predicts the same excerpt. Only a few windows are in memory at a time.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from acousticsense.analysis.segments import merge
 from acousticsense.audio.health import SILENCE_DB, loudest_db
 from acousticsense.audio.reading import Source, open_stream
 from acousticsense.errors import RequestError
-from acousticsense.inference.classifier import GenreClassifier, Judgement
+from acousticsense.inference.classifier import GenreClassifier, Posterior
 from acousticsense.inference.prediction import Timing
-from acousticsense.spectrogram.images import clip_pictures
+from acousticsense.spectrogram.images import clip_images
 
 __all__ = ["MAX_WINDOWS", "MAX_WINDOW_S", "MIN_HOP_S", "MIN_WINDOW_S", "Progress", "make_timeline"]
 
 Samples = NDArray[np.float32]
 _T = TypeVar("_T")
-#: Called with the seconds that are judged and those expected in all (None: unknown) after each batch, and before the
+#: Called with the seconds that are analysed and those expected in all (None: unknown) after each batch, and before the
 #: first. What it raises ends the work.
 Progress = Callable[[float, float | None], None]
 
-#: Below a second there is no rhythm left to judge; above a minute a window is no place any more.
+#: Below a second there is no rhythm left to predict; above a minute a window is no place any more.
 MIN_WINDOW_S: Final = 1.0
 MAX_WINDOW_S: Final = 60.0
 MIN_HOP_S: Final = 0.1
 MAX_WINDOWS: Final = 4000
 
-#: Windows judged at a time. On a CPU larger batches gain little, and others wait for the end of one.
+#: Windows analysed at a time. On a CPU larger batches gain little, and others wait for the end of one.
 _BATCH_CPU: Final = 4
 _BATCH_GPU: Final = 16
 
@@ -67,15 +67,15 @@ def make_timeline(
     max_windows: int = MAX_WINDOWS,
     progress: Progress | None = None,
 ) -> Timeline:
-    """Judges a track window by window.
+    """Predicts a track window by window.
 
     Args:
-        classifier: what judges; its limits hold, `max_stream_s` in place of the others on length.
+        classifier: what predicts; its limits hold, `max_stream_s` in place of the others on length.
         source: path, bytes or binary file object of any audio format.
         window_s: seconds in a window, 1 to 60; None is the model's own (10 s for ours).
-        hop_s: seconds from one window's start to the next, 0.1 or more; None is the window, so that nothing is judged
-            twice. What a longer hop skips is not judged.
-        duration_s: seconds of the track to judge; None is to its end.
+        hop_s: seconds from one window's start to the next, 0.1 or more; None is the window, so that nothing is analysed
+            twice. What a longer hop skips is not analysed.
+        duration_s: seconds of the track to predict; None is to its end.
         offset_s: where to begin.
         max_windows: more are refused.
         progress: told how far the work is; see `Progress`.
@@ -101,9 +101,9 @@ def make_timeline(
         size = _BATCH_CPU if classifier.device.type == "cpu" else _BATCH_GPU
         with closing(_read_ahead(cut, size, clock)) as batches:  # the decoder rests before the file is closed
             for batch in batches:
-                for (place, waveform), judgement in zip(batch, _judge(classifier, batch, clock), strict=True):
+                for (place, waveform), posterior in zip(batch, _predict(classifier, batch, clock), strict=True):
                     start_s = offset_s + place * hop_s
-                    windows.append(_window(start_s, start_s + len(waveform) / rate_hz, judgement))
+                    windows.append(_window(start_s, start_s + len(waveform) / rate_hz, posterior))
                 _check_count(len(windows) * hop_s, hop_s, max_windows)
                 tell(windows[-1].end_s - offset_s, stream.expected_s)
         clip = stream.info
@@ -138,7 +138,7 @@ def _check_count(duration_s: float | None, hop_s: float, max_windows: int) -> No
     if n_windows > max_windows:
         raise RequestError(
             f"A window every {hop_s:g} s makes more than {max_windows} windows of this track, the limit.",
-            hint="Choose a longer hop or a shorter stretch.",
+            hint="Choose a longer hop or a shorter excerpt.",
         )
 
 
@@ -170,31 +170,31 @@ def _read_ahead(windows: Iterator[_T], size: int, clock: _Clock) -> Generator[li
             yield batch
 
 
-def _judge(classifier: GenreClassifier, batch: list[tuple[int, Samples]], clock: _Clock) -> list[Judgement | None]:
-    """The judgement of each window, from one pass through the network; None for silence."""
+def _predict(classifier: GenreClassifier, batch: list[tuple[int, Samples]], clock: _Clock) -> list[Posterior | None]:
+    """The prediction of each window, from one pass through the network; None for silence."""
     front_end, policy = classifier.spec.front_end, classifier.spec.windows
     started = time.perf_counter()
     silent = [loudest_db(waveform, front_end.sample_rate_hz) <= SILENCE_DB for _, waveform in batch]
-    pictures = [
-        clip_pictures(waveform, front_end, policy, device=classifier.device).pictures
+    images = [
+        clip_images(waveform, front_end, policy, device=classifier.device).images
         for (_, waveform), skipped in zip(batch, silent, strict=True)
         if not skipped
     ]
     drawn = time.perf_counter()
-    logits = classifier.logits(torch.cat(pictures)) if pictures else torch.empty(0)
-    parts = iter(torch.split(logits, [len(part) for part in pictures]))
+    logits = classifier.logits(torch.cat(images)) if images else torch.empty(0)
+    parts = iter(torch.split(logits, [len(part) for part in images]))
     clock.spectrogram += 1000 * (drawn - started)
     clock.network += 1000 * (time.perf_counter() - drawn)
-    return [None if skipped else classifier.judge(next(parts)) for skipped in silent]
+    return [None if skipped else classifier.posterior(next(parts)) for skipped in silent]
 
 
-def _window(start_s: float, end_s: float, judgement: Judgement | None) -> TimelineWindow:
-    if judgement is None:
+def _window(start_s: float, end_s: float, posterior: Posterior | None) -> TimelineWindow:
+    if posterior is None:
         return TimelineWindow(start_s=start_s, end_s=end_s, probabilities={}, not_music=None, verdict="silence")
     return TimelineWindow(
         start_s=start_s,
         end_s=end_s,
-        probabilities=judgement.probabilities,
-        not_music=judgement.not_music,
-        verdict=judgement.verdict,
+        probabilities=posterior.probabilities,
+        not_music=posterior.not_music,
+        verdict=posterior.verdict,
     )

@@ -117,14 +117,14 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
 
 def _add_predict(app: FastAPI, service: PredictionService, upload_dir: Path) -> None:
     async def predict(request: HttpRequest) -> JSONResponse:
-        """Judges one audio file: genre probabilities, verdict, health notes and a link to the spectrogram."""
+        """Predicts one audio file: genre probabilities, verdict, health notes and a link to the spectrogram."""
         service.refuse_if_full()
         source, fields, is_json = await _read_request(request, upload_dir)
         wanted = _parse(fields)
         analysis = await run_in_threadpool(service.analyse, source, wanted)
         language = preferred_language(request.headers.get("accept-language"))
         body = prediction_payload(analysis.prediction, top_k=wanted.top_k, language=language)
-        url = _picture_url(service, request, service.keep_picture(analysis))
+        url = _image_url(service, request, service.keep_image(analysis))
         body["mel_spectrogram_url"] = url
         if is_json:
             # Gradio 3 and 4 clients read `data`: the outputs of the page, a Label and an Image
@@ -141,23 +141,23 @@ def _add_predict(app: FastAPI, service: PredictionService, upload_dir: Path) -> 
             include_in_schema=not path.endswith("/"),
         )
 
-    @app.get("/api/spectrograms/{picture_id}.png", response_class=Response)
-    async def spectrogram(picture_id: str) -> Response:
+    @app.get("/api/spectrograms/{image_id}.png", response_class=Response)
+    async def spectrogram(image_id: str) -> Response:
         """The spectrogram of an earlier answer, as a PNG; it expires."""
-        png = await run_in_threadpool(service.pictures.get, picture_id)
+        png = await run_in_threadpool(service.images.get, image_id)
         if png is None:
-            raise HTTPException(404, "There is no such picture, or it has expired. Send the audio again.")
+            raise HTTPException(404, "There is no such image, or it has expired. Send the audio again.")
         return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
 def _add_ensemble(app: FastAPI, service: PredictionService, upload_dir: Path) -> None:
     @app.post("/api/ensemble", responses=ENSEMBLE_RESPONSES, openapi_extra=ENSEMBLE_BODY)
     async def ensemble(request: HttpRequest) -> JSONResponse:
-        """Asks several models about one audio file: a row for each and each picture, and what they say together."""
+        """Asks several models about one audio file: a row for each and each image, and what they say together."""
         service.refuse_if_full()
         source, fields, _ = await _read_request(request, upload_dir)
         wanted = _parse_ensemble(fields)
-        result = await run_in_threadpool(service.judge_together, source, wanted)
+        result = await run_in_threadpool(service.predict_together, source, wanted)
         language = preferred_language(request.headers.get("accept-language"))
         return JSONResponse(ensemble_payload(result, top_k=wanted.top_k, language=language))
 
@@ -165,7 +165,7 @@ def _add_ensemble(app: FastAPI, service: PredictionService, upload_dir: Path) ->
 def _add_timeline(app: FastAPI, service: PredictionService, upload_dir: Path) -> None:
     @app.post("/api/timeline", responses=TIMELINE_RESPONSES, openapi_extra=TIMELINE_BODY)
     async def timeline(request: HttpRequest) -> Response:
-        """Judges a track window by window; the work ends when the client goes away."""
+        """Predicts a track window by window; the work ends when the client goes away."""
         service.refuse_if_full(timelines=True)
         source, fields, _ = await _read_request(request, upload_dir)
         job = service.start_timeline(source, _parse_timeline(fields))
@@ -203,15 +203,15 @@ def _base_url(service: PredictionService, request: HttpRequest) -> str:
     return (service.settings.public_url or str(request.base_url)).rstrip("/")
 
 
-def _picture_url(service: PredictionService, request: HttpRequest, picture_id: str) -> str:
-    """Where the client can fetch a picture that is kept."""
-    return f"{_base_url(service, request)}/api/spectrograms/{picture_id}.png"
+def _image_url(service: PredictionService, request: HttpRequest, image_id: str) -> str:
+    """Where the client can fetch a image that is kept."""
+    return f"{_base_url(service, request)}/api/spectrograms/{image_id}.png"
 
 
 def _add_compare(app: FastAPI, service: PredictionService) -> None:
     @app.post("/api/compare", responses=COMPARE_RESPONSES, openapi_extra=COMPARE_BODY)
     async def compare(request: HttpRequest) -> JSONResponse:
-        """Judges two versions of a piece, "a" and "b", and says what moved from the first to the second."""
+        """Predicts two versions of a piece, "a" and "b", and says what moved from the first to the second."""
         service.refuse_if_full()
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise RequestError("The body is no form.", hint='Send multipart/form-data with the files "a" and "b".')
@@ -222,14 +222,14 @@ def _add_compare(app: FastAPI, service: PredictionService) -> None:
         language = preferred_language(request.headers.get("accept-language"))
         body = comparison_payload(comparison, top_k=wanted.top_k, language=language)
         for name, analysis in (("a", comparison.a), ("b", comparison.b)):
-            body[name]["mel_spectrogram_url"] = _picture_url(service, request, service.keep_picture(analysis))
+            body[name]["mel_spectrogram_url"] = _image_url(service, request, service.keep_image(analysis))
         return JSONResponse(body)
 
 
 def _add_explain(app: FastAPI, service: PredictionService, upload_dir: Path) -> None:
     @app.post("/api/explain", responses=EXPLAIN_RESPONSES, openapi_extra=EXPLAIN_BODY)
     async def explain(request: HttpRequest) -> JSONResponse:
-        """Judges one audio file and shows where the model looked for one label: a heat map over the spectrogram."""
+        """Predicts one audio file and shows where the model looked for one label: a heat map over the spectrogram."""
         service.refuse_if_full()
         source, fields, _ = await _read_request(request, upload_dir)
         wanted = _parse(fields)
@@ -240,14 +240,14 @@ def _add_explain(app: FastAPI, service: PredictionService, upload_dir: Path) -> 
             top_k=wanted.top_k,
             language=preferred_language(request.headers.get("accept-language")),
         )
-        body["heatmap_url"] = _picture_url(service, request, service.keep_heatmap(explanation))
+        body["heatmap_url"] = _image_url(service, request, service.keep_heatmap(explanation))
         return JSONResponse(body)
 
 
 def _add_catalogue(app: FastAPI, service: PredictionService) -> None:
     @app.get("/api/models")
     def models() -> dict[str, Any]:
-        """What is installed: labels, pictures, hashes, licence, provenance and measured figures."""
+        """What is installed: labels, images, hashes, licence, provenance and measured figures."""
         return models_payload(service)
 
 
@@ -270,7 +270,7 @@ def models_payload(service: PredictionService) -> dict[str, Any]:
                 "licence": spec.licence,
                 "provenance": spec.provenance,
                 "metrics": spec.metrics,
-                "metrics_by_spectrogram": {kind: spec.seeing(kind).metrics for kind in spec.kinds},
+                "metrics_by_spectrogram": {kind: spec.for_spectrogram(kind).metrics for kind in spec.kinds},
             }
         )
     return {"models": rows}

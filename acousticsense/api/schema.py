@@ -171,10 +171,10 @@ class _Measured(BaseModel):
     n: int
 
 
-class _VoiceRow(BaseModel):
+class _MemberRow(BaseModel):
     name: str
     spectrogram: str
-    averaged: bool = Field(description="false for voices with labels of their own and for those that failed")
+    averaged: bool = Field(description="false for members with labels of their own and for those that failed")
     measured: _Measured | None
     architecture: str | None = None
     weights_sha256: str | None = None
@@ -190,17 +190,17 @@ class _VoiceRow(BaseModel):
 
 class _Consensus(BaseModel):
     prediction: list[_Score]
-    probabilities: dict[str, float] = Field(description="mean over the voices")
-    calibrated: dict[str, float] | None = Field(description="null unless measured for exactly these voices")
+    probabilities: dict[str, float] = Field(description="mean over the members")
+    calibrated: dict[str, float] | None = Field(description="null unless measured for exactly these members")
     not_music: float | None
     verdict: str
     advice: list[str]
-    voices: int
+    members: int
 
 
 class _Vote(BaseModel):
     label: str
-    voices: int
+    members: int
 
 
 class _Who(BaseModel):
@@ -209,18 +209,18 @@ class _Who(BaseModel):
 
 
 class _Splits(BaseModel):
-    votes: list[_Vote] = Field(description="how many voices put a label first")
+    votes: list[_Vote] = Field(description="how many members put a label first")
     border: list[str] | None = Field(description="the two labels that the clip lies between")
-    pair: list[_Who] | None = Field(description="the two voices that differ most")
+    pair: list[_Who] | None = Field(description="the two members that differ most")
 
 
 class EnsembleResponse(BaseModel):
     """What several models say of one clip."""
 
-    models: list[_VoiceRow]
+    models: list[_MemberRow]
     consensus: _Consensus | None = Field(description="null when no model answered")
     agreement: float | None = Field(
-        description="how often two voices, picked at random, put the same label first: 0 to 1"
+        description="how often two members, picked at random, put the same label first: 0 to 1"
     )
     splits: _Splits | None
     sentences: list[str]
@@ -242,7 +242,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     404: {"model": ErrorResponse, "description": "unknown model"},
     413: {"model": ErrorResponse, "description": "over a limit on size or length"},
     415: {"model": ErrorResponse, "description": "not an audio file"},
-    422: {"model": ErrorResponse, "description": "audio with nothing to judge"},
+    422: {"model": ErrorResponse, "description": "audio with nothing to predict"},
     503: {"model": ErrorResponse, "description": "the queue is full; see Retry-After"},
 }
 
@@ -256,9 +256,9 @@ _OPTIONS: Final[dict[str, Any]] = {
     "spectrogram": {
         "type": "string",
         "enum": ["mel", "cqt", "chroma"],
-        "description": "which picture, for models that know several; left out, the model's default",
+        "description": "which image, for models that know several; left out, the model's default",
     },
-    "duration_s": {"type": "number", "description": "seconds to judge; left out, the model's own choice (10)"},
+    "duration_s": {"type": "number", "description": "seconds to predict; left out, the model's own choice (10)"},
     "offset_s": {"type": "number", "default": 0, "description": "where to begin"},
     "top_k": {"type": "integer", "default": 5},
     "private": {
@@ -274,9 +274,9 @@ _ENSEMBLE_OPTIONS: Final[dict[str, Any]] = {
         "type": "string",
         "enum": ["mel", "cqt", "both"],
         "default": "both",
-        "description": "which pictures; both is every kind that a model knows",
+        "description": "which images; both is every kind that a model knows",
     },
-    "duration_s": {"type": "number", "default": 10, "description": "seconds to judge, the same for all models"},
+    "duration_s": {"type": "number", "default": 10, "description": "seconds to predict, the same for all models"},
     "offset_s": _OPTIONS["offset_s"],
     "top_k": {"type": "integer", "default": 3},
 }
@@ -290,7 +290,7 @@ _TIMELINE_OPTIONS: Final[dict[str, Any]] = {
     "spectrogram": _OPTIONS["spectrogram"],
     "window_s": {"type": "number", "description": "seconds in a window, 1 to 60; left out, the model's own (10)"},
     "hop_s": {"type": "number", "description": "from one window's start to the next; left out, the window"},
-    "duration_s": {"type": "number", "description": "seconds to judge; left out, to the end of the track"},
+    "duration_s": {"type": "number", "description": "seconds to predict; left out, to the end of the track"},
     "offset_s": _OPTIONS["offset_s"],
 }
 

@@ -1,7 +1,7 @@
-"""What is wrong with a recording before anyone judges it: levels, channels, bandwidth.
+"""What is wrong with a recording before anyone predicts it: levels, channels, bandwidth.
 
 Every finding carries the value that was measured. Thresholds stand here with their reason; they were checked against
-real, freely licensed recordings: of 207 stretches of 10 s, four of a copy made at 10.5 kHz and one lo-fi intro without
+real, freely licensed recordings: of 207 excerpts of 10 s, four of a copy made at 10.5 kHz and one lo-fi intro without
 treble get "dull", the others nothing. The words are in `texts`.
 Steady noise is recognised here. Speech is not: that takes the model, whose verdict "not music" stands for it.
 """
@@ -64,12 +64,12 @@ _PHASE_LOSS_DB: Final = 10.0
 _SAME_CHANNELS_DB: Final = -50.0
 
 #: 2 % of full scale. Converters stay below 0.1 % and the real recordings below 0.7 %; beyond 2 % the lowest bands of
-#: the picture fill up.
+#: the image fill up.
 _DC_OFFSET: Final = 0.02
 
-#: One window of the networks is 10 s; below half of it, most of the picture is repetition.
+#: One window of the networks is 10 s; below half of it, most of the image is repetition.
 _SHORT_S: Final = 5.0
-#: The pictures reach 11 025 Hz, which takes twice that rate.
+#: The images reach 11 025 Hz, which takes twice that rate.
 _NEEDED_RATE_HZ: Final = 22_050
 #: Rates of real equipment. Another one often means a file that was played or labelled at a wrong speed.
 _USUAL_RATES_HZ: Final = frozenset(
@@ -105,14 +105,14 @@ _TREBLE_LOSS_DB: Final = 56.0
 _MIDDLE_HZ: Final = (1_500.0, 2_500.0)
 _TREBLE_HZ: Final = (5_000.0, 8_000.0)
 #: Noise holds still, whatever its colour: over the clip, the level in an octave wanders by 1.2 dB at most (one standard
-#: deviation; 23 bins a frame or more). In the steadiest of 72 stretches of real recordings it wanders by 2.1 dB.
+#: deviation; 23 bins a frame or more). In the steadiest of 72 excerpts of real recordings it wanders by 2.1 dB.
 _NOISE_SPREAD_DB: Final = 1.5
 _NOISE_OCTAVES_HZ: Final = (250.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0)
 #: Averaged over the frames, no line of noise stands this far above its band; a steady tone does.
 _NOISE_TONE_DB: Final = 6.0
 #: Fewer frames say little of a level's spread; at 44.1 kHz they are a second and a half.
 _NOISE_FRAMES: Final = 16
-#: Cut below half of the picture's range is a warning, above it a remark.
+#: Cut below half of the image's range is a warning, above it a remark.
 _DULL_WARNING_HZ: Final = 5_500.0
 
 
@@ -121,7 +121,7 @@ class Clip(Protocol):
 
     @property
     def channels(self) -> Samples:
-        """The stretch as the file holds it, float32 (n_channels, m)."""
+        """The excerpt as the file holds it, float32 (n_channels, m)."""
 
     @property
     def info(self) -> ClipInfo:
@@ -255,7 +255,7 @@ def _check_noise(frames: NDArray[np.float32], rate_hz: int) -> Iterator[HealthNo
 
 
 def _cut_off_hz(frames: NDArray[np.float32], rate_hz: int) -> float | None:
-    """Where a low-pass ends the spectrum, None when it goes on up to the pictures' limit."""
+    """Where a low-pass ends the spectrum, None when it goes on up to the images' limit."""
     if len(frames) == 0:
         return None
     power = frames.mean(axis=0, dtype=np.float64)

@@ -1,6 +1,6 @@
-"""A stretch of any audio file as a mono waveform: open, decode only what was asked for, mix, resample.
+"""A excerpt of any audio file as a mono waveform: open, decode only what was asked for, mix, resample.
 
-`read_clip` returns a stretch at once; `open_stream` hands out the same samples block by block, however long the track.
+`read_clip` returns a excerpt at once; `open_stream` hands out the same samples block by block, however long the track.
 
 Content decides which decoder reads a file, never its name. FLAC and Ogg Vorbis go to libsndfile, everything else to
 FFmpeg (through PyAV, in this process), and each is asked when the other declines. Why FFmpeg has the larger share:
@@ -56,7 +56,7 @@ Samples = NDArray[np.float32]
 _T = TypeVar("_T")
 
 _HINT: Final = "Use an mp3, wav, flac, ogg, opus, m4a or aac file that plays in an ordinary player."
-#: Decoded on either side of the stretch and cut off after resampling, so that the filter never sees an edge.
+#: Decoded on either side of the excerpt and cut off after resampling, so that the filter never sees an edge.
 _MARGIN_S: Final = Fraction(1, 10)
 #: FFmpeg starts this much early: AAC and Opus need 80 ms to settle after a seek, mp3's bit reservoir two frames.
 _PREROLL_S: Final = Fraction(1, 5)
@@ -66,7 +66,7 @@ _BLOCK_FRAMES: Final = 1 << 15
 _ABSURD_SAMPLE: Final = 1e6
 #: A codec overshoots full scale by a few dB; what goes further is a damaged frame's burst.
 _LOUDEST_COMPRESSED: Final = 2.0
-#: Damaged samples are silenced up to this share; a file with more is not worth judging.
+#: Damaged samples are silenced up to this share; a file with more is not worth analysing.
 _MAX_DAMAGED_SHARE: Final = 0.01
 #: Packets in a row that may fail before a file counts as broken.
 _MAX_BAD_PACKETS: Final = 1000
@@ -92,7 +92,7 @@ class AudioLimits:
         max_file_bytes: size of the file as it arrives.
         max_clip_s: seconds decoded for one clip.
         max_stream_s: seconds handed out by one stream.
-        max_pcm_bytes: decoded float32 samples of the stretch, at the file's rate and with all its channels.
+        max_pcm_bytes: decoded float32 samples of the excerpt, at the file's rate and with all its channels.
         min_sample_rate_hz: below this no music is left.
         max_sample_rate_hz: highest rate of real equipment (DSD and DXD files reach 352.8 and 705.6 kHz).
         max_channels: most channels; 22.2 surround has 24.
@@ -109,13 +109,13 @@ class AudioLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class AudioClip:
-    """A decoded stretch.
+    """A decoded excerpt.
 
     Attributes:
         waveform: float32 (n,), mean of all channels at `sample_rate_hz`, nominally in -1..1.
         sample_rate_hz: the rate that was asked for.
-        channels: float32 (n_channels, m), the same stretch as the file holds it, at `info.sample_rate_hz`.
-        info: where the stretch lies and what the file is.
+        channels: float32 (n_channels, m), the same excerpt as the file holds it, at `info.sample_rate_hz`.
+        info: where the excerpt lies and what the file is.
     """
 
     waveform: Samples
@@ -140,7 +140,7 @@ class _Track(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stretch:
+class _Excerpt:
     """What was asked for, in seconds; `duration_s` None is to the end."""
 
     offset_s: float
@@ -157,7 +157,7 @@ def read_clip(
     anchor: Literal["start", "center"] = "start",
     limits: AudioLimits | None = None,
 ) -> AudioClip:
-    """Decodes a stretch of a track; only that stretch is decoded, not what lies before or after it.
+    """Decodes a excerpt of a track; only that excerpt is decoded, not what lies before or after it.
 
     A damaged or truncated file gives what can be decoded.
 
@@ -176,9 +176,9 @@ def read_clip(
         AudioEmptyError: no sound in the file, or none at that offset.
     """
     _check_arguments(sample_rate_hz, duration_s, offset_s, anchor)
-    stretch = _Stretch(offset_s=offset_s, duration_s=duration_s, centred=anchor == "center")
+    excerpt = _Excerpt(offset_s=offset_s, duration_s=duration_s, centred=anchor == "center")
     limits = limits or AudioLimits()
-    read = partial(_read, stretch=stretch, sample_rate_hz=sample_rate_hz, limits=limits)
+    read = partial(_read, excerpt=excerpt, sample_rate_hz=sample_rate_hz, limits=limits)
     with _decoded(source, limits, read) as clip:
         return clip
 
@@ -192,7 +192,7 @@ def open_stream(
     offset_s: float = 0.0,
     limits: AudioLimits | None = None,
 ) -> Iterator[AudioStream]:
-    """A stretch of a track, to be read block by block while the context lasts; memory does not grow with its length.
+    """A excerpt of a track, to be read block by block while the context lasts; memory does not grow with its length.
 
     The samples are those of `read_clip`. The limit on length is `max_stream_s`, not `max_clip_s` or `max_pcm_bytes`.
 
@@ -210,9 +210,9 @@ def open_stream(
         AudioEmptyError: no sound in the file, or none at that offset.
     """
     _check_arguments(sample_rate_hz, duration_s, offset_s, "start")
-    stretch = _Stretch(offset_s=offset_s, duration_s=duration_s, centred=False)
+    excerpt = _Excerpt(offset_s=offset_s, duration_s=duration_s, centred=False)
     limits = limits or AudioLimits()
-    begin = partial(AudioStream, stretch=stretch, sample_rate_hz=sample_rate_hz, limits=limits)
+    begin = partial(AudioStream, excerpt=excerpt, sample_rate_hz=sample_rate_hz, limits=limits)
     with _decoded(source, limits, begin) as stream:
         yield stream
 
@@ -375,22 +375,22 @@ def _channels_fault(n_channels: int, limits: AudioLimits) -> str:
     return f"The header gives {n_channels} channels; 1 to {limits.max_channels} can be read."
 
 
-# --- one stretch
+# --- one excerpt
 
 
-def _read(track: _Track, stretch: _Stretch, sample_rate_hz: int, limits: AudioLimits) -> AudioClip:
-    """Finds the stretch, decodes it with margins, mixes, resamples and cuts the margins off."""
+def _read(track: _Track, excerpt: _Excerpt, sample_rate_hz: int, limits: AudioLimits) -> AudioClip:
+    """Finds the excerpt, decodes it with margins, mixes, resamples and cuts the margins off."""
     _check_header(track, limits)
     rate = track.sample_rate_hz
-    start = _start_frame(track, stretch)
-    wanted = None if stretch.duration_s is None else max(1, round(stretch.duration_s * rate))
+    start = _start_frame(track, excerpt)
+    wanted = None if excerpt.duration_s is None else max(1, round(excerpt.duration_s * rate))
     channels, lead, ended = _decode(track, start, wanted, limits)
-    if channels.shape[1] <= lead and stretch.centred and start:  # the header promised more than there is
+    if channels.shape[1] <= lead and excerpt.centred and start:  # the header promised more than there is
         start = 0
         channels, lead, ended = _decode(track, start, wanted, limits)
     n_frames = channels.shape[1] - lead if wanted is None else min(wanted, channels.shape[1] - lead)
     if n_frames <= 0:
-        _refuse_empty(track, stretch)
+        _refuse_empty(track, excerpt)
     _refuse_damage(_mend(channels, track), channels.size)
     waveform = _resample(channels.mean(axis=0, dtype=np.float32), rate, sample_rate_hz, lead, n_frames)
     end = start - lead + channels.shape[1]
@@ -413,17 +413,17 @@ def _check_header(track: _Track, limits: AudioLimits) -> None:
         raise AudioDecodeError(fault, hint=_HINT)
 
 
-def _start_frame(track: _Track, stretch: _Stretch) -> int:
-    if not stretch.centred:
-        return round(stretch.offset_s * track.sample_rate_hz)
-    if stretch.duration_s is None:
+def _start_frame(track: _Track, excerpt: _Excerpt) -> int:
+    if not excerpt.centred:
+        return round(excerpt.offset_s * track.sample_rate_hz)
+    if excerpt.duration_s is None:
         return 0
     total = track.n_frames if track.n_frames is not None else track.count_frames()
-    return max(0, (total - round(stretch.duration_s * track.sample_rate_hz)) // 2)
+    return max(0, (total - round(excerpt.duration_s * track.sample_rate_hz)) // 2)
 
 
 def _decode(track: _Track, start: int, wanted: int | None, limits: AudioLimits) -> tuple[Samples, int, bool]:
-    """Samples (n_channels, n) around the stretch, the frames among them that lie before it, whether the track ended."""
+    """Samples (n_channels, n) around the excerpt, the frames among them that lie before it, whether the track ended."""
     margin = round(_MARGIN_S * track.sample_rate_hz)
     lead = min(start, margin)
     ahead = None if track.n_frames is None else max(0, track.n_frames - start)
@@ -441,28 +441,28 @@ def _decode(track: _Track, start: int, wanted: int | None, limits: AudioLimits) 
 
 
 def _check_size(n_frames: int, track: _Track, limits: AudioLimits) -> None:
-    """Refuses a stretch of `n_frames`, whether a header announces it or it has just been decoded."""
-    hint = "Judge fewer seconds or cut the file."
+    """Refuses a excerpt of `n_frames`, whether a header announces it or it has just been decoded."""
+    hint = "BatchPredictor fewer seconds or cut the file."
     if n_frames > limits.max_clip_s * track.sample_rate_hz:
         raise AudioTooLargeError(
-            f"The stretch is longer than {limits.max_clip_s:g} s, the limit.",
+            f"The excerpt is longer than {limits.max_clip_s:g} s, the limit.",
             hint=hint,
         )
     if n_frames * track.n_channels * 4 > limits.max_pcm_bytes:
         raise AudioTooLargeError(
-            f"The stretch needs more than {limits.max_pcm_bytes / 2**20:.0f} MiB decoded, the limit "
+            f"The excerpt needs more than {limits.max_pcm_bytes / 2**20:.0f} MiB decoded, the limit "
             f"({track.n_channels} channels at {track.sample_rate_hz} Hz).",
             hint=hint,
         )
 
 
-def _refuse_empty(track: _Track, stretch: _Stretch) -> NoReturn:
-    if not stretch.offset_s:
+def _refuse_empty(track: _Track, excerpt: _Excerpt) -> NoReturn:
+    if not excerpt.offset_s:
         raise AudioEmptyError("The file holds no sound (0 samples).", hint="Export or record it again.")
     total = track.n_frames if track.n_frames is not None else track.count_frames()
     length_s = total / track.sample_rate_hz
     raise AudioEmptyError(
-        f"There is no sound at {stretch.offset_s:g} s: the track is {length_s:.1f} s long.",
+        f"There is no sound at {excerpt.offset_s:g} s: the track is {length_s:.1f} s long.",
         hint="Choose an earlier offset.",
     )
 
@@ -510,10 +510,10 @@ def _refuse_damage(n_bad: int, n_samples: int) -> None:
 
 
 def _resample(mono: Samples, rate_hz: int, wanted_hz: int, lead: int, n_frames: int) -> Samples:
-    """The stretch (n,) at `wanted_hz`, out of mono samples with `lead` frames before it and some after."""
+    """The excerpt (n,) at `wanted_hz`, out of mono samples with `lead` frames before it and some after."""
     ratio = Fraction(wanted_hz, rate_hz)
     # A file of the wanted rate gets zeros between its samples and goes through the same filter as all others: what that
-    # filter leaves at the top of the band is the darkest part of most pictures, and their contrast follows from it.
+    # filter leaves at the top of the band is the darkest part of most images, and their contrast follows from it.
     source, source_hz = (_between_zeros(mono), 2 * rate_hz) if ratio == 1 else (mono, rate_hz)
     mono = cast("Samples", soxr.resample(source, source_hz, wanted_hz, quality="HQ"))
     start, n_samples = round(lead * ratio), round(n_frames * ratio)
@@ -530,25 +530,25 @@ def _between_zeros(mono: Samples) -> Samples:
     return doubled
 
 
-# --- one stretch, block by block
+# --- one excerpt, block by block
 
 
 class AudioStream:
-    """An opened stretch of a track; see `open_stream`.
+    """An opened excerpt of a track; see `open_stream`.
 
     Attributes:
         expected_s: seconds that will come, as far as the header tells; None when it does not.
     """
 
-    def __init__(self, track: _Track, *, stretch: _Stretch, sample_rate_hz: int, limits: AudioLimits) -> None:
+    def __init__(self, track: _Track, *, excerpt: _Excerpt, sample_rate_hz: int, limits: AudioLimits) -> None:
         _check_header(track, limits)
-        self._track, self._stretch, self._limits = track, stretch, limits
+        self._track, self._excerpt, self._limits = track, excerpt, limits
         rate = track.sample_rate_hz
         self._rates_hz = (rate, sample_rate_hz)
         self._ratio = Fraction(sample_rate_hz, rate)
-        self._start = round(stretch.offset_s * rate)
+        self._start = round(excerpt.offset_s * rate)
         self._lead = min(self._start, round(_MARGIN_S * rate))
-        self._wanted = None if stretch.duration_s is None else max(1, round(stretch.duration_s * rate))
+        self._wanted = None if excerpt.duration_s is None else max(1, round(excerpt.duration_s * rate))
         self._n_decoded, self._ended = 0, False
         ahead = None if track.n_frames is None else max(0, track.n_frames - self._start)
         expected = min((n for n in (self._wanted, ahead) if n is not None), default=None)
@@ -558,12 +558,12 @@ class AudioStream:
         self._first = next(self._mono_blocks, None)  # so that a decoder that cannot read the file fails here
 
     def blocks(self) -> Iterator[Samples]:
-        """Mono blocks (n,) of about a second, one after the other, once; together they are the stretch.
+        """Mono blocks (n,) of about a second, one after the other, once; together they are the excerpt.
 
         Raises:
             AudioDecodeError: the file is damaged beyond use.
             AudioTooLargeError: the track goes on beyond the limit.
-            AudioEmptyError: there is no sound in the stretch.
+            AudioEmptyError: there is no sound in the excerpt.
         """
         skip, given = round(self._lead * self._ratio), 0
         try:
@@ -578,11 +578,11 @@ class AudioStream:
         except OSError as error:
             raise _unreadable(error) from error
         if not given:
-            _refuse_empty(self._track, self._stretch)
+            _refuse_empty(self._track, self._excerpt)
 
     @property
     def info(self) -> ClipInfo:
-        """Where the stretch lies and what the file is; its duration counts what was decoded so far."""
+        """Where the excerpt lies and what the file is; its duration counts what was decoded so far."""
         rate, n_frames = self._track.sample_rate_hz, max(0, self._n_decoded - self._lead)
         end = self._start - self._lead + self._n_decoded
         total = end if self._ended else self._track.n_frames and max(end, self._track.n_frames)
@@ -628,7 +628,7 @@ class AudioStream:
         if n_frames > self._limits.max_stream_s * self._track.sample_rate_hz:
             raise AudioTooLargeError(
                 f"The track is longer than {self._limits.max_stream_s:g} s, the limit.",
-                hint="Choose a shorter stretch or cut the file.",
+                hint="Choose a shorter excerpt or cut the file.",
             )
 
 

@@ -16,7 +16,7 @@ Severity = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True, kw_only=True)
 class ClipInfo:
-    """What was judged.
+    """What was analysed.
 
     Attributes:
         offset_s: where the clip begins in the track.
@@ -39,7 +39,7 @@ class HealthNote:
 
     Attributes:
         code: stable name, e.g. "clipping"; its words are in `texts` under "health.CODE".
-        severity: "error" when nothing can be judged, "warning" when the verdict may suffer, "info" otherwise.
+        severity: "error" when nothing can be analysed, "warning" when the verdict may suffer, "info" otherwise.
         value: the measured value, in the unit that the text names.
     """
 

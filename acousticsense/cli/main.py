@@ -30,7 +30,7 @@ from acousticsense.settings import BACKENDS, Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
 if TYPE_CHECKING:
-    from acousticsense.analysis.ensemble import Panel
+    from acousticsense.analysis.ensemble import EnsemblePredictor
     from acousticsense.evaluation.evaluate import Evaluation
     from acousticsense.inference.classifier import Duration, GenreClassifier
 
@@ -88,11 +88,11 @@ def _add_serve(commands: Any) -> None:
 
 
 def _add_predict(commands: Any) -> None:
-    parser = commands.add_parser("predict", help="judge files")
+    parser = commands.add_parser("predict", help="predict files")
     parser.add_argument("files", nargs="+", metavar="FILE")
     _add_model_options(parser)
     _add_spectrogram_option(parser)
-    _add_stretch_options(parser)
+    _add_excerpt_options(parser)
     parser.add_argument("--top-k", type=positive, default=5, help="genres to show (5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=_predict)
@@ -103,8 +103,8 @@ def _add_ensemble(commands: Any) -> None:
     parser.add_argument("file", metavar="FILE")
     parser.add_argument("--models", default="", help="names in models/, with commas between (all of them)")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N")
-    parser.add_argument("--spectrogram", choices=["mel", "cqt", "both"], default="both", help="which pictures (both)")
-    parser.add_argument("--duration", type=_seconds, default="10", help='seconds to judge, or "all" (10)')
+    parser.add_argument("--spectrogram", choices=["mel", "cqt", "both"], default="both", help="which images (both)")
+    parser.add_argument("--duration", type=_seconds, default="10", help='seconds to predict, or "all" (10)')
     parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
     parser.add_argument("--top-k", type=positive, default=3, help="genres to show for each model (3)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -119,7 +119,7 @@ def _add_timeline(commands: Any) -> None:
     _add_spectrogram_option(parser)
     parser.add_argument("--window", type=float, help="seconds in a window, 1 to 60 (the model's own, 10)")
     parser.add_argument("--hop", type=float, help="seconds from one window's start to the next (the window)")
-    parser.add_argument("--duration", type=float, help="seconds to judge (to the end)")
+    parser.add_argument("--duration", type=float, help="seconds to predict (to the end)")
     parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
     parser.add_argument("--json", action="store_true", help="windows and segments as JSON")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table with a row per window")
@@ -133,17 +133,17 @@ def _add_compare(commands: Any) -> None:
     parser.add_argument("b", metavar="B")
     _add_model_options(parser)
     _add_spectrogram_option(parser)
-    _add_stretch_options(parser)
+    _add_excerpt_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, as POST /api/compare answers")
     parser.set_defaults(run=_compare)
 
 
 def _add_tag(commands: Any) -> None:
-    parser = commands.add_parser("tag", help="judge whole libraries, and write genres into the files")
+    parser = commands.add_parser("tag", help="predict whole libraries, and write genres into the files")
     add_tag(parser)
     _add_model_options(parser)
     _add_spectrogram_option(parser)
-    _add_stretch_options(parser)
+    _add_excerpt_options(parser)
     parser.set_defaults(run=lambda options: tag(parse(options, parser), _settings(options)))
 
 
@@ -153,7 +153,7 @@ def _add_explain(commands: Any) -> None:
     parser.add_argument("--label", default="", help="the genre to explain (the best one)")
     _add_model_options(parser)
     _add_spectrogram_option(parser)
-    _add_stretch_options(parser)
+    _add_excerpt_options(parser)
     parser.add_argument("--png", type=Path, metavar="OUT", help="write the heat map over the spectrogram")
     parser.add_argument("--json", action="store_true", help="print the answer with the heat map's values as JSON")
     parser.set_defaults(run=_explain)
@@ -191,7 +191,7 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument(
         "--record", action="store_true", help="with --models: write what was measured into models/ensemble.json, too"
     )
-    parser.add_argument("--out", type=Path, help="folder for the report, the plots and the misjudged list")
+    parser.add_argument("--out", type=Path, help="folder for the report, the plots and the misclassified list")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.set_defaults(run=_evaluate)
 
@@ -202,9 +202,9 @@ def _add_finetune(commands: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="models/NAME", help="folder of the new model")
     parser.add_argument("--base", help="model to start from: name, folder, file or hub id (the default model)")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--spectrogram", choices=get_args(SpectrogramKind), help="which picture (the base's main one)")
+    parser.add_argument("--spectrogram", choices=get_args(SpectrogramKind), help="which image (the base's main one)")
     parser.add_argument("--unfreeze", type=int, default=0, metavar="N", help="also train the last N blocks (0); slow")
-    parser.add_argument("--epochs", type=positive, default=3, help="passes over the pictures with --unfreeze (3)")
+    parser.add_argument("--epochs", type=positive, default=3, help="passes over the images with --unfreeze (3)")
     parser.add_argument("--folds", type=int, default=5, help="parts of which each is held out once (5)")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice (0)")
     parser.add_argument("--force", action="store_true", help="replace a model of that name")
@@ -233,11 +233,11 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_spectrogram_option(parser: argparse.ArgumentParser) -> None:
     choices = get_args(SpectrogramKind)
-    parser.add_argument("--spectrogram", choices=choices, help="which picture, for models that know several")
+    parser.add_argument("--spectrogram", choices=choices, help="which image, for models that know several")
 
 
-def _add_stretch_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--duration", type=_duration, default=_MODEL_DEFAULT, help='seconds to judge, or "all" (10)')
+def _add_excerpt_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--duration", type=_duration, default=_MODEL_DEFAULT, help='seconds to predict, or "all" (10)')
     parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
 
 
@@ -260,7 +260,7 @@ def _classifier(options: argparse.Namespace) -> GenreClassifier:
     from acousticsense.inference.classifier import GenreClassifier
 
     settings = _settings(options)
-    return GenreClassifier.load(device=settings.device, settings=settings).seeing(options.spectrogram)
+    return GenreClassifier.load(device=settings.device, settings=settings).for_spectrogram(options.spectrogram)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -297,7 +297,7 @@ def _ensemble(options: argparse.Namespace) -> int:
 
     settings = _settings(options)
     _check_outputs(options.csv)
-    result = Ensemble.load(device=settings.device, settings=settings).judge(
+    result = Ensemble.load(device=settings.device, settings=settings).predict(
         options.file,
         models=[name.strip() for name in options.models.split(",") if name.strip()],
         spectrogram=options.spectrogram,
@@ -310,7 +310,7 @@ def _ensemble(options: argparse.Namespace) -> int:
         print(json.dumps({"path": options.file, **ensemble_payload(result, top_k=options.top_k)}, ensure_ascii=False))
     else:
         print(ensemble_text(result, top_k=options.top_k))
-    return 1 if any(voice.error for voice in result.voices) else 0
+    return 1 if any(member.error for member in result.members) else 0
 
 
 def _timeline(options: argparse.Namespace) -> int:
@@ -345,7 +345,7 @@ def _timeline(options: argparse.Namespace) -> int:
 
 def _show_progress(done_s: float, expected_s: float | None) -> None:
     total = f" of {expected_s:.0f}" if expected_s else ""
-    print(f"\r{done_s:.0f}{total} s judged ", end="", file=sys.stderr, flush=True)
+    print(f"\r{done_s:.0f}{total} s analysed ", end="", file=sys.stderr, flush=True)
 
 
 def _check_outputs(*places: Path | None) -> None:
@@ -389,7 +389,7 @@ def _explain(options: argparse.Namespace) -> int:
     explained = explain(classifier, options.file, options.label, duration_s=options.duration, offset_s=options.offset)
     prediction, heatmap = explained.analysis.prediction, explained.heatmap
     if options.png:
-        draw = heatmap_drawing(explained.analysis.pictures, heatmap, offset_s=prediction.clip.offset_s)
+        draw = heatmap_drawing(explained.analysis.images, heatmap, offset_s=prediction.clip.offset_s)
         try:
             options.png.write_bytes(draw())
         except OSError as error:
@@ -403,7 +403,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _place(heatmap: Heatmap, offset_s: float) -> str:
     if heatmap.hottest is None:
-        return "nothing in the picture speaks for it"
+        return "nothing in the image speaks for it"
     place = heatmap.hottest
     return f"the model looked most at {offset_s + place.time_s:.1f} s, around {place.frequency_hz:.0f} Hz"
 
@@ -471,10 +471,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         return _calibrate(_panel(options), [(item.path, item.genre) for item in items], options)
     if options.out:
         _make_folder(options.out)
-    judges = _panel(options) if options.models else _classifier(options)
-    result = evaluate(judges, items, kind=options.spectrogram)
+    predicts = _panel(options) if options.models else _classifier(options)
+    result = evaluate(predicts, items, kind=options.spectrogram)
     if options.record:
-        _record(result, cast("Panel", judges), options)
+        _record(result, cast("EnsemblePredictor", predicts), options)
     if options.out:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
@@ -520,29 +520,29 @@ def _left_out(skipped: Mapping[str, str]) -> list[str]:
     return ["\n".join(f"left out: {path}: {reason}" for path, reason in skipped.items())] if skipped else []
 
 
-def _panel(options: argparse.Namespace) -> Panel:
-    from acousticsense.analysis.ensemble import Ensemble, Panel
+def _panel(options: argparse.Namespace) -> EnsemblePredictor:
+    from acousticsense.analysis.ensemble import Ensemble, EnsemblePredictor
 
     settings = _settings(options)
     models = "" if options.models in (None, "all") else options.models
-    return Panel(
+    return EnsemblePredictor(
         ensemble=Ensemble.load(device=settings.device, settings=settings),
         models=tuple(name.strip() for name in models.split(",") if name.strip()),
         spectrogram=options.spectrogram or "both",
     )
 
 
-def _calibrate(panel: Panel, clips: Sequence[tuple[Path, str]], options: argparse.Namespace) -> int:
+def _calibrate(panel: EnsemblePredictor, clips: Sequence[tuple[Path, str]], options: argparse.Namespace) -> int:
     from acousticsense.analysis.ensemble import ENSEMBLE_FILE
 
     spec = panel.calibrate(clips, measured_on=f"{len(clips)} clips of {options.data.name}")
     path = _settings(options).models / ENSEMBLE_FILE
     path.write_text(spec.to_json(), encoding="utf-8")
-    print(f"{path}: {len(spec.voices)} voices, temperature {spec.calibration.temperature}")
+    print(f"{path}: {len(spec.members)} members, temperature {spec.calibration.temperature}")
     return 0
 
 
-def _record(result: Evaluation, panel: Panel, options: argparse.Namespace) -> None:
+def _record(result: Evaluation, panel: EnsemblePredictor, options: argparse.Namespace) -> None:
     """Keeps in the description of an ensemble how it did on music that calibrated nothing."""
     from acousticsense.analysis.ensemble import ENSEMBLE_FILE
     from acousticsense.models.spec import EnsembleSpec
@@ -550,7 +550,7 @@ def _record(result: Evaluation, panel: Panel, options: argparse.Namespace) -> No
     path = _settings(options).models / ENSEMBLE_FILE
     spec = EnsembleSpec.read(path)
     if not panel.is_calibrated(result.clips[0].path):
-        raise RequestError(f"{path} was calibrated for other models or pictures.", hint="Calibrate these first.")
+        raise RequestError(f"{path} was calibrated for other models or images.", hint="Calibrate these first.")
     calibration = replace(spec.calibration, band_accuracy=result.band_accuracy)
     spec = replace(spec, calibration=calibration, metrics={**spec.metrics, "real_test": result.metrics()})
     path.write_text(spec.to_json(), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 Exit codes: 0 when every file has a row (and every tag that was to be written is there), 1 when something that was
 asked for could not be done, 2 when the command itself is wrong, 130 when it was interrupted. A file that cannot be
-judged has a row that says why, and is no reason for a 1; a place that was named and is not there is one.
+analysed has a row that says why, and is no reason for a 1; a place that was named and is not there is one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from acousticsense.inference.preprocess import Recipe
     from acousticsense.library.export import Decided
     from acousticsense.library.ledger import LedgerRun
-    from acousticsense.library.predict import Judge
+    from acousticsense.library.predict import BatchPredictor
     from acousticsense.library.rows import Row
     from acousticsense.library.run import Engine, LibraryRun
     from acousticsense.library.tags import TagPlan
@@ -96,7 +96,7 @@ def add_tag(parser: argparse.ArgumentParser) -> None:
     for name, what in (
         ("accepted", "answers at or above --accept"),
         ("review", "answers below it, for a person to look at"),
-        ("rejected", "what is not music or could not be judged"),
+        ("rejected", "what is not music or could not be analysed"),
     ):
         routing.add_argument(f"--{name}", type=output, metavar="OUT", help=f"CSV with {what}")
     tags = parser.add_argument_group("tags")
@@ -109,7 +109,7 @@ def add_tag(parser: argparse.ArgumentParser) -> None:
     work = parser.add_argument_group("work")
     again = work.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on where an earlier run stopped (always so)")
-    again.add_argument("--fresh", action="store_true", help="judge every file again")
+    again.add_argument("--fresh", action="store_true", help="predict every file again")
     work.add_argument("--ledger", type=Path, metavar="FILE", help="which files have rows (library.sqlite in the cache)")
     work.add_argument("--workers", type=positive, help="decoder processes (one less than the cores, at least two)")
     work.add_argument("--engine", choices=["local", "ray"], default="local", help="processes here, or a Ray cluster")
@@ -196,7 +196,7 @@ class _Command:
         _check_folders([options.accepted, options.review, options.rejected, options.record])
         walk = Walk(options.paths)
         classifier = GenreClassifier.load(device=self.settings.device, settings=self.settings)
-        classifier = classifier.seeing(options.spectrogram)
+        classifier = classifier.for_spectrogram(options.spectrogram)
         recipe = classifier.recipe(duration_s=options.duration_s, offset_s=options.offset_s)
         with Ledger(options.ledger or self.settings.cache_dir / "library.sqlite") as ledger:
             rows = ledger.begin(
@@ -207,7 +207,7 @@ class _Command:
             )
             run = self._library_run(walk, rows, classifier, recipe)
             with _until_interrupted(self.stopped):
-                self._judge(run, copy(walk))
+                self._predict(run, copy(walk))
                 if not (run.counts.seen or self.stopped.is_set()):
                     raise LibraryError("No audio file was found.", hint=f"{walk.ignored} other files were passed by.")
                 self._write_lists(rows)
@@ -221,27 +221,27 @@ class _Command:
         return 1 if n_failed or walk.n_missing else 0
 
     def _library_run(self, walk: Walk, rows: LedgerRun, classifier: GenreClassifier, recipe: Recipe) -> LibraryRun:
-        from acousticsense.library.predict import Judge
+        from acousticsense.library.predict import BatchPredictor
         from acousticsense.library.run import LibraryRun
 
-        judge = Judge(classifier, recipe, rows.known)
-        return LibraryRun(walk, rows, self._engine(judge, recipe), judge)
+        predict = BatchPredictor(classifier, recipe, rows.known)
+        return LibraryRun(walk, rows, self._engine(predict, recipe), predict)
 
-    def _engine(self, judge: Judge, recipe: Recipe) -> Engine:
+    def _engine(self, predict: BatchPredictor, recipe: Recipe) -> Engine:
         from acousticsense.library.engine import EngineOptions, LocalEngine
-        from acousticsense.library.ray_engine import JudgeSource, RayEngine
+        from acousticsense.library.ray_engine import PredictorSource, RayEngine
 
         options = self.options
         scope = EngineOptions(workers=options.workers, timeout_s=options.timeout_s)
         if options.engine == "local":
-            return LocalEngine(judge, recipe, scope)
-        source = JudgeSource(
-            settings=self.settings, spectrogram=options.spectrogram, recipe=recipe, digest=judge.digest
+            return LocalEngine(predict, recipe, scope)
+        source = PredictorSource(
+            settings=self.settings, spectrogram=options.spectrogram, recipe=recipe, digest=predict.digest
         )
         address = self.settings.ray_address if options.ray_address is None else options.ray_address
         return RayEngine(source, scope, address=address)
 
-    def _judge(self, run: LibraryRun, listing: Walk) -> None:
+    def _predict(self, run: LibraryRun, listing: Walk) -> None:
         """Runs the engine and shows progress; a second walk, beside it, finds out how many files there are."""
         options = self.options
         progress = _Progress(run)
@@ -379,8 +379,8 @@ class _Progress:
 
     def _line(self, elapsed_s: float) -> str:
         counts = self._run.counts
-        judged = counts.done + counts.failed
-        rate = judged / elapsed_s if elapsed_s > 0 else 0.0
+        analysed = counts.done + counts.failed
+        rate = analysed / elapsed_s if elapsed_s > 0 else 0.0
         line = f"{counts.seen} of {self._total or '?'} files, {counts.failed} failed, {rate:.1f} files/s"
         if self._total and rate and counts.seen < self._total:
             line += f", {_clock((self._total - counts.seen) / rate)} left"

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, softmax
 
-from acousticsense.inference.confidence import judge
+from acousticsense.inference.confidence import verdict_of
 from acousticsense.models.spec import Calibration
 
 __all__ = [
@@ -178,7 +178,7 @@ def band_accuracy(
     """
     bands: dict[str, list[bool]] = {}
     for row, label in zip(probabilities, labels, strict=True):
-        verdict = judge({str(index): float(value) for index, value in enumerate(row)}, None, calibration)
+        verdict = verdict_of({str(index): float(value) for index, value in enumerate(row)}, None, calibration)
         named = np.argsort(-row, kind="stable")[: 2 if verdict == "mixed" else 1]
         bands.setdefault(verdict, []).append(label in named)
     return {verdict: round(float(np.mean(hits)), 3) for verdict, hits in bands.items() if len(hits) >= FEWEST}

@@ -60,7 +60,7 @@ def _folder_below(path: Path) -> str:
 
 
 def check_output(path: Path) -> None:
-    """Refuses a place for a list or a picture before work is spent on it.
+    """Refuses a place for a list or a image before work is spent on it.
 
     What is named like audio is refused, too: where a shell expands `--csv *.mp3`, the first song is the place.
 

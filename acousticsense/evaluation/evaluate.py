@@ -1,4 +1,4 @@
-"""How good a model is on labelled audio: accuracy, calibration, confusion and the clips that it misjudged.
+"""How good a model is on labelled audio: accuracy, calibration, confusion and the clips that it misclassified.
 
 One clip is one prediction, through the same path that users take.
 """
@@ -38,7 +38,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 #: Figures that a model's description keeps.
-KEPT: Final = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece", "ece_by_chance")
+KEPT: Final = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece", "expected_ece")
 
 #: Equal-width confidence bins of the reliability table and the calibration error.
 _BINS: Final = 10
@@ -47,13 +47,13 @@ _BINS: Final = 10
 _DRAWS: Final = 2000
 _DRAWS_SEED: Final = 1
 
-#: Clips judged between two lines of progress.
+#: Clips analysed between two lines of progress.
 _PROGRESS_EVERY: Final = 50
 
 #: Fewer clips of a genre than this say little about it.
 _FEW: Final = 5
 
-#: Misjudged clips listed in the report; the CSV has all.
+#: Misclassified clips listed in the report; the CSV has all.
 _LISTED: Final = 50
 
 
@@ -61,7 +61,7 @@ class Predictor(Protocol):
     """What is evaluated; `GenreClassifier` is one."""
 
     def predict(self, source: Path, /, *, kind: SpectrogramKind | None = None) -> Prediction:
-        """Judges a file by one kind of picture, the model's main one when None."""
+        """Predicts a file by one kind of image, the model's main one when None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class ClipResult:
         return self.ranking[0] == self.genre
 
     @property
-    def is_borne_out(self) -> bool:
+    def is_correct(self) -> bool:
         """Whether the verdict on this music is right: of a mix either of the two best labels, "not music" never."""
         if self.verdict == NOT_MUSIC:
             return False
@@ -135,7 +135,7 @@ class Evaluation:
 
     Attributes:
         labels: the model's labels, the order of `confusion`.
-        n: clips of music judged.
+        n: clips of music analysed.
         accuracy: share whose best label is right.
         accuracy_interval: bounds that hold the true accuracy in 95 of 100 cases, if the clips are independent.
         top3: share whose genre is among the three best.
@@ -146,7 +146,7 @@ class Evaluation:
         recall_interval: genre -> bounds of the recall, like those of the accuracy.
         support: genre -> number of clips.
         ece: expected calibration error, confidence against accuracy in ten equal bins, weighted by count.
-        ece_by_chance: the mean of `ece` for a model that is right exactly as often as these confidences say. An `ece`
+        expected_ece: the mean of `ece` for a model that is right exactly as often as these confidences say. An `ece`
             near it is no evidence of a confidence that is off.
         reliability: those bins, the empty ones left out.
         verdicts: band -> (clips of music, share right): a mix is right about either of its two genres, and "not music"
@@ -154,7 +154,7 @@ class Evaluation:
         confusion: [true][predicted] counts.
         not_music: how clips labelled "not_music" fared; they count in no other figure. None when there were none.
         clips: every clip of music, in the order given.
-        unreadable: files that could not be judged, with the reason; they count in no figure.
+        unreadable: files that could not be analysed, with the reason; they count in no figure.
     """
 
     labels: tuple[str, ...]
@@ -169,7 +169,7 @@ class Evaluation:
     recall_interval: Mapping[str, tuple[float, float]]
     support: Mapping[str, int]
     ece: float
-    ece_by_chance: float
+    expected_ece: float
     reliability: tuple[Bin, ...]
     verdicts: Mapping[str, tuple[int, float]]
     confusion: tuple[tuple[int, ...], ...]
@@ -178,7 +178,7 @@ class Evaluation:
     unreadable: Mapping[str, str]
 
     @property
-    def misjudged(self) -> tuple[ClipResult, ...]:
+    def misclassified(self) -> tuple[ClipResult, ...]:
         """Clips whose best label is wrong, the surest mistakes first."""
         return tuple(sorted((clip for clip in self.clips if not clip.is_right), key=lambda clip: -clip.confidence))
 
@@ -196,11 +196,11 @@ class Evaluation:
         return {**{name: getattr(self, name) for name in KEPT}, "recall": self.recall, "clips": self.support}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; of the clips only the misjudged."""
+        """Plain JSON values; of the clips only the misclassified."""
         values = {key: value for key, value in vars(self).items() if key not in ("clips", "reliability", "not_music")}
         values["reliability"] = [asdict(entry) for entry in self.reliability]
         values["not_music"] = self.not_music and asdict(self.not_music)
-        values["misjudged"] = [_misjudged_row(clip) for clip in self.misjudged]
+        values["misclassified"] = [_misclassified_row(clip) for clip in self.misclassified]
         return values
 
     def to_markdown(self) -> str:
@@ -211,20 +211,20 @@ class Evaluation:
 def evaluate(
     classifier: Predictor, items: Sequence[LabelledClip], *, kind: SpectrogramKind | None = None
 ) -> Evaluation:
-    """Judges every clip and measures the answers.
+    """Predicts every clip and measures the answers.
 
     Args:
         classifier: usually a `GenreClassifier`.
         items: clips with their genres, each one of the model's labels or "not_music".
-        kind: which picture, for models that know several.
+        kind: which image, for models that know several.
 
     Raises:
-        SettingsError: a genre is not among the model's labels, or no clip could be judged.
+        SettingsError: a genre is not among the model's labels, or no clip could be analysed.
     """
     results, unreadable = [], {}
     for number, item in enumerate(items, 1):
         if number % _PROGRESS_EVERY == 0:
-            logger.info("%d of %d clips judged", number, len(items))
+            logger.info("%d of %d clips analysed", number, len(items))
         try:
             prediction = classifier.predict(item.path, kind=kind)
         except AudioError as error:
@@ -246,7 +246,7 @@ def measure(answers: Sequence[ClipResult], *, unreadable: Mapping[str, str] | No
     """
     clips = [clip for clip in answers if clip.genre in clip.probabilities]
     if not clips:
-        raise SettingsError("No clip of music could be judged, so there is nothing to measure.")
+        raise SettingsError("No clip of music could be analysed, so there is nothing to measure.")
     labels = tuple(clips[0].probabilities)
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     for clip in clips:
@@ -269,7 +269,7 @@ def measure(answers: Sequence[ClipResult], *, unreadable: Mapping[str, str] | No
         recall_interval={labels[index]: wilson_interval(int(found[index]), int(support[index])) for index in present},
         support={labels[index]: int(support[index]) for index in present},
         ece=sum(entry.count * abs(entry.confidence - entry.accuracy) for entry in reliability) / len(clips),
-        ece_by_chance=_ece_by_chance(clips),
+        expected_ece=_expected_ece(clips),
         reliability=reliability,
         verdicts=_verdicts(clips),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
@@ -289,7 +289,7 @@ def _bin(confidence: float) -> int:
     return min(_BINS - 1, int(confidence * _BINS))
 
 
-def _ece_by_chance(clips: Sequence[ClipResult]) -> float:
+def _expected_ece(clips: Sequence[ClipResult]) -> float:
     """As consistency resampling (Broecker and Smith, Weather and Forecasting 22, 2007) draws answers that are right as
     often as their confidence says, the confidences being kept."""
     confidence = np.array([clip.confidence for clip in clips])
@@ -320,8 +320,7 @@ def _verdicts(clips: Sequence[ClipResult]) -> dict[str, tuple[int, float]]:
     for clip in clips:
         grouped.setdefault(clip.verdict, []).append(clip)
     return {
-        verdict: (len(group), float(np.mean([clip.is_borne_out for clip in group])))
-        for verdict, group in grouped.items()
+        verdict: (len(group), float(np.mean([clip.is_correct for clip in group]))) for verdict, group in grouped.items()
     }
 
 
@@ -335,12 +334,12 @@ def _summary(result: Evaluation) -> str:
     shares = (result.top3, result.macro_recall, result.macro_f1, result.ece)
     row = [result.n, f"{result.accuracy:.3f}", f"{low:.2f} to {high:.2f}", *(f"{share:.3f}" for share in shares)]
     honest = "By chance alone, a model whose confidence is always true would show a calibration error of"
-    notes = [table(names, [row]), f"{honest} {result.ece_by_chance:.3f} on these clips."]
+    notes = [table(names, [row]), f"{honest} {result.expected_ece:.3f} on these clips."]
     if result.not_music:
         caught, refused, n = result.not_music.caught, result.not_music.refused, result.not_music.n
         notes.append(f"Not music: {caught:.0%} of {n} such clips are caught, {refused:.1%} of the music is refused.")
     if result.unreadable:
-        notes.append(f"Not judged: {len(result.unreadable)} files that cannot be read, which count in no figure.")
+        notes.append(f"Not analysed: {len(result.unreadable)} files that cannot be read, which count in no figure.")
     return "\n\n".join(notes)
 
 
@@ -381,7 +380,7 @@ def _reliability_table(result: Evaluation) -> str:
     return f"{bands}\n\n{bins}"
 
 
-def _misjudged_row(clip: ClipResult) -> dict[str, Any]:
+def _misclassified_row(clip: ClipResult) -> dict[str, Any]:
     return {
         "path": str(clip.path),
         "genre": clip.genre,
@@ -391,15 +390,16 @@ def _misjudged_row(clip: ClipResult) -> dict[str, Any]:
     }
 
 
-def _misjudged_list(result: Evaluation) -> str:
-    if not result.misjudged:
-        return "No clip was misjudged."
+def _misclassified_list(result: Evaluation) -> str:
+    if not result.misclassified:
+        return "No clip was misclassified."
     rows = [
-        [clip.path.name, clip.genre, clip.ranking[0], f"{clip.confidence:.2f}"] for clip in result.misjudged[:_LISTED]
+        [clip.path.name, clip.genre, clip.ranking[0], f"{clip.confidence:.2f}"]
+        for clip in result.misclassified[:_LISTED]
     ]
-    more = len(result.misjudged) - len(rows)
-    listed = table(("misjudged, surest first", "is", "was called", "confidence"), rows)
-    return f"{listed}\n\nand {more} more in misjudged.csv." if more else listed
+    more = len(result.misclassified) - len(rows)
+    listed = table(("misclassified, surest first", "is", "was called", "confidence"), rows)
+    return f"{listed}\n\nand {more} more in misclassified.csv." if more else listed
 
 
 def _unreadable_list(result: Evaluation) -> str:
@@ -407,16 +407,16 @@ def _unreadable_list(result: Evaluation) -> str:
 
 
 def write_report(result: Evaluation, folder: Path) -> None:
-    """Writes `report.md`, `report.json`, `misjudged.csv`, `confusion.png` and `reliability.png` into a folder."""
+    """Writes `report.md`, `report.json`, `misclassified.csv`, `confusion.png` and `reliability.png` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = (result.to_markdown(), _misjudged_list(result), _unreadable_list(result))
+    parts = (result.to_markdown(), _misclassified_list(result), _unreadable_list(result))
     (folder / "report.md").write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    with (folder / "misjudged.csv").open("w", encoding="utf-8", newline="") as file:
+    with (folder / "misclassified.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ("path", "genre", "predicted", "confidence", "rank_of_genre"))
         writer.writeheader()
-        writer.writerows(_misjudged_row(clip) for clip in result.misjudged)
+        writer.writerows(_misclassified_row(clip) for clip in result.misclassified)
     confusion_figure(result.labels, result.confusion).savefig(folder / "confusion.png")
     points = [(entry.confidence, entry.accuracy, entry.count) for entry in result.reliability]
     reliability_figure(points, error=result.ece).savefig(folder / "reliability.png")

@@ -15,7 +15,7 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
 
 
 def filled(text: str) -> str:
-    """The text with paragraphs of prose wrapped; tables, headings, lists, pictures and commands are left alone."""
+    """The text with paragraphs of prose wrapped; tables, headings, lists, images and commands are left alone."""
     return "\n\n".join(_filled(block) for block in text.strip().split("\n\n")) + "\n"
 
 

@@ -5,5 +5,5 @@
       -> out-of-fold answers       folds.py, head.py, unfreeze.py
       -> calibration, figures, weights, card       run.py, card.py
 
-Every track is held out once: all figures are about tracks that the network which judged them was not trained on.
+Every track is held out once: all figures are about tracks that the network which analysed them was not trained on.
 """

@@ -18,12 +18,12 @@ _SKIPPED_LISTED: Final = 20
 _CARD: Final = """\
 # {name}
 
-{labels} from {front_end} pictures, by {architecture}. Fine-tuned from **{base}** on {n_tracks} tracks of one's own.
+{labels} from {front_end} images, by {architecture}. Fine-tuned from **{base}** on {n_tracks} tracks of one's own.
 
 ## How good it is
 
-On {n} tracks, **each judged by a network that had not heard it**: {n_folds} networks were trained, each without one
-part of the tracks, and each judged the part that it was without. {grouping} The network that is in this folder was
+On {n} tracks, **each analysed by a network that had not heard it**: {n_folds} networks were trained, each without one
+part of the tracks, and each analysed the part that it was without. {grouping} The network that is in this folder was
 trained on all of them, so it cannot be tested on them any more; test it with
 `acousticsense evaluate` on tracks that are not in this list.
 
@@ -35,7 +35,7 @@ trained on all of them, so it cannot be tested on them any more; test it with
 
 ![reliability](evaluation/reliability.png)
 
-`evaluation/misjudged.csv` lists every misjudged track.
+`evaluation/misclassified.csv` lists every misclassified track.
 
 ## What it was trained on
 
@@ -48,14 +48,14 @@ trained on all of them, so it cannot be tested on them any more; test it with
 ## What its confidence means
 
 Temperature {temperature:.3f} and the verdict thresholds come from the same held-out answers; in the tables above, each
-part was judged by thresholds from the other parts. {bands}
+part was analysed by thresholds from the other parts. {bands}
 
 ## Limits
 
 - It knows the genres above and no others: whatever it hears, it will name one of them.{not_music}
 - It was measured on tracks like those in the folder: the same collection, the same mastering, the same taste in labels.
   Expect less on others.
-- {judged_s} decide unless more are asked for.
+- {analysed_s} decide unless more are asked for.
 - The base model's limits hold here too; see its card.
 
 ## Make it again
@@ -106,7 +106,7 @@ def card(
             not_music=""
             if spec.has_not_music
             else ' Nor can it tell that something is no music; a folder "not_music" teaches that.',
-            judged_s="The whole track" if seconds is None else f"The first {seconds:g} seconds",
+            analysed_s="The whole track" if seconds is None else f"The first {seconds:g} seconds",
             command=command,
             base_licence=base.licence or "no licence stated",
         )

@@ -25,7 +25,7 @@ from acousticsense.inference.preprocess import Recipe, prepare
 from acousticsense.models.networks import classifier_name
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
-from acousticsense.spectrogram.images import clip_pictures, normalise
+from acousticsense.spectrogram.images import clip_images, normalise
 
 __all__ = ["FeatureStore", "TrackFeatures", "Trunk", "last_linear"]
 
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 #: Windows of a track that are learned from; each but the first is also varied once.
 WINDOWS: Final = 3
 
-#: Pictures in one forward pass.
+#: Images in one forward pass.
 _BATCH: Final = 16
 
 #: Part of the cache key: to be raised when windows or variations are drawn otherwise.
@@ -65,20 +65,20 @@ class Trunk:
         self._device = device
 
     @torch.inference_mode()
-    def features(self, pictures: Tensor) -> NDArray[np.float32]:
-        """Float32 (n, width) of uint8 pictures (n, 3, S, S)."""
+    def features(self, images: Tensor) -> NDArray[np.float32]:
+        """Float32 (n, width) of uint8 images (n, 3, S, S)."""
         seen: list[Tensor] = []
         hook = self._layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().cpu()))
         try:
-            for start in range(0, len(pictures), _BATCH):
-                self._network(normalise(pictures[start : start + _BATCH].to(self._device), self._front_end))
+            for start in range(0, len(images), _BATCH):
+                self._network(normalise(images[start : start + _BATCH].to(self._device), self._front_end))
         finally:
             hook.remove()
         return torch.cat(seen).numpy()
 
-    def logits(self, pictures: Tensor) -> NDArray[np.float32]:
-        """Float32 (n, n_outputs) of uint8 pictures (n, 3, S, S)."""
-        features = torch.from_numpy(self.features(pictures)).to(self._device)
+    def logits(self, images: Tensor) -> NDArray[np.float32]:
+        """Float32 (n, n_outputs) of uint8 images (n, 3, S, S)."""
+        features = torch.from_numpy(self.features(images)).to(self._device)
         with torch.inference_mode():
             logits: Tensor = self._layer(features)
         return logits.cpu().numpy()
@@ -89,23 +89,23 @@ class TrackFeatures:
     """Feature vectors of one track.
 
     Attributes:
-        judged: float32 (n, width) of the windows that a user's request is judged by.
-        learned: float32 (m, width) of the windows and variations that are learned from; the judged ones come first.
+        analysed: float32 (n, width) of the windows that a user's request is analysed by.
+        learned: float32 (m, width) of the windows and variations that are learned from; the analysed ones come first.
     """
 
-    judged: NDArray[np.float32]
+    analysed: NDArray[np.float32]
     learned: NDArray[np.float32]
 
 
 class FeatureStore:
-    """Features (and, where wanted, pictures) of tracks, one file each, for one network, recipe and seed.
+    """Features (and, where wanted, images) of tracks, one file each, for one network, recipe and seed.
 
     Args:
         folder: where the files are kept; other networks and recipes have folders beside.
         trunk: the network.
         spec: its description.
-        front_end: recipe of the picture.
-        windows: how clips are cut and how much is judged.
+        front_end: recipe of the image.
+        windows: how clips are cut and how much is analysed.
         limits: bounds on what is decoded.
         seed: of the variations.
     """
@@ -126,23 +126,23 @@ class FeatureStore:
         self._trunk = trunk
         self._front_end, self._windows, self._limits, self._seed = front_end, windows, limits, seed
 
-    def fill(self, tracks: Sequence[Track], *, pictures: bool) -> dict[str, str]:
+    def fill(self, tracks: Sequence[Track], *, images: bool) -> dict[str, str]:
         """Computes what is not there yet; can be stopped at any moment and called again.
 
         Args:
             tracks: whose features are wanted.
-            pictures: keep the pictures too.
+            images: keep the images too.
 
         Returns:
             Files that cannot be used, with the reason.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        missing = [track for track in tracks if not self._is_there(track, pictures=pictures)]
+        missing = [track for track in tracks if not self._is_there(track, images=images)]
         failed: dict[str, str] = {}
         started = told = time.monotonic()
         for number, track in enumerate(missing, 1):
             try:
-                self._compute(track, pictures=pictures)
+                self._compute(track, images=images)
             except AudioError as error:
                 logger.warning("%s is left out: %s", track.path, error.message)
                 failed[str(track.path)] = error.message
@@ -156,38 +156,38 @@ class FeatureStore:
     def load(self, track: Track) -> TrackFeatures:
         """What was computed."""
         with np.load(self._path(track)) as stored:
-            return TrackFeatures(stored["judged"], stored["learned"])
+            return TrackFeatures(stored["analysed"], stored["learned"])
 
-    def pictures(self, track: Track) -> NDArray[np.uint8]:
-        """Pictures (m, 3, S, S) behind `learned`, mapped from their file; the last ones of `fill(pictures=True)`."""
-        stored: NDArray[np.uint8] = np.load(self._pictures_path(track), mmap_mode="r")
+    def images(self, track: Track) -> NDArray[np.uint8]:
+        """Images (m, 3, S, S) behind `learned`, mapped from their file; the last ones of `fill(images=True)`."""
+        stored: NDArray[np.uint8] = np.load(self._images_path(track), mmap_mode="r")
         return np.broadcast_to(stored, (len(stored), 3, *stored.shape[2:]))
 
-    def drop_pictures(self) -> None:
-        """Removes all pictures, which take much more room than features."""
+    def drop_images(self) -> None:
+        """Removes all images, which take much more room than features."""
         for path in self.folder.glob("*.npy"):
             path.unlink()
 
     def _path(self, track: Track) -> Path:
         return self.folder / f"{track.sha256}.npz"
 
-    def _pictures_path(self, track: Track) -> Path:
+    def _images_path(self, track: Track) -> Path:
         return self.folder / f"{track.sha256}.npy"
 
-    def _is_there(self, track: Track, *, pictures: bool) -> bool:
-        return self._path(track).exists() and (not pictures or self._pictures_path(track).exists())
+    def _is_there(self, track: Track, *, images: bool) -> bool:
+        return self._path(track).exists() and (not images or self._images_path(track).exists())
 
-    def _compute(self, track: Track, *, pictures: bool) -> None:
-        judged, learned = self._draw(track)
-        features = self._trunk.features(torch.cat([judged, learned]))
-        if pictures:
-            grey = bool((judged == judged[:, :1]).all())
-            drawn = torch.cat([judged, learned])[:, : 1 if grey else 3]
-            _write(self._pictures_path(track), lambda file: np.save(file, drawn.numpy()))
-        _write(self._path(track), lambda file: np.savez(file, judged=features[: len(judged)], learned=features))
+    def _compute(self, track: Track, *, images: bool) -> None:
+        analysed, learned = self._draw(track)
+        features = self._trunk.features(torch.cat([analysed, learned]))
+        if images:
+            grey = bool((analysed == analysed[:, :1]).all())
+            drawn = torch.cat([analysed, learned])[:, : 1 if grey else 3]
+            _write(self._images_path(track), lambda file: np.save(file, drawn.numpy()))
+        _write(self._path(track), lambda file: np.savez(file, analysed=features[: len(analysed)], learned=features))
 
     def _draw(self, track: Track) -> tuple[Tensor, Tensor]:
-        """Pictures that are judged, and the further ones that are only learned from."""
+        """Images that are analysed, and the further ones that are only learned from."""
         clip = prepare(track.path, self._recipe(self._windows.default_duration_s, 0.0))
         if errors := [note for note in clip.health.notes if note.severity == "error"]:
             raise AudioError(text(f"health.{errors[0].code}", value=errors[0].value))
@@ -201,12 +201,12 @@ class FeatureStore:
                 other = prepare(track.path, self._recipe(self._windows.window_s, float(offset_s)))
             except AudioError:  # the track is shorter than its header says
                 break
-            drawn += [other.pictures.pictures[:1], self._varied(other.audio.waveform, source)]
-        return clip.pictures.pictures, torch.cat(drawn)
+            drawn += [other.images.images[:1], self._varied(other.audio.waveform, source)]
+        return clip.images.images, torch.cat(drawn)
 
     def _varied(self, waveform: NDArray[np.float32], source: np.random.Generator) -> Tensor:
         varied = vary(waveform, self._front_end.sample_rate_hz, source)
-        return clip_pictures(varied, self._front_end, self._windows).pictures[:1]
+        return clip_images(varied, self._front_end, self._windows).images[:1]
 
     def _recipe(self, duration_s: float | None, offset_s: float) -> Recipe:
         return Recipe(

@@ -24,9 +24,9 @@ from acousticsense.finetune.features import FeatureStore, TrackFeatures, Trunk
 from acousticsense.finetune.folds import assign_folds
 from acousticsense.finetune.head import Examples, Head, fit_head
 from acousticsense.finetune.tracks import Material, gather
-from acousticsense.finetune.unfreeze import PictureExamples, put_head, train_last_blocks
+from acousticsense.finetune.unfreeze import ImageExamples, put_head, train_last_blocks
 from acousticsense.inference.classifier import limits_of, pick_device
-from acousticsense.inference.confidence import judge
+from acousticsense.inference.confidence import verdict_of
 from acousticsense.models.catalog import Catalog, check_answers, load_resolved, resolve
 from acousticsense.models.checkpoint import eight_bit_names
 from acousticsense.models.spec import ModelSpec
@@ -43,10 +43,10 @@ class Options:
     """How to train.
 
     Attributes:
-        kind: which picture, for bases that know several; None is the base's main one.
+        kind: which image, for bases that know several; None is the base's main one.
         n_folds: parts of which each is held out once; fewer are made where the smallest genre has fewer groups.
         unfreeze: last blocks of the base to train too; 0 trains a new classifier only.
-        epochs: passes over the pictures when blocks are trained.
+        epochs: passes over the images when blocks are trained.
         seed: of every random choice.
         overwrite: replace a model of that name.
         command: what was typed, for the card.
@@ -137,7 +137,7 @@ def finetune(
 
     kept = eight_bit_names(found.weights) - run.trained
     spec = catalog.install(weights, spec, eight_bit=kept, describe=describe)
-    run.store.drop_pictures()
+    run.store.drop_images()
     return Finetuned(spec, result, fit.shortfalls, run.material.skipped)
 
 
@@ -147,7 +147,7 @@ class _Run:
     def __init__(
         self, network: nn.Module, base: ModelSpec, material: Material, options: Options, settings: Settings
     ) -> None:
-        base = base.seeing(options.kind)
+        base = base.for_spectrogram(options.kind)
         self._network, self._base, self._options = network, base, options
         self._front_end: FrontEnd = base.front_end
         device = pick_device(settings.device)
@@ -162,7 +162,7 @@ class _Run:
             limits=limits_of(settings),
             seed=options.seed,
         )
-        self.material = material.without(self.store.fill(material.tracks, pictures=options.unfreeze > 0))
+        self.material = material.without(self.store.fill(material.tracks, images=options.unfreeze > 0))
         tracks = self.material.tracks
         self._features: list[TrackFeatures] = [self.store.load(track) for track in tracks]
         outputs = self.material.outputs
@@ -213,21 +213,21 @@ class _Run:
         )
 
     def _held_out(self, answer: Callable[[int], NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Logits (n_judged, n_outputs) per track, from the network that was trained without its fold."""
+        """Logits (n_predicted, n_outputs) per track, from the network that was trained without its fold."""
         answers: dict[int, NDArray[np.float32]] = {}
         for fold in range(self.n_folds):
             members = np.flatnonzero(self._folds == fold)
             logits = answer(fold)
-            ends = np.cumsum([len(self._features[member].judged) for member in members])
+            ends = np.cumsum([len(self._features[member].analysed) for member in members])
             answers.update(zip(members.tolist(), np.split(logits, ends[:-1]), strict=True))
-            logger.info("part %d of %d held out and judged", fold + 1, self.n_folds)
+            logger.info("part %d of %d held out and analysed", fold + 1, self.n_folds)
         return [answers[number] for number in range(len(self._targets))]
 
     def _head_answers(self, fold: int) -> NDArray[np.float32]:
-        return self._head(self._folds != fold).logits(self._judged(fold))
+        return self._head(self._folds != fold).logits(self._analysed(fold))
 
-    def _judged(self, fold: int) -> NDArray[np.float32]:
-        return np.concatenate([self._features[number].judged for number in np.flatnonzero(self._folds == fold)])
+    def _analysed(self, fold: int) -> NDArray[np.float32]:
+        return np.concatenate([self._features[number].analysed for number in np.flatnonzero(self._folds == fold)])
 
     def _head(self, chosen: NDArray[np.bool_]) -> Head:
         """Fitted to the chosen tracks; the strength of its penalty is tried on one fold of them."""
@@ -276,9 +276,9 @@ class _Run:
 
     def _train(self, network: nn.Module, chosen: NDArray[np.bool_]) -> frozenset[str]:
         numbers = np.flatnonzero(chosen)
-        examples = PictureExamples(
-            load=lambda index: self.store.pictures(self.material.tracks[numbers[index]]),
-            n_pictures=sum(len(self._features[number].learned) for number in numbers),
+        examples = ImageExamples(
+            load=lambda index: self.store.images(self.material.tracks[numbers[index]]),
+            n_images=sum(len(self._features[number].learned) for number in numbers),
             targets=self._targets[numbers],
             weights=self._shares(chosen),
         )
@@ -293,21 +293,21 @@ class _Run:
         )
 
     def _logits(self, network: nn.Module, fold: int) -> NDArray[np.float32]:
-        """Of the judged pictures of a fold."""
+        """Of the analysed images of a fold."""
         trunk = Trunk(network, self._base, self._front_end, next(network.parameters()).device)
-        pictures = [
-            self.store.pictures(self.material.tracks[number])[: len(self._features[number].judged)]
+        images = [
+            self.store.images(self.material.tracks[number])[: len(self._features[number].analysed)]
             for number in np.flatnonzero(self._folds == fold)
         ]
-        return trunk.logits(torch.from_numpy(np.concatenate(pictures)))
+        return trunk.logits(torch.from_numpy(np.concatenate(images)))
 
     def _measured(self, logits: Sequence[NDArray[np.float32]]) -> tuple[Evaluation, CalibrationFit]:
-        """Figures under calibrations that each leave the judged fold out, and the calibration from all folds."""
+        """Figures under calibrations that each leave the analysed fold out, and the calibration from all folds."""
         clips: list[ClipResult] = []
         for fold in range(self.n_folds):
             others = fit_calibration(self._answers(logits, self._folds != fold), measured_on="")
             clips += self._results(logits, self._folds == fold, others)
-        measured_on = f"{len(logits)} tracks of one's own, each judged by a network that had not heard it"
+        measured_on = f"{len(logits)} tracks of one's own, each analysed by a network that had not heard it"
         fit = fit_calibration(self._answers(logits, self._folds >= 0), measured_on=measured_on)
         return measure(clips, unreadable=self.material.skipped), fit
 
@@ -333,7 +333,7 @@ class _Run:
             probabilities = dict(zip(self.material.labels, values.tolist(), strict=True))
             score = None if not_music is None else float(not_music[row])
             track = self.material.tracks[number]
-            verdict = judge(probabilities, score, fit.calibration)
+            verdict = verdict_of(probabilities, score, fit.calibration)
             results.append(ClipResult(path=track.path, genre=track.genre, probabilities=probabilities, verdict=verdict))
         return results
 

@@ -22,7 +22,7 @@ from acousticsense.models.networks import classifier_name
 from acousticsense.spectrogram.front_end import FrontEnd
 from acousticsense.spectrogram.images import normalise
 
-__all__ = ["PictureExamples", "put_head", "train_last_blocks"]
+__all__ = ["ImageExamples", "put_head", "train_last_blocks"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,26 +36,26 @@ _WARMUP: Final = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureExamples:
-    """Pictures to learn from.
+class ImageExamples:
+    """Images to learn from.
 
     Attributes:
-        load: number of a track -> its pictures, uint8 (m, 3, S, S); asked again and again, so that no file stays open.
-        n_pictures: of all tracks together.
+        load: number of a track -> its images, uint8 (m, 3, S, S); asked again and again, so that no file stays open.
+        n_images: of all tracks together.
         targets: (n_tracks,) output that each track stands for.
         weights: (n_tracks,) how often each track is drawn; they sum to 1.
     """
 
     load: Callable[[int], NDArray[np.uint8]]
-    n_pictures: int
+    n_images: int
     targets: NDArray[np.int64]
     weights: NDArray[np.float64]
 
     def draw(self, n: int, source: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """n random pictures (n, 3, S, S) and their targets (n,)."""
+        """n random images (n, 3, S, S) and their targets (n,)."""
         tracks = source.choice(len(self.targets), n, p=self.weights)
         shown = [self.load(int(track)) for track in tracks]
-        chosen = np.stack([pictures[source.integers(len(pictures))] for pictures in shown])
+        chosen = np.stack([images[source.integers(len(images))] for images in shown])
         return torch.from_numpy(chosen), torch.from_numpy(self.targets[tracks])
 
 
@@ -71,7 +71,7 @@ def train_last_blocks(
     network: nn.Module,
     architecture: str,
     front_end: FrontEnd,
-    examples: PictureExamples,
+    examples: ImageExamples,
     *,
     n_blocks: int,
     epochs: int,
@@ -82,10 +82,10 @@ def train_last_blocks(
     Args:
         network: with a classifier that was fitted already.
         architecture: timm name.
-        front_end: recipe of the pictures.
+        front_end: recipe of the images.
         examples: what to learn from.
         n_blocks: blocks (of transformers) or stages (of convolutional networks) to train, from the end.
-        epochs: how often as many pictures are drawn as there are.
+        epochs: how often as many images are drawn as there are.
         seed: of the order.
 
     Returns:
@@ -94,14 +94,14 @@ def train_last_blocks(
     names = _last_blocks(network, architecture, n_blocks)
     device = last_linear(network, architecture).weight.device
     source = np.random.default_rng(seed)
-    n_steps = max(1, epochs * examples.n_pictures // _BATCH)
+    n_steps = max(1, epochs * examples.n_images // _BATCH)
     optimiser = _optimiser(network, architecture, names)
     rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / n_steps))
     network.eval()  # statistics and dropout stay as they are: a few hundred clips would only disturb them
     told = time.monotonic()
     for step in range(1, n_steps + 1):
-        pictures, targets = examples.draw(_BATCH, source)
-        logits = network(normalise(pictures.to(device), front_end))
+        images, targets = examples.draw(_BATCH, source)
+        logits = network(normalise(images.to(device), front_end))
         loss = functional.cross_entropy(logits, targets.to(device), label_smoothing=0.05)
         optimiser.zero_grad(set_to_none=True)
         cast(Any, loss).backward()

@@ -48,16 +48,16 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "How often this model is right at this level has not been measured.",
         "该模型在此置信水平下的正确率尚未测量。",
     ),
-    "advice.other_stretch": (
-        "Try another stretch of the track, such as the chorus: change the offset or judge more seconds.",
+    "advice.other_excerpt": (
+        "Try another excerpt of the track, such as the chorus: change the offset or predict more seconds.",
         "可以换一段再试，例如副歌：调整起点，或分析更长的时间。",
     ),
     "advice.other_place": (
-        "Try another stretch, such as the chorus: from second {second:.0f}, for example, or more seconds.",
+        "Try another excerpt, such as the chorus: from second {second:.0f}, for example, or more seconds.",
         "可以换一段再试，例如副歌：从第 {second:.0f} 秒开始，或分析更长的时间。",
     ),
-    "advice.other_picture": (
-        "This model judges the {kind} picture of a clip as well: see whether it agrees.",
+    "advice.other_image": (
+        "This model predicts the {kind} image of a clip as well: see whether it agrees.",
         "该模型也能依据 {kind} 图判断，可看看结果是否一致。",
     ),
     "advice.disagree": (
@@ -67,14 +67,14 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "作品可能介于两者之间。",
     ),
     "advice.check_audio": (
-        "The recording itself has problems (see the notes); a cleaner copy may be judged differently.",
+        "The recording itself has problems (see the notes); a cleaner copy may be analysed differently.",
         "录音本身存在问题（见提示），换一份更干净的文件结果可能不同。",
     ),
 }
 
 HEALTH: Final[dict[str, tuple[str, str]]] = {
     "health.silence": (
-        "The loudest moment is at {value:.0f} dBFS, which is silence. Choose another stretch or check the recording.",
+        "The loudest moment is at {value:.0f} dBFS, which is silence. Choose another excerpt or check the recording.",
         "最响处仅 {value:.0f} dBFS，等同静音。请换一段，或检查录音。",
     ),
     "health.quiet": (
@@ -90,7 +90,7 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
         "左右声道反相，混成单声道后损失 {value:.0f} dB。请将其中一个声道反相后重试。",
     ),
     "health.dead_channel": (
-        "Channel {value:.0f} of 2 is silent. Check the cable or the export; the other channel is judged.",
+        "Channel {value:.0f} of 2 is silent. Check the cable or the export; the other channel is analysed.",
         "双声道中的第 {value:.0f} 声道没有声音，仅按另一声道判断。请检查线缆或导出设置。",
     ),
     "health.dc_offset": (
@@ -98,7 +98,7 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
         "波形整体偏移满幅的 {value:.1f}%（直流偏移）。请用 20 Hz 高通滤波去除。",
     ),
     "health.noise": (
-        "This is steady noise: its level wanders by {value:.1f} dB only, music's by far more. Choose another stretch.",
+        "This is steady noise: its level wanders by {value:.1f} dB only, music's by far more. Choose another excerpt.",
         "这是平稳的噪声：电平仅波动 {value:.1f} dB，音乐的波动远大于此。请换一段。",
     ),
     "health.dull": (
@@ -106,7 +106,7 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
         "{value:.0f} Hz 以上几乎没有声音，可能经过高度压缩。如有音质更好的版本，请改用。",
     ),
     "health.short": (
-        "Only {value:.1f} s of sound: it is repeated to fill the picture. Ten seconds or more are judged better.",
+        "Only {value:.1f} s of sound: it is repeated to fill the image. Ten seconds or more are analysed better.",
         "只有 {value:.1f} 秒的声音，会循环补足。提供十秒以上的音频，判断更可靠。",
     ),
     "health.low_sample_rate": (
@@ -118,19 +118,19 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
         "采样率 {value:.0f} Hz 较少见。请确认播放时的速度和音高是否正常。",
     ),
     "health.mono_in_stereo": (
-        "Both channels are the same (they differ by {value:.0f} dB). Nothing to do: music is judged in mono anyway.",
+        "Both channels are the same (they differ by {value:.0f} dB). Nothing to do: music is analysed in mono anyway.",
         "左右声道内容相同（差异仅 {value:.0f} dB）。无需处理，本来就按单声道判断。",
     ),
 }
 
 ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
-    "ensemble.single": ("Only one voice: {best}.", "只有一个声音：{best}。"),
-    "ensemble.all": ("All {n} voices say {best}.", "{n} 个声音一致认为是{best}。"),
+    "ensemble.single": ("Only one member: {best}.", "只有一个声音：{best}。"),
+    "ensemble.all": ("All {n} members say {best}.", "{n} 个声音一致认为是{best}。"),
     "ensemble.two": (
-        "{best} against {second}: {n} voices, {counts}.",
+        "{best} against {second}: {n} members, {counts}.",
         "{best}对{second}：{n} 个声音，{counts}。",
     ),
-    "ensemble.many": ("{n} voices split {ways} ways: {labels}.", "{n} 个声音分成 {ways} 派：{labels}。"),
+    "ensemble.many": ("{n} members split {ways} ways: {labels}.", "{n} 个声音分成 {ways} 派：{labels}。"),
     "ensemble.counts": (" to ", " 比 "),
     "ensemble.list": (", ", "、"),
     "ensemble.border": (
@@ -150,11 +150,11 @@ ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
         "{one} 与 {other} 差异最大，但都认为是{one_label}。",
     ),
     "ensemble.calibrated": (
-        "The consensus is calibrated for exactly these voices.",
+        "The consensus is calibrated for exactly these members.",
         "共识已针对这组声音校准。",
     ),
     "ensemble.uncalibrated": (
-        "The consensus is the plain mean: how often it is right has not been measured for this choice of voices.",
+        "The consensus is the plain mean: how often it is right has not been measured for this choice of members.",
         "共识为简单平均：尚未测量这组声音的正确率。",
     ),
     "ensemble.failed": (

@@ -20,13 +20,13 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {
     "audio.label": ("Song", "歌曲"),
-    "duration.label": ("Seconds to judge", "分析时长（秒）"),
+    "duration.label": ("Seconds to predict", "分析时长（秒）"),
     "offset.label": ("From second", "起点（秒）"),
     "whole.label": ("Whole track", "整首歌"),
     "model.label": ("Model", "模型"),
     "classify": ("Classify", "开始识别"),
     "long_track": (
-        "This is a long track, so it plays without a waveform and can't be cropped here. Choose the stretch with the "
+        "This is a long track, so it plays without a waveform and can't be cropped here. Choose the excerpt with the "
         "start and the seconds below.",
         "音频较长，为保持流畅不显示波形，也不能在此裁剪。请用下面的起点和时长选择片段。",
     ),
@@ -51,11 +51,11 @@ _RESULT: Final[dict[str, tuple[str, str]]] = {
     "severity.info": ("Note", "提示"),
     "severity.warning": ("Warning", "注意"),
     "severity.error": ("Problem", "问题"),
-    "identity": ("Judged by", "识别模型"),
+    "identity": ("Analysed by", "识别模型"),
     "identity.hash": ("weights {hash}", "权重 {hash}"),
     "identity.hash_unknown": ("weights not recorded", "权重未登记"),
     "identity.timing": (
-        "decode {decode} ms · picture {spectrogram} ms · network {network} ms",
+        "decode {decode} ms · image {spectrogram} ms · network {network} ms",
         "解码 {decode} 毫秒 · 成图 {spectrogram} 毫秒 · 网络 {network} 毫秒",
     ),
 }
@@ -73,7 +73,7 @@ _SPECTROGRAM: Final[dict[str, tuple[str, str]]] = {
     "spectrogram.empty": ("The spectrogram of your song appears here.", "歌曲的频谱图会显示在这里。"),
     "spectrogram.alt": ("Spectrogram of {name}, {range}", "{name} 的频谱图，{range}"),
     "spectrogram.only_to_look": (
-        "This view is for looking only: the model judges the {kind} picture.",
+        "This view is for looking only: the model predicts the {kind} image.",
         "此图仅供查看：模型依据的是{kind}图。",
     ),
     "spectrogram.hint": (
@@ -84,7 +84,7 @@ _SPECTROGRAM: Final[dict[str, tuple[str, str]]] = {
     ),
     "spectrogram.download": ("Download PNG", "下载 PNG"),
     "spectrogram.input": ("Input {size} × {size}", "网络输入 {size} × {size}"),
-    "kind.title": ("Picture", "图像类型"),
+    "kind.title": ("Image", "图像类型"),
     "kind.mel": ("Mel", "梅尔"),
     "kind.cqt": ("CQT", "CQT"),
     "kind.chroma": ("Chroma", "色度"),
@@ -106,12 +106,12 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     "timeline.stop": ("Stop", "停止"),
     "timeline.empty": ("How does it change?", "它如何变化？"),
     "timeline.empty.body": (
-        "Drop a track on the left, even one of hours, and see which stretch has which genre. Click a place to hear it.",
+        "Drop a track on the left, even one of hours, and see which excerpt has which genre. Click a place to hear it.",
         "在左侧拖入一段音频，几小时长也可以，看看每一段属于哪种流派。点击任意位置即可试听。",
     ),
     "timeline.running": ("Listening …", "正在聆听……"),
-    "timeline.progress": ("{done} judged", "已分析 {done}"),
-    "timeline.progress_of": ("{done} of {total} judged", "已分析 {done}，共 {total}"),
+    "timeline.progress": ("{done} analysed", "已分析 {done}"),
+    "timeline.progress_of": ("{done} of {total} analysed", "已分析 {done}，共 {total}"),
     "timeline.left": ("about {left} left", "大约还需 {left}"),
     "timeline.stopped": ("Stopped.", "已停止。"),
     "timeline.stopped.body": (
@@ -158,7 +158,7 @@ _HEAT: Final[dict[str, tuple[str, str]]] = {
         "它只说明该模型的依据（可能有误），并不说明什么是{label}；而且较粗略，每个窗口只分 {cells} 格。",
     ),
     "heat.nothing": (
-        "Nothing in this picture speaks for {label} ({percent}): what raises its probability is not in any one place.",
+        "Nothing in this image speaks for {label} ({percent}): what raises its probability is not in any one place.",
         "图中没有支持{label}（{percent}）的部分：它的概率并非来自某个具体位置。",
     ),
     "heat.some_windows": (
@@ -210,36 +210,36 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "{bins} × {frames} values from {low} to {high}.",
         "{bins} 个频带，每 {hop} 个采样点一帧，取相对最大值的分贝：{bins} × {frames} 个数值，范围 {low} 至 {high}。",
     ),
-    "step.picture": ("Picture", "成图"),
-    "step.picture.body": (
+    "step.image": ("Image", "成图"),
+    "step.image.body": (
         "Each window of {window} s is resized to {size} × {size} pixels and stretched to grey levels 0 to 255, the "
         "same in red, green and blue.",
         "每个 {window} 秒的窗口缩放为 {size} × {size} 像素，拉伸到 0 至 255 灰度，红绿蓝三个通道相同。",
     ),
-    "step.picture_figure.body": (
-        "Each window of {window} s is coloured as in the original training pictures and resized to {size} × {size} "
+    "step.image_figure.body": (
+        "Each window of {window} s is coloured as in the original training images and resized to {size} × {size} "
         "pixels.",
         "每个 {window} 秒的窗口按原训练图片的配色着色，并缩放为 {size} × {size} 像素。",
     ),
-    "step.picture.one": (
+    "step.image.one": (
         "Below is exactly what goes in, pixel for pixel.",
         "下图就是送入网络的图像，逐像素一致。",
     ),
-    "step.picture.many": (
+    "step.image.many": (
         "Below is exactly what goes in, pixel for pixel, {n} windows, each with its own best guess.",
         "下图就是送入网络的图像，逐像素一致，共 {n} 个窗口，各附自己的最佳判断。",
     ),
-    "step.picture.some": (
+    "step.image.some": (
         "Below is exactly what goes in, pixel for pixel: {shown} of {n} windows, each with its own best guess.",
         "下图就是送入网络的图像，逐像素一致：展示 {n} 个窗口中的 {shown} 个，各附自己的最佳判断。",
     ),
-    "step.picture.alt": ("The picture of {range}", "{range} 的图像"),
+    "step.image.alt": ("The image of {range}", "{range} 的图像"),
     "step.normalise": ("Normalise", "归一化"),
     "step.normalise.body": (
         "(value / 255 − {mean}) / {std} makes {n} × 3 × {size} × {size} numbers from {low} to {high}.",
         "(数值 / 255 − {mean}) / {std}，得到 {n} × 3 × {size} × {size} 个数，范围 {low} 至 {high}。",
     ),
-    "step.network": ("Judge", "判断"),
+    "step.network": ("BatchPredictor", "判断"),
     "step.network.body": (
         "{architecture} answers with {outputs} numbers a window; a softmax at temperature {temperature} turns them "
         "into probabilities.",
@@ -250,12 +250,12 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
 }
 
 _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
-    "ensemble.pictures": ("Pictures", "频谱图"),
+    "ensemble.images": ("SpectrogramImages", "频谱图"),
     "ensemble.models": ("Models", "模型"),
     "ensemble.go": ("Ask them all", "全部识别"),
     "ensemble.empty": ("Do they agree?", "它们意见一致吗？"),
     "ensemble.empty.body": (
-        "Several models look at the same stretch. You get a table of what each says, what they say together, and where "
+        "Several models look at the same excerpt. You get a table of what each says, what they say together, and where "
         "they split.",
         "多个模型分析同一段音乐：逐一列出各自的判断、共同的结论，以及分歧所在。",
     ),
@@ -263,7 +263,7 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.progress": ("{done} of {total} models are ready.", "已完成 {done} 个模型，共 {total} 个。"),
     "ensemble.in_memory": ("{n} models in memory, {megabytes} MB", "内存中有 {n} 个模型，{megabytes} MB"),
     "ensemble.state.loading": ("loading", "加载中"),
-    "ensemble.state.judging": ("judging", "识别中"),
+    "ensemble.state.analysing": ("analysing", "识别中"),
     "ensemble.state.done": ("done", "完成"),
     "ensemble.state.failed": ("failed", "失败"),
     "ensemble.agreement": ("Agreement {percent}", "一致度 {percent}"),
@@ -273,7 +273,7 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     ),
     "ensemble.table": ("What each model says", "各模型的判断"),
     "ensemble.column.model": ("Model", "模型"),
-    "ensemble.column.picture": ("Picture", "频谱图"),
+    "ensemble.column.image": ("Image", "频谱图"),
     "ensemble.column.first": ("First", "第一"),
     "ensemble.column.second": ("Second", "第二"),
     "ensemble.column.third": ("Third", "第三"),
@@ -283,12 +283,12 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.beside": ("other labels, not averaged", "标签不同，不计入平均"),
     "ensemble.mean": ("Mean of all", "全部平均"),
     "ensemble.calibrated": ("Consensus, calibrated", "校准后的共识"),
-    "ensemble.plot": ("The likeliest {n} genres, voice by voice", "最可能的 {n} 种流派：每个声音的判断"),
+    "ensemble.plot": ("The likeliest {n} genres, member by member", "最可能的 {n} 种流派：每个声音的判断"),
     "ensemble.plot.legend": (
-        "A filled mark saw the mel picture, a ring the cqt picture; the line is the mean.",
+        "A filled mark saw the mel image, a ring the cqt image; the line is the mean.",
         "实心点为 mel 频谱，圆环为 cqt 频谱，竖线为平均值。",
     ),
-    "ensemble.plot.alt": ("Probabilities of {label}, voice by voice", "各声音给出的{label}概率"),
+    "ensemble.plot.alt": ("Probabilities of {label}, member by member", "各声音给出的{label}概率"),
     "ensemble.guidance": ("Which model for what", "如何选择模型"),
     "ensemble.csv": ("Download CSV", "下载 CSV"),
     "ensemble.json": ("Download JSON", "下载 JSON"),
@@ -315,7 +315,7 @@ _BANDS: Final[dict[str, tuple[str, str]]] = {
 
 _COMPARE: Final[dict[str, tuple[str, str]]] = {
     "compare.intro": (
-        "Two versions of the same piece: a new mix, a master, another encoding. Both are judged from the same second "
+        "Two versions of the same piece: a new mix, a master, another encoding. Both are analysed from the same second "
         "on.",
         "同一作品的两个版本：新的混音、母带或另一种编码。两者从同一时刻起分析。",
     ),
@@ -334,24 +334,24 @@ _COMPARE: Final[dict[str, tuple[str, str]]] = {
     "compare.loudness": ("Loudness, LUFS", "响度（LUFS）"),
     "compare.brightness": ("Brightness (spectral centroid), Hz", "明亮度（频谱重心，Hz）"),
     "compare.unknown": ("–", "–"),
-    "compare.pictures": (
-        "Both pictures in the same colours: 0 dB is the loudest point of the louder version.",
+    "compare.images": (
+        "Both images in the same colours: 0 dB is the loudest point of the louder version.",
         "两幅图使用同一配色：0 dB 为较响版本的最响处。",
     ),
-    "compare.pictures_own": (
-        "Each picture in its own colours: 0 dB is its own loudest point.",
+    "compare.images_own": (
+        "Each image in its own colours: 0 dB is its own loudest point.",
         "两幅图各用自己的配色：0 dB 为各自的最响处。",
     ),
 }
 
 _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "library.files": ("Files", "文件"),
-    "library.go": ("Judge them all", "全部识别"),
+    "library.go": ("BatchPredictor them all", "全部识别"),
     "library.stop": ("Stop", "停止"),
     "library.empty": ("Many songs at once?", "一次识别很多首？"),
     "library.empty.body": (
-        "Drop files or zip archives on the left. Each file gets a row as soon as it is judged, and one that cannot be "
-        "judged a row that says why. Then filter, sort and download the table.",
+        "Drop files or zip archives on the left. Each file gets a row once it is analysed, and one that cannot be "
+        "analysed a row that says why. Then filter, sort and download the table.",
         "在左侧拖入多个文件或 zip 压缩包。每个文件识别完立即出现一行；无法识别的文件也有一行说明原因。"
         "之后可筛选、排序并下载表格。",
     ),
@@ -360,11 +360,11 @@ _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "library.stopped": ("Stopped.", "已停止。"),
     "library.ready": ("Done.", "已完成。"),
     "library.progress": ("{done} of {total} files", "已完成 {done} 个文件，共 {total} 个"),
-    "library.failed": ("{n} could not be judged", "{n} 个无法识别"),
+    "library.failed": ("{n} could not be analysed", "{n} 个无法识别"),
     "library.ignored": ("{n} other files in archives passed by", "跳过压缩包中的 {n} 个其他文件"),
     "library.rate": ("{rate} files a second", "每秒 {rate} 个"),
     "library.distribution": ("Genres", "流派分布"),
-    "library.error": ("Not judged", "无法识别"),
+    "library.error": ("Not analysed", "无法识别"),
     "library.all": ("All", "全部"),
     "library.filter": ("Show only", "仅显示"),
     "library.find": ("Find", "查找"),
@@ -393,7 +393,7 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
     ),
     "error.unknown_model": ("This model is not installed.", "该模型未安装。"),
     "error.unknown_model.hint": ("Choose another model.", "请选择其他模型。"),
-    "error.audio_error": ("This audio cannot be judged.", "无法分析这段音频。"),
+    "error.audio_error": ("This audio cannot be analysed.", "无法分析这段音频。"),
     "error.audio_undecodable": ("This file cannot be read as audio.", "无法将此文件读作音频。"),
     "error.audio_undecodable.hint": (
         "Choose another file: mp3, wav, flac, ogg, opus and m4a all work.",
@@ -404,9 +404,9 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
         "Choose fewer seconds or a smaller file.",
         "请缩短分析时长，或使用更小的文件。",
     ),
-    "error.audio_empty": ("There is nothing to judge here.", "这里没有可分析的声音。"),
+    "error.audio_empty": ("There is nothing to predict here.", "这里没有可分析的声音。"),
     "error.audio_empty.hint": (
-        "Choose another stretch of the track or another file.",
+        "Choose another excerpt of the track or another file.",
         "请选择歌曲的其他片段，或换一个文件。",
     ),
     "error.checkpoint_error": ("The model cannot be used.", "该模型无法使用。"),

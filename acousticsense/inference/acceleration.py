@@ -48,7 +48,7 @@ __all__ = ["Accelerator", "Outcome", "Trial", "accelerate", "become_unimportant"
 
 logger = logging.getLogger(__name__)
 
-#: Pictures in one forward pass of a comparison.
+#: Images in one forward pass of a comparison.
 _BATCH: Final = 8
 #: Timed passes of each network, in turns, so that a machine that slows down slows all of them down.
 _ROUNDS: Final = 9

@@ -1,4 +1,4 @@
-"""One model on one device: audio -> pictures -> probabilities -> `Prediction`."""
+"""One model on one device: audio -> images -> probabilities -> `Prediction`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from acousticsense.audio.reading import AudioClip, AudioLimits, Source
 from acousticsense.errors import CorruptCheckpointError, SettingsError, quoted
 from acousticsense.inference.backends import Backend, Precision, SharedForward, TorchBackend, best_precision, to_device
 from acousticsense.inference.backends.selection import check_installed, network_store, stored_backend
-from acousticsense.inference.confidence import advise, judge
+from acousticsense.inference.confidence import advise, verdict_of
 from acousticsense.inference.prediction import ModelInfo, Prediction, Timing, Verdict
 from acousticsense.inference.preprocess import PreparedClip, Recipe, prepare
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
@@ -25,21 +25,21 @@ from acousticsense.models.idle import without_idle_parts
 from acousticsense.models.spec import ModelSpec, tested_labels
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.spectrogram.images import Pictures, clip_pictures, normalise
+from acousticsense.spectrogram.images import SpectrogramImages, clip_images, normalise
 
-__all__ = ["MODEL_DEFAULT", "Analysis", "Duration", "GenreClassifier", "Judgement", "limits_of", "pick_device"]
+__all__ = ["MODEL_DEFAULT", "Analysis", "Duration", "GenreClassifier", "Posterior", "limits_of", "pick_device"]
 
 #: Stands for "as many seconds as the model's window policy says".
 MODEL_DEFAULT: Final = "model"
 Duration = float | Literal["model"] | None
 
-#: Most pictures in one forward pass, by kind of device: bounds the memory that long clips take on a CPU, and is where
+#: Most images in one forward pass, by kind of device: bounds the memory that long clips take on a CPU, and is where
 #: a GPU's gain from larger batches ends.
 _MAX_BATCH: Final = {"cpu": 16, "cuda": 128}
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Posterior:
     """What a network makes of one clip.
 
     Attributes:
@@ -61,20 +61,20 @@ class Analysis:
 
     Attributes:
         prediction: the answer.
-        audio: the stretch that was decoded.
-        pictures: what the network saw.
+        audio: the excerpt that was decoded.
+        images: what the network saw.
         window_probabilities: float32 (n_windows, n_labels), before the vote.
     """
 
     prediction: Prediction
     audio: AudioClip
-    pictures: Pictures
+    images: SpectrogramImages
     window_probabilities: Tensor
 
     @property
     def n_bytes(self) -> int:
         """Memory that its arrays take, about."""
-        arrays = (self.audio.waveform, self.audio.channels, self.pictures.pictures, self.pictures.spectrogram)
+        arrays = (self.audio.waveform, self.audio.channels, self.images.images, self.images.spectrogram)
         return sum(array.nbytes for array in arrays)
 
     def repeated(self, *, total_ms: float) -> Analysis:
@@ -92,12 +92,12 @@ class _Engine:
 
 
 class GenreClassifier:
-    """A network, its recipe and a device. Safe to share between threads: their pictures share forward passes.
+    """A network, its recipe and a device. Safe to share between threads: their images share forward passes.
 
     Args:
         network: maps float32 (n, 3, S, S) to logits (n, spec.n_outputs).
         spec: the model's description.
-        device: where pictures are made and judged.
+        device: where images are made and analysed.
         limits: bounds on what is decoded.
         precision: in what PyTorch computes; None is the device's best.
     """
@@ -160,14 +160,14 @@ class GenreClassifier:
     def use(self, backend: Backend) -> None:
         """Lets `backend` compute from now on; answers that are under way are finished by the one they began with."""
 
-        def forward(pictures: Tensor) -> Tensor:
-            return backend.logits(normalise(to_device(pictures, self.device), self.spec.front_end))
+        def forward(images: Tensor) -> Tensor:
+            return backend.logits(normalise(to_device(images, self.device), self.spec.front_end))
 
         self._engine = _Engine(backend, SharedForward(forward, max_batch=_MAX_BATCH.get(self.device.type, 16)))
 
     @property
     def info(self) -> ModelInfo:
-        """Name, architecture, weights hash, picture, and what computes now."""
+        """Name, architecture, weights hash, image, and what computes now."""
         return self._info(self._engine)
 
     def _info(self, engine: _Engine) -> ModelInfo:
@@ -185,28 +185,28 @@ class GenreClassifier:
         tensors = (*self._network.parameters(), *self._network.buffers())
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
-    def seeing(self, kind: SpectrogramKind | None) -> GenreClassifier:
-        """The same weights, looking at pictures of `kind` with the calibration that belongs to them (None: as it is).
+    def for_spectrogram(self, kind: SpectrogramKind | None) -> GenreClassifier:
+        """The same weights, looking at images of `kind` with the calibration that belongs to them (None: as it is).
 
         Both share the network and its forward passes.
 
         Raises:
-            RequestError: the model does not know this kind of picture.
+            RequestError: the model does not know this kind of image.
         """
         view = copy.copy(self)
-        view.spec = self.spec.seeing(kind)
+        view.spec = self.spec.for_spectrogram(kind)
         return view
 
-    def warm_up(self) -> Pictures:
-        """Judges a second of silence, so that the first request pays for no lazy import and no first allocation."""
+    def warm_up(self) -> SpectrogramImages:
+        """Predicts a second of silence, so that the first request pays for no lazy import and no first allocation."""
         silence = np.zeros(self.spec.front_end.sample_rate_hz, dtype=np.float32)
-        pictures = clip_pictures(silence, self.spec.front_end, self.spec.windows, device=self.device)
-        self.logits(pictures.pictures)
-        return pictures
+        images = clip_images(silence, self.spec.front_end, self.spec.windows, device=self.device)
+        self.logits(images.images)
+        return images
 
-    def logits(self, pictures: Tensor) -> Tensor:
-        """Raw outputs, float32 (n, n_outputs) on the CPU, for uint8 pictures (n, 3, S, S)."""
-        return self._engine.logits(pictures)
+    def logits(self, images: Tensor) -> Tensor:
+        """Raw outputs, float32 (n, n_outputs) on the CPU, for uint8 images (n, 3, S, S)."""
+        return self._engine.logits(images)
 
     def probabilities(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
         """Calibrated genre probabilities (n, n_labels) and P(not music) (n,), None when the model has no such output.
@@ -224,12 +224,12 @@ class GenreClassifier:
         genres = torch.softmax(logits[:, : len(self.spec.labels)] / self.spec.calibration.temperature, dim=1)
         return genres, torch.softmax(logits, dim=1)[:, -1] if self.spec.has_not_music else None
 
-    def judge(self, logits: Tensor) -> Judgement:
-        """The answer for one clip from the raw outputs (n_windows, n_outputs) of its pictures."""
+    def posterior(self, logits: Tensor) -> Posterior:
+        """The answer for one clip from the raw outputs (n_windows, n_outputs) of its images."""
         per_window, not_music_per_window = self.probabilities(logits)
         values = self._vote(per_window)
         not_music = None if not_music_per_window is None else float(not_music_per_window.mean())
-        return Judgement(values, not_music, judge(values, not_music, self.spec.calibration), per_window)
+        return Posterior(values, not_music, verdict_of(values, not_music, self.spec.calibration), per_window)
 
     def recipe(
         self,
@@ -238,7 +238,7 @@ class GenreClassifier:
         offset_s: float = 0.0,
         anchor: Literal["start", "center"] = "start",
     ) -> Recipe:
-        """How a file becomes pictures for this model; see `analyse` for the arguments."""
+        """How a file becomes images for this model; see `analyse` for the arguments."""
         return Recipe(
             front_end=self.spec.front_end,
             windows=self.spec.windows,
@@ -256,14 +256,14 @@ class GenreClassifier:
         duration_s: Duration = MODEL_DEFAULT,
         offset_s: float = 0.0,
     ) -> PreparedClip:
-        """A stretch as a picture of any kind, for people to look at; see `analyse` for the arguments.
+        """A excerpt as a image of any kind, for people to look at; see `analyse` for the arguments.
 
         Raises:
             AudioError: not audio, over a limit, or nothing in it.
-            RequestError: there is no such picture for this model.
+            RequestError: there is no such image for this model.
         """
         recipe = self.recipe(duration_s=duration_s, offset_s=offset_s)
-        return prepare(source, replace(recipe, front_end=self.spec.front_end_to_look(kind)), device=self.device)
+        return prepare(source, replace(recipe, front_end=self.spec.display_front_end(kind)), device=self.device)
 
     def predict(
         self,
@@ -274,7 +274,7 @@ class GenreClassifier:
         anchor: Literal["start", "center"] = "start",
         kind: SpectrogramKind | None = None,
     ) -> Prediction:
-        """Judges a stretch of a track; see `analyse` for the arguments and errors."""
+        """Predicts a excerpt of a track; see `analyse` for the arguments and errors."""
         return self.analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor, kind=kind).prediction
 
     def analyse(
@@ -286,37 +286,37 @@ class GenreClassifier:
         anchor: Literal["start", "center"] = "start",
         kind: SpectrogramKind | None = None,
     ) -> Analysis:
-        """Judges a stretch of a track and keeps what led to the answer.
+        """Predicts a excerpt of a track and keeps what led to the answer.
 
         Args:
             source: path, bytes or binary file object of any audio format.
-            duration_s: seconds to judge; "model" is the model's own choice (10 s for ours), None the whole track.
-            offset_s: where the stretch begins.
-            anchor: "center" takes the stretch from the middle of the track.
-            kind: which picture, for models that know several.
+            duration_s: seconds to predict; "model" is the model's own choice (10 s for ours), None the whole track.
+            offset_s: where the excerpt begins.
+            anchor: "center" takes the excerpt from the middle of the track.
+            kind: which image, for models that know several.
 
         Raises:
             AudioError: not audio, over a limit, or nothing in it.
-            RequestError: the model does not know this kind of picture.
+            RequestError: the model does not know this kind of image.
         """
         if kind is not None and kind != self.spec.front_end.kind:
-            return self.seeing(kind).analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor)
+            return self.for_spectrogram(kind).analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor)
         recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor)
         return self.answer(prepare(source, recipe, device=self.device))
 
     def answer(self, clip: PreparedClip) -> Analysis:
-        """Judges a clip that was prepared by this model's recipe."""
+        """Predicts a clip that was prepared by this model's recipe."""
         started = time.perf_counter()
         engine = self._engine
-        judgement = self.judge(engine.logits(clip.pictures.pictures))
+        posterior = self.posterior(engine.logits(clip.images.images))
         network_ms = 1000 * (time.perf_counter() - started)
         prediction = Prediction(
-            probabilities=judgement.probabilities,
-            not_music=judgement.not_music,
-            verdict=judgement.verdict,
+            probabilities=posterior.probabilities,
+            not_music=posterior.not_music,
+            verdict=posterior.verdict,
             advice=advise(
-                judgement.verdict,
-                judgement.probabilities,
+                posterior.verdict,
+                posterior.probabilities,
                 clip.health,
                 self.spec.calibration,
                 clip=clip.audio.info,
@@ -333,7 +333,7 @@ class GenreClassifier:
                 total=round(clip.decode_ms + clip.spectrogram_ms + network_ms, 2),
             ),
         )
-        return Analysis(prediction, clip.audio, clip.pictures, judgement.window_probabilities)
+        return Analysis(prediction, clip.audio, clip.images, posterior.window_probabilities)
 
     def _vote(self, per_window: Tensor) -> Mapping[str, float]:
         """One probability per label from those of the windows, by the model's vote."""

@@ -10,7 +10,7 @@ from acousticsense.audio.types import ClipInfo, HealthReport
 from acousticsense.inference.prediction import Advice, Verdict
 from acousticsense.models.spec import Calibration
 
-__all__ = ["advise", "disagreement", "judge"]
+__all__ = ["advise", "disagreement", "verdict_of"]
 
 #: A label with more than this has more than all others together: it cannot be said that none stands out.
 _STANDS_OUT: Final = 0.5
@@ -19,7 +19,7 @@ _STANDS_OUT: Final = 0.5
 _PLACES: Final = (0.35, 0.6, 0.8)
 
 
-def judge(probabilities: Mapping[str, float], not_music: float | None, calibration: Calibration) -> Verdict:
+def verdict_of(probabilities: Mapping[str, float], not_music: float | None, calibration: Calibration) -> Verdict:
     """The verdict band of one answer.
 
     Args:
@@ -50,12 +50,12 @@ def advise(
     """Guidance for a verdict, most useful first. A share of right answers is only quoted where it was measured.
 
     Args:
-        verdict: as `judge` gave it.
+        verdict: as `predict` gave it.
         probabilities: label -> calibrated probability.
         health: what is wrong with the recording.
         calibration: of the model, with the measured shares.
-        clip: what was judged; None when nothing is known of it.
-        other_kinds: pictures that the model could judge instead.
+        clip: what was analysed; None when nothing is known of it.
+        other_kinds: images that the model could predict instead.
         tested: labels that the measured shares rest on; None when that is not known.
     """
     best, second = (sorted(probabilities, key=lambda label: -probabilities[label]) * 2)[:2]
@@ -70,7 +70,7 @@ def advise(
     elif verdict != "not_music":
         advice.append(Advice("unmeasured", {}))
     if verdict in ("mixed", "unsure"):
-        advice += [Advice("other_picture", {"kind": kind.upper()}) for kind in other_kinds[:1]]
+        advice += [Advice("other_image", {"kind": kind.upper()}) for kind in other_kinds[:1]]
         advice += _other_place(clip)
     if any(note.severity != "info" for note in health.notes):
         advice.append(Advice("check_audio", {}))
@@ -78,9 +78,9 @@ def advise(
 
 
 def _other_place(clip: ClipInfo | None) -> list[Advice]:
-    """Another stretch of the track, by its second where the track's length is known; none when all of it was judged."""
+    """Another excerpt of the track, by its second where the track's length is known; none when the whole was analysed."""
     if clip is None or clip.track_duration_s is None:
-        return [Advice("other_stretch", {})]
+        return [Advice("other_excerpt", {})]
     end_s = clip.offset_s + clip.duration_s
     for share in _PLACES:
         start_s = share * clip.track_duration_s
@@ -90,7 +90,7 @@ def _other_place(clip: ClipInfo | None) -> list[Advice]:
 
 
 def disagreement(best: Mapping[str, str]) -> Advice | None:
-    """What to say when several models judged one clip and not all of them chose the same label.
+    """What to say when several models analysed one clip and not all of them chose the same label.
 
     Args:
         best: model name -> its best label.

@@ -4,7 +4,7 @@ Never the same music for both: recordings, in the order of their names, go by tu
 that is calibrated on a recording would do better on it than on what users bring.
 
 The clips in `examples/` are on every machine, and are few: six recordings. Each is heard at several speeds (which moves
-its pitch, too), from several starts and at two levels, so that the windows differ as pictures. That suffices to find a
+its pitch, too), from several starts and at two levels, so that the windows differ as images. That suffices to find a
 quantisation that went wrong; how often a good one changes an answer is measured on a folder of the user's own music.
 """
 
@@ -25,7 +25,7 @@ from torch import Tensor
 from acousticsense.audio.reading import read_clip
 from acousticsense.errors import AudioError, RequestError
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram.images import clip_pictures
+from acousticsense.spectrogram.images import clip_images
 
 __all__ = ["EXAMPLES", "GateMusic", "examples_music", "folder_music"]
 
@@ -43,7 +43,7 @@ _STARTS: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class GateMusic:
-    """Windows of music as pictures, uint8 (n, 3, S, S).
+    """Windows of music as images, uint8 (n, 3, S, S).
 
     Attributes:
         calibration: what ranges are measured on.
@@ -99,17 +99,17 @@ def _music_files(folder: Path) -> list[Path]:
 def _spread(
     cut: Callable[[Path, ModelSpec], Iterator[Tensor]], files: Sequence[Path], spec: ModelSpec, count: int
 ) -> Tensor:
-    """Up to `count` pictures, one of each kind that the model knows from each file by turns.
+    """Up to `count` images, one of each kind that the model knows from each file by turns.
 
     Raises:
         RequestError: there is none.
     """
-    sources = [cut(file, spec.seeing(kind)) for file in files for kind in spec.kinds]
+    sources = [cut(file, spec.for_spectrogram(kind)) for file in files for kind in spec.kinds]
     turns = itertools.chain.from_iterable(itertools.zip_longest(*sources))
-    pictures = list(itertools.islice((picture for picture in turns if picture is not None), count))
-    if not pictures:
+    images = list(itertools.islice((image for image in turns if image is not None), count))
+    if not images:
         raise RequestError("None of the recordings can be read.", hint="Name a folder with music.")
-    return torch.stack(pictures)
+    return torch.stack(images)
 
 
 def _versions(file: Path, spec: ModelSpec) -> Iterator[Tensor]:
@@ -119,7 +119,7 @@ def _versions(file: Path, spec: ModelSpec) -> Iterator[Tensor]:
     for number in range(len(_SPEEDS) * _STARTS):
         changed = soxr.resample(played, rate_hz, rate_hz / _SPEEDS[number % len(_SPEEDS)], quality="HQ")
         turned = np.roll(changed, -number * len(changed) // _STARTS)
-        yield _picture(turned * np.float32(_GAINS[number % len(_GAINS)]), spec)
+        yield _image(turned * np.float32(_GAINS[number % len(_GAINS)]), spec)
 
 
 def _windows(file: Path, spec: ModelSpec) -> Iterator[Tensor]:
@@ -137,10 +137,10 @@ def _windows(file: Path, spec: ModelSpec) -> Iterator[Tensor]:
             return
         if number and clip.info.duration_s < length_s / 2:
             return
-        yield _picture(clip.waveform, spec)
+        yield _image(clip.waveform, spec)
 
 
-def _picture(waveform: NDArray[np.float32], spec: ModelSpec) -> Tensor:
-    """The picture of the first window, the waveform repeated to fill it."""
+def _image(waveform: NDArray[np.float32], spec: ModelSpec) -> Tensor:
+    """The image of the first window, the waveform repeated to fill it."""
     wanted = round(spec.windows.window_s * spec.front_end.sample_rate_hz)
-    return clip_pictures(np.resize(waveform, wanted), spec.front_end, spec.windows).pictures[0]
+    return clip_images(np.resize(waveform, wanted), spec.front_end, spec.windows).images[0]

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["Resident", "Residents"]
+__all__ = ["ModelCache", "Resident"]
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class _Place(Generic[T]):
     resident: Resident | None = None
 
 
-class Residents(Generic[T]):
+class ModelCache(Generic[T]):
     """Loads by name, and releases the least recently used when there is too much. Safe to share between threads.
 
     What is released stays alive for whoever still holds it; what fails to load is not kept and is tried again.
@@ -86,7 +86,7 @@ class Residents(Generic[T]):
             self._places.move_to_end(name)
         return place.coming.result()
 
-    def residents(self) -> tuple[Resident, ...]:
+    def model_cache(self) -> tuple[Resident, ...]:
         """What is in memory, the least recently used first."""
         with self._lock:
             return tuple(place.resident for place in self._places.values() if place.resident)

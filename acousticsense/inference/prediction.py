@@ -34,7 +34,7 @@ class ModelInfo:
     """Which weights answered, so that a result can be audited later.
 
     Attributes:
-        spectrogram: kind of picture that they were given.
+        spectrogram: kind of image that they were given.
         backend: what computed, e.g. "pytorch-fp32"; the others' probabilities differ by less than 0.01 on average.
     """
 

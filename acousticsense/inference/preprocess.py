@@ -1,4 +1,4 @@
-"""What happens to a clip before a network is asked: decode, check its health, draw its pictures. CPU work, no weights.
+"""What happens to a clip before a network is asked: decode, check its health, draw its images. CPU work, no weights.
 
 A `Recipe` is small, frozen and picklable, so that any process can prepare clips for a model that lives elsewhere.
 """
@@ -15,22 +15,22 @@ from acousticsense.audio.health import check
 from acousticsense.audio.reading import AudioClip, AudioLimits, Source, read_clip
 from acousticsense.audio.types import HealthReport
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
-from acousticsense.spectrogram.images import Pictures, clip_pictures
+from acousticsense.spectrogram.images import SpectrogramImages, clip_images
 
 __all__ = ["DecodedClip", "PreparedClip", "Recipe", "decode", "draw", "prepare"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a file becomes pictures.
+    """How a file becomes images.
 
     Attributes:
-        front_end: recipe of the picture.
-        windows: how the stretch is cut.
+        front_end: recipe of the image.
+        windows: how the excerpt is cut.
         limits: bounds on what is decoded.
         duration_s: seconds to decode; None is the whole track.
-        offset_s: where the stretch begins.
-        anchor: "center" takes the stretch from the middle of the track.
+        offset_s: where the excerpt begins.
+        anchor: "center" takes the excerpt from the middle of the track.
     """
 
     front_end: FrontEnd
@@ -43,10 +43,10 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedClip:
-    """A stretch of sound, ready to be drawn by any recipe of the same sample rate.
+    """A excerpt of sound, ready to be drawn by any recipe of the same sample rate.
 
     Attributes:
-        audio: the stretch that was decoded.
+        audio: the excerpt that was decoded.
         health: what is wrong with it.
         decode_ms: milliseconds that decoding and the health check took.
     """
@@ -61,37 +61,37 @@ class PreparedClip:
     """A clip that is ready for the network.
 
     Attributes:
-        audio: the stretch that was decoded.
+        audio: the excerpt that was decoded.
         health: what is wrong with it.
-        pictures: what the network will see.
+        images: what the network will see.
         decode_ms: milliseconds that decoding and the health check took.
-        spectrogram_ms: milliseconds that the pictures took.
+        spectrogram_ms: milliseconds that the images took.
     """
 
     audio: AudioClip
     health: HealthReport
-    pictures: Pictures
+    images: SpectrogramImages
     decode_ms: float
     spectrogram_ms: float
 
 
 def prepare(source: Source, recipe: Recipe, *, device: str | torch.device = "cpu") -> PreparedClip:
-    """Decodes a stretch, checks its health and draws its pictures.
+    """Decodes a excerpt, checks its health and draws its images.
 
     Args:
         source: path, bytes or binary file object of any audio format.
         recipe: what to decode and how to draw it.
-        device: where the pictures are drawn and left.
+        device: where the images are drawn and left.
 
     Raises:
         AudioError: not audio, over a limit, or nothing in it.
-        RequestError: the stretch that the recipe asks for is out of range.
+        RequestError: the excerpt that the recipe asks for is out of range.
     """
     return draw(decode(source, recipe), recipe, device=device)
 
 
 def decode(source: Source, recipe: Recipe) -> DecodedClip:
-    """Decodes a stretch and checks its health; raises like `prepare`."""
+    """Decodes a excerpt and checks its health; raises like `prepare`."""
     started = time.perf_counter()
     audio = read_clip(
         source,
@@ -106,13 +106,13 @@ def decode(source: Source, recipe: Recipe) -> DecodedClip:
 
 
 def draw(clip: DecodedClip, recipe: Recipe, *, device: str | torch.device = "cpu") -> PreparedClip:
-    """Draws the pictures of a decoded stretch; raises like `clip_pictures`."""
+    """Draws the images of a decoded excerpt; raises like `clip_images`."""
     started = time.perf_counter()
-    pictures = clip_pictures(clip.audio.waveform, recipe.front_end, recipe.windows, device=device)
+    images = clip_images(clip.audio.waveform, recipe.front_end, recipe.windows, device=device)
     return PreparedClip(
         audio=clip.audio,
         health=clip.health,
-        pictures=pictures,
+        images=images,
         decode_ms=clip.decode_ms,
         spectrogram_ms=1000 * (time.perf_counter() - started),
     )

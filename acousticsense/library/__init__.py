@@ -2,10 +2,10 @@
 
     walk       folders, globs and lists -> paths
     storage    objects in a store, by URL
-    decode     a path -> pictures and health, or the reason why not       CPU stage: picklable, no weights, any process
-    judge      a batch of those -> rows                                   network stage: one classifier
+    decode     a path -> images and health, or the reason why not       CPU stage: picklable, no weights, any process
+    predict      a batch of those -> rows                                   network stage: one classifier
     pool       the CPU stage in processes that may hang or crash
-    engine     paths | pool | judge, with everything in between bounded
+    engine     paths | pool | predict, with everything in between bounded
     ray_engine the same stages on a cluster
     rows       the row, and as JSON
     identity   whether a row still holds: digest of the settings, stamp of the file

@@ -19,7 +19,7 @@ from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.archive import Archive, Entry, is_archive_name
 from acousticsense.library.engine import EngineOptions, LocalEngine
-from acousticsense.library.predict import Judge
+from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.routing import decide, expectation
 from acousticsense.library.rows import Row, RowError, printable
 from acousticsense.models.spec import Calibration
@@ -40,7 +40,7 @@ class BatchLimits:
     """Bounds on one batch.
 
     Attributes:
-        max_files: files to judge, those in archives included.
+        max_files: files to predict, those in archives included.
         max_file_bytes: bytes of one file in an archive.
         max_unpacked_bytes: bytes of all files in archives together.
     """
@@ -52,7 +52,7 @@ class BatchLimits:
 
 @dataclass(frozen=True)
 class _Item:
-    """A file to judge. `locate` puts it at the given path or says where it lies; raises why it cannot be judged."""
+    """A file to predict. `locate` puts it at the given path or says where it lies; raises why it cannot be analysed."""
 
     name: str
     locate: Callable[[Path], Path]
@@ -109,7 +109,7 @@ class Batch:
         accepted = [str(row.verdict) for row in self.rows() if decide(row, accept) == "accepted"]
         return expectation(Counter(accepted), self._calibration, language) if accepted and self._calibration else ""
 
-    def judge(
+    def predict(
         self,
         classifier: GenreClassifier,
         recipe: Recipe,
@@ -128,7 +128,7 @@ class Batch:
             RequestError: there are more files in the archives than the limit.
             LibraryError: decoder processes cannot be started.
         """
-        judge = Judge(classifier, recipe)
+        predict = BatchPredictor(classifier, recipe)
         self._calibration = classifier.spec.calibration
         with ExitStack() as stack:
             items: list[_Item] = []
@@ -139,8 +139,8 @@ class Batch:
             self.total = len(items)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acousticsense-batch-")))
             places: dict[str, list[int]] = {}
-            paths = self._paths(items, folder, places, judge)
-            for rows in stack.enter_context(closing(LocalEngine(judge, recipe, options).rows(paths))):
+            paths = self._paths(items, folder, places, predict)
+            for rows in stack.enter_context(closing(LocalEngine(predict, recipe, options).rows(paths))):
                 between()
                 for path, row in rows:
                     place = places[path].pop()
@@ -150,7 +150,7 @@ class Batch:
     def _refuse_more(self, count: int) -> None:
         if count > self._limits.max_files:
             raise RequestError(
-                f"These are {count:,} files, and {self._limits.max_files:,} are judged at a time.",
+                f"These are {count:,} files, and {self._limits.max_files:,} are analysed at a time.",
                 hint="Send them in parts, or use `acousticsense tag`.",
             )
 
@@ -170,13 +170,15 @@ class Batch:
         if not archive.entries:
             yield _Item(upload.name, partial(_refuse, AudioEmptyError("There is no audio file in this archive.")))
 
-    def _paths(self, items: Sequence[_Item], folder: Path, places: dict[str, list[int]], judge: Judge) -> Iterator[str]:
+    def _paths(
+        self, items: Sequence[_Item], folder: Path, places: dict[str, list[int]], predict: BatchPredictor
+    ) -> Iterator[str]:
         """The files to decode, as the engine asks for them; what cannot even be reached gets its row here."""
         for place, item in enumerate(items):
             try:
                 path = str(item.locate(folder / str(place)))
             except AudioError as error:
-                self._keep(place, judge.failed(item.name, RowError.of(error)))
+                self._keep(place, predict.failed(item.name, RowError.of(error)))
                 continue
             places.setdefault(path, []).append(place)
             yield path

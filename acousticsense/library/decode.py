@@ -22,15 +22,15 @@ class DecodedFile:
 
     Attributes:
         path: the file, or the object's URL.
-        pictures: uint8 (n_windows, 3, S, S).
-        pictures_sha256: their hash, in hex.
+        images: uint8 (n_windows, 3, S, S).
+        images_sha256: their hash, in hex.
         health: what is wrong with the recording.
-        clip: which stretch was decoded.
+        clip: which excerpt was decoded.
     """
 
     path: str
-    pictures: NDArray[np.uint8]
-    pictures_sha256: str
+    images: NDArray[np.uint8]
+    images_sha256: str
     health: HealthReport
     clip: ClipInfo
 
@@ -47,17 +47,17 @@ Outcome = DecodedFile | FailedFile
 
 
 def decode_file(path: str, recipe: Recipe) -> Outcome:
-    """Decodes a file, checks its health and draws its pictures; whatever goes wrong becomes a `FailedFile`."""
+    """Decodes a file, checks its health and draws its images; whatever goes wrong becomes a `FailedFile`."""
     try:
         with storage.opened(path) as source:
             clip = prepare(source, recipe)
     except Exception as error:  # noqa: BLE001 - one file must not end the work on thousands
         return FailedFile(path=path, error=RowError.of(error))
-    pictures = np.ascontiguousarray(clip.pictures.pictures.numpy())
+    images = np.ascontiguousarray(clip.images.images.numpy())
     return DecodedFile(
         path=path,
-        pictures=pictures,
-        pictures_sha256=hashlib.sha256(pictures.data).hexdigest(),
+        images=images,
+        images_sha256=hashlib.sha256(images.data).hexdigest(),
         health=clip.health,
         clip=clip.audio.info,
     )

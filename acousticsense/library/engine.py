@@ -1,4 +1,4 @@
-"""Paths in, rows out: files are decoded ahead in processes while the network judges batches in this one."""
+"""Paths in, rows out: files are decoded ahead in processes while the network predicts batches in this one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from acousticsense.library.rows import Row
 from acousticsense.settings import available_cores
 
 if TYPE_CHECKING:
-    from acousticsense.library.predict import Judge
+    from acousticsense.library.predict import BatchPredictor
 
 __all__ = ["EngineOptions", "LocalEngine"]
 
-#: Files under way per picture of a batch: enough that the next batch is decoded when one is judged.
+#: Files under way per image of a batch: enough that the next batch is decoded when one is analysed.
 _AHEAD: Final = 3
 
 
@@ -28,7 +28,7 @@ class EngineOptions:
 
     Attributes:
         workers: decoder processes; None is one less than the cores, at least two, so that one that hangs stops nobody.
-        batch: pictures judged at a time.
+        batch: images analysed at a time.
         timeout_s: seconds for decoding one file.
     """
 
@@ -41,16 +41,20 @@ class LocalEngine:
     """The engine on one machine.
 
     Args:
-        judge: the network stage.
+        predict: the network stage.
         recipe: by which files are decoded.
         options: how much of the machine it takes.
         decode: the CPU stage; another one must be importable by name.
     """
 
     def __init__(
-        self, judge: Judge, recipe: Recipe, options: EngineOptions | None = None, decode: Decode = decode_file
+        self,
+        predict: BatchPredictor,
+        recipe: Recipe,
+        options: EngineOptions | None = None,
+        decode: Decode = decode_file,
     ) -> None:
-        self._judge = judge
+        self._predict = predict
         self._recipe = recipe
         self._options = options or EngineOptions()
         self._decode = decode
@@ -77,5 +81,5 @@ class LocalEngine:
                 if not pool.outstanding:
                     return
                 outcomes = pool.take(options.batch)
-                rows = self._judge.rows(outcomes)
+                rows = self._predict.rows(outcomes)
                 yield [(outcome.path, row) for outcome, row in zip(outcomes, rows, strict=True)]

@@ -1,11 +1,11 @@
-"""When a row still holds: the file is the one that was judged, and the settings are those it was judged under.
+"""When a row still holds: the file is the one that was analysed, and the settings are those it was analysed under.
 
 A file is taken for unchanged, without being opened, when its size and its times of modification and of status change
 are those on record. No program can set the status change time (`ctime`), so an edit that keeps the size and puts the
 modification time back is noticed too. Any other file is decoded again; when what the network would see is
-bit-identical (SHA-256 over the pictures), the earlier answer stands and only the network is spared. So a file that was
-copied, moved or tagged costs some milliseconds, a file whose sound changed is judged again, and no file is ever read
-from end to end for a checksum, which on a disk or a network share would take longer than judging it.
+bit-identical (SHA-256 over the images), the earlier answer stands and only the network is spared. So a file that was
+copied, moved or tagged costs some milliseconds, a file whose sound changed is analysed again, and no file is ever read
+from end to end for a checksum, which on a disk or a network share would take longer than analysing it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def stamp(path: str) -> FileStamp | None:
 
 
 def network_digest(spec: ModelSpec) -> str:
-    """SHA-256 of what turns pictures into probabilities: weights, labels, temperature, normalisation and vote.
+    """SHA-256 of what turns images into probabilities: weights, labels, temperature, normalisation and vote.
 
     What computes (device, backend) is not part of it: a row names it, and all are held to the same answers.
     """
@@ -62,7 +62,7 @@ def settings_digest(spec: ModelSpec, recipe: Recipe) -> str:
     """SHA-256 of everything that decides a row but the file itself.
 
     The package's version is part of it, since another decoder may find other sound in a file. After an update files are
-    decoded anew, and judged anew only where their pictures changed.
+    decoded anew, and analysed anew only where their images changed.
     """
     return _sha256(
         version=__version__,

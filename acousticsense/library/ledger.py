@@ -1,7 +1,7 @@
 """Which files have a row already: an SQLite file that survives a kill at any moment.
 
 A row is written in the transaction that makes it count, and each batch is one transaction in write-ahead mode: after a
-kill, a batch is there as a whole or is judged again. SQLite allows one writer at a time; runs over different libraries
+kill, a batch is there as a whole or is analysed again. SQLite allows one writer; runs over different libraries
 can share a ledger.
 """
 
@@ -33,9 +33,9 @@ CREATE TABLE IF NOT EXISTS runs (
     started REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS rows (
     path BLOB NOT NULL, settings TEXT NOT NULL, run INTEGER NOT NULL, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
-    network TEXT NOT NULL, pictures TEXT NOT NULL, passing INTEGER NOT NULL, row TEXT NOT NULL,
+    network TEXT NOT NULL, images TEXT NOT NULL, passing INTEGER NOT NULL, row TEXT NOT NULL,
     PRIMARY KEY (path, settings)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS answers ON rows (network, pictures) WHERE pictures <> '';
+CREATE INDEX IF NOT EXISTS answers ON rows (network, images) WHERE images <> '';
 CREATE TABLE IF NOT EXISTS listing (
     position INTEGER PRIMARY KEY, run INTEGER NOT NULL, path BLOB NOT NULL, done INTEGER NOT NULL, UNIQUE (run, path));
 """
@@ -85,7 +85,7 @@ class Ledger:
         Args:
             roots: the arguments of the run; another run over the same ones goes on where this one stops.
             settings: digest of the settings under which rows count.
-            network: digest of what turns pictures into probabilities.
+            network: digest of what turns images into probabilities.
             fresh: rows written before this run do not count, neither for it nor for those that go on with it.
         """
         name = json.dumps(sorted(set(roots)))
@@ -138,7 +138,7 @@ class LedgerRun:
         """Puts a file on this run's list.
 
         Returns:
-            True when its row still counts, False when it is to be judged, None when it is on the list already.
+            True when its row still counts, False when it is to be analysed, None when it is on the list already.
         """
         key = os.fsencode(path)
         with self._ledger._errors():
@@ -155,12 +155,12 @@ class LedgerRun:
             )
         return counts if added.rowcount else None
 
-    def known(self, pictures_sha256: str) -> Row | None:
-        """A row in which the same network answered to the same pictures."""
+    def known(self, images_sha256: str) -> Row | None:
+        """A row in which the same network answered to the same images."""
         with self._ledger._errors():
             found = self._ledger._database.execute(
-                "SELECT row FROM rows WHERE network = ? AND pictures = ? AND pictures <> '' AND run >= ? LIMIT 1",
-                (self._network, pictures_sha256, self._since),
+                "SELECT row FROM rows WHERE network = ? AND images = ? AND images <> '' AND run >= ? LIMIT 1",
+                (self._network, images_sha256, self._since),
             ).fetchone()
         return None if found is None else Row.from_dict(json.loads(found[0]))
 
@@ -175,7 +175,7 @@ class LedgerRun:
                 stamp and stamp.mtime_ns,
                 stamp and stamp.ctime_ns,
                 self._network,
-                row.pictures_sha256,
+                row.images_sha256,
                 row.error is not None and row.error.passing,
                 json.dumps(row.to_dict(), ensure_ascii=False),
             )

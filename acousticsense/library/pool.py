@@ -38,7 +38,7 @@ _START_S: Final = 120.0
 _NICENESS: Final = 10
 #: Processes in a row that may die before one gets ready.
 _MAX_FAILED_STARTS: Final = 3
-#: Decoded pictures that may wait for the network; a clip of 30 minutes has 27 MB of them.
+#: Decoded images that may wait for the network; a clip of 30 minutes has 27 MB of them.
 _WAITING_BYTES: Final = 256 * 2**20
 
 
@@ -109,14 +109,14 @@ class DecoderPool:
         """Outcomes in the order in which they come: waits for the first, then takes what else is there.
 
         Args:
-            at_most: pictures after which no further outcome is taken.
+            at_most: images after which no further outcome is taken.
 
         Raises:
             LibraryError: the processes do not start.
         """
         outcomes: list[Outcome] = []
-        n_pictures = 0
-        while self.outstanding and n_pictures < at_most:
+        n_images = 0
+        while self.outstanding and n_images < at_most:
             try:
                 outcome = self._done.get(block=not outcomes)
             except queue.Empty:
@@ -124,7 +124,7 @@ class DecoderPool:
             if isinstance(outcome, LibraryError):
                 raise outcome
             self.outstanding -= 1
-            n_pictures += len(outcome.pictures) if isinstance(outcome, DecodedFile) else 0
+            n_images += len(outcome.images) if isinstance(outcome, DecodedFile) else 0
             outcomes.append(outcome)
         with self._traffic.lock:
             self._traffic.waiting_bytes -= sum(map(_size, outcomes))
@@ -264,7 +264,7 @@ def _context() -> BaseContext:
 
 
 def _size(outcome: Outcome) -> int:
-    return outcome.pictures.nbytes if isinstance(outcome, DecodedFile) else 0
+    return outcome.images.nbytes if isinstance(outcome, DecodedFile) else 0
 
 
 def _ending(exitcode: int | None) -> str:
@@ -288,8 +288,8 @@ def _serve(connection: Connection, decode: Decode, recipe: Recipe) -> None:
 
 
 def _give_way() -> None:
-    """Lets whoever judges go first: the threads of a network wait for each other, and a decoder on the core of one of
-    them holds up all. Decoders work while the network waits for pictures, so that no time is lost."""
+    """Lets whoever predicts go first: the threads of a network wait for each other, and a decoder on the core of one of
+    them holds up all. Decoders work while the network waits for images, so that no time is lost."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
 

@@ -9,26 +9,26 @@ import torch
 
 from acousticsense.errors import CheckpointError
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.inference.confidence import judge
+from acousticsense.inference.confidence import verdict_of
 from acousticsense.inference.prediction import ModelInfo
 from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.decode import DecodedFile, FailedFile, Outcome
 from acousticsense.library.identity import settings_digest
 from acousticsense.library.rows import Row, RowError, printable
 
-__all__ = ["Judge", "Known"]
+__all__ = ["BatchPredictor", "Known"]
 
-#: An earlier row about the same pictures, by their hash, from the same weights; None when they are new.
+#: An earlier row about the same images, by their hash, from the same weights; None when they are new.
 Known = Callable[[str], Row | None]
 
 
-class Judge:
+class BatchPredictor:
     """Turns outcomes of the CPU stage into rows.
 
     Args:
         classifier: answers.
         recipe: by which the files were decoded.
-        known: asked with the hash of a file's pictures before the network is.
+        known: asked with the hash of a file's images before the network is.
 
     Attributes:
         digest: of the settings under which its rows count.
@@ -46,20 +46,20 @@ class Judge:
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, FailedFile):
                 rows[index] = self.failed(outcome.path, outcome.error)
-            elif (known := self._known(outcome.pictures_sha256)) is not None:
+            elif (known := self._known(outcome.images_sha256)) is not None:
                 rows[index] = self._answered(outcome, known.probabilities, known.not_music, known.model)
             else:
                 new[index] = outcome
-        rows.update(zip(new, self._judged(list(new.values())), strict=True))
+        rows.update(zip(new, self._analysed(list(new.values())), strict=True))
         return [rows[index] for index in range(len(outcomes))]
 
-    def _judged(self, files: Sequence[DecodedFile]) -> list[Row]:
+    def _analysed(self, files: Sequence[DecodedFile]) -> list[Row]:
         """Rows by the network: all files in one batch, or one by one when the batch fails."""
         if not files:
             return []
         model = self._classifier.info
         try:
-            logits = self._classifier.logits(torch.from_numpy(np.concatenate([file.pictures for file in files])))
+            logits = self._classifier.logits(torch.from_numpy(np.concatenate([file.images for file in files])))
         except (
             MemoryError,
             RuntimeError,
@@ -67,16 +67,16 @@ class Judge:
         ) as error:  # one clip must not take the others of its batch with it
             if len(files) == 1:
                 return [self.failed(files[0].path, RowError.of(error))]
-            return [row for file in files for row in self._judged([file])]
-        parts = torch.split(logits, [len(file.pictures) for file in files])
+            return [row for file in files for row in self._analysed([file])]
+        parts = torch.split(logits, [len(file.images) for file in files])
         return [self._heard(file, part, model) for file, part in zip(files, parts, strict=True)]
 
     def _heard(self, file: DecodedFile, logits: torch.Tensor, model: ModelInfo) -> Row:
         try:
-            judgement = self._classifier.judge(logits)
+            posterior = self._classifier.posterior(logits)
         except CheckpointError as error:
             return self.failed(file.path, RowError.of(error))
-        return self._answered(file, judgement.probabilities, judgement.not_music, model)
+        return self._answered(file, posterior.probabilities, posterior.not_music, model)
 
     def _answered(
         self, file: DecodedFile, probabilities: Mapping[str, float], not_music: float | None, model: ModelInfo
@@ -87,10 +87,10 @@ class Judge:
             settings_digest=self.digest,
             probabilities=probabilities,
             not_music=not_music,
-            verdict=judge(probabilities, not_music, self._classifier.spec.calibration),
+            verdict=verdict_of(probabilities, not_music, self._classifier.spec.calibration),
             health=file.health.notes,
             clip=file.clip,
-            pictures_sha256=file.pictures_sha256,
+            images_sha256=file.images_sha256,
         )
 
     def failed(self, path: str, error: RowError) -> Row:

@@ -2,7 +2,7 @@
 
     paths -> tasks on all nodes, each with a decoder process of its own -> actors that hold the model -> rows
 
-What travels between nodes are paths, pictures (uint8, 147 KB a window) and rows; sound never leaves the process that
+What travels between nodes are paths, images (uint8, 147 KB a window) and rows; sound never leaves the process that
 decoded it. A file that hangs or crashes its decoder is a row, as with the local engine, because tasks decode through
 the same `pool`. Ray repeats what a dead worker or node had under way; what it cannot bring back is asked for again.
 """
@@ -33,9 +33,9 @@ from acousticsense.settings import Settings, available_cores
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
 if TYPE_CHECKING:
-    from acousticsense.library.predict import Judge
+    from acousticsense.library.predict import BatchPredictor
 
-__all__ = ["JudgeSource", "RayEngine", "Shares", "share_out"]
+__all__ = ["PredictorSource", "RayEngine", "Shares", "share_out"]
 
 #: Paths of one execution: the actors load their model once for each, and the ledger is asked this far ahead.
 _CHUNK: Final = 50_000
@@ -43,7 +43,7 @@ _CHUNK: Final = 50_000
 _ROUNDS: Final = 3
 #: Processor that Ray sets aside for each process: so little that half of the nodes may go before what Ray starts again
 #: has to wait for a place. Not the same for both, or Ray Data would melt the two stages into one.
-_JUDGE_CPU: Final = 0.4
+_PREDICTOR_CPU: Final = 0.4
 _DECODER_CPU: Final = 0.2
 #: Memory for what travels, on a cluster of this machine alone; full, it makes the decoders wait.
 _OBJECT_STORE_BYTES: Final = 512 * 2**20
@@ -53,12 +53,12 @@ _EXTRA_HINT: Final = "pip install 'acousticsense[ray]', or use --engine local."
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeSource:
-    """How a node makes its judge; small and picklable.
+class PredictorSource:
+    """How a node makes its predict; small and picklable.
 
     Attributes:
         settings: models, cache and limits, by paths that hold on every node.
-        spectrogram: which picture, for models that know several.
+        spectrogram: which image, for models that know several.
         recipe: by which files are decoded.
         digest: of the settings under which rows count; a node whose model gives another one must not answer.
     """
@@ -68,8 +68,8 @@ class JudgeSource:
     recipe: Recipe
     digest: str
 
-    def judge(self, device: str) -> Judge:
-        """The judge on this node.
+    def predict(self, device: str) -> BatchPredictor:
+        """The predict on this node.
 
         Raises:
             LibraryError: this node has other weights or another version.
@@ -78,32 +78,32 @@ class JudgeSource:
         from acousticsense.inference.classifier import (
             GenreClassifier,  # not above: nodes that only decode load no network
         )
-        from acousticsense.library.predict import Judge
+        from acousticsense.library.predict import BatchPredictor
 
-        classifier = GenreClassifier.load(device=device, settings=self.settings).seeing(self.spectrogram)
-        judge = Judge(classifier, self.recipe)
-        if judge.digest != self.digest:
+        classifier = GenreClassifier.load(device=device, settings=self.settings).for_spectrogram(self.spectrogram)
+        predict = BatchPredictor(classifier, self.recipe)
+        if predict.digest != self.digest:
             raise LibraryError(
                 "It has other weights, or another version of this program, than the command that started the run.",
                 hint="Install the same version and the same models folder on every node.",
             )
-        return judge
+        return predict
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Who does what on a cluster: processes that decode, actors that judge, and the GPUs that each of these has."""
+    """Who does what on a cluster: processes that decode, actors that predict, and the GPUs that each of these has."""
 
     decoders: int
-    judges: int
-    gpus_per_judge: int
+    predicts: int
+    gpus_per_predictor: int
 
 
 def share_out(n_cpus: int, n_gpus: int, decoders: int | None = None) -> Shares:
     """One actor for each GPU and a decoder for each further core; without GPUs, an actor for each core.
 
     The actors of a CPU then wait for nothing but the processor, whatever the model: their decoders, one for two cores,
-    take turns with them, and stop when enough pictures wait.
+    take turns with them, and stop when enough images wait.
 
     Args:
         n_cpus: cores of the cluster.
@@ -119,7 +119,7 @@ class RayEngine:
     """The engine on a Ray cluster. The program and its models must be installed on every node.
 
     Args:
-        source: how a node makes its judge.
+        source: how a node makes its predict.
         options: `workers` are decoder processes on the whole cluster; None leaves it to `share_out`.
         address: "auto", "HOST:PORT" or "ray://HOST:PORT"; empty is a cluster of this machine, for as long as it takes.
         decode: the CPU stage; another one must be importable by name.
@@ -130,7 +130,7 @@ class RayEngine:
 
     def __init__(
         self,
-        source: JudgeSource,
+        source: PredictorSource,
         options: EngineOptions | None = None,
         *,
         address: str = "",
@@ -185,7 +185,7 @@ class RayEngine:
         batch = self._options.batch
         block = max(1, min(batch, len(paths) // (2 * shares.decoders)))
         items = [{"path": os.fsencode(path)} for path in paths]
-        judged = (
+        analysed = (
             ray.data.from_items(items, override_num_blocks=-(-len(items) // block))
             .map_batches(
                 _decode_batch,
@@ -196,16 +196,16 @@ class RayEngine:
                 num_cpus=_DECODER_CPU,
             )
             .map_batches(
-                _JudgeActor,
+                _PredictorActor,
                 batch_size=batch,
                 batch_format="pyarrow",
-                fn_constructor_args=(self._source, "cuda" if shares.gpus_per_judge else "cpu"),
-                concurrency=(1, shares.judges),
-                num_cpus=_JUDGE_CPU,
-                num_gpus=shares.gpus_per_judge,
+                fn_constructor_args=(self._source, "cuda" if shares.gpus_per_predictor else "cpu"),
+                concurrency=(1, shares.predicts),
+                num_cpus=_PREDICTOR_CPU,
+                num_gpus=shares.gpus_per_predictor,
             )
         )
-        for table in judged.iter_batches(batch_size=None, batch_format="pyarrow"):
+        for table in analysed.iter_batches(batch_size=None, batch_format="pyarrow"):
             for fault in table["fault"].drop_null().to_pylist():
                 raise LibraryError(**json.loads(fault))
             yield [
@@ -236,29 +236,29 @@ def _decode_batch(table: Any, recipe: Recipe, timeout_s: float, decode: Decode) 
     return pyarrow.table({"outcome": [pickle.dumps(outcome, protocol=5) for outcome in outcomes]})
 
 
-class _JudgeActor:
+class _PredictorActor:
     """Holds the model, one thread of a CPU or one GPU: outcomes -> rows.
 
-    When there is no judge, it answers with the reason: Ray would start an actor that raises here again and again.
+    When there is no predict, it answers with the reason: Ray would start an actor that raises here again and again.
     """
 
-    def __init__(self, source: JudgeSource, device: str) -> None:
+    def __init__(self, source: PredictorSource, device: str) -> None:
         torch.set_num_threads(1)
-        self._judge: Judge | None = None
+        self._predict: BatchPredictor | None = None
         self._fault: dict[str, str] = {}
         try:
-            self._judge = source.judge(device)
+            self._predict = source.predict(device)
         except AcousticSenseError as error:
-            self._fault = {"message": f"A node cannot judge: {error.message}", "hint": error.hint}
+            self._fault = {"message": f"A node cannot predict: {error.message}", "hint": error.hint}
 
     def __call__(self, table: Any) -> Any:
         import pyarrow
 
         schema = pyarrow.schema([(name, pyarrow.binary()) for name in ("path", "row", "fault")])
-        if self._judge is None:
+        if self._predict is None:
             return pyarrow.table({"path": [b""], "row": [b""], "fault": [json.dumps(self._fault).encode()]}, schema)
         outcomes = [pickle.loads(outcome) for outcome in table["outcome"].to_pylist()]
-        rows = self._judge.rows(outcomes)
+        rows = self._predict.rows(outcomes)
         return pyarrow.table(
             {
                 "path": [os.fsencode(outcome.path) for outcome in outcomes],

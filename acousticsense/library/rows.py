@@ -51,8 +51,8 @@ class Row:
         not_music: probability that this is no music; None when the model cannot tell.
         verdict: how far to trust the best label.
         health: what is wrong with the recording.
-        clip: which stretch was judged.
-        pictures_sha256: hash of what the network saw.
+        clip: which excerpt was analysed.
+        images_sha256: hash of what the network saw.
         error: why there is no answer.
     """
 
@@ -64,7 +64,7 @@ class Row:
     verdict: Verdict | None = None
     health: tuple[HealthNote, ...] = ()
     clip: ClipInfo | None = None
-    pictures_sha256: str = ""
+    images_sha256: str = ""
     error: RowError | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""One run over a library: walks, leaves out what has a row, has the rest judged and keeps every row at once."""
+"""One run over a library: walks, leaves out what has a row, has the rest analysed and keeps every row at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from acousticsense.library.identity import FileStamp, stamp
 from acousticsense.library.ledger import LedgerRun
-from acousticsense.library.predict import Judge
+from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.rows import Row
 from acousticsense.library.walk import Walk
 
@@ -16,7 +16,7 @@ __all__ = ["Counts", "Engine", "LibraryRun"]
 
 
 class Engine(Protocol):
-    """What judges; `engine.LocalEngine` and `ray_engine.RayEngine` do."""
+    """What predicts; `engine.LocalEngine` and `ray_engine.RayEngine` do."""
 
     def rows(self, paths: Iterable[str], /) -> Iterator[list[tuple[str, Row]]]:
         """Batches of (path, row), one row for every path, in any order; reads `paths` as it goes."""
@@ -27,7 +27,7 @@ class Counts:
     """What became of the files so far.
 
     Attributes:
-        done: judged in this run.
+        done: analysed in this run.
         skipped: had a row already that still counts.
         failed: have a row with an error from this run.
     """
@@ -48,16 +48,16 @@ class LibraryRun:
     Args:
         walk: the files.
         ledger: the run's part of the ledger.
-        engine: what judges.
-        judge: makes rows of what cannot even be looked at.
+        engine: what predicts.
+        predict: makes rows of what cannot even be looked at.
     """
 
-    def __init__(self, walk: Walk, ledger: LedgerRun, engine: Engine, judge: Judge) -> None:
+    def __init__(self, walk: Walk, ledger: LedgerRun, engine: Engine, predict: BatchPredictor) -> None:
         self.counts = Counts()
         self._walk = walk
         self._ledger = ledger
         self._engine = engine
-        self._judge = judge
+        self._predict = predict
         self._stamps: dict[str, FileStamp | None] = {}
 
     def batches(self) -> Generator[list[tuple[str, Row]], None, None]:
@@ -70,13 +70,13 @@ class LibraryRun:
             yield batch
 
     def _pending(self) -> Iterator[str]:
-        """The files that are to be judged, as the engine asks for them."""
+        """The files that are to be analysed, as the engine asks for them."""
         for found in self._walk:
             known = self._ledger.enlist(found.path, seen := found.stamp or stamp(found.path))
             if known:
                 self.counts.skipped += 1
             elif known is not None and found.error is not None:
-                self._keep([(found.path, self._judge.failed(found.path, found.error))])
+                self._keep([(found.path, self._predict.failed(found.path, found.error))])
             elif known is not None:
                 self._stamps[found.path] = seen
                 yield found.path

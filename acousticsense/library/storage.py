@@ -1,7 +1,7 @@
 """Where music lies and lists go: local paths, and objects in a store by URL, through fsspec.
 
 A local path is handled by the caller as ever; everything here that is told one gives it back or does nothing. Objects
-are read in blocks, and only those that hold the stretch that is judged.
+are read in blocks, and only those that hold the excerpt that is analysed.
 """
 
 from __future__ import annotations

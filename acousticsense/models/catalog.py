@@ -300,11 +300,11 @@ def import_checkpoint(
     Args:
         file: safetensors or PyTorch weights.
         architecture: timm or torchvision name.
-        spectrogram: which picture the network was trained on.
+        spectrogram: which image the network was trained on.
         labels: label of each output, in order.
         name: folder to make.
         catalog: where to make it.
-        style: how that picture was drawn; None takes upstream's figure for chroma, for upstream's labels and for
+        style: how that image was drawn; None takes upstream's figure for chroma, for upstream's labels and for
             upstream's MLP head, and grey levels otherwise.
         overwrite: replace a model of that name.
 
@@ -316,7 +316,7 @@ def import_checkpoint(
     labels = tuple(labels)
     catalog.check_new(name, labels, overwrite=overwrite)
     if spectrogram == "chroma" and style == "native":
-        raise RequestError("chroma pictures are drawn as figures only.", hint="Choose mel or cqt, or the figure style.")
+        raise RequestError("chroma images are drawn as figures only.", hint="Choose mel or cqt, or the figure style.")
     network_name = timm_name(architecture)
     network, report = load_network(
         file, architecture=network_name, n_outputs=len(labels), image_size=input_size(network_name)
@@ -340,14 +340,14 @@ def import_checkpoint(
 
 @torch.inference_mode()
 def check_answers(network: nn.Module, image_size: int) -> None:
-    """Asks a network about one picture of noise, before anybody asks it about music.
+    """Asks a network about one image of noise, before anybody asks it about music.
 
     Raises:
         CorruptCheckpointError: it answers with numbers that are not finite, as finite weights can make it do (a
             variance below zero is enough).
     """
-    picture = torch.rand(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0)) - 0.5
-    if not bool(torch.isfinite(network.eval()(picture)).all()):
+    image = torch.rand(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0)) - 0.5
+    if not bool(torch.isfinite(network.eval()(image)).all()):
         raise CorruptCheckpointError(
             "With these weights the network answers with numbers that are not finite.", hint="Export them again."
         )
@@ -419,7 +419,7 @@ def _described(path: Path, _mtime_ns: int, _size: int) -> ResolvedModel:
         front_end=_front_end(_named_kind(path), network_name, figure=figure),
         windows=UPSTREAM_WINDOWS if figure else NATIVE_WINDOWS,
         weights_file=path.name,
-        provenance=f"{path.name} without a description: labels and picture follow from its shape and name",
+        provenance=f"{path.name} without a description: labels and image follow from its shape and name",
     )
     return ResolvedModel(spec, path)
 
@@ -434,11 +434,11 @@ def _named_architecture(path: Path) -> str | None:
 
 
 def _named_kind(path: Path) -> SpectrogramKind:
-    """Which picture the names of file and folder speak of; mel, with a warning, when neither does."""
+    """Which image the names of file and folder speak of; mel, with a warning, when neither does."""
     for name in (path.stem, path.parent.name):
         if match := _KIND.search(name):
             return cast(SpectrogramKind, match[1])
-    logger.warning("%s does not say on which picture it was trained; mel is assumed.", path)
+    logger.warning("%s does not say on which image it was trained; mel is assumed.", path)
     return "mel"
 
 

@@ -53,19 +53,19 @@ def without_idle_channels(network: nn.Module, image_size: int) -> nn.Module:
 
     Args:
         network: changed in place, and returned; in eval mode, on the CPU.
-        image_size: side of the pictures that it sees, in pixels.
+        image_size: side of the images that it sees, in pixels.
     """
     if not any(_has_idle_inputs(module) for module in network.modules()):
         return network
     watch = _Watch(network)
-    picture = torch.randn(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+    image = torch.randn(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
     try:
         with watch:
-            answer = network(picture)
+            answer = network(image)
         watch.settle(answer)
         for layer in watch.layers:
             layer.shrink()
-        change, largest = float((network(picture) - answer).abs().max()), float(answer.abs().max())
+        change, largest = float((network(image) - answer).abs().max()), float(answer.abs().max())
         if not change <= _ROUNDING * largest:
             raise ValueError(f"an output changed by {change:.2g}, the largest being {largest:.2g}")
     except _MISFITS as error:
@@ -162,7 +162,7 @@ class _Watch(TorchFunctionMode):
             group.mark_all()
 
     def settle(self, answer: Any) -> None:
-        """Follows from the answer back to the picture what is read.
+        """Follows from the answer back to the image what is read.
 
         One channel of a group always stays, as layers of no width compute nothing sensible.
         """

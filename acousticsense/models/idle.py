@@ -30,7 +30,7 @@ def without_idle_parts(network: nn.Module, image_size: int = 224) -> nn.Module:
     Args:
         network: changed in place, and returned; in eval mode, on the CPU. Vision transformers of timm's plain kind and
             networks with convolutions are looked into; others stay as they are.
-        image_size: side of the pictures that it sees, in pixels.
+        image_size: side of the images that it sees, in pixels.
     """
     if not isinstance(network, VisionTransformer):
         return without_idle_channels(network, image_size)

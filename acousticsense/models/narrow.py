@@ -2,7 +2,7 @@
 
 Where a layer's weights are zero for most features of the residual stream, the stream's features are put into another
 order, the same in all layers, so that what each layer reads and writes lies side by side; the layer then multiplies
-that stretch alone. Layer norm is still taken over all features, in which order does not matter.
+that excerpt alone. Layer norm is still taken over all features, in which order does not matter.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ def narrowed(network: VisionTransformer) -> VisionTransformer:
         return network
     blocks = [_Uses.of(block) for block in cast("Iterable[Any]", network.blocks)]
     embedding = cast(nn.Conv2d, network.patch_embed.proj)
-    pictured = _has_weights(embedding.weight, embedding.bias)
+    imaged = _has_weights(embedding.weight, embedding.bias)
     written = torch.stack([block.written for block in blocks]).any(0)
-    order = _order([written, pictured, *(used for block in blocks for used in block.read)])
-    stretches = [[_Stretch.of(used[order]) for used in block.read] for block in blocks]
-    output, picture = _Stretch.of(written[order]), _Stretch.of(pictured[order])
-    if _share_left(stretches, output) > _WORTHWHILE:
+    order = _order([written, imaged, *(used for block in blocks for used in block.read)])
+    excerpts = [[_Excerpt.of(used[order]) for used in block.read] for block in blocks]
+    output, image = _Excerpt.of(written[order]), _Excerpt.of(imaged[order])
+    if _share_left(excerpts, output) > _WORTHWHILE:
         return network
     _reorder(network, order)
-    for block, reads in zip(cast("Iterable[Any]", network.blocks), stretches, strict=True):
+    for block, reads in zip(cast("Iterable[Any]", network.blocks), excerpts, strict=True):
         _narrow_block(block, reads, output)
-    embedding.weight, embedding.bias = _rows(embedding.weight, picture), _rows(embedding.bias, picture)
-    embedding.out_channels = picture.length
-    network.patch_embed.norm = _Widened(picture)  # as in blocks: an empty place behind a layer that writes a stretch
+    embedding.weight, embedding.bias = _rows(embedding.weight, image), _rows(embedding.bias, image)
+    embedding.out_channels = image.length
+    network.patch_embed.norm = _Widened(image)  # as in blocks: an empty place behind a layer that writes a excerpt
     return network
 
 
 @dataclass(frozen=True)
-class _Stretch:
+class _Excerpt:
     """Features `start` to `start` + `length` of `width`."""
 
     start: int
@@ -61,7 +61,7 @@ class _Stretch:
     width: int
 
     @classmethod
-    def of(cls, used: Tensor) -> _Stretch:
+    def of(cls, used: Tensor) -> _Excerpt:
         """The shortest that has all features of a mask (D,), and at least one."""
         places = used.nonzero()[:, 0].tolist() or [0]
         return cls(places[0], places[-1] + 1 - places[0], len(used))
@@ -125,7 +125,7 @@ def _order(masks: list[Tensor]) -> Tensor:
     return torch.tensor(sorted(range(len(signatures)), key=lambda feature: [not used for used in signatures[feature]]))
 
 
-def _share_left(reads: list[list[_Stretch]], output: _Stretch) -> float:
+def _share_left(reads: list[list[_Excerpt]], output: _Excerpt) -> float:
     """About the share of the blocks' multiplications that is left."""
     lengths = [read.length for block in reads for read in block]
     return (sum(lengths) / len(lengths) + output.length) / (2 * output.width)
@@ -148,7 +148,7 @@ def _reorder(network: VisionTransformer, order: Tensor) -> None:
         layer.weight = nn.Parameter(layer.weight[:, order])
 
 
-def _narrow_block(block: Any, reads: list[_Stretch], output: _Stretch) -> None:
+def _narrow_block(block: Any, reads: list[_Excerpt], output: _Excerpt) -> None:
     attention, mlp = block.attn, block.mlp
     matched, handed_on, mapped = reads
     attention.qkv = _QueriesKeysValues(attention.qkv, matched, handed_on)
@@ -165,17 +165,17 @@ def _parted(qkv: Tensor) -> tuple[Tensor, Tensor]:
     return matched, handed_on
 
 
-def _rows(value: Any, stretch: _Stretch) -> Any:
-    return None if value is None else nn.Parameter(value[stretch.slice].clone())
+def _rows(value: Any, excerpt: _Excerpt) -> Any:
+    return None if value is None else nn.Parameter(value[excerpt.slice].clone())
 
 
 class _Reading(nn.Linear):
-    """A linear layer of a stretch of its input."""
+    """A linear layer of a excerpt of its input."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, stretch: _Stretch) -> None:
-        super().__init__(stretch.length, len(weight), bias=False)
-        self._slice = stretch.slice
-        self.weight = nn.Parameter(weight[:, stretch.slice].clone())
+    def __init__(self, weight: Tensor, bias: Tensor | None, excerpt: _Excerpt) -> None:
+        super().__init__(excerpt.length, len(weight), bias=False)
+        self._slice = excerpt.slice
+        self.weight = nn.Parameter(weight[:, excerpt.slice].clone())
         self.register_parameter("bias", None if bias is None else nn.Parameter(bias.clone()))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ class _Reading(nn.Linear):
 class _QueriesKeysValues(nn.Module):
     """The layer before attention; what matches tokens and what they hand on read different features."""
 
-    def __init__(self, qkv: nn.Linear, matched: _Stretch, handed_on: _Stretch) -> None:
+    def __init__(self, qkv: nn.Linear, matched: _Excerpt, handed_on: _Excerpt) -> None:
         super().__init__()
         weights = _parted(qkv.weight)
         biases = (None, None) if qkv.bias is None else _parted(qkv.bias)
@@ -199,11 +199,11 @@ class _QueriesKeysValues(nn.Module):
 
 
 class _Widened(nn.Module):
-    """A stretch of the residual stream with zeros around it."""
+    """A excerpt of the residual stream with zeros around it."""
 
-    def __init__(self, stretch: _Stretch) -> None:
+    def __init__(self, excerpt: _Excerpt) -> None:
         super().__init__()
-        self._padding = (stretch.start, stretch.width - stretch.start - stretch.length)
+        self._padding = (excerpt.start, excerpt.width - excerpt.start - excerpt.length)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., length) as (..., D)."""

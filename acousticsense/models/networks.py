@@ -95,7 +95,7 @@ def classifier_name(architecture: str) -> str:
 
 
 def input_size(architecture: str) -> int:
-    """Side in pixels of the square picture that an architecture was designed for."""
+    """Side in pixels of the square image that an architecture was designed for."""
     return int(_pretrained_cfg(architecture).input_size[-1])
 
 

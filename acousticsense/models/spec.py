@@ -1,6 +1,6 @@
 """What a model is, as data: the contents of `models/NAME/model.json`.
 
-Nothing here knows how to compute anything. A recipe travels with the weights it belongs to, and no audio or picture
+Nothing here knows how to compute anything. A recipe travels with the weights it belongs to, and no audio or image
 constant is defined anywhere else."""
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Alternative:
-    """A further picture that a model's weights were trained on.
+    """A further image that a model's weights were trained on.
 
     Attributes:
-        front_end: recipe of the picture; size, mean and std are those of the model's other pictures.
+        front_end: recipe of the image; size, mean and std are those of the model's other images.
         calibration: what probabilities mean when the model sees it.
         metrics: what was measured with it, like `ModelSpec.metrics`.
     """
@@ -75,7 +75,7 @@ class Alternative:
 class ModelSpec:
     """One installed model: everything but the weights themselves.
 
-    `front_end`, `calibration` and `metrics` belong together: they are those of the picture that the model sees unless
+    `front_end`, `calibration` and `metrics` belong together: they are those of the image that the model sees unless
     another of its `alternatives` is asked for.
 
     Attributes:
@@ -84,8 +84,8 @@ class ModelSpec:
         labels: label of each genre output, in index order.
         has_not_music: the network has one more output after the labels: "this is not music".
         head: widths of the classifier's hidden layers; empty is a single linear layer.
-        front_end: recipe of the picture.
-        alternatives: further pictures the same weights were trained on, each of a kind of its own.
+        front_end: recipe of the image.
+        alternatives: further images the same weights were trained on, each of a kind of its own.
         windows: how clips are cut.
         calibration: what the probabilities mean.
         weights_file: file name inside the folder.
@@ -117,20 +117,20 @@ class ModelSpec:
 
     @property
     def kinds(self) -> tuple[SpectrogramKind, ...]:
-        """The pictures the weights were trained on, the default first."""
+        """The images the weights were trained on, the default first."""
         return (self.front_end.kind, *(other.front_end.kind for other in self.alternatives))
 
-    def seeing(self, kind: SpectrogramKind | None) -> ModelSpec:
-        """The same model with the picture of `kind` as its default (None: as it is).
+    def for_spectrogram(self, kind: SpectrogramKind | None) -> ModelSpec:
+        """The same model with the image of `kind` as its default (None: as it is).
 
         Raises:
-            RequestError: these weights were not trained on that kind of picture.
+            RequestError: these weights were not trained on that kind of image.
         """
         if kind is None or kind == self.front_end.kind:
             return self
         if kind not in self.kinds:
             raise RequestError(
-                f"model {self.name!r} was not trained on {kind} pictures.", hint=f"It knows: {', '.join(self.kinds)}."
+                f"model {self.name!r} was not trained on {kind} images.", hint=f"It knows: {', '.join(self.kinds)}."
             )
         wanted = next(other for other in self.alternatives if other.front_end.kind == kind)
         left = Alternative(front_end=self.front_end, calibration=self.calibration, metrics=self.metrics)
@@ -142,14 +142,14 @@ class ModelSpec:
             alternatives=(left, *(other for other in self.alternatives if other is not wanted)),
         )
 
-    def front_end_to_look(self, kind: SpectrogramKind) -> FrontEnd:
+    def display_front_end(self, kind: SpectrogramKind) -> FrontEnd:
         """The recipe by which people are shown a clip: this model's own where it knows the kind, else the native one.
 
         Raises:
-            RequestError: chroma, for a model that does not judge it.
+            RequestError: chroma, for a model that does not predict it.
         """
         native = {"mel": NATIVE_MEL, "cqt": NATIVE_CQT}
-        return native[kind] if kind in native and kind not in self.kinds else self.seeing(kind).front_end
+        return native[kind] if kind in native and kind not in self.kinds else self.for_spectrogram(kind).front_end
 
     def to_json(self) -> str:
         """The text of `model.json`."""
@@ -165,9 +165,9 @@ class ModelSpec:
         try:
             spec = cast(ModelSpec, _build(cls, _renewed(json.loads(text))))
             if len(set(spec.kinds)) < len(spec.kinds):
-                raise ValueError(f"there are two pictures of one kind: {', '.join(spec.kinds)}")
+                raise ValueError(f"there are two images of one kind: {', '.join(spec.kinds)}")
             if any(_input_of(other.front_end) != _input_of(spec.front_end) for other in spec.alternatives):
-                raise ValueError("its pictures differ in image_size, mean or std")
+                raise ValueError("its images differ in image_size, mean or std")
         except (json.JSONDecodeError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{source} is not a usable model description: {error}.") from error
         return spec
@@ -187,12 +187,12 @@ class EnsembleSpec:
     """What was measured for several models together: the contents of `models/ensemble.json`.
 
     Attributes:
-        voices: (model, kind of picture, SHA-256 of its weights) of each voice that was averaged, in any order.
+        members: (model, kind of image, SHA-256 of its weights) of each member that was averaged, in any order.
         calibration: what the mean of their probabilities means; its temperature divides the logarithm of that mean.
         metrics: measured figures.
     """
 
-    voices: tuple[tuple[str, str, str], ...]
+    members: tuple[tuple[str, str, str], ...]
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
 
@@ -209,8 +209,8 @@ class EnsembleSpec:
         """
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            voices = tuple((str(name), str(kind), str(sha256)) for name, kind, sha256 in raw["voices"])
-            return cast(EnsembleSpec, _build(cls, {**raw, "voices": voices}))
+            members = tuple((str(name), str(kind), str(sha256)) for name, kind, sha256 in raw["members"])
+            return cast(EnsembleSpec, _build(cls, {**raw, "members": members}))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise CheckpointError(f"{path} is not a usable description: {error}.") from error
 
@@ -236,12 +236,12 @@ _CHOICES: Final = MappingProxyType(
 
 
 def _input_of(front_end: FrontEnd) -> tuple[object, ...]:
-    """What a network expects of any picture that it is given."""
+    """What a network expects of any image that it is given."""
     return front_end.image_size, front_end.mean, front_end.std
 
 
 def _renewed(raw: dict[str, Any]) -> dict[str, Any]:
-    """The first files listed further pictures as bare recipes, `alternative_front_ends`."""
+    """The first files listed further images as bare recipes, `alternative_front_ends`."""
     bare = raw.pop("alternative_front_ends", [])
     return {**raw, "alternatives": [{"front_end": entry} for entry in bare]} if bare else raw
 

@@ -1,4 +1,4 @@
-"""What every request of a server shares: the loaded models, the queue in front of them and the pictures they leave."""
+"""What every request of a server shares: the loaded models, the queue in front of them and the images they leave."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from acousticsense.errors import AcousticSenseError, OverloadError, RequestError
 from acousticsense.inference.acceleration import Accelerator
 from acousticsense.inference.answer_cache import AnswerCache, content_digest
 from acousticsense.inference.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier, pick_device
-from acousticsense.inference.model_cache import Residents
+from acousticsense.inference.model_cache import ModelCache
 from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.library.batch import Batch, BatchLimits, Upload
 from acousticsense.library.engine import EngineOptions
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, CatalogEntry
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
-from acousticsense.spectrogram.images import Pictures, clip_pictures
+from acousticsense.spectrogram.images import SpectrogramImages, clip_images
 
 __all__ = [
     "BatchJob",
     "Counters",
     "EnsembleRequest",
     "Gate",
+    "ImageStore",
     "Job",
-    "PictureStore",
     "PredictionService",
     "Request",
     "Shelf",
@@ -56,8 +56,8 @@ _log: Final = logging.getLogger(__name__)
 _KEPT_TIMELINES: Final = 32
 #: Batches whose rows can be fetched, those under way among them; the largest takes some MiB.
 _KEPT_BATCHES: Final = 32
-#: Pictures of a batch that are judged at a time, by kind of device: what a prediction may have to wait for.
-_BATCH_PICTURES: Final = {"cpu": 2, "cuda": 32}
+#: Images of a batch that are analysed at a time, by kind of device: what a prediction may have to wait for.
+_BATCH_IMAGES: Final = {"cpu": 2, "cuda": 32}
 #: Seconds for which a timeline or a batch gives way to predictions before it does one more pass.
 _PATIENCE_S: Final = 2.0
 
@@ -192,8 +192,8 @@ class TimelineJob(Job[Timeline]):
     """A timeline in the making.
 
     Attributes:
-        done_s: seconds of the track that are judged.
-        expected_s: seconds to judge in all; None when the file does not say.
+        done_s: seconds of the track that are analysed.
+        expected_s: seconds to predict in all; None when the file does not say.
     """
 
     def __init__(self) -> None:
@@ -293,19 +293,19 @@ class Shelf(Generic[Thing]):
         return entry[1] if entry else None
 
 
-class PictureStore:
-    """Pictures on a shelf, each drawn when first asked for."""
+class ImageStore:
+    """Images on a shelf, each drawn when first asked for."""
 
     def __init__(self, *, max_pictures: int, ttl_s: float) -> None:
         self._drawings: Shelf[Callable[[], bytes]] = Shelf(max_things=max_pictures, ttl_s=ttl_s)
 
     def put(self, draw: Callable[[], bytes]) -> str:
-        """Keeps what draws a picture and returns its id."""
+        """Keeps what draws a image and returns its id."""
         return self._drawings.put(cache(draw))
 
-    def get(self, picture_id: str) -> bytes | None:
-        """The picture, or None when there is none or it has expired."""
-        draw = self._drawings.get(picture_id)
+    def get(self, image_id: str) -> bytes | None:
+        """The image, or None when there is none or it has expired."""
+        draw = self._drawings.get(image_id)
         return draw() if draw else None
 
 
@@ -349,7 +349,7 @@ class PredictionService:
         self.settings = settings
         self.catalog = Catalog(settings.models)
         self.counters = Counters()
-        self.pictures = PictureStore(max_pictures=settings.max_pictures, ttl_s=settings.picture_ttl_s)
+        self.images = ImageStore(max_pictures=settings.max_pictures, ttl_s=settings.picture_ttl_s)
         self.timelines: Shelf[Timeline] = Shelf(max_things=_KEPT_TIMELINES, ttl_s=settings.picture_ttl_s)
         self._gate = Gate(concurrency=settings.concurrency, queue_size=settings.queue_size)
         self._timeline_gate = Gate(concurrency=settings.timeline_concurrency, queue_size=settings.timeline_queue_size)
@@ -364,7 +364,7 @@ class PredictionService:
         )
         self._workers = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="predict")
         self._default = settings.model or DEFAULT_MODEL
-        self._models = Residents(
+        self._models = ModelCache(
             self._load,
             lambda classifier: classifier.size_bytes,
             max_count=settings.max_loaded_models,
@@ -396,9 +396,9 @@ class PredictionService:
         if self._warm:
             classifier = self.classifier("")
             silence = np.zeros(classifier.spec.front_end.sample_rate_hz, np.float32)
-            clip_pictures(silence, classifier.spec.front_end_to_look("cqt"), classifier.spec.windows)
+            clip_images(silence, classifier.spec.display_front_end("cqt"), classifier.spec.windows)
 
-    def _warmed(self) -> Pictures:
+    def _warmed(self) -> SpectrogramImages:
         return self.classifier("").warm_up()
 
     def accelerate(self) -> None:
@@ -446,7 +446,7 @@ class PredictionService:
             return self._ensemble
 
     def refuse_if_full(self, *, timelines: bool = False) -> None:
-        """Raises OverloadError before a body is read that could not be judged anyway."""
+        """Raises OverloadError before a body is read that could not be analysed anyway."""
         try:
             (self._timeline_gate if timelines else self._gate).refuse_if_full()
         except OverloadError as error:
@@ -463,9 +463,9 @@ class PredictionService:
         Raises:
             AcousticSenseError: whatever the classifier raises, or OverloadError when too many wait.
         """
-        return self._answer(lambda: self._judge(source, request))
+        return self._answer(lambda: self._predict(source, request))
 
-    def judge_together(
+    def predict_together(
         self, source: Source, request: EnsembleRequest, report: Callable[[Progress], None] | None = None
     ) -> EnsembleResult:
         """Answers one request to several models, in turn.
@@ -474,7 +474,7 @@ class PredictionService:
             AcousticSenseError: whatever the ensemble raises, or OverloadError when too many wait.
         """
         return self._answer(
-            lambda: self.ensemble().judge(
+            lambda: self.ensemble().predict(
                 source,
                 models=request.models,
                 spectrogram=request.spectrogram,
@@ -501,10 +501,10 @@ class PredictionService:
             self.counters.failure(error.code)
             raise
 
-    def _judge(self, source: Source, request: Request) -> Analysis:
-        """The answer, from memory when the same file was judged under the same settings by the same model."""
+    def _predict(self, source: Source, request: Request) -> Analysis:
+        """The answer, from memory when the same file was analysed under the same settings by the same model."""
         started = time.perf_counter()
-        classifier = self.classifier(request.model).seeing(request.spectrogram)
+        classifier = self.classifier(request.model).for_spectrogram(request.spectrogram)
         digest = content_digest(source) if self._answers.is_on and not request.private else None
         asked = (digest, request.duration_s, request.offset_s)
         if digest and (known := self._answers.get((*asked, classifier.info))):
@@ -515,7 +515,7 @@ class PredictionService:
         return analysis
 
     def look(self, source: Source, request: Request, kind: SpectrogramKind) -> PreparedClip:
-        """The stretch that a request names as a picture of any kind, in turn; raises like `analyse`."""
+        """The excerpt that a request names as a image of any kind, in turn; raises like `analyse`."""
         return self._in_turn(lambda: self._look(source, request, kind))
 
     def compare(self, source_a: Source, source_b: Source, request: Request) -> Comparison:
@@ -523,7 +523,7 @@ class PredictionService:
         return self._answer(lambda: self._compare(source_a, source_b, request))
 
     def _compare(self, source_a: Source, source_b: Source, request: Request) -> Comparison:
-        classifier = self.classifier(request.model).seeing(request.spectrogram)
+        classifier = self.classifier(request.model).for_spectrogram(request.spectrogram)
         return compare(classifier, source_a, source_b, duration_s=request.duration_s, offset_s=request.offset_s)
 
     def _look(self, source: Source, request: Request, kind: SpectrogramKind) -> PreparedClip:
@@ -531,7 +531,7 @@ class PredictionService:
         return classifier.look(source, kind, duration_s=request.duration_s, offset_s=request.offset_s)
 
     def explain(self, source: Source, request: Request, label: str) -> Explanation:
-        """Where the model looked for a label ("": its best one) in the stretch that a request names, in turn.
+        """Where the model looked for a label ("": its best one) in the excerpt that a request names, in turn.
 
         Raises:
             AcousticSenseError: whatever `explain.explain` raises, or OverloadError when too many wait.
@@ -539,19 +539,19 @@ class PredictionService:
         return self._answer(lambda: self._explain(source, request, label))
 
     def _explain(self, source: Source, request: Request, label: str) -> Explanation:
-        classifier = self.classifier(request.model).seeing(request.spectrogram)
+        classifier = self.classifier(request.model).for_spectrogram(request.spectrogram)
         check_label(classifier, label)
-        return explanation_of(classifier, self._judge(source, request), label)
+        return explanation_of(classifier, self._predict(source, request), label)
 
     def keep_heatmap(self, explanation: Explanation) -> str:
         """Keeps the heat map over the clip's spectrogram for a later request and returns its id."""
         analysis = explanation.analysis
         offset_s = analysis.prediction.clip.offset_s
-        return self.pictures.put(heatmap_drawing(analysis.pictures, explanation.heatmap, offset_s=offset_s))
+        return self.images.put(heatmap_drawing(analysis.images, explanation.heatmap, offset_s=offset_s))
 
-    def keep_picture(self, clip: Analysis | PreparedClip) -> str:
+    def keep_image(self, clip: Analysis | PreparedClip) -> str:
         """Keeps the clip's spectrogram for a later request and returns its id."""
-        return self.pictures.put(spectrogram_drawing(clip.pictures, offset_s=clip.audio.info.offset_s))
+        return self.images.put(spectrogram_drawing(clip.images, offset_s=clip.audio.info.offset_s))
 
     def start_timeline(self, source: Source, request: TimelineRequest) -> TimelineJob:
         """Begins a timeline on a worker of its own kind; between its batches, predictions go first.
@@ -564,14 +564,14 @@ class PredictionService:
         return job
 
     def start_batch(self, uploads: Sequence[Upload], request: Request) -> BatchJob:
-        """Begins to judge many files, decoded in processes of their own; before each pass, predictions go first.
+        """Begins to predict many files, decoded in processes of their own; before each pass, predictions go first.
 
         Raises:
             RequestError: these are too many files.
             OverloadError: too many batches wait already.
         """
         job = BatchJob(Batch(uploads, self._batch_limits))
-        self._begin(job, lambda: self._judge_batch(request, job), self._batch_gate, self._batch_workers)
+        self._begin(job, lambda: self._predict_batch(request, job), self._batch_gate, self._batch_workers)
         return job
 
     def _begin(self, job: Job[Answer], work: Callable[[], Answer], gate: Gate, workers: ThreadPoolExecutor) -> None:
@@ -583,19 +583,19 @@ class PredictionService:
                 raise
             job.run_in(workers, work, place.pop_all())
 
-    def _judge_batch(self, request: Request, job: BatchJob) -> None:
+    def _predict_batch(self, request: Request, job: BatchJob) -> None:
         def give_way() -> None:
             job.stop_if_cancelled()
             self._gate.wait_until_empty(_PATIENCE_S)
 
         try:
-            classifier = self.classifier(request.model).seeing(request.spectrogram)
-            job.batch.judge(
+            classifier = self.classifier(request.model).for_spectrogram(request.spectrogram)
+            job.batch.predict(
                 classifier,
                 classifier.recipe(duration_s=request.duration_s, offset_s=request.offset_s),
                 EngineOptions(
                     workers=self.settings.batch_workers,
-                    batch=_BATCH_PICTURES.get(classifier.device.type, _BATCH_PICTURES["cpu"]),
+                    batch=_BATCH_IMAGES.get(classifier.device.type, _BATCH_IMAGES["cpu"]),
                 ),
                 give_way,
             )
@@ -613,7 +613,7 @@ class PredictionService:
 
         try:
             timeline = make_timeline(
-                self.classifier(request.model).seeing(request.spectrogram),
+                self.classifier(request.model).for_spectrogram(request.spectrogram),
                 source,
                 window_s=request.window_s,
                 hop_s=request.hop_s,

@@ -25,14 +25,14 @@ Style = Literal["native", "figure"]
 
 @dataclass(frozen=True, kw_only=True)
 class FrontEnd:
-    """The recipe from a mono waveform to the picture a network sees.
+    """The recipe from a mono waveform to the image a network sees.
 
-    `style` "native" draws log-power (mel) or log-magnitude (cqt) as grey levels. "figure" reproduces the pictures of
+    `style` "native" draws log-power (mel) or log-magnitude (cqt) as grey levels. "figure" reproduces the images of
     ccmusic-database/music_genre: decibels below the maximum, drawn by librosa's specshow with its colormap.
 
     Attributes:
         kind: which spectrogram.
-        style: how its values become a picture.
+        style: how its values become a image.
         sample_rate_hz: rate to which audio is resampled.
         n_fft: FFT length in samples (mel, chroma).
         hop_length: samples between frames.
@@ -43,7 +43,7 @@ class FrontEnd:
         bins_per_octave: cqt bins per octave.
         log_offset: added before the logarithm (native style).
         top_db: range kept below the maximum in dB; None keeps all.
-        image_size: side of the square picture in pixels.
+        image_size: side of the square image in pixels.
         mean: subtracted per channel from values in 0..1.
         std: divisor per channel.
     """
@@ -83,13 +83,13 @@ def upstream_front_end(kind: SpectrogramKind, *, image_size: int = 224) -> Front
 
 @dataclass(frozen=True, kw_only=True)
 class WindowPolicy:
-    """How a clip is cut into the windows that become pictures.
+    """How a clip is cut into the windows that become images.
 
     Attributes:
-        window_s: seconds of audio in one picture.
+        window_s: seconds of audio in one image.
         anchor: where whole windows lie in a clip that is not a multiple of a window.
         vote: "mean" averages probabilities over windows; "majority" counts each window's best label.
-        default_duration_s: seconds that are judged when the user does not say; None is the whole track.
+        default_duration_s: seconds that are analysed when the user does not say; None is the whole track.
     """
 
     window_s: float = 10.0

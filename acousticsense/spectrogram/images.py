@@ -1,7 +1,7 @@
-"""From a mono waveform to the picture a network sees, by the recipe in a `FrontEnd`.
+"""From a mono waveform to the image a network sees, by the recipe in a `FrontEnd`.
 
-Two steps: `log_spectrogram` makes (bins, frames) with the lowest frequency in row 0; `to_picture` makes an image of it
-with the lowest frequency at the bottom. `clip_pictures` does both for a whole clip, one picture per window.
+Two steps: `log_spectrogram` makes (bins, frames) with the lowest frequency in row 0; `to_image` makes an image of it
+with the lowest frequency at the bottom. `clip_images` does both for a whole clip, one image per window.
 
 Native style cuts windows out of the waveform. Figure style repeats what ccmusic-database/music_genre fed its networks:
 decibels below the loudest point of the whole clip, cut into windows of frames, each drawn in magma as a matplotlib
@@ -29,16 +29,16 @@ from acousticsense.errors import AudioEmptyError
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
 
 __all__ = [
-    "Pictures",
-    "clip_pictures",
+    "SpectrogramImages",
+    "clip_images",
     "frame_s",
     "frequencies_hz",
     "log_spectrogram",
     "normalise",
-    "to_picture",
+    "to_image",
 ]
 
-#: Log values that differ by less are rounding noise of the resize: the picture is flat.
+#: Log values that differ by less are rounding noise of the resize: the image is flat.
 _FLAT_SPAN: Final = 1e-4
 
 #: Spectrum frames, and windows, worked on at a time: what bounds the memory a long clip takes.
@@ -56,31 +56,31 @@ _MESH_HEIGHT_TENTHS: Final = 3696
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pictures:
+class SpectrogramImages:
     """What the network sees of one clip, and the spectrogram it was made of.
 
     Attributes:
-        pictures: uint8 (n_windows, 3, S, S), exactly what is normalised and fed.
+        images: uint8 (n_windows, 3, S, S), exactly what is normalised and fed.
         spectrogram: float32 (bins, frames) of the whole clip (looped, if shorter than a window) before it became grey
             or coloured: log(value + offset), or dB in figure style; row 0 is the lowest frequency.
         start_s: start of each window in the clip, in seconds.
         front_end: the recipe.
     """
 
-    pictures: Tensor
+    images: Tensor
     spectrogram: Tensor
     start_s: tuple[float, ...]
     front_end: FrontEnd
 
 
-def clip_pictures(
+def clip_images(
     waveform: NDArray[np.float32],
     front_end: FrontEnd,
     windows: WindowPolicy,
     *,
     device: str | torch.device = "cpu",
-) -> Pictures:
-    """Cuts a clip into windows and makes a picture of each.
+) -> SpectrogramImages:
+    """Cuts a clip into windows and makes a image of each.
 
     A clip shorter than a window is repeated until it fills one.
 
@@ -88,13 +88,13 @@ def clip_pictures(
         waveform: (n_samples,) mono at `front_end.sample_rate_hz`.
         front_end: the recipe.
         windows: how the clip is cut.
-        device: where the spectrum is computed and the pictures are left.
+        device: where the spectrum is computed and the images are left.
 
     Raises:
         AudioEmptyError: there is no sample.
     """
     if waveform.size == 0:
-        raise AudioEmptyError("There is no sound in this clip: 0 samples.", hint="Choose a stretch inside the track.")
+        raise AudioEmptyError("There is no sound in this clip: 0 samples.", hint="Choose a excerpt inside the track.")
     window_samples = max(1, round(windows.window_s * front_end.sample_rate_hz))
     filled = np.resize(waveform, window_samples) if waveform.size < window_samples else waveform
     with torch.no_grad():
@@ -104,24 +104,24 @@ def clip_pictures(
         return _native_clip(clip, front_end, windows, window_samples)
 
 
-def _native_clip(clip: Tensor, front_end: FrontEnd, windows: WindowPolicy, window_samples: int) -> Pictures:
+def _native_clip(clip: Tensor, front_end: FrontEnd, windows: WindowPolicy, window_samples: int) -> SpectrogramImages:
     """Windows are cut from the waveform, and each has a spectrogram of its own."""
     starts = _window_starts(clip.shape[-1], window_samples, windows.anchor)
-    pictures = []
-    for first, last in _stretches(len(starts), _WINDOWS_AT_ONCE):
+    images = []
+    for first, last in _excerpts(len(starts), _WINDOWS_AT_ONCE):
         batch = torch.stack([clip[start : start + window_samples] for start in starts[first:last]])
         spectrograms = log_spectrogram(batch, front_end)
-        pictures.append(to_picture(spectrograms, front_end))
+        images.append(to_image(spectrograms, front_end))
     whole = spectrograms[0] if clip.shape[-1] == window_samples else log_spectrogram(clip, front_end)
-    return Pictures(
-        pictures=torch.cat(pictures),
+    return SpectrogramImages(
+        images=torch.cat(images),
         spectrogram=whole,
         start_s=tuple(start / front_end.sample_rate_hz for start in starts),
         front_end=front_end,
     )
 
 
-def _figure_clip(clip: Tensor, front_end: FrontEnd, windows: WindowPolicy) -> Pictures:
+def _figure_clip(clip: Tensor, front_end: FrontEnd, windows: WindowPolicy) -> SpectrogramImages:
     """Windows are cut from the frames of the whole clip's spectrogram.
 
     A window has int(window_s * frames / duration) frames, 490 to 491 at 11.4 s: upstream counts the one frame more that
@@ -132,8 +132,8 @@ def _figure_clip(clip: Tensor, front_end: FrontEnd, windows: WindowPolicy) -> Pi
     duration_s = clip.shape[-1] / front_end.sample_rate_hz
     window = min(n_frames, max(1, int(windows.window_s * n_frames / duration_s)))
     starts = _window_starts(n_frames, window, windows.anchor)
-    return Pictures(
-        pictures=torch.cat([to_picture(whole[None, :, start : start + window], front_end) for start in starts]),
+    return SpectrogramImages(
+        images=torch.cat([to_image(whole[None, :, start : start + window], front_end) for start in starts]),
         spectrogram=whole,
         start_s=tuple(start * frame_s(front_end) for start in starts),
         front_end=front_end,
@@ -175,7 +175,7 @@ def log_spectrogram(waveform: Tensor, front_end: FrontEnd) -> Tensor:
     if waveform.shape[-1] <= front_end.n_fft // 2:
         raise AudioEmptyError(
             f"{waveform.shape[-1]} samples are too few for a spectrum, which takes {front_end.n_fft // 2 + 1}.",
-            hint="Choose a longer stretch.",
+            hint="Choose a longer excerpt.",
         )
     values = _mel_power(waveform, front_end) if front_end.kind == "mel" else _librosa_values(waveform, front_end)
     if front_end.style == "native":
@@ -226,7 +226,7 @@ def _chroma(samples: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.flo
 
 
 def _mel_power(waveform: Tensor, front_end: FrontEnd) -> Tensor:
-    """Power in mel bands (..., n_mels, frames), computed stretch by stretch.
+    """Power in mel bands (..., n_mels, frames), computed excerpt by excerpt.
 
     Beyond the ends of the clip lies its mirror image in native style, and silence (librosa's default) in figure style.
     """
@@ -238,13 +238,13 @@ def _mel_power(waveform: Tensor, front_end: FrontEnd) -> Tensor:
     step = max(1, _FRAMES_AT_ONCE // len(flat))
     pieces = [
         transform(padded[:, first * front_end.hop_length : (last - 1) * front_end.hop_length + front_end.n_fft])
-        for first, last in _stretches(n_frames, step)
+        for first, last in _excerpts(n_frames, step)
     ]
     power = torch.cat(pieces, dim=-1) if len(pieces) > 1 else pieces[0]
     return cast(Tensor, power.reshape(*waveform.shape[:-1], front_end.n_mels, n_frames))
 
 
-def _stretches(total: int, step: int) -> list[tuple[int, int]]:
+def _excerpts(total: int, step: int) -> list[tuple[int, int]]:
     return [(first, min(first + step, total)) for first in range(0, total, step)]
 
 
@@ -265,7 +265,7 @@ def _mel_transform(front_end: FrontEnd, device: torch.device) -> Any:
     ).to(device)
 
 
-def to_picture(log_spec: Tensor, front_end: FrontEnd) -> Tensor:
+def to_image(log_spec: Tensor, front_end: FrontEnd) -> Tensor:
     """The image of each spectrogram, low frequencies at the bottom, its own minimum to maximum spread over all levels.
 
     Native style: grey. The values are resized (bilinear, antialiased), then spread over 0..255; a constant spectrogram
@@ -282,10 +282,10 @@ def to_picture(log_spec: Tensor, front_end: FrontEnd) -> Tensor:
     flat = log_spec.reshape(-1, *log_spec.shape[-2:])
     if front_end.style == "figure":
         drawn = np.stack([_figure(values, size) for values in flat.detach().cpu().numpy()])
-        pictures = torch.from_numpy(drawn).movedim(-1, 1).contiguous().to(log_spec.device)
+        images = torch.from_numpy(drawn).movedim(-1, 1).contiguous().to(log_spec.device)
     else:
-        pictures = _grey(flat, size)[:, None].expand(-1, 3, -1, -1)
-    return pictures.reshape(*log_spec.shape[:-2], 3, size, size)
+        images = _grey(flat, size)[:, None].expand(-1, 3, -1, -1)
+    return images.reshape(*log_spec.shape[:-2], 3, size, size)
 
 
 def _grey(log_spec: Tensor, size: int) -> Tensor:
@@ -324,16 +324,16 @@ def _magma() -> NDArray[np.uint8]:
     return np.round(matplotlib.colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
 
 
-def normalise(pictures: Tensor, front_end: FrontEnd) -> Tensor:
+def normalise(images: Tensor, front_end: FrontEnd) -> Tensor:
     """What the network is fed: float32 (n, 3, S, S), (value / 255 - mean) / std per channel.
 
     Args:
-        pictures: uint8 (n, 3, S, S).
+        images: uint8 (n, 3, S, S).
         front_end: the recipe, for its mean and std.
     """
-    mean = torch.tensor(front_end.mean, device=pictures.device).view(3, 1, 1)
-    std = torch.tensor(front_end.std, device=pictures.device).view(3, 1, 1)
-    return (pictures.float() / 255.0 - mean) / std
+    mean = torch.tensor(front_end.mean, device=images.device).view(3, 1, 1)
+    std = torch.tensor(front_end.std, device=images.device).view(3, 1, 1)
+    return (images.float() / 255.0 - mean) / std
 
 
 def frame_s(front_end: FrontEnd) -> float:

@@ -1,6 +1,6 @@
 """Recordings as they come to people: faster or slower, through other loudspeakers, in rooms, under other music.
 
-What `augment` does to pictures changes what a student sees and not what the teachers said. Here the sound itself is
+What `augment` does to images changes what a student sees and not what the teachers said. Here the sound itself is
 changed and the teachers hear the result, so that a few hundred recordings become thousands of sounds with true answers
 (L. Beyer et al., arXiv 2106.05237: a student learns its teacher's function from many views that both see).
 """

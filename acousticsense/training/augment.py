@@ -18,7 +18,7 @@ from acousticsense.training.bank import WINDOW_FRAMES
 
 __all__ = ["MARGIN_FRAMES", "augment"]
 
-#: Frames that a training window brings beyond the picture, so that it can be played faster.
+#: Frames that a training window brings beyond the image, so that it can be played faster.
 MARGIN_FRAMES: Final = 64
 
 #: How long rooms are followed: 0.9 s.
@@ -48,7 +48,7 @@ def augment(log_mel: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class _Draw:
-    """Random numbers, one per picture, shaped to broadcast over (n, bands, frames)."""
+    """Random numbers, one per image, shaped to broadcast over (n, bands, frames)."""
 
     def __init__(self, n: int, device: torch.device, generator: torch.Generator) -> None:
         self._n, self._device, self._generator = n, device, generator
@@ -78,7 +78,7 @@ def _warp(log_mel: Tensor, draw: _Draw) -> Tensor:
 
 
 def _room(view: Tensor, draw: _Draw) -> Tensor:
-    """On some pictures sound fades out exponentially after it was played, 60 dB in 0.3 to 1.5 s, as rooms do."""
+    """On some images sound fades out exponentially after it was played, 60 dB in 0.3 to 1.5 s, as rooms do."""
     has_room = draw.happens(0.2)[:, 0, 0]
     decay_s = draw.uniform(0.3, 1.5)[:, 0, 0][has_room]
     level = draw.uniform(0.02, 0.4)[has_room]
@@ -113,7 +113,7 @@ def _noise(view: Tensor, draw: _Draw) -> Tensor:
 
 
 def _band_limits(view: Tensor, draw: _Draw) -> Tensor:
-    """Codecs and small loudspeakers: nothing above or below some band, on some pictures."""
+    """Codecs and small loudspeakers: nothing above or below some band, on some images."""
     bands = torch.arange(view.shape[1], device=view.device)[None, :, None]
     lowest = view.amin((1, 2), keepdim=True)
     share = view.shape[1] / NATIVE_MEL.n_mels
@@ -123,7 +123,7 @@ def _band_limits(view: Tensor, draw: _Draw) -> Tensor:
 
 
 def _gaps(view: Tensor, draw: _Draw) -> Tensor:
-    """SpecAugment (Park et al., arXiv 1904.08779): one band and one stretch of time set to the picture's mean."""
+    """SpecAugment (Park et al., arXiv 1904.08779): one band and one stretch of time set to the image's mean."""
     for axis, longest in ((1, 18.0), (2, 60.0)):
         size = view.shape[axis]
         position = torch.arange(size, device=view.device)
@@ -138,7 +138,7 @@ def _gaps(view: Tensor, draw: _Draw) -> Tensor:
 def _silence(view: Tensor, draw: _Draw) -> Tensor:
     """Some views begin or end in digital silence, as files do: up to 0.7 s of it.
 
-    It sets the darkest point of the picture and with it the grey of everything else.
+    It sets the darkest point of the image and with it the grey of everything else.
     """
     position = torch.arange(view.shape[2], device=view.device)[None, None, :]
     length = torch.where(draw.happens(0.3), draw.uniform(1.0, 30.0), 0.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL, FrontEnd
-from acousticsense.spectrogram.images import normalise, to_picture
+from acousticsense.spectrogram.images import normalise, to_image
 from acousticsense.training.augment import MARGIN_FRAMES, augment
 from acousticsense.training.bank import NOT_MUSIC_INDEX, WINDOW_FRAMES, Item, close_windows, cut, windows_of
 from acousticsense.training.probe import Probe, soft_targets, usual_scores
@@ -38,15 +38,15 @@ _JITTER_FRAMES: Final = 60
 
 @dataclass(frozen=True)
 class Batch:
-    """Normalised pictures (n, 3, 224, 224), targets (n, 17) and mn04's standardised features (n, 384)."""
+    """Normalised images (n, 3, 224, 224), targets (n, 17) and mn04's standardised features (n, 384)."""
 
-    pictures: Tensor
+    images: Tensor
     targets: Tensor
     features: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        return Batch(self.pictures.to(device), self.targets.to(device), self.features.to(device))
+        return Batch(self.images.to(device), self.targets.to(device), self.features.to(device))
 
 
 class Batches:
@@ -102,22 +102,22 @@ class Batches:
     def draw(self, step: int, seed: int) -> Batch:
         """The batch of a step, the same whenever it is asked for.
 
-        It holds pictures of both kinds: what batch norms find while training must be what they use afterwards.
+        It holds images of both kinds: what batch norms find while training must be what they use afterwards.
         """
         source = np.random.default_rng((seed, step))
         chosen = source.choice(len(self), self._size, p=self.odds)
         is_cqt = source.random(self._size) < self._cqt
-        pictures = torch.empty(self._size, 3, NATIVE_MEL.image_size, NATIVE_MEL.image_size)
+        images = torch.empty(self._size, 3, NATIVE_MEL.image_size, NATIVE_MEL.image_size)
         for front_end, mine in ((NATIVE_MEL, ~is_cqt), (NATIVE_CQT, is_cqt)):
             if mine.any():
-                pictures[torch.from_numpy(mine)] = self.pictures(chosen[mine], source, front_end)
-        batch = Batch(pictures, torch.from_numpy(self.targets[chosen]), torch.from_numpy(self.features[chosen]))
+                images[torch.from_numpy(mine)] = self.images(chosen[mine], source, front_end)
+        batch = Batch(images, torch.from_numpy(self.targets[chosen]), torch.from_numpy(self.features[chosen]))
         return mixed(batch, source) if source.random() < self._mixup else batch
 
-    def pictures(
+    def images(
         self, chosen: NDArray[np.int64], source: np.random.Generator, front_end: FrontEnd = NATIVE_MEL
     ) -> Tensor:
-        """Normalised pictures (n, 3, 224, 224) of random views of the chosen windows."""
+        """Normalised images (n, 3, 224, 224) of random views of the chosen windows."""
         length = WINDOW_FRAMES + MARGIN_FRAMES
         starts = self._windows.start[chosen] + source.integers(-_JITTER_FRAMES, _JITTER_FRAMES + 1, len(chosen))
         values = np.stack(
@@ -132,7 +132,7 @@ class Batches:
         changed = torch.rand(len(plain), generator=generator) < self._augmented
         if bool(changed.any()):
             view[changed] = augment(plain[changed], generator)
-        return normalise(to_picture(view, front_end), front_end)
+        return normalise(to_image(view, front_end), front_end)
 
 
 def _standardised(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -144,6 +144,6 @@ def _standardised(features: NDArray[np.float32]) -> NDArray[np.float32]:
 def mixed(batch: Batch, source: np.random.Generator) -> Batch:
     """Mixup (Zhang et al., arXiv 1710.09412) with the batch in another order."""
     share = float(source.beta(0.4, 0.4))
-    order = torch.from_numpy(source.permutation(len(batch.pictures)))
-    mixed = [share * whole + (1 - share) * whole[order] for whole in (batch.pictures, batch.targets, batch.features)]
+    order = torch.from_numpy(source.permutation(len(batch.images)))
+    mixed = [share * whole + (1 - share) * whole[order] for whole in (batch.images, batch.targets, batch.features)]
     return Batch(*mixed)

@@ -17,8 +17,8 @@ __all__ = ["card"]
 _CARD: Final = """\
 # {name}
 
-A picture of ten seconds of music in, probabilities for {n_labels} genres and for "not music" out. {architecture},
-{image}x{image} pictures ({kinds}), weights in 8 bits.
+A image of ten seconds of music in, probabilities for {n_labels} genres and for "not music" out. {architecture},
+{image}x{image} images ({kinds}), weights in 8 bits.
 
 {provenance}
 
@@ -58,7 +58,7 @@ of rendered music alone, and mn04's own opinion together give soft labels to eve
 learns those, the known labels, and to predict features: mn04's, or its colleague's where it has one. The teachers also
 heard altered stretches of the recordings: at other speeds, through equalisers, rooms, compressors, distortion and
 codecs, with fades and silence, and in a third of them with another recording over them, which leaves them without a
-label. Some pictures are varied in tempo, pitch, equalisation, room, noise, band limits, gaps and silence on top.
+label. Some images are varied in tempo, pitch, equalisation, room, noise, band limits, gaps and silence on top.
 
 ## What its confidence means
 
@@ -130,7 +130,7 @@ def card(
 
     Args:
         spec: the model, calibrated.
-        results: its evaluation on test music for each picture, the main one first.
+        results: its evaluation on test music for each image, the main one first.
         peers: the teachers' figures on the same clips.
         note: how often the test music was looked at.
     """
@@ -153,7 +153,7 @@ def card(
         few=", ".join(few) or "none",
         corpus=_corpus(training["corpus"]),
         generated=_GENERATED if training["heard_generated"] else "",
-        confidence=" ".join(_confidence(spec.seeing(kind)) for kind in spec.kinds),
+        confidence=" ".join(_confidence(spec.for_spectrogram(kind)) for kind in spec.kinds),
         steps=training["step"],
         minutes=training["minutes"],
         before=_before(training),
@@ -171,16 +171,16 @@ def card(
 
 def _own_row(kind: SpectrogramKind, result: Evaluation) -> str:
     return (
-        f"| **this model, {kind} picture** | {result.n} | {result.accuracy:.3f} | {result.top3:.3f} "
+        f"| **this model, {kind} image** | {result.n} | {result.accuracy:.3f} | {result.top3:.3f} "
         f"| {result.macro_recall:.3f} | {result.ece:.3f} |"
     )
 
 
 def _confidence(spec: ModelSpec) -> str:
-    """Temperature, bands and "not music" of one kind of picture."""
+    """Temperature, bands and "not music" of one kind of image."""
     calibration = spec.calibration
     return (
-        f"With the {spec.front_end.kind} picture: temperature {calibration.temperature}, from "
+        f"With the {spec.front_end.kind} image: temperature {calibration.temperature}, from "
         f"{calibration.measured_on}; share of right answers there, by verdict: "
         f"{_bands(spec.metrics['validation_bands'])} (thresholds were chosen by these windows, which flatters: the "
         f"table above is of other music); not music: {_not_music(spec.metrics['not_music_validation'])}."

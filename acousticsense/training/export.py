@@ -178,7 +178,7 @@ def calibrated_anew(folder: Path, store: TrackStore) -> ModelSpec:
 def _described(
     name: str, student: nn.Module, packed: nn.Module, validation: list[Item], front_end: FrontEnd
 ) -> tuple[Calibration, dict[str, Any]]:
-    """Calibration and validation figures for one kind of picture, and what packing has changed."""
+    """Calibration and validation figures for one kind of image, and what packing has changed."""
     calibration, metrics, of_music = _calibrated(name, packed, validation, front_end)
     exact = hear(student, measured_items(validation), front_end)
     return calibration, {**metrics, "packing": asdict(_checked(packing_loss(exact.logits, of_music.logits)))}
@@ -187,7 +187,7 @@ def _described(
 def _calibrated(
     name: str, packed: nn.Module, validation: list[Item], front_end: FrontEnd
 ) -> tuple[Calibration, dict[str, Any], Heard]:
-    """Calibration, validation figures and the answers to validation music, for one kind of picture."""
+    """Calibration, validation figures and the answers to validation music, for one kind of image."""
     music = measured_items(validation)
     sounds = [item for item in validation if item.track.kind == "not_music"]
     of_music = hear(packed, music, front_end)
@@ -218,11 +218,11 @@ def _not_music(music: Heard, sounds: Heard | None, threshold: float | None) -> d
 
 _TAUGHT: Final = (
     "Made from {material}, taught by mn04, musicnn and YAMNet (seed "
-    "{seed}). {how} The same weights were trained on mel and on cqt pictures."
+    "{seed}). {how} The same weights were trained on mel and on cqt images."
 )
 
 _COLLEAGUE: Final = (
-    "It learned the answers, features and feature maps of {} for the same pictures, beside the teachers' answers."
+    "It learned the answers, features and feature maps of {} for the same images, beside the teachers' answers."
 )
 
 #: How the weights came about, by the recipe's network.

@@ -22,7 +22,7 @@ _OUTLIER: Final = 4.0
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a student should make of n pictures.
+    """What a student should make of n images.
 
     Attributes:
         answers: probabilities (n, n_outputs).
@@ -67,9 +67,9 @@ class Learner(nn.Module):
         """The layers that give what is compared with a lesson; they are AdamW's, see `Optimiser`."""
         return self.student.output, self.feature_head, *self.map_heads
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Logits (n, n_outputs), features (n, feature_width) and maps of normalised pictures (n, 3, 224, 224)."""
-        known = self.student.perceive(pictures)
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Logits (n, n_outputs), features (n, feature_width) and maps of normalised images (n, 3, 224, 224)."""
+        known = self.student.perceive(images)
         own = known.maps if len(self.map_heads) else ()
         maps = [cast(Tensor, head(one)) for head, one in zip(self.map_heads, own, strict=True)]
         return self.student.logits(known.features), self.feature_head(known.features), maps
@@ -77,28 +77,28 @@ class Learner(nn.Module):
 
 @torch.no_grad()
 def colleague_lesson(batch: Batch, colleague: Student, map_sizes: Sequence[tuple[int, int]]) -> Lesson:
-    """What a colleague makes of the very pictures, half of the answers being the teachers'.
+    """What a colleague makes of the very images, half of the answers being the teachers'.
 
-    What teachers heard is known of a window nearby, and before the picture was changed or mixed; of a colleague
+    What teachers heard is known of a window nearby, and before the image was changed or mixed; of a colleague
     everything can be known.
 
     Args:
-        batch: whole pictures, whatever size the student sees.
+        batch: whole images, whatever size the student sees.
         colleague: trained, in evaluation mode.
         map_sizes: rows and columns of each of the student's maps; none when maps are not learned.
     """
-    known = colleague.perceive(sized(batch.pictures, NATIVE_MEL.image_size))
+    known = colleague.perceive(sized(batch.images, NATIVE_MEL.image_size))
     answers = (batch.targets + colleague.logits(known.features).float().softmax(1)) / 2
     theirs = known.maps if map_sizes else ()
     maps = [functional.adaptive_avg_pool2d(one, size) for one, size in zip(theirs, map_sizes, strict=True)]
     return Lesson(answers, _standardised(known.features), tuple(_standardised(one) for one in maps))
 
 
-def sized(pictures: Tensor, side_px: int) -> Tensor:
-    """Pictures at this size; convolutions are a third faster on channels that lie last."""
-    if pictures.shape[-1] != side_px:
-        pictures = functional.interpolate(pictures, (side_px, side_px), mode="bilinear", antialias=True)
-    return pictures.contiguous(memory_format=torch.channels_last)
+def sized(images: Tensor, side_px: int) -> Tensor:
+    """Images at this size; convolutions are a third faster on channels that lie last."""
+    if images.shape[-1] != side_px:
+        images = functional.interpolate(images, (side_px, side_px), mode="bilinear", antialias=True)
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def _standardised(values: Tensor) -> Tensor:

@@ -25,21 +25,21 @@ class StudentRecipe:
         size: arguments of that network, e.g. {"width": 0.25}.
         head: widths of hidden layers of the classifier, see `ModelSpec.head`.
         steps: optimiser steps of the whole run.
-        batch: pictures a step.
+        batch: images a step.
         learning_rate: highest of AdamW, after the warm-up; then it falls as a cosine.
         matrix_learning_rate: highest of Muon, which then moves the matrices between layers; 0 leaves all to AdamW.
         weight_decay: of both.
         warmup_steps: over which the learning rate rises.
         ema_decay: per step, of the averaged weights that are kept.
-        mixup: share of steps in which pictures are mixed in pairs.
-        cqt: share of cqt pictures in a batch, the others being mel pictures.
-        augmented: share of pictures that are changed as the world changes music; the others are only shifted in time.
+        mixup: share of steps in which images are mixed in pairs.
+        cqt: share of cqt images in a batch, the others being mel images.
+        augmented: share of images that are changed as the world changes music; the others are only shifted in time.
         feature_loss: weight of regressing mn04's features, or the colleague's.
-        colleague: a model of the recipe that was trained before; its answers to the very pictures are half of what is
+        colleague: a model of the recipe that was trained before; its answers to the very images are half of what is
             learned, and its features take the place of mn04's. Empty: none.
         map_loss: weight of regressing the colleague's feature maps.
-        small_px: side of the pictures at first; a small picture costs a fraction. 224 is the whole picture.
-        small_share: share of the run with small pictures.
+        small_px: side of the images at first; a small image costs a fraction. 224 is the whole image.
+        small_share: share of the run with small images.
         half_precision: whether products of matrices are computed in bfloat16 on a CPU, too: faster where the CPU has
             AVX512-BF16 or AMX. On a GPU they always are.
         compiled: whether the network is compiled for training, which needs a C++ compiler.

@@ -83,7 +83,7 @@ def report(
         note: for the cards: how often the test music was looked at, and why.
 
     Returns:
-        The evaluation of each model and kind of picture.
+        The evaluation of each model and kind of image.
     """
     fetched = list(fetch(tuple(held_out(recordings())), work, free_recordings=free_recordings))
     keys = {entry.path: entry.recording.key for entry in fetched}
@@ -118,7 +118,7 @@ def _evaluated(
 def _with_figures(
     spec: ModelSpec, results: Mapping[SpectrogramKind, Evaluation], peers: Mapping[str, Score]
 ) -> ModelSpec:
-    """The description with what was measured on test music, for each picture."""
+    """The description with what was measured on test music, for each image."""
     (main, result), *others = ((figures.metrics(), figures) for figures in results.values())
     return replace(
         spec,

@@ -1,7 +1,7 @@
 """The work folder's tracks: spectrograms of each and the teachers' view of it, as plain files.
 
 A track is `tracks/KEY.json` (what it is) and `tracks/KEY.npz` (its arrays). Spectrograms are kept at full time
-resolution and before they become pictures, so that windows and augmentation are cut from them at no cost. What the list
+resolution and before they become images, so that windows and augmentation are cut from them at no cost. What the list
 of recordings says of a recording (genre, split) is read from the list, not from the store: it may be corrected or drawn
 anew without hearing everything again.
 """
@@ -91,7 +91,7 @@ class Arrays:
     mn04_scores: NDArray[np.float16]
 
     def log_values(self, front_end: FrontEnd) -> NDArray[np.float16]:
-        """The spectrogram that pictures of this recipe are made of."""
+        """The spectrogram that images of this recipe are made of."""
         return self.log_cqt if front_end.kind == "cqt" else self.log_mel
 
 

@@ -54,7 +54,7 @@ class RunState:
 
     Attributes:
         step: how many were taken.
-        side_px: of the pictures of the last one.
+        side_px: of the images of the last one.
         spent_s: seconds so far.
         best: merit of the weights that are kept.
         history: figures at each check.
@@ -71,12 +71,12 @@ class RunState:
     corpus: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def note(self, step: int, figures: dict[str, float]) -> bool:
-        """Records figures on validation music; returns whether they are the best so far with pictures of this size."""
+        """Records figures on validation music; returns whether they are the best so far with images of this size."""
         self.step = step
         self.history.append({"step": step, "spent_s": round(self.spent_s), **figures})
         logger.info("%s", " ".join(f"{key}={value:.4g}" for key, value in self.history[-1].items()))
         if len({entry["side_px"] for entry in self.history[-2:]}) > 1:
-            self.best = -math.inf  # what was best on small pictures is not for whole ones
+            self.best = -math.inf  # what was best on small images is not for whole ones
         merit = _merit(figures)
         is_best = merit > self.best
         self.best = max(self.best, merit)
@@ -84,7 +84,7 @@ class RunState:
 
 
 def _merit(figures: Mapping[str, float]) -> float:
-    """What weights are kept for: answers like the targets on validation music, labelled or not, whichever picture they
+    """What weights are kept for: answers like the targets on validation music, labelled or not, whichever image they
     are given to. Right answers would be the wish, but the labelled recordings are so few that theirs is mostly luck."""
     seen = [figures[key] for key in ("divergence", "cqt_divergence") if key in figures]
     return -sum(seen) / len(seen)
@@ -200,7 +200,7 @@ class _Validation:
 
 
 def _figures(network: _Resized, validation: _Validation, cqt: float) -> dict[str, float]:
-    """Figures on validation music: of mel pictures, and if the network learns them, of cqt pictures."""
+    """Figures on validation music: of mel images, and if the network learns them, of cqt images."""
     network.eval()
     figures = {"side_px": network.side_px, **validation.figures(network, NATIVE_MEL)}
     if cqt:
@@ -292,15 +292,15 @@ def _colleague(recipe: Recipe, name: str, runs: Path, teachers: Path | None) -> 
 
 
 class _Resized(nn.Module):
-    """A network that sees pictures at another size."""
+    """A network that sees images at another size."""
 
     def __init__(self, network: nn.Module, side_px: int) -> None:
         super().__init__()
         self.network, self.side_px = network, side_px
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Logits (n, n_outputs) of pictures (n, 3, 224, 224)."""
-        return cast(Tensor, self.network(sized(pictures, self.side_px)))
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, n_outputs) of images (n, 3, 224, 224)."""
+        return cast(Tensor, self.network(sized(images, self.side_px)))
 
 
 class _Trainer:
@@ -354,11 +354,11 @@ class _Trainer:
         return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress(minutes))))
 
     def side_px(self, minutes: float) -> int:
-        """Side of the pictures that are learned from at this time."""
+        """Side of the images that are learned from at this time."""
         return self._recipe.small_px if self.progress(minutes) < self._recipe.small_share else NATIVE_MEL.image_size
 
     def _side_px_now(self, minutes: float) -> int:
-        """The side for the next step. When it changes, averaging begins anew: what batch norms found in small pictures
+        """The side for the next step. When it changes, averaging begins anew: what batch norms found in small images
         is wrong for large ones, and a short rest of the run would not forget it."""
         side_px = self.side_px(minutes)
         if side_px != self.run.side_px:
@@ -369,10 +369,10 @@ class _Trainer:
     def advance(self, batch: Batch, minutes: float) -> dict[str, float]:
         """One optimiser step; returns the parts of the loss."""
         self._student.train()
-        pictures = sized(batch.pictures, self._side_px_now(minutes))
+        images = sized(batch.images, self._side_px_now(minutes))
         is_half = self._recipe.half_precision or self._device.type == "cuda"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=is_half):
-            logits, features, maps = self._forward(pictures)
+            logits, features, maps = self._forward(images)
             lesson = self._lesson(batch, maps)
         answer_loss = functional.cross_entropy(logits.float(), lesson.answers)
         feature_error = functional.mse_loss(features.float(), lesson.features)

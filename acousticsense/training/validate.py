@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from acousticsense.spectrogram.front_end import FrontEnd
-from acousticsense.spectrogram.images import frame_s, normalise, to_picture
+from acousticsense.spectrogram.images import frame_s, normalise, to_image
 from acousticsense.training.bank import NOT_MUSIC_INDEX, WINDOW_FRAMES, Item, cut
 
 __all__ = ["Heard", "Score", "divergence", "hear", "is_measured", "measured_items", "score"]
@@ -62,8 +62,8 @@ def hear(network: nn.Module, items: list[Item], front_end: FrontEnd) -> Heard:
     for item in items:
         starts = np.round(item.arrays.starts_s / frame_s(front_end)).astype(int)
         values = np.stack([cut(item.arrays.log_values(front_end), start, WINDOW_FRAMES) for start in starts])
-        pictures = normalise(to_picture(torch.from_numpy(values), front_end), front_end)
-        logits.append(network(pictures.to(device)).float().cpu().numpy())
+        images = normalise(to_image(torch.from_numpy(values), front_end), front_end)
+        logits.append(network(images.to(device)).float().cpu().numpy())
         labels += [-1 if item.label is None else item.label] * len(starts)
     return Heard(np.concatenate(logits), np.array(labels))
 

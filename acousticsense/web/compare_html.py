@@ -1,4 +1,4 @@
-"""Two versions as the page shows them: what moved, in words, bars and figures, and both pictures."""
+"""Two versions as the page shows them: what moved, in words, bars and figures, and both images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def comparison_html(comparison: Comparison, names: tuple[str, str], language: st
         f"<h3>{escape(ui_text('compare.title', language))}</h3>"
         f'<ul class="as-moved" data-testid="moved">{sentences}</ul>'
         f"{_versions(comparison, names, language)}{_genres(comparison, language)}{_sound(comparison, language)}"
-        f"</section>{_pictures(comparison, names, language)}"
+        f"</section>{_images(comparison, names, language)}"
     )
 
 
@@ -116,21 +116,21 @@ def _sound_row(key: str, a: float | None, b: float | None, decimals: int, langua
     return f'<tr data-measure="{key}"><th scope="row">{escape(ui_text(key, language))}</th>{cells}</tr>'
 
 
-def _pictures(comparison: Comparison, names: tuple[str, str], language: str) -> str:
+def _images(comparison: Comparison, names: tuple[str, str], language: str) -> str:
     """Both spectrograms; recipes in decibels of their own can't share what is called loudest."""
-    pictures = comparison.a.pictures, comparison.b.pictures
-    shared = pictures[0].front_end.style == "native"
-    reference_db = max(loudest_db(clip) for clip in pictures) if shared else None
+    images = comparison.a.images, comparison.b.images
+    shared = images[0].front_end.style == "native"
+    reference_db = max(loudest_db(clip) for clip in images) if shared else None
     figures = []
     for letter, name, player, analysis in zip("ab", names, PLAYERS, (comparison.a, comparison.b), strict=True):
         clip = analysis.prediction.clip
         alt = ui_text("spectrogram.alt", language, name=name, range=range_text(clip, language))
-        grid = level_grid(analysis.pictures, reference_db=reference_db)
+        grid = level_grid(analysis.images, reference_db=reference_db)
         figures.append(
             f'<figure class="as-spectrogram"><figcaption><h3>{escape(ui_text(f"version.{letter}", language))}</h3>'
             f"</figcaption>{plot_html(grid, clip, alt=alt, player=player, language=language)}</figure>"
         )
-    caption = ui_text("compare.pictures" if shared else "compare.pictures_own", language)
+    caption = ui_text("compare.images" if shared else "compare.images_own", language)
     return (
         f'<section class="as-card as-pair"><div>{"".join(figures)}</div>'
         f'<p class="as-hint">{escape(caption)}</p></section>'

@@ -61,8 +61,8 @@ class _Compare:
             a: the first version; gradio_client: `handle_file("old.wav")`.
             b: the second version.
             request: of the caller.
-            duration_s: seconds to judge; None is the model's own choice (10 s for ours).
-            offset_s: where the stretch begins in both, in seconds.
+            duration_s: seconds to predict; None is the model's own choice (10 s for ours).
+            offset_s: where the excerpt begins in both, in seconds.
             top_k: how many labels each `prediction` lists, best first.
             model: name of an installed model; "" is the default.
         """

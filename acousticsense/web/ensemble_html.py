@@ -1,4 +1,4 @@
-"""The answer of an ensemble as the page shows it: consensus, table, a plot of every voice, and the files to keep."""
+"""The answer of an ensemble as the page shows it: consensus, table, a plot of every member, and the files to keep."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from acousticsense.analysis.ensemble_payload import ensemble_csv, ensemble_payload, guidance, sentences, voice_name
-from acousticsense.analysis.results import Consensus, EnsembleResult, Voice
+from acousticsense.analysis.ensemble_payload import ensemble_csv, ensemble_payload, guidance, member_name, sentences
+from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import ui_text
@@ -53,7 +53,7 @@ def no_ensemble_html(language: str, error: AcousticSenseError | None = None, *, 
 
 
 def progress_html(states: Mapping[str, str], total: int, language: str) -> str:
-    """What each model has come to; `states` maps its name to "loading", "judging", "done" or "failed"."""
+    """What each model has come to; `states` maps its name to "loading", "analysing", "done" or "failed"."""
     done = sum(state in ("done", "failed") for state in states.values())
     rows = "".join(
         f'<li data-state="{state}"><span>{escape(name)}</span>'
@@ -106,33 +106,34 @@ def _list(words: Sequence[str]) -> str:
 def _table(result: EnsembleResult, language: str) -> str:
     heads = "".join(
         f'<th scope="col">{escape(ui_text(f"ensemble.column.{key}", language))}</th>'
-        for key in ("model", "picture", "first", "second", "third", "time", "memory")
+        for key in ("model", "image", "first", "second", "third", "time", "memory")
     )
-    averaged = result.consensus.voices if result.consensus else ()
+    averaged = result.consensus.members if result.consensus else ()
     rows = "".join(
-        _row(voice, result.consensus, language, averaged=index in averaged) for index, voice in enumerate(result.voices)
+        _row(member, result.consensus, language, averaged=index in averaged)
+        for index, member in enumerate(result.members)
     )
     foot = _foot(result.consensus, language) if result.consensus else ""
     return (
         '<div class="as-scroll" tabindex="0" role="region" '
-        f'aria-label="{escape(ui_text("ensemble.table", language))}"><table class="as-table" data-testid="voices">'
+        f'aria-label="{escape(ui_text("ensemble.table", language))}"><table class="as-table" data-testid="members">'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody><tfoot>{foot}</tfoot></table></div>"
     )
 
 
-def _row(voice: Voice, consensus: Consensus | None, language: str, *, averaged: bool) -> str:
-    who = f'<th scope="row">{escape(voice.name)}</th><td>{escape(voice.spectrogram)}</td>'
-    if voice.prediction is None:
-        reason = escape(str(voice.error))
+def _row(member: Member, consensus: Consensus | None, language: str, *, averaged: bool) -> str:
+    who = f'<th scope="row">{escape(member.name)}</th><td>{escape(member.spectrogram)}</td>'
+    if member.prediction is None:
+        reason = escape(str(member.error))
         words = escape(ui_text("ensemble.failed", language))
         return f'<tr data-state="failed">{who}<td colspan="5"><b>{words}</b> {reason}</td></tr>'
-    prediction: Prediction = voice.prediction
+    prediction: Prediction = member.prediction
     agreed = consensus.top(1)[0].label if consensus else ""
     cells = "".join(_cell(score, agreed, language) for score in prediction.top(_TOP))
     cells += "<td></td>" * (_TOP - len(prediction.probabilities))
     figures = (
         f'<td class="as-figure">{prediction.timing_ms.network:.0f} ms</td>'
-        f'<td class="as-figure">{voice.size_bytes / 1e6:.0f} MB</td>'
+        f'<td class="as-figure">{member.size_bytes / 1e6:.0f} MB</td>'
     )
     beside = f" <small>{escape(ui_text('ensemble.beside', language))}</small>" if not averaged else ""
     who = who.replace("</th>", f"{beside}</th>")
@@ -156,26 +157,26 @@ def _cell(score: GenreScore, agreed: str, language: str) -> str:
 
 
 def _plot(result: EnsembleResult, consensus: Consensus, language: str) -> str:
-    """A row per genre, the likeliest first: a mark per voice at its probability, a line at the mean."""
-    voices = [result.voices[index] for index in consensus.voices]
+    """A row per genre, the likeliest first: a mark per member at its probability, a line at the mean."""
+    members = [result.members[index] for index in consensus.members]
     rows = "".join(
         f'<li><span class="as-label">{escape(display_name(score.label, language))}</span>'
-        f"{_marks(score, voices, language)}"
+        f"{_marks(score, members, language)}"
         f'<span class="as-value">{escape(percent(score.confidence))}</span></li>'
         for score in ranked(consensus.probabilities, _PLOTTED)
     )
     title = escape(ui_text("ensemble.plot", language, n=min(_PLOTTED, len(consensus.probabilities))))
     legend = escape(ui_text("ensemble.plot.legend", language))
-    return f'<div class="as-voices"><h3>{title}</h3><p>{legend}</p><ul data-testid="plot">{rows}</ul></div>'
+    return f'<div class="as-members"><h3>{title}</h3><p>{legend}</p><ul data-testid="plot">{rows}</ul></div>'
 
 
-def _marks(mean: GenreScore, voices: Sequence[Voice], language: str) -> str:
+def _marks(mean: GenreScore, members: Sequence[Member], language: str) -> str:
     marks = []
-    for voice in voices:
-        share = voice.prediction.probabilities[mean.label] if voice.prediction else 0.0
-        told = escape(f"{voice_name(voice)}: {percent(share)}")
+    for member in members:
+        share = member.prediction.probabilities[mean.label] if member.prediction else 0.0
+        told = escape(f"{member_name(member)}: {percent(share)}")
         marks.append(
-            f'<circle class="as-{escape(voice.spectrogram)}" cx="{100 * share:.2f}%" cy="50%" r="5">'
+            f'<circle class="as-{escape(member.spectrogram)}" cx="{100 * share:.2f}%" cy="50%" r="5">'
             f"<title>{told}</title></circle>"
         )
     line = f'<line x1="{100 * mean.confidence:.2f}%" x2="{100 * mean.confidence:.2f}%" y1="2" y2="22"/>'

@@ -48,7 +48,7 @@ class EnsembleHandlers:
         else:
             yield memory_html(loaded, language)
 
-    def judge(  # noqa: PLR0917 - Gradio passes inputs by position
+    def predict(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         path: str | None,
         models: list[str],
@@ -71,14 +71,14 @@ class EnsembleHandlers:
                 offset_s=offset_s or 0.0,
             )
             result = yield from self._shown(
-                lambda report: self._service.judge_together(source, wanted, report), language
+                lambda report: self._service.predict_together(source, wanted, report), language
             )
         except AcousticSenseError as error:
             yield no_ensemble_html(language, error)
             return
         yield ensemble_html(result, source.name, language)
 
-    def judge_now(  # noqa: PLR0917 - Gradio passes inputs by position
+    def predict_now(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         path: str | None,
         models: list[str],
@@ -87,11 +87,11 @@ class EnsembleHandlers:
         offset_s: float | None,
         request: gr.Request,
     ) -> Iterator[str]:
-        """As `judge`, for the button: without a song it says what is missing."""
+        """As `predict`, for the button: without a song it says what is missing."""
         if not path:
             yield no_ensemble_html(language_of(request), code="nothing")
             return
-        yield from self.judge(path, models, spectrogram, duration_s, offset_s, request)
+        yield from self.predict(path, models, spectrogram, duration_s, offset_s, request)
 
     def explain_failure(self, request: gr.Request) -> str:
         """What stands in place of an answer after a fault of ours, which the log has in full."""
@@ -114,8 +114,8 @@ class EnsembleHandlers:
             request: of the caller.
             models: names of installed models with commas between; "" is all of them.
             spectrogram: "mel", "cqt" or "both".
-            duration_s: seconds to judge; None is 10.
-            offset_s: where the stretch begins, in seconds.
+            duration_s: seconds to predict; None is 10.
+            offset_s: where the excerpt begins, in seconds.
             top_k: how many labels each `prediction` lists, best first.
         """
         try:
@@ -126,7 +126,7 @@ class EnsembleHandlers:
                 offset_s=offset_s,
                 top_k=top_k,
             )
-            result = self._service.judge_together(uploaded(path_of(audio)), wanted)
+            result = self._service.predict_together(uploaded(path_of(audio)), wanted)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
         return ensemble_payload(result, top_k=top_k, language=language_of(request))
@@ -165,14 +165,14 @@ def add_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
                 elem_classes="as-audio",
                 waveform_options=waveform_options(drawn=True),
             )
-            with gr.Group(elem_classes="as-stretch"):
+            with gr.Group(elem_classes="as-excerpt"):
                 duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), elem_classes="as-duration")
-                with gr.Row(elem_classes="as-stretch-row"):
+                with gr.Row(elem_classes="as-excerpt-row"):
                     offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130)
-                pictures = gr.Radio(
+                images = gr.Radio(
                     [("mel + cqt", "both"), "mel", "cqt"],
                     value="both",
-                    label=i18n("ensemble.pictures"),
+                    label=i18n("ensemble.images"),
                     elem_classes="as-choices",
                 )
                 models = gr.CheckboxGroup(names, value=names, label=i18n("ensemble.models"), elem_classes="as-choices")
@@ -184,8 +184,8 @@ def add_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
             )
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     tab.select(handlers.prepare, models, memory, show_progress="hidden", api_visibility="private")
-    inputs = [audio, models, pictures, duration, offset]
-    for trigger, handler in ((audio.change, handlers.judge), (button.click, handlers.judge_now)):
+    inputs = [audio, models, images, duration, offset]
+    for trigger, handler in ((audio.change, handlers.predict), (button.click, handlers.predict_now)):
         answered = trigger(
             handler,
             inputs,

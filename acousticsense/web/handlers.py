@@ -31,18 +31,18 @@ __all__ = [
     "Handlers",
     "called_with",
     "chosen_model",
+    "image_url",
     "language_of",
     "model_choices",
     "path_of",
-    "picture_url",
-    "shown_stretch",
+    "shown_excerpt",
     "uploaded",
     "waveform_options",
 ]
 
 _log: Final = logging.getLogger(__name__)
 
-#: Stands between model and picture in a choice; no name of a model has it.
+#: Stands between model and image in a choice; no name of a model has it.
 _KIND_MARK: Final = "|"
 
 #: Longest track whose waveform is drawn: the browser decodes all of it for that.
@@ -88,8 +88,8 @@ class Handlers:
                 offset_s=offset_s or 0.0,
             )
             analysis = self._service.analyse(source, wanted)
-            spec = self._service.classifier(wanted.model).seeing(wanted.spectrogram).spec
-            picture_id = self._service.keep_picture(analysis)
+            spec = self._service.classifier(wanted.model).for_spectrogram(wanted.spectrogram).spec
+            image_id = self._service.keep_image(analysis)
         except AcousticSenseError as error:
             return error_html(error, self._labels, language), empty_spectrogram_html(language), "", ""
         prediction, name = analysis.prediction, source.name
@@ -97,14 +97,14 @@ class Handlers:
             result_html(prediction, name, language),
             spectrogram_html(
                 prediction.clip,
-                analysis.pictures,
+                analysis.images,
                 spec,
                 model=wanted.model,
-                picture_id=picture_id,
+                image_id=image_id,
                 name=name,
                 language=language,
             ),
-            heatmap_offer_html(prediction, answer=picture_id, model=wanted.model, name=name, language=language),
+            heatmap_offer_html(prediction, answer=image_id, model=wanted.model, name=name, language=language),
             bands_html(spec, prediction.verdict, language)
             + steps_html(analysis, spec, name, language)
             + identity_html(prediction, language),
@@ -131,7 +131,7 @@ class Handlers:
         return error_html(None, self._labels, language, code="unexpected"), empty_spectrogram_html(language), "", ""
 
     def show_kind(self, path: str | None, request: gr.Request, event: gr.EventData) -> Any:
-        """The spectrogram card with a picture of another kind; the stretch is the one that the card shows now."""
+        """The spectrogram card with a image of another kind; the excerpt is the one that the card shows now."""
         language = language_of(request)
         try:
             source = uploaded(str(path))
@@ -140,13 +140,13 @@ class Handlers:
             spec = self._service.classifier(shown.model).spec
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
-        picture_id = self._service.keep_picture(clip)
+        image_id = self._service.keep_image(clip)
         return spectrogram_html(
             clip.audio.info,
-            clip.pictures,
+            clip.images,
             spec,
             model=shown.model,
-            picture_id=picture_id,
+            image_id=image_id,
             name=source.name,
             language=language,
         )
@@ -178,13 +178,13 @@ class Handlers:
         spectrogram: str = "",
         private: bool = False,
     ) -> dict[str, Any]:
-        """Judges one audio file, like POST /api/predict.
+        """Predicts one audio file, like POST /api/predict.
 
         Args:
             audio: the file; gradio_client: `handle_file("song.mp3")`.
             request: of the caller.
-            duration_s: seconds to judge; None is the model's own choice (10 s for ours).
-            offset_s: where the stretch begins, in seconds.
+            duration_s: seconds to predict; None is the model's own choice (10 s for ours).
+            offset_s: where the excerpt begins, in seconds.
             top_k: how many labels `prediction` lists, best first.
             model: name of an installed model; "" is the default.
             spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
@@ -197,18 +197,18 @@ class Handlers:
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
         body = prediction_payload(analysis.prediction, top_k=top_k, language=language_of(request))
-        body["mel_spectrogram_url"] = picture_url(self._service, request, self._service.keep_picture(analysis))
+        body["mel_spectrogram_url"] = image_url(self._service, request, self._service.keep_image(analysis))
         return body
 
 
-def picture_url(service: PredictionService, request: gr.Request, picture_id: str) -> str:
-    """Where the caller can fetch a picture that is kept."""
+def image_url(service: PredictionService, request: gr.Request, image_id: str) -> str:
+    """Where the caller can fetch a image that is kept."""
     known = service.settings.public_url or (str(request.request.base_url) if request.request else "")
-    return f"{known.rstrip('/')}/api/spectrograms/{picture_id}.png"
+    return f"{known.rstrip('/')}/api/spectrograms/{image_id}.png"
 
 
 def model_choices(spec: ModelSpec, *, is_default: bool = False) -> list[tuple[str, str]]:
-    """Words and value of each way to ask a model: one, or one for each picture that it knows; "" is the default."""
+    """Words and value of each way to ask a model: one, or one for each image that it knows; "" is the default."""
     name = "" if is_default else spec.name
     if len(spec.kinds) == 1:
         return [(spec.name, name)]
@@ -218,7 +218,7 @@ def model_choices(spec: ModelSpec, *, is_default: bool = False) -> list[tuple[st
 
 
 def chosen_model(choice: str | None) -> tuple[str, SpectrogramKind | None]:
-    """The model and the picture that a value of `model_choices` stands for."""
+    """The model and the image that a value of `model_choices` stands for."""
     name, _, kind = (choice or "").partition(_KIND_MARK)
     return name, cast(SpectrogramKind, kind) if kind else None
 
@@ -252,27 +252,27 @@ def is_long(path: Path) -> bool:
 
 
 def _look_request(event: gr.EventData) -> tuple[SpectrogramKind, Request]:
-    """Which picture of which stretch a press of a button in the card asks for; a browser may send anything.
+    """Which image of which excerpt a press of a button in the card asks for; a browser may send anything.
 
     Raises:
-        RequestError: no such picture, or a stretch out of range.
+        RequestError: no such image, or a excerpt out of range.
     """
     kind = getattr(event, "kind", "")
     if kind not in get_args(SpectrogramKind):
-        raise RequestError("There is no such picture.", hint=f"Ask for {', '.join(get_args(SpectrogramKind))}.")
-    return cast("SpectrogramKind", kind), shown_stretch(event)
+        raise RequestError("There is no such image.", hint=f"Ask for {', '.join(get_args(SpectrogramKind))}.")
+    return cast("SpectrogramKind", kind), shown_excerpt(event)
 
 
-def shown_stretch(event: gr.EventData) -> Request:
-    """The stretch that a card shows and the model that judged it, as the card says; a browser may send anything.
+def shown_excerpt(event: gr.EventData) -> Request:
+    """The excerpt that a card shows and the model that analysed it, as the card says; a browser may send anything.
 
     Raises:
-        RequestError: the card does not say, or names a stretch out of range.
+        RequestError: the card does not say, or names a excerpt out of range.
     """
     try:
         model, duration_s, offset_s = str(event.model), float(event.duration), float(event.offset)
     except (AttributeError, TypeError, ValueError) as error:
-        raise RequestError("The picture asked for is not described.", hint="Classify the song again.") from error
+        raise RequestError("The image asked for is not described.", hint="Classify the song again.") from error
     return Request(model=model, duration_s=max(duration_s, 0.1), offset_s=offset_s)
 
 

@@ -11,12 +11,12 @@ from acousticsense.analysis.payload import explanation_payload
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.serving.service import PredictionService, Request
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.web.handlers import called_with, language_of, path_of, picture_url, shown_stretch, uploaded
+from acousticsense.web.handlers import called_with, image_url, language_of, path_of, shown_excerpt, uploaded
 from acousticsense.web.heatmap_html import heatmap_html
 
 __all__ = ["build_heatmap_card"]
 
-#: The card says itself which stretch it explains: the controls may have been moved since. While another answer is on
+#: The card says itself which excerpt it explains: the controls may have been moved since. While another answer is on
 #: its way, which will bring a card of its own, nothing is asked of this one.
 _REPORT_LABEL: Final = (
     "element.addEventListener('click', (event) => {"
@@ -49,10 +49,10 @@ class _Explain:
             explanation = self._service.explain(source, shown, label)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
-        picture_id = self._service.keep_heatmap(explanation)
+        image_id = self._service.keep_heatmap(explanation)
         return heatmap_html(
             explanation,
-            picture_id=picture_id,
+            image_id=image_id,
             answer=answer,
             model=shown.model,
             name=source.name,
@@ -77,8 +77,8 @@ class _Explain:
             audio: the file; gradio_client: `handle_file("song.mp3")`.
             request: of the caller.
             label: one of the model's labels; "" is the best one.
-            duration_s: seconds to judge; None is the model's own choice (10 s for ours).
-            offset_s: where the stretch begins, in seconds.
+            duration_s: seconds to predict; None is the model's own choice (10 s for ours).
+            offset_s: where the excerpt begins, in seconds.
             top_k: how many labels `prediction` lists, best first.
             model: name of an installed model; "" is the default.
             spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
@@ -91,7 +91,7 @@ class _Explain:
             raise gr.Error(str(error)) from error
         prediction, heatmap = explanation.analysis.prediction, explanation.heatmap
         body = explanation_payload(prediction, heatmap, top_k=top_k, language=language_of(request))
-        body["heatmap_url"] = picture_url(self._service, request, self._service.keep_heatmap(explanation))
+        body["heatmap_url"] = image_url(self._service, request, self._service.keep_heatmap(explanation))
         return body
 
 
@@ -127,7 +127,7 @@ def build_heatmap_card(service: PredictionService, audio: Any) -> tuple[Any, Any
 
 
 def _asked(event: gr.EventData) -> tuple[str, Request, str]:
-    """The genre whose button was pressed, what was judged, and the card's answer; a browser may send anything.
+    """The genre whose button was pressed, what was analysed, and the card's answer; a browser may send anything.
 
     Raises:
         RequestError: the card does not say, or names something out of range.
@@ -136,4 +136,4 @@ def _asked(event: gr.EventData) -> tuple[str, Request, str]:
         label, kind, answer = str(event.label), cast(SpectrogramKind, str(event.spectrogram)), str(event.answer)
     except AttributeError as error:
         raise RequestError("The genre to explain is not named.", hint="Press one of the genres.") from error
-    return label, replace(shown_stretch(event), spectrogram=kind), answer
+    return label, replace(shown_excerpt(event), spectrogram=kind), answer

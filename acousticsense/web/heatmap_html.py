@@ -36,17 +36,15 @@ def heatmap_offer_html(prediction: Prediction, *, answer: str, model: str, name:
     return _card(prediction, words, "", answer=answer, model=model, name=name, language=language)
 
 
-def heatmap_html(
-    explanation: Explanation, *, picture_id: str, answer: str, model: str, name: str, language: str
-) -> str:
-    """The card with the heat map of one genre; `picture_id` names the PNG that can be downloaded."""
+def heatmap_html(explanation: Explanation, *, image_id: str, answer: str, model: str, name: str, language: str) -> str:
+    """The card with the heat map of one genre; `image_id` names the PNG that can be downloaded."""
     prediction, heatmap = explanation.analysis.prediction, explanation.heatmap
-    grid = level_grid(explanation.analysis.pictures)
+    grid = level_grid(explanation.analysis.images)
     alt = ui_text("heat.alt", language, label=display_name(heatmap.label, language), name=name)
     overlay = f'<img class="as-heat" src="{data_uri(heat_png(grid, heatmap))}" alt="" draggable="false">'
     plot = plot_html(grid, prediction.clip, alt=alt, player=SONG_PLAYER, language=language, overlay=overlay)
     download = (
-        f'<a href="api/spectrograms/{escape(picture_id)}.png" '
+        f'<a href="api/spectrograms/{escape(image_id)}.png" '
         f'download="{escape(stem(name))}-{escape(heatmap.label)}-heatmap.png">'
         f"{escape(ui_text('heat.download', language))}</a>"
     )

@@ -40,7 +40,7 @@ _CACHE_LOOK_S: Final = 600
 _CACHE_AGE_S: Final = 3600
 
 #: Gradio looks into its queue this often. By itself it does a thousand times a second (but on Windows), whether or not
-#: anybody is there, and each time takes the interpreter from the threads that judge. Nothing public sets it.
+#: anybody is there, and each time takes the interpreter from the threads that predict. Nothing public sets it.
 _QUEUE_LOOK_S: Final = 0.01
 
 _MARK_PATH: Final = "M4 20v-8M10 26V6M16 22V10M22 28V4M28 19v-6"
@@ -50,7 +50,7 @@ _REPORT_EXAMPLE: Final = (
     " const button = event.target.closest('[data-example]');"
     " if (button) trigger('click', {index: Number(button.dataset.example)}); });"
 )
-#: The card says itself which stretch it shows: the controls may have been moved since.
+#: The card says itself which excerpt it shows: the controls may have been moved since.
 _REPORT_KIND: Final = (
     "element.addEventListener('click', (event) => {"
     " const button = event.target.closest('[data-as-kind][aria-pressed=false]');"
@@ -164,9 +164,9 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
                 waveform_options=waveform_options(drawn=True),
             )
             note = gr.HTML("", visible=False, **_PLAIN)
-            with gr.Group(elem_classes="as-stretch"):
+            with gr.Group(elem_classes="as-excerpt"):
                 duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), elem_classes="as-duration")
-                with gr.Row(elem_classes="as-stretch-row"):
+                with gr.Row(elem_classes="as-excerpt-row"):
                     offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130)
                     whole = gr.Checkbox(False, label=i18n("whole.label"), min_width=130, elem_classes="as-whole")
                 model = _model_choice(i18n, service)
@@ -174,9 +174,7 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
             picked = gr.HTML(i18n("html.examples"), apply_default_css=False, js_on_load=_REPORT_EXAMPLE)
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
             result = gr.HTML(i18n("html.empty"), elem_classes="as-result-block", **_PLAIN)
-    picture = gr.HTML(
-        i18n("html.spectrogram"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_KIND
-    )
+    image = gr.HTML(i18n("html.spectrogram"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_KIND)
     heat, heat_computed = build_heatmap_card(service, audio)
     below = gr.HTML("", elem_classes="as-below", **_PLAIN)
 
@@ -184,10 +182,10 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
     whole.change(lambda on: gr.Slider(interactive=not on), whole, duration, **quietly)
     audio.change(handlers.prepare_player, audio, [audio, note], **quietly)
     picked.click(handlers.choose_example, None, audio, **quietly)
-    picture.click(
+    image.click(
         handlers.show_kind,
         audio,
-        picture,
+        image,
         api_visibility="private",
         concurrency_id="predict",
         concurrency_limit=service.settings.concurrency,
@@ -195,7 +193,7 @@ def _classify_tab(i18n: Any, handlers: Handlers, service: PredictionService) -> 
         trigger_mode="always_last",
     )
     inputs = [audio, duration, whole, offset, model]
-    outputs = [result, picture, heat, below]
+    outputs = [result, image, heat, below]
     for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
         answered = trigger(
             handler,

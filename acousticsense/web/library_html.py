@@ -18,7 +18,7 @@ from acousticsense.web.result_html import trouble_html
 
 __all__ = ["empty_library_html", "library_error_html", "library_frame_html", "library_html", "row_values"]
 
-#: The rank of a verdict in a sorted table; what could not be judged comes last.
+#: The rank of a verdict in a sorted table; what could not be analysed comes last.
 _VERDICTS: Final = (*get_args(Verdict), "error")
 _COLUMNS: Final = ("path", "genre", "confidence", "verdict")
 _TOP: Final = 5

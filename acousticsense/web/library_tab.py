@@ -1,4 +1,4 @@
-"""The tab "Library": many files or zip archives in, a row for each out, while the others are still judged."""
+"""The tab "Library": many files or zip archives in, a row for each out, while the others are still analysed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LibraryHandlers:
     def __init__(self, service: PredictionService) -> None:
         self._service = service
 
-    async def judge(  # noqa: PLR0917 - Gradio passes inputs by position
+    async def predict(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         files: list[str] | None,
         duration_s: float,
@@ -101,15 +101,15 @@ class LibraryHandlers:
         model: str = "",
         spectrogram: str = "",
     ) -> dict[str, Any]:
-        """Judges many files, zip archives among them: a row for each, as `acousticsense tag --jsonl` writes it.
+        """Predicts many files, zip archives among them: a row for each, as `acousticsense tag --jsonl` writes it.
 
         Args:
             files: gradio_client: `[handle_file("a.mp3"), handle_file("album.zip")]`.
             accept: lowest confidence, 0 to 1, at which a row's decision is "accepted"; None decides nothing.
-            duration_s: seconds to judge; None is the model's own choice (10 s for ours).
-            offset_s: where the stretch begins, in seconds.
+            duration_s: seconds to predict; None is the model's own choice (10 s for ours).
+            offset_s: where the excerpt begins, in seconds.
             model: name of an installed model; "" is the default.
-            spectrogram: which picture, "mel" or "cqt", for models that know several; "" is the model's default.
+            spectrogram: which image, "mel" or "cqt", for models that know several; "" is the model's default.
         """
         try:
             wanted = called_with(duration_s, offset_s, model, spectrogram)
@@ -145,9 +145,9 @@ def build_library_tab(i18n: Any, service: PredictionService, model: Any) -> None
                 height=216,
                 elem_classes="as-files",
             )
-            with gr.Group(elem_classes="as-stretch"):
+            with gr.Group(elem_classes="as-excerpt"):
                 duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), elem_classes="as-duration")
-                with gr.Row(elem_classes="as-stretch-row"):
+                with gr.Row(elem_classes="as-excerpt-row"):
                     offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130)
                     whole = gr.Checkbox(False, label=i18n("whole.label"), min_width=130, elem_classes="as-whole")
                 chosen = model()
@@ -160,8 +160,8 @@ def build_library_tab(i18n: Any, service: PredictionService, model: Any) -> None
 
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     whole.change(lambda on: gr.Slider(interactive=not on), whole, duration, **quietly)
-    judged = button.click(
-        handlers.judge,
+    analysed = button.click(
+        handlers.predict,
         [files, duration, whole, offset, chosen],
         progress,
         api_visibility="private",
@@ -169,6 +169,6 @@ def build_library_tab(i18n: Any, service: PredictionService, model: Any) -> None
         concurrency_limit=None,
         show_progress="hidden",
     )
-    judged.failure(handlers.explain_failure, None, progress, **quietly)
+    analysed.failure(handlers.explain_failure, None, progress, **quietly)
     stop.click(handlers.stop, batch_id, None, js="() => window.acousticSenseBatch()", **quietly)
     gr.events.api(handlers.batch, api_name="batch", concurrency_limit=None)

@@ -1,8 +1,8 @@
-"""A spectrogram to read: the picture, and what `spectrogram.js` needs to draw axes, zoom and tell values.
+"""A spectrogram to read: the image, and what `spectrogram.js` needs to draw axes, zoom and tell values.
 
-Overlays: the picture fills `.as-layer`, the part of the plot that is zoomed and moved. Whatever is laid over it belongs
+Overlays: the image fills `.as-layer`, the part of the plot that is zoomed and moved. Whatever is laid over it belongs
 into that element, positioned in per cent of it, and needs no script of its own to stay in place. The box around it,
-`.as-view`, carries the axes as data: the picture's left edge lies at `data-start-s` of the track, each of its
+`.as-view`, carries the axes as data: the image's left edge lies at `data-start-s` of the track, each of its
 `data-columns` columns is `data-column-s` wide, and row r from the bottom stands for the r-th entry of `data-hz`.
 """
 
@@ -18,15 +18,15 @@ __all__ = ["plot_html"]
 
 
 def plot_html(grid: LevelGrid, clip: ClipInfo, *, alt: str, player: str, language: str, overlay: str = "") -> str:
-    """The picture with axes and the key to its colours.
+    """The image with axes and the key to its colours.
 
     Args:
         grid: what to show.
         clip: where it lies in its track.
-        alt: the picture in words.
+        alt: the image in words.
         player: CSS selector of the audio player that plays this track.
         language: "en" or "zh".
-        overlay: HTML to be laid over the picture.
+        overlay: HTML to be laid over the image.
     """
     kind = grid.front_end.kind
     return (

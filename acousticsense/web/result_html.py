@@ -74,7 +74,7 @@ def _known_code(error: AcousticSenseError) -> str:
 
 
 def range_text(clip: ClipInfo, language: str) -> str:
-    """Which stretch of the track was judged."""
+    """Which excerpt of the track was analysed."""
     start, end = clock(clip.offset_s), clock(clip.offset_s + clip.duration_s)
     if clip.track_duration_s is None:
         return ui_text("result.range", language, start=start, end=end)

@@ -15,7 +15,7 @@
     return [...octaves, 32, 6000, 10000, 3000, 5000, 7000, ...between];
   })();
 
-  // The picture is a PNG with a palette whose rows are not filtered: unpacked, its bytes are the levels.
+  // The image is a PNG with a palette whose rows are not filtered: unpacked, its bytes are the levels.
   const readLevels = async (image) => {
     const bytes = Uint8Array.from(atob(image.src.split(",")[1]), (letter) => letter.charCodeAt(0));
     const header = new DataView(bytes.buffer);
@@ -58,7 +58,7 @@
   };
 
   class Plot {
-    // `former` showed the same stretch in another way: its zoom is kept.
+    // `former` showed the same excerpt in another way: its zoom is kept.
     constructor(view, former) {
       const data = view.dataset;
       this.view = view;
@@ -99,7 +99,7 @@
       return above - 1 + (hz - below) / (this.hz[above] - below) + 0.5;
     }
 
-    // Where a share of the whole picture lies in the visible part.
+    // Where a share of the whole image lies in the visible part.
     visibleX(share) { return (share - this.left) * this.zoom; }
     visibleY(share) { return (share - this.top) * this.zoom; }
 
@@ -328,7 +328,7 @@
 
   const plots = new Map();
   const departed = new Map(); // the last plot that went from beside each player
-  const isSameStretch = (plot, view) => plot.song === view.closest("figure").dataset.name
+  const isSameExcerpt = (plot, view) => plot.song === view.closest("figure").dataset.name
     && plot.startS === Number(view.dataset.startS) && plot.columns === Number(view.dataset.columns);
 
   // With each answer Gradio replaces the card or changes it in place; either way the axes come empty from the server.
@@ -344,7 +344,7 @@
       const isNew = view.closest(".as-plot").querySelector(".as-x").dataset.drawn === undefined;
       if (plots.has(view) && !isNew) continue;
       if (former) former.close();
-      plots.set(view, new Plot(view, former && isSameStretch(former, view) ? former : null));
+      plots.set(view, new Plot(view, former && isSameExcerpt(former, view) ? former : null));
     }
   };
   const follow = () => {

@@ -18,8 +18,8 @@ from acousticsense.web.spectrogram_html import input_download
 
 __all__ = ["steps_html"]
 
-#: Pictures shown at most; a whole track has hundreds.
-_MAX_PICTURES: Final = 12
+#: Images shown at most; a whole track has hundreds.
+_MAX_IMAGES: Final = 12
 #: Points of the drawn waveform.
 _WAVE_COLUMNS: Final = 240
 
@@ -33,7 +33,7 @@ def steps_html(analysis: Analysis, spec: ModelSpec, name: str, language: str) ->
         name: of the file.
         language: "en" or "zh".
     """
-    front_end = analysis.pictures.front_end
+    front_end = analysis.images.front_end
     native = front_end.style == "native"
     steps = [
         _step("step.decode", _decode_body(analysis.prediction.clip, language), language),
@@ -43,9 +43,7 @@ def steps_html(analysis: Analysis, spec: ModelSpec, name: str, language: str) ->
             _spectrogram_body(analysis, language),
             language,
         ),
-        _step(
-            "step.picture", _picture_body(analysis, spec, language), language, _pictures(analysis, spec, name, language)
-        ),
+        _step("step.image", _image_body(analysis, spec, language), language, _images(analysis, spec, name, language)),
         _step("step.normalise", _normalise_body(analysis, language), language),
         _step("step.network", _network_body(spec, language), language),
     ]
@@ -86,7 +84,7 @@ def _resample_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
 
 
 def _spectrogram_body(analysis: Analysis, language: str) -> str:
-    front_end, values = analysis.pictures.front_end, analysis.pictures.spectrogram
+    front_end, values = analysis.images.front_end, analysis.images.spectrogram
     native = front_end.style == "native" and front_end.kind in ("mel", "cqt")
     return ui_text(
         f"step.{front_end.kind}.body" if native else "step.figure.body",
@@ -104,24 +102,24 @@ def _spectrogram_body(analysis: Analysis, language: str) -> str:
     )
 
 
-def _picture_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
-    front_end, total = analysis.pictures.front_end, len(analysis.pictures.start_s)
-    key = "step.picture.body" if front_end.style == "native" else "step.picture_figure.body"
+def _image_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
+    front_end, total = analysis.images.front_end, len(analysis.images.start_s)
+    key = "step.image.body" if front_end.style == "native" else "step.image_figure.body"
     body = ui_text(key, language, window=number(spec.windows.window_s), size=front_end.image_size)
-    amount = "one" if total == 1 else "many" if total <= _MAX_PICTURES else "some"
-    shown = ui_text(f"step.picture.{amount}", language, n=total, shown=min(total, _MAX_PICTURES))
+    amount = "one" if total == 1 else "many" if total <= _MAX_IMAGES else "some"
+    shown = ui_text(f"step.image.{amount}", language, n=total, shown=min(total, _MAX_IMAGES))
     return body + (" " if language == "en" else "") + shown
 
 
 def _normalise_body(analysis: Analysis, language: str) -> str:
-    pictures, front_end = analysis.pictures.pictures, analysis.pictures.front_end
-    fed = normalise(pictures[:_MAX_PICTURES], front_end)
+    images, front_end = analysis.images.images, analysis.images.front_end
+    fed = normalise(images[:_MAX_IMAGES], front_end)
     return ui_text(
         "step.normalise.body",
         language,
         mean=", ".join(f"{value:g}" for value in dict.fromkeys(front_end.mean)),
         std=", ".join(f"{value:g}" for value in dict.fromkeys(front_end.std)),
-        n=len(pictures),
+        n=len(images),
         size=front_end.image_size,
         low=number(float(fed.min())),
         high=number(float(fed.max())),
@@ -139,26 +137,26 @@ def _network_body(spec: ModelSpec, language: str) -> str:
     return body + (" " if language == "en" else "") + ui_text(f"step.network.{spec.windows.vote}", language)
 
 
-def _pictures(analysis: Analysis, spec: ModelSpec, name: str, language: str) -> str:
-    """The pictures that are fed, evenly chosen when there are many."""
-    total = len(analysis.pictures.start_s)
-    chosen = np.unique(np.linspace(0, total - 1, min(total, _MAX_PICTURES)).round().astype(int))
-    shown = "".join(_picture(analysis, spec, int(index), name, language) for index in chosen)
+def _images(analysis: Analysis, spec: ModelSpec, name: str, language: str) -> str:
+    """The images that are fed, evenly chosen when there are many."""
+    total = len(analysis.images.start_s)
+    chosen = np.unique(np.linspace(0, total - 1, min(total, _MAX_IMAGES)).round().astype(int))
+    shown = "".join(_image(analysis, spec, int(index), name, language) for index in chosen)
     return f'<div class="as-inputs">{shown}</div>'
 
 
-def _picture(analysis: Analysis, spec: ModelSpec, index: int, name: str, language: str) -> str:
-    start_s = analysis.prediction.clip.offset_s + analysis.pictures.start_s[index]
+def _image(analysis: Analysis, spec: ModelSpec, index: int, name: str, language: str) -> str:
+    start_s = analysis.prediction.clip.offset_s + analysis.images.start_s[index]
     span = f"{clock(start_s)}\u2013{clock(start_s + spec.windows.window_s)}"
     probabilities = analysis.window_probabilities[index]
     best = int(probabilities.argmax())
     guess = f"{display_name(spec.labels[best], language)} {percent(float(probabilities[best]))}"
-    size = analysis.pictures.front_end.image_size
+    size = analysis.images.front_end.image_size
     return (
-        f'<figure><img src="{data_uri(input_png(analysis.pictures, index))}" width="{size}" height="{size}" '
-        f'alt="{escape(ui_text("step.picture.alt", language, range=span))}">'
+        f'<figure><img src="{data_uri(input_png(analysis.images, index))}" width="{size}" height="{size}" '
+        f'alt="{escape(ui_text("step.image.alt", language, range=span))}">'
         f"<figcaption><b>{escape(guess)}</b><span>{escape(span)}</span></figcaption>"
-        f"{input_download(analysis.pictures, index, name, language)}</figure>"
+        f"{input_download(analysis.images, index, name, language)}</figure>"
     )
 
 

@@ -39,7 +39,7 @@ _MAX_TICKS: Final = 9
 
 @dataclass(frozen=True)
 class _Column:
-    """A stretch of the drawing: its place and the probabilities there (n_labels,), None where there is no music."""
+    """A excerpt of the drawing: its place and the probabilities there (n_labels,), None where there is no music."""
 
     start_s: float
     end_s: float
@@ -76,9 +76,9 @@ def progress_html(done_s: float, expected_s: float | None, left_s: float | None,
     """How far the work is.
 
     Args:
-        done_s: seconds of the track that are judged.
-        expected_s: seconds to judge in all; None when the file does not say.
-        left_s: seconds until the end as far as can be told; None before anything was judged.
+        done_s: seconds of the track that are analysed.
+        expected_s: seconds to predict in all; None when the file does not say.
+        left_s: seconds until the end as far as can be told; None before anything was analysed.
         language: "en" or "zh".
     """
     if expected_s is None:
@@ -169,7 +169,7 @@ def _placer(start_s: float, end_s: float) -> Callable[[float], float]:
 
 
 def _columns(timeline: Timeline, end_s: float) -> list[_Column]:
-    """At most `_MAX_COLUMNS` stretches, each the mean of the windows that begin in it."""
+    """At most `_MAX_COLUMNS` excerpts, each the mean of the windows that begin in it."""
     windows, step = timeline.windows, -(-len(timeline.windows) // _MAX_COLUMNS)
     borders_s = [*(window.start_s for window in windows[::step]), end_s]
     return [
@@ -179,11 +179,11 @@ def _columns(timeline: Timeline, end_s: float) -> list[_Column]:
 
 
 def _column(windows: Sequence[TimelineWindow], start_s: float, end_s: float, labels: Sequence[str]) -> _Column:
-    judged = [window for window in windows if window.verdict not in ("silence", "not_music")]
-    if not judged:
+    analysed = [window for window in windows if window.verdict not in ("silence", "not_music")]
+    if not analysed:
         return _Column(start_s, end_s, None, windows[0].verdict)
-    values = np.array([[window.probabilities[label] for label in labels] for window in judged]).mean(axis=0)
-    return _Column(start_s, end_s, values, judged[0].verdict)
+    values = np.array([[window.probabilities[label] for label in labels] for window in analysed]).mean(axis=0)
+    return _Column(start_s, end_s, values, analysed[0].verdict)
 
 
 def _order(timeline: Timeline, columns: Sequence[_Column]) -> list[int]:

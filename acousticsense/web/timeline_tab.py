@@ -105,16 +105,16 @@ class TimelineHandlers:
         model: str = "",
         spectrogram: str = "",
     ) -> dict[str, Any]:
-        """Judges a track window by window, like POST /api/timeline.
+        """Predicts a track window by window, like POST /api/timeline.
 
         Args:
             audio: the file; gradio_client: `handle_file("song.mp3")`.
             window_s: seconds in a window, 1 to 60; None is the model's own (10 s for ours).
             hop_s: seconds from one window's start to the next; None is the window.
-            duration_s: seconds to judge; None is to the end of the track.
+            duration_s: seconds to predict; None is to the end of the track.
             offset_s: where to begin, in seconds.
             model: name of an installed model; "" is the default.
-            spectrogram: which picture, "mel" or "cqt", for models that know several; "" is the model's default.
+            spectrogram: which image, "mel" or "cqt", for models that know several; "" is the model's default.
         """
         try:
             wanted = TimelineRequest(
@@ -174,7 +174,7 @@ def timeline_tab(i18n: Any, service: PredictionService, model: Any, window_s: fl
                 elem_classes="as-audio as-timeline-audio",
                 waveform_options=waveform_options(drawn=False),
             )
-            with gr.Group(elem_classes="as-stretch"):
+            with gr.Group(elem_classes="as-excerpt"):
                 window = gr.Slider(2, 30, window_s, step=1, label=i18n("window.label"))
                 hop = gr.Slider(1, 60, window_s, step=1, label=i18n("hop.label"))
                 chosen = model()

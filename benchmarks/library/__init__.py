@@ -1,14 +1,14 @@
-"""How fast a library is judged, against what the machine's cores allow and against what people do without the engine.
+"""How fast a library is analysed, against what the machine's cores allow and against what people do without the engine.
 
     python -m benchmarks.library FOLDER [--files 200] [--model NAME] [--workers N] [--predict-runs 3] [--ray]
                                  [--json OUT]
 
-The bound is cores / (CPU seconds to decode a file + CPU seconds to judge it), both measured in this run on some of the
+The bound is cores / (CPU seconds to decode a file + CPU seconds to predict it), measured in this run on some of the
 same files. Compared with: a plain loop over `predict` in one process, half of it before the engine runs and half after,
 and a shell loop that starts `acousticsense predict` for each file. The rate of the engine is that of the whole run with
 its ledger; what its processes need to load PyTorch and FFmpeg, once, is told apart, as the plain loop's is not counted
-either. The CPU seconds of the judging process, beside those of judging alone, tell what the engine itself costs, on a
-busy machine too. Memory is that of the judging process; decoder processes are not in it.
+either. The CPU seconds of the analysing process, beside those of prediction alone, tell what the engine itself costs, on a
+busy machine too. Memory is that of the analysing process; decoder processes are not in it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from acousticsense.library.decode import DecodedFile, decode_file
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest, settings_digest
 from acousticsense.library.ledger import Ledger
-from acousticsense.library.predict import Judge
-from acousticsense.library.ray_engine import JudgeSource, RayEngine
+from acousticsense.library.predict import BatchPredictor
+from acousticsense.library.ray_engine import PredictorSource, RayEngine
 from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk
 from acousticsense.settings import Settings, available_cores
@@ -51,7 +51,7 @@ def main() -> None:
     """Runs the comparison and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--files", type=int, default=200, help="files to judge; fewer are repeated under other names")
+    parser.add_argument("--files", type=int, default=200, help="files to predict; fewer are repeated under other names")
     parser.add_argument("--model")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--predict-runs", type=int, default=3, help="processes of the shell loop that are timed")
@@ -81,9 +81,9 @@ def shelf(source: Path, folder: Path, n: int) -> list[str]:
 
 def compare(files: Sequence[str], classifier: GenreClassifier, options: argparse.Namespace) -> dict[str, Any]:
     """Files per second of each way, and the bound."""
-    decode_s, judge_s = stage_cpu_s(files[:_SAMPLE], classifier)
+    decode_s, predict_s = stage_cpu_s(files[:_SAMPLE], classifier)
     cores = available_cores()
-    bound = cores / (decode_s + judge_s)
+    bound = cores / (decode_s + predict_s)
     memory_mb: list[float] = []
     sample = files[:_SAMPLE]
     half_s = seconds(lambda: plain_loop(sample, classifier))
@@ -102,7 +102,7 @@ def compare(files: Sequence[str], classifier: GenreClassifier, options: argparse
         "files": len(files),
         "cores": cores,
         "decode_cpu_s": decode_s,
-        "network_cpu_s": judge_s,
+        "network_cpu_s": predict_s,
         "bound_files_per_s": bound,
         "start_s": start_s,
         "engine_cpu_s": used_s / len(files),
@@ -120,27 +120,27 @@ def compare(files: Sequence[str], classifier: GenreClassifier, options: argparse
 
 
 def stage_cpu_s(files: Sequence[str], classifier: GenreClassifier) -> tuple[float, float]:
-    """CPU seconds per file of decoding and of judging, one thread each, warm."""
+    """CPU seconds per file of decoding and of analysing, one thread each, warm."""
     recipe = classifier.recipe()
-    judge = Judge(classifier, recipe)
+    predict = BatchPredictor(classifier, recipe)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    judge.rows([decode_file(files[0], recipe)])
+    predict.rows([decode_file(files[0], recipe)])
     started = time.process_time()
     decoded = [decode_file(path, recipe) for path in files]
     between = time.process_time()
     for first in range(0, len(decoded), EngineOptions().batch):
-        judge.rows(decoded[first : first + EngineOptions().batch])
+        predict.rows(decoded[first : first + EngineOptions().batch])
     finished = time.process_time()
     torch.set_num_threads(threads)
-    n_judged = max(1, sum(isinstance(file, DecodedFile) for file in decoded))
-    return (between - started) / len(files), (finished - between) / n_judged
+    n_predicted = max(1, sum(isinstance(file, DecodedFile) for file in decoded))
+    return (between - started) / len(files), (finished - between) / n_predicted
 
 
 def local_engine(classifier: GenreClassifier, workers: int | None = None) -> Engine:
-    """Decoder processes here; no memory of earlier pictures, so that repeated files are judged like others."""
+    """Decoder processes here; no memory of earlier images, so that repeated files are analysed like others."""
     recipe = classifier.recipe()
-    return LocalEngine(Judge(classifier, recipe), recipe, EngineOptions(workers=workers))
+    return LocalEngine(BatchPredictor(classifier, recipe), recipe, EngineOptions(workers=workers))
 
 
 def ray_engine(classifier: GenreClassifier, options: argparse.Namespace) -> Engine:
@@ -149,7 +149,7 @@ def ray_engine(classifier: GenreClassifier, options: argparse.Namespace) -> Engi
     settings = replace(settings, model=options.model or settings.model)
     recipe = classifier.recipe()
     digest = settings_digest(classifier.spec, recipe)
-    source = JudgeSource(settings=settings, spectrogram=None, recipe=recipe, digest=digest)
+    source = PredictorSource(settings=settings, spectrogram=None, recipe=recipe, digest=digest)
     return RayEngine(source, EngineOptions(workers=options.workers))
 
 
@@ -170,7 +170,7 @@ def rows_of(paths: Sequence[str], classifier: GenreClassifier, engine: Engine) -
         rows = ledger.begin(
             paths, settings=settings_digest(classifier.spec, recipe), network=network_digest(classifier.spec)
         )
-        run = LibraryRun(Walk(paths), rows, engine, Judge(classifier, recipe))
+        run = LibraryRun(Walk(paths), rows, engine, BatchPredictor(classifier, recipe))
         for _ in run.batches():
             yield run.counts.seen
 
@@ -222,9 +222,9 @@ def as_table(result: dict[str, Any]) -> str:
     lines = [f"{result['model']} ({result['backend']}), {result['files']} files; {result['machine']}", ""]
     for label, key, unit in (
         ("CPU to decode a file", "decode_cpu_s", "s"),
-        ("CPU to judge a file", "network_cpu_s", "s"),
+        ("CPU to predict a file", "network_cpu_s", "s"),
         ("bound", "bound_files_per_s", "files/s"),
-        ("CPU of the judging process", "engine_cpu_s", "s a file"),
+        ("CPU of the analysing process", "engine_cpu_s", "s a file"),
         ("start of the decoders", "start_s", "s"),
         ("engine", "engine_files_per_s", "files/s"),
         ("engine / bound", "engine_over_bound", ""),

@@ -20,7 +20,7 @@ SHOTS = (
 
 
 def take(browser: Browser, url: str, shot: tuple[str, str, str, dict[str, int]]) -> None:
-    """One example judged, the whole page down to the spectrogram, as a palette PNG."""
+    """One example analysed, the whole page down to the spectrogram, as a palette PNG."""
     name, locale, scheme, size = shot
     page = browser.new_page(locale=locale, color_scheme=scheme, viewport=size, device_scale_factor=1)
     page.goto(url)
@@ -29,10 +29,10 @@ def take(browser: Browser, url: str, shot: tuple[str, str, str, dict[str, int]])
     page.wait_for_timeout(1500)
     if size is PHONE:
         page.locator(".as-result").scroll_into_view_if_needed()
-    picture = Image.open(io.BytesIO(page.screenshot(full_page=size is DESKTOP))).convert("RGB")
+    image = Image.open(io.BytesIO(page.screenshot(full_page=size is DESKTOP))).convert("RGB")
     if size is DESKTOP:
-        picture = picture.resize((960, picture.height * 960 // picture.width), Image.Resampling.LANCZOS)
-    picture.quantize(160, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
+        image = image.resize((960, image.height * 960 // image.width), Image.Resampling.LANCZOS)
+    image.quantize(160, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
     page.close()
 
 

@@ -82,7 +82,7 @@ def test_a_change_beyond_the_noise_is_named_with_its_shares(classifier: GenreCla
         assert all(comparison_sentences(comparison, language))
 
 
-def test_stretches_of_different_length_come_with_a_warning(classifier: GenreClassifier) -> None:
+def test_excerpts_of_different_length_come_with_a_warning(classifier: GenreClassifier) -> None:
     short = io.BytesIO()
     soundfile.write(short, play_chords(4.0), RATE_HZ, format="WAV")
     assert "lengths" in codes(classifier, version(), short.getvalue())

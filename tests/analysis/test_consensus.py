@@ -24,7 +24,7 @@ def prediction(probabilities: dict[str, float], not_music: float | None = None) 
     )
 
 
-def voices(*rows: tuple[float, float, float]) -> list[Prediction | None]:
+def members(*rows: tuple[float, float, float]) -> list[Prediction | None]:
     return [prediction(dict(zip(("Classical", "Jazz", "Rock"), row, strict=True))) for row in rows]
 
 
@@ -33,14 +33,14 @@ FIVE = ((0.6, 0.3, 0.1), (0.5, 0.4, 0.1), (0.7, 0.2, 0.1), (0.2, 0.7, 0.1), (0.3
 
 
 def test_the_mean_is_the_plain_mean() -> None:
-    consensus = build_consensus(voices(*FIVE))
+    consensus = build_consensus(members(*FIVE))
     assert consensus is not None
     assert list(consensus.probabilities.values()) == pytest.approx(np.mean(FIVE, axis=0))
     assert consensus.calibrated is None
 
 
-def test_five_voices_three_to_two() -> None:
-    consensus = build_consensus(voices(*FIVE))
+def test_five_members_three_to_two() -> None:
+    consensus = build_consensus(members(*FIVE))
     assert consensus is not None
     assert list(consensus.votes.items()) == [("Classical", 3), ("Jazz", 2)]
     assert consensus.border == ("Classical", "Jazz")
@@ -48,23 +48,23 @@ def test_five_voices_three_to_two() -> None:
 
 
 @pytest.mark.parametrize(("votes", "expected"), [([5], 1), ([3, 2], 0.4), ([1, 1, 1], 0), ([4, 1], 0.6)])
-def test_agreement_is_how_often_two_voices_name_the_same(votes: list[int], expected: float) -> None:
+def test_agreement_is_how_often_two_members_name_the_same(votes: list[int], expected: float) -> None:
     assert agreement(votes) == pytest.approx(expected)
     answers = [row for count, row in zip(votes, SURE_OF_EACH, strict=False) for row in [row] * count]
-    consensus = build_consensus(voices(*answers))
+    consensus = build_consensus(members(*answers))
     assert consensus is not None
     assert consensus.agreement == pytest.approx(expected)
 
 
-def test_what_stands_clear_is_no_border_and_one_voice_no_agreement() -> None:
-    consensus = build_consensus(voices((0.8, 0.1, 0.1)))
+def test_what_stands_clear_is_no_border_and_one_member_no_agreement() -> None:
+    consensus = build_consensus(members((0.8, 0.1, 0.1)))
     assert consensus is not None
     assert (consensus.border, consensus.agreement, consensus.pair) == (None, None, None)
 
 
 def test_a_measured_temperature_is_applied_after_pooling() -> None:
     calibration = Calibration(temperature=0.5, confident_at=0.6, band_accuracy={"confident": 0.9})
-    consensus = build_consensus(voices((0.6, 0.3, 0.1), (0.8, 0.1, 0.1)), calibration)
+    consensus = build_consensus(members((0.6, 0.3, 0.1), (0.8, 0.1, 0.1)), calibration)
     assert consensus is not None
     assert consensus.calibrated is not None
     squared = np.array([0.7, 0.2, 0.1]) ** 2
@@ -76,18 +76,18 @@ def test_a_measured_temperature_is_applied_after_pooling() -> None:
 
 def test_other_labels_and_failures_are_never_averaged_in() -> None:
     stranger = prediction({"Techno": 0.9, "House": 0.1})
-    answers = [stranger, None, *voices(*FIVE[:2])]
+    answers = [stranger, None, *members(*FIVE[:2])]
     assert largest_group(answers) == (2, 3)
     consensus = build_consensus(answers)
     assert consensus is not None
     assert "Techno" not in consensus.probabilities
-    assert consensus.voices == (2, 3)
+    assert consensus.members == (2, 3)
     assert consensus.pair == (2, 3)
 
 
 def test_the_same_labels_in_another_order_are_the_same_labels() -> None:
     turned = prediction({"Rock": 0.1, "Classical": 0.2, "Jazz": 0.7})
-    consensus = build_consensus([*voices(FIVE[0]), turned])
+    consensus = build_consensus([*members(FIVE[0]), turned])
     assert consensus is not None
     assert consensus.probabilities["Jazz"] == pytest.approx(0.5)
 
@@ -105,8 +105,8 @@ def test_not_music_is_the_mean_over_those_who_can_tell() -> None:
     assert consensus.verdict == "not_music"
 
 
-def test_a_mean_that_nobody_measured_is_no_bolder_than_its_most_careful_voice() -> None:
-    answers = voices((0.95, 0.03, 0.02), (0.9, 0.05, 0.05))
+def test_a_mean_that_nobody_measured_is_no_bolder_than_its_most_careful_member() -> None:
+    answers = members((0.95, 0.03, 0.02), (0.9, 0.05, 0.05))
     bold, careful = Calibration(confident_at=0.6), Calibration(confident_at=1.01, plausible_at=0.7, mixed_at=1.01)
     for own, verdict in (((), "confident"), ((bold, bold), "confident"), ((bold, careful), "plausible")):
         consensus = build_consensus(answers, own=own)

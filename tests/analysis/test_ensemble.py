@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from gradio.utils import get_upload_folder
 
 import acousticsense
-from acousticsense.analysis.ensemble import ENSEMBLE_FILE, Ensemble, Panel, Progress
+from acousticsense.analysis.ensemble import ENSEMBLE_FILE, Ensemble, EnsemblePredictor, Progress
 from acousticsense.analysis.ensemble_payload import ensemble_csv, ensemble_payload
 from acousticsense.analysis.results import EnsembleResult
 from acousticsense.api.routes import create_api
@@ -49,7 +49,7 @@ def ensemble(cnn_models: Path) -> Ensemble:
 
 @pytest.fixture(scope="module")
 def ten(ensemble: Ensemble, music_mp3: Path) -> EnsembleResult:
-    return ensemble.judge(music_mp3, models=FIVE)
+    return ensemble.predict(music_mp3, models=FIVE)
 
 
 @pytest.fixture
@@ -66,51 +66,51 @@ def corrupt(folder: Path) -> None:
         weights.write(b"\x7f")
 
 
-def test_five_models_and_two_pictures_are_ten_rows(ten: EnsembleResult) -> None:
-    assert [(voice.name, voice.spectrogram) for voice in ten.voices] == [
+def test_five_models_and_two_images_are_ten_rows(ten: EnsembleResult) -> None:
+    assert [(member.name, member.spectrogram) for member in ten.members] == [
         (name, kind) for name in FIVE for kind in ("mel", "cqt")
     ]
-    assert all(voice.prediction and voice.error is None for voice in ten.voices)
+    assert all(member.prediction and member.error is None for member in ten.members)
     assert ten.consensus is not None
-    assert ten.consensus.voices == tuple(range(10))
+    assert ten.consensus.members == tuple(range(10))
     assert set(ten.spectrogram_ms) == {"mel", "cqt"}
 
 
-def test_every_voice_says_what_the_model_says_alone(cnn_models: Path, ten: EnsembleResult, music_mp3: Path) -> None:
+def test_every_member_says_what_the_model_says_alone(cnn_models: Path, ten: EnsembleResult, music_mp3: Path) -> None:
     classifier = GenreClassifier.load("densenet121", settings=settings_of(cnn_models))
-    for voice in ten.voices:
-        if voice.name == "densenet121" and voice.prediction:
-            alone = classifier.predict(music_mp3, kind=voice.prediction.model.spectrogram)  # type: ignore[arg-type]
-            assert voice.prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
-            assert voice.prediction.verdict == alone.verdict
+    for member in ten.members:
+        if member.name == "densenet121" and member.prediction:
+            alone = classifier.predict(music_mp3, kind=member.prediction.model.spectrogram)  # type: ignore[arg-type]
+            assert member.prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+            assert member.prediction.verdict == alone.verdict
 
 
 def test_the_consensus_is_the_mean_of_the_rows(ten: EnsembleResult) -> None:
     assert ten.consensus is not None
     for label in GENRES:
-        values = [voice.prediction.probabilities[label] for voice in ten.voices if voice.prediction]
+        values = [member.prediction.probabilities[label] for member in ten.members if member.prediction]
         assert ten.consensus.probabilities[label] == pytest.approx(sum(values) / 10)
     assert sum(ten.consensus.votes.values()) == 10
 
 
 @pytest.mark.parametrize(("kind", "rows"), [("mel", 4), ("cqt", 3), ("both", 7)])
-def test_models_that_do_not_know_a_picture_are_left_out(
+def test_models_that_do_not_know_a_image_are_left_out(
     ensemble: Ensemble, music_mp3: Path, kind: str, rows: int
 ) -> None:
-    result = ensemble.judge(music_mp3, models=("tiny", *FEW), spectrogram=kind)  # type: ignore[arg-type]
-    assert len(result.voices) == rows
+    result = ensemble.predict(music_mp3, models=("tiny", *FEW), spectrogram=kind)  # type: ignore[arg-type]
+    assert len(result.members) == rows
 
 
 def test_none_named_is_all(ensemble: Ensemble, music_mp3: Path) -> None:
-    names = [voice.name for voice in ensemble.judge(music_mp3, spectrogram="mel").voices]
+    names = [member.name for member in ensemble.predict(music_mp3, spectrogram="mel").members]
     assert names == sorted(["tiny", *FIVE])
 
 
 def test_a_corrupted_member_is_a_row_with_its_reason_and_the_others_answer(few_models: Path, music_mp3: Path) -> None:
     corrupt(few_models / "resnet50")
     (few_models / "efficientnet_b0" / "model.json").write_text("{")
-    result = Ensemble.load(settings=settings_of(few_models)).judge(music_mp3)
-    said = {(voice.name, voice.spectrogram): voice for voice in result.voices}
+    result = Ensemble.load(settings=settings_of(few_models)).predict(music_mp3)
+    said = {(member.name, member.spectrogram): member for member in result.members}
     for kind in ("mel", "cqt"):
         assert isinstance(said["resnet50", kind].error, CorruptCheckpointError)
         assert said["mobilenetv3_large", kind].prediction
@@ -121,7 +121,7 @@ def test_a_corrupted_member_is_a_row_with_its_reason_and_the_others_answer(few_m
         "checkpoint_corrupt",
         "checkpoint_corrupt",
     ]
-    assert body["consensus"]["voices"] == 2
+    assert body["consensus"]["members"] == 2
     assert any("3 of 5 could not answer" in sentence for sentence in body["sentences"])
 
 
@@ -130,19 +130,19 @@ def test_a_mended_member_answers_again(few_models: Path, music_mp3: Path) -> Non
     good = weights.read_bytes()
     corrupt(weights.parent)
     ensemble = Ensemble.load(settings=settings_of(few_models))
-    first = ensemble.judge(music_mp3, models=["resnet50"], spectrogram="mel")
+    first = ensemble.predict(music_mp3, models=["resnet50"], spectrogram="mel")
     assert first.consensus is None
     weights.write_bytes(good)
-    assert ensemble.judge(music_mp3, models=["resnet50"], spectrogram="mel").consensus is not None
+    assert ensemble.predict(music_mp3, models=["resnet50"], spectrogram="mel").consensus is not None
 
 
 def test_other_labels_stand_beside_and_are_not_averaged_in(few_models: Path, music_mp3: Path) -> None:
     stranger = ModelSpec(name="stranger", architecture="mobilenetv3_small_100", labels=("House", "Jazz", "Techno"))
     install(few_models, stranger, seed=9)
-    result = Ensemble.load(settings=settings_of(few_models)).judge(music_mp3, spectrogram="mel")
+    result = Ensemble.load(settings=settings_of(few_models)).predict(music_mp3, spectrogram="mel")
     assert result.consensus is not None
-    position = [voice.name for voice in result.voices].index("stranger")
-    assert position not in result.consensus.voices
+    position = [member.name for member in result.members].index("stranger")
+    assert position not in result.consensus.members
     assert "Techno" not in result.consensus.probabilities
     body = ensemble_payload(result)
     assert (body["models"][position]["averaged"], len(body["models"][position]["probabilities"])) == (False, 3)
@@ -153,17 +153,17 @@ def test_other_labels_stand_beside_and_are_not_averaged_in(few_models: Path, mus
     assert rows[0]["Techno"] == ""
 
 
-def test_a_measured_calibration_holds_for_exactly_those_voices(few_models: Path, music_mp3: Path) -> None:
-    plain = Ensemble.load(settings=settings_of(few_models)).judge(music_mp3)
-    voices = tuple(
-        (voice.name, voice.spectrogram, voice.prediction.model.weights_sha256)
-        for voice in plain.voices
-        if voice.prediction
+def test_a_measured_calibration_holds_for_exactly_those_members(few_models: Path, music_mp3: Path) -> None:
+    plain = Ensemble.load(settings=settings_of(few_models)).predict(music_mp3)
+    members = tuple(
+        (member.name, member.spectrogram, member.prediction.model.weights_sha256)
+        for member in plain.members
+        if member.prediction
     )
-    spec = EnsembleSpec(voices=voices, calibration=Calibration(temperature=0.5, measured_on="a test"))
+    spec = EnsembleSpec(members=members, calibration=Calibration(temperature=0.5, measured_on="a test"))
     (few_models / ENSEMBLE_FILE).write_text(spec.to_json(), encoding="utf-8")
     ensemble = Ensemble.load(settings=settings_of(few_models))
-    all_of_them, fewer = ensemble.judge(music_mp3), ensemble.judge(music_mp3, spectrogram="cqt")
+    all_of_them, fewer = ensemble.predict(music_mp3), ensemble.predict(music_mp3, spectrogram="cqt")
     assert plain.consensus is not None
     assert plain.consensus.calibrated is None
     assert all_of_them.consensus is not None
@@ -173,13 +173,15 @@ def test_a_measured_calibration_holds_for_exactly_those_voices(few_models: Path,
     assert fewer.consensus.calibrated is None
 
 
-def test_voices_that_were_not_measured_together_keep_to_their_own_thresholds(few_models: Path, music_mp3: Path) -> None:
+def test_members_that_were_not_measured_together_keep_to_their_own_thresholds(
+    few_models: Path, music_mp3: Path
+) -> None:
     for described in few_models.glob("*/model.json"):
         spec = ModelSpec.read(described)
         low = Calibration(confident_at=0.01)
         others = tuple(replace(other, calibration=low) for other in spec.alternatives)
         described.write_text(replace(spec, calibration=low, alternatives=others).to_json(), encoding="utf-8")
-    consensus = Ensemble.load(settings=settings_of(few_models)).judge(music_mp3).consensus
+    consensus = Ensemble.load(settings=settings_of(few_models)).predict(music_mp3).consensus
     assert consensus is not None
     assert max(consensus.probabilities.values()) < Calibration().confident_at
     assert consensus.verdict == "confident"
@@ -201,7 +203,7 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["n"] == 20
     assert main([*command, "--calibrate"]) == 0
-    assert "2 voices" in capsys.readouterr().out
+    assert "2 members" in capsys.readouterr().out
     calibrated = (few_models / "ensemble.json").read_bytes()
     assert main(["evaluate", str(few), *command[2:], "--calibrate"]) == 1
     assert "2 clips calibrate nothing" in capsys.readouterr().err
@@ -220,33 +222,35 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
     assert main(["evaluate", str(labelled), "--record"]) == 1  # of a single model, `training report` tells
     capsys.readouterr()
     assert main([*command[:3], "resnet50", "--record"]) == 1  # another panel's figures
-    assert "other models or pictures" in capsys.readouterr().err
+    assert "other models or images" in capsys.readouterr().err
     assert EnsembleSpec.read(few_models / "ensemble.json") == recorded
     ensemble = Ensemble.load(settings=settings_of(few_models))
-    result = ensemble.judge(music_mp3, models=["resnet50", "mobilenetv3_large"], spectrogram="mel")
+    result = ensemble.predict(music_mp3, models=["resnet50", "mobilenetv3_large"], spectrogram="mel")
     assert result.consensus is not None
     assert result.consensus.calibrated is not None
-    panel = Panel(ensemble=ensemble, models=("resnet50", "mobilenetv3_large"), spectrogram="mel")
+    panel = EnsemblePredictor(ensemble=ensemble, models=("resnet50", "mobilenetv3_large"), spectrogram="mel")
     assert panel.predict(music_mp3).probabilities == pytest.approx(result.consensus.calibrated)
     corrupt(few_models / "resnet50")
     with pytest.raises(CorruptCheckpointError):
-        Panel(ensemble=Ensemble.load(settings=settings_of(few_models)), models=("resnet50",)).predict(music_mp3)
+        EnsemblePredictor(ensemble=Ensemble.load(settings=settings_of(few_models)), models=("resnet50",)).predict(
+            music_mp3
+        )
 
 
 def test_guidance_rests_on_what_was_measured(ten: EnsembleResult) -> None:
     guidance = {entry["code"]: entry for entry in ensemble_payload(ten)["guidance"]}
     assert (guidance["most_accurate"]["name"], guidance["most_accurate"]["spectrogram"]) == ("mobilenetv3_large", "mel")
     assert guidance["most_accurate"]["value"] == pytest.approx(34)
-    sizes = {voice.name: voice.size_bytes for voice in ten.voices}
+    sizes = {member.name: member.size_bytes for member in ten.members}
     assert guidance["smallest"]["name"] == min(sizes, key=lambda name: sizes[name])
-    unmeasured = replace(ten, voices=tuple(replace(voice, measured=None) for voice in ten.voices))
+    unmeasured = replace(ten, members=tuple(replace(member, measured=None) for member in ten.members))
     codes = [entry["code"] for entry in ensemble_payload(unmeasured)["guidance"]]
     assert codes == ["fastest", "smallest", "accuracy_unmeasured"]
 
 
 def test_progress_is_told_for_every_model(ensemble: Ensemble, music_mp3: Path) -> None:
     told: list[Progress] = []
-    ensemble.judge(music_mp3, models=FEW, spectrogram="mel", report=told.append)
+    ensemble.predict(music_mp3, models=FEW, spectrogram="mel", report=told.append)
     assert {progress.name for progress in told if progress.state == "done"} == set(FEW)
     assert [progress.done for progress in told if progress.state == "done"] == [1, 2, 3]
     assert all(progress.total == 3 for progress in told)
@@ -255,15 +259,15 @@ def test_progress_is_told_for_every_model(ensemble: Ensemble, music_mp3: Path) -
 def test_warming_up_loads_all_and_accounts_for_their_memory(few_models: Path) -> None:
     corrupt(few_models / "resnet50")
     told: list[Progress] = []
-    residents = Ensemble.load(settings=settings_of(few_models)).warm_up(report=told.append)
-    assert {resident.name for resident in residents} == {"efficientnet_b0", "mobilenetv3_large"}
-    assert all(resident.size_bytes > 10e6 and resident.load_ms > 0 for resident in residents)
+    model_cache = Ensemble.load(settings=settings_of(few_models)).warm_up(report=told.append)
+    assert {resident.name for resident in model_cache} == {"efficientnet_b0", "mobilenetv3_large"}
+    assert all(resident.size_bytes > 10e6 and resident.load_ms > 0 for resident in model_cache)
     assert {progress.name for progress in told if progress.state == "failed"} == {"resnet50"}
 
 
 def test_the_models_share_the_threads_and_leave_the_others_theirs(ensemble: Ensemble, music_mp3: Path) -> None:
     before = torch.get_num_threads()
-    ensemble.judge(music_mp3, models=FEW, spectrogram="mel")
+    ensemble.predict(music_mp3, models=FEW, spectrogram="mel")
     assert torch.get_num_threads() == before
 
 
@@ -276,24 +280,24 @@ def test_the_costliest_gets_all_threads_for_itself(cnn_models: Path, music_mp3: 
     alone, together = ensemble._share(seats)
     assert [seat.name for seat in alone] == ["resnet50"]
     assert [seat.name for seat in together] == ["mobilenetv3_large", "efficientnet_b0"]
-    assert len(ensemble.judge(music_mp3, models=FEW, spectrogram="mel").voices) == 3
+    assert len(ensemble.predict(music_mp3, models=FEW, spectrogram="mel").members) == 3
 
 
 def test_what_cannot_be_asked(ensemble: Ensemble, music_mp3: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownModelError, match="no model 'vgg'"):
-        ensemble.judge(music_mp3, models=["vgg"])
+        ensemble.predict(music_mp3, models=["vgg"])
     with pytest.raises(RequestError, match="None of these models knows cqt"):
-        ensemble.judge(music_mp3, models=["tiny"], spectrogram="cqt")
+        ensemble.predict(music_mp3, models=["tiny"], spectrogram="cqt")
     with pytest.raises(RequestError, match="spectrogram is 'wavelet'"):
-        ensemble.judge(music_mp3, spectrogram="wavelet")  # type: ignore[arg-type]
+        ensemble.predict(music_mp3, spectrogram="wavelet")  # type: ignore[arg-type]
     (tmp_path / "words.mp3").write_text("no music")
     with pytest.raises(AudioDecodeError):
-        ensemble.judge(tmp_path / "words.mp3", models=["tiny"])
+        ensemble.predict(tmp_path / "words.mp3", models=["tiny"])
     with pytest.raises(RequestError, match="100 models"):
         EnsembleRequest(models=("a",) * 100)
 
 
-# The faces
+# The interfaces
 
 
 @pytest.fixture(scope="module")
@@ -326,7 +330,7 @@ def test_rest_and_command_line_give_the_same_numbers(  # noqa: PLR0917 - fixture
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    expected = ensemble_payload(ensemble.judge(music_mp3, models=FEW))
+    expected = ensemble_payload(ensemble.predict(music_mp3, models=FEW))
     rest = ask(client, music_mp3, models=", ".join(FEW), spectrogram="both").json()
     monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(cnn_models))
     arguments = ["ensemble", str(music_mp3), "--models", ",".join(FEW)]
@@ -350,7 +354,7 @@ def test_the_command_prints_a_table(
     printed = capsys.readouterr().out
     assert "resnet50 · cqt" in printed
     assert "consensus" in printed
-    assert "2 voices" in printed
+    assert "2 members" in printed
 
 
 def test_rest_errors_and_options(client: TestClient, music_mp3: Path) -> None:
@@ -383,7 +387,7 @@ def test_one_model_is_in_memory_once_for_all_uses(
 HOSTILE = '<img src=x onerror="alert(1)">.mp3'
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "voices"), ("zh-CN", "个声音")])
+@pytest.mark.parametrize(("language", "words"), [("en", "members"), ("zh-CN", "个声音")])
 def test_the_tab_shows_progress_and_then_the_table(  # noqa: PLR0917 - fixtures
     service: PredictionService,
     music_mp3: Path,
@@ -397,18 +401,20 @@ def test_the_tab_shows_progress_and_then_the_table(  # noqa: PLR0917 - fixtures
     path.write_bytes(music_mp3.read_bytes())
     handlers = EnsembleHandlers(service)
     request = SimpleNamespace(headers={"accept-language": language})
-    shown = list(handlers.judge(str(path), ["resnet50", "mobilenetv3_large"], "cqt", 10, 0, request))
+    shown = list(handlers.predict(str(path), ["resnet50", "mobilenetv3_large"], "cqt", 10, 0, request))
     assert all('data-state="working"' in page for page in shown[:-1])
-    result = service.judge_together(path, EnsembleRequest(models=("resnet50", "mobilenetv3_large"), spectrogram="cqt"))
+    result = service.predict_together(
+        path, EnsembleRequest(models=("resnet50", "mobilenetv3_large"), spectrogram="cqt")
+    )
     assert result.consensus is not None
     for score in result.consensus.top(3):
         assert percent(score.confidence) in shown[-1]
-    assert shown[-1].count("<tr") == 4  # head, two voices, their mean
+    assert shown[-1].count("<tr") == 4  # head, two members, their mean
     assert words in shown[-1]
     assert "<img" not in shown[-1]
     *_, memory = handlers.prepare(["resnet50"], request)
     assert "MB" in memory
-    (refused,) = handlers.judge("/etc/passwd", [], "mel", 10, 0, request)
+    (refused,) = handlers.predict("/etc/passwd", [], "mel", 10, 0, request)
     assert 'data-state="error"' in refused
     answer = handlers.ensemble({"path": str(path)}, request, models="resnet50,mobilenetv3_large", spectrogram="cqt")
     assert answer["consensus"]["probabilities"] == pytest.approx(result.consensus.probabilities, abs=1e-6)

@@ -77,8 +77,8 @@ def test_every_kind_of_network_is_explained(
 ) -> None:
     explained = network(architecture, **options)
     size = options.get("image_size", 224)
-    picture = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-    maps = [relevance(explained, picture, itemgetter((slice(None), label))) for label in range(3)]
+    image = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    maps = [relevance(explained, image, itemgetter((slice(None), label))) for label in range(3)]
     for heat in maps:
         assert heat.shape == (1, *places)
         assert heat.min() >= 0
@@ -89,26 +89,26 @@ def test_every_kind_of_network_is_explained(
 
 def test_a_map_leaves_the_network_as_it_was() -> None:
     explained = network("test_vit", image_size=SIZE)
-    picture = torch.randn(1, 3, SIZE, SIZE)
+    image = torch.randn(1, 3, SIZE, SIZE)
     with torch.inference_mode():
-        before = explained(picture)
-    relevance(explained, picture, lambda logits: logits[:, 0])
+        before = explained(image)
+    relevance(explained, image, lambda logits: logits[:, 0])
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in explained.modules())
     assert not any(weight.requires_grad for weight in explained.parameters())
     with torch.inference_mode():
-        assert torch.equal(explained(picture), before)
+        assert torch.equal(explained(image), before)
 
 
 def test_grad_cam_is_selvarajus() -> None:
     """Weights are the mean slopes of the last feature map's channels; the map is their positive weighted sum."""
     explained = network("test_resnet")
-    picture = torch.randn(1, 3, SIZE, SIZE)
+    image = torch.randn(1, 3, SIZE, SIZE)
     kept: list[Tensor] = []
     handle = explained.get_submodule("layer4").register_forward_hook(lambda *call: kept.append(call[-1]))
-    slope = torch.autograd.grad(explained(picture.requires_grad_())[0, 1], kept)[0]
+    slope = torch.autograd.grad(explained(image.requires_grad_())[0, 1], kept)[0]
     handle.remove()
     expected = (slope.mean(dim=(2, 3))[:, :, None, None] * kept[0]).sum(dim=1).clamp(min=0)
-    assert torch.allclose(relevance(explained, picture.detach(), lambda logits: logits[:, 1]), expected, atol=1e-6)
+    assert torch.allclose(relevance(explained, image.detach(), lambda logits: logits[:, 1]), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -123,13 +123,13 @@ def test_a_network_that_cannot_be_explained_is_refused_in_words(explained: nn.Mo
 
 
 def striped(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures (n, 3, S, S), their labels, and (row, column) where the stripes begin."""
+    """Images (n, 3, S, S), their labels, and (row, column) where the stripes begin."""
     noise = 0.3 * torch.randn(n, 1, SIZE, SIZE, generator=generator)
     labels = torch.arange(n) % 2
     places = SIDE * torch.randint(0, SIZE // SIDE, (n, 2), generator=generator)
     stripes = torch.sign(torch.sin(torch.arange(SIDE) * torch.pi / 4 + 0.1)).expand(SIDE, SIDE)
-    for picture, label, (row, column) in zip(noise, labels, places, strict=True):
-        picture[0, row : row + SIDE, column : column + SIDE] += 1.5 * (stripes if label else stripes.T)
+    for image, label, (row, column) in zip(noise, labels, places, strict=True):
+        image[0, row : row + SIDE, column : column + SIDE] += 1.5 * (stripes if label else stripes.T)
     return noise.expand(-1, 3, -1, -1), labels, places
 
 
@@ -141,8 +141,8 @@ def trained(request: pytest.FixtureRequest) -> nn.Module:
     optimiser = torch.optim.AdamW(learner.parameters(), lr=2e-3)
     generator = torch.Generator().manual_seed(0)
     for _ in range(40):
-        pictures, labels, _ = striped(32, generator)
-        loss = nn.functional.cross_entropy(learner(pictures), labels)
+        images, labels, _ = striped(32, generator)
+        loss = nn.functional.cross_entropy(learner(images), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -150,22 +150,22 @@ def trained(request: pytest.FixtureRequest) -> nn.Module:
 
 
 def test_the_map_points_at_what_decided(trained: nn.Module) -> None:
-    pictures, labels, places = striped(16, torch.Generator().manual_seed(1))
-    assert (trained(pictures).argmax(dim=1) == labels).float().mean() > 0.9
+    images, labels, places = striped(16, torch.Generator().manual_seed(1))
+    assert (trained(images).argmax(dim=1) == labels).float().mean() > 0.9
     inside = []
-    for picture, label, (row, column) in zip(pictures, labels, places, strict=True):
+    for image, label, (row, column) in zip(images, labels, places, strict=True):
         sign = 1 - 2 * label  # for the first label against the second, or the other way round
-        heat = relevance(trained, picture[None], lambda logits, sign=sign: sign * (logits[:, 0] - logits[:, 1]))
+        heat = relevance(trained, image[None], lambda logits, sign=sign: sign * (logits[:, 0] - logits[:, 1]))
         large = nn.functional.interpolate(heat[None], size=(SIZE, SIZE), mode="bilinear")[0, 0]
         inside.append(float(large[row : row + SIDE, column : column + SIDE].sum() / large.sum()))
-    share_of_the_picture = (SIDE / SIZE) ** 2
-    assert np.mean(inside) > 3 * share_of_the_picture
+    share_of_the_image = (SIDE / SIZE) ** 2
+    assert np.mean(inside) > 3 * share_of_the_image
 
 
 # Of a clip
 
 
-def test_a_map_lies_in_the_coordinates_of_the_picture(explanation: Explanation) -> None:
+def test_a_map_lies_in_the_coordinates_of_the_image(explanation: Explanation) -> None:
     heatmap = explanation.heatmap
     assert (heatmap.maps.shape, heatmap.maps.dtype) == ((1, 224, 224), np.float32)
     assert heatmap.grids.shape == (1, 14, 14)
@@ -257,15 +257,15 @@ def test_the_default_models_map_changes_with_its_weights(default_model: GenreCla
     assert abs(rank_correlation(ours.grids[0], other.grids[0])) < 0.7
 
 
-def test_a_fifth_is_painted_in_the_pictures_mean() -> None:
+def test_a_fifth_is_painted_in_the_images_mean() -> None:
     cells = hottest_cells(torch.arange(100.0).reshape(10, 10))
     assert cells.sum() == 20
     assert cells[8:].all()
-    picture = torch.zeros(3, 200, 200, dtype=torch.uint8)
-    picture[:, :100] = 200
-    over = painted(picture, cells)
+    image = torch.zeros(3, 200, 200, dtype=torch.uint8)
+    image[:, :100] = 200
+    over = painted(image, cells)
     assert (over[:, 160:] == 100).all()
-    assert torch.equal(over[:, :160], picture[:, :160])
+    assert torch.equal(over[:, :160], image[:, :160])
 
 
 # Drawn
@@ -299,14 +299,14 @@ def test_windows_lie_side_by_side_on_the_time_axis() -> None:
 def test_heat_is_drawn_where_it_lies_and_clear_elsewhere(explanation: Explanation) -> None:
     grid = np.zeros((1, 14, 14), dtype=np.float32)
     grid[0, :7, :7] = 1  # high frequencies, first half
-    pictures = explanation.analysis.pictures
-    drawn = pixels(heatmap_drawing(pictures, a_heatmap(grid))())
+    images = explanation.analysis.images
+    drawn = pixels(heatmap_drawing(images, a_heatmap(grid))())
     colour = drawn.max(axis=2) - drawn.min(axis=2)
     plot = colour[20:560, 100:1400]
     assert plot[:250, :600].mean() > 50
     assert plot[300:].mean() < 5
     assert plot[:, 700:].mean() < 5
-    overlay = np.asarray(Image.open(io.BytesIO(heat_png(level_grid(pictures), a_heatmap(grid)))))
+    overlay = np.asarray(Image.open(io.BytesIO(heat_png(level_grid(images), a_heatmap(grid)))))
     assert overlay.shape == (224, 224, 4)
     assert (overlay[:111, :111, 3] == 255).all()
     assert not overlay[113:, :, 3].any()

@@ -1,4 +1,4 @@
-"""Pictures for people: the right thing in the right place."""
+"""Images for people: the right thing in the right place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from acousticsense.spectrogram.front_end import (
     FrontEnd,
     upstream_front_end,
 )
-from acousticsense.spectrogram.images import Pictures, clip_pictures, frame_s, frequencies_hz
+from acousticsense.spectrogram.images import SpectrogramImages, clip_images, frame_s, frequencies_hz
 
 RATE_HZ = NATIVE_MEL.sample_rate_hz
 
@@ -33,8 +33,8 @@ def tone(frequency_hz: float, duration_s: float = 10.0) -> NDArray[np.float32]:
     return (0.5 * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)
 
 
-def drawn(pictures: Pictures, *, offset_s: float = 0.0) -> bytes:
-    return spectrogram_drawing(pictures, offset_s=offset_s)()
+def drawn(images: SpectrogramImages, *, offset_s: float = 0.0) -> bytes:
+    return spectrogram_drawing(images, offset_s=offset_s)()
 
 
 def brightest_row(png: bytes) -> int:
@@ -48,39 +48,39 @@ def brightest_row(png: bytes) -> int:
 )
 def test_every_recipe_can_be_drawn(front_end: FrontEnd) -> None:
     windows = UPSTREAM_WINDOWS if front_end.style == "figure" else NATIVE_WINDOWS
-    png = drawn(clip_pictures(tone(440, 3.0), front_end, windows))
+    png = drawn(clip_images(tone(440, 3.0), front_end, windows))
     assert pixels(png).shape == (640, 1600, 3)
 
 
 def test_a_higher_tone_is_drawn_higher() -> None:
-    low, high = (drawn(clip_pictures(tone(hz), NATIVE_MEL, NATIVE_WINDOWS)) for hz in (300, 4000))
+    low, high = (drawn(clip_images(tone(hz), NATIVE_MEL, NATIVE_WINDOWS)) for hz in (300, 4000))
     assert brightest_row(high) < brightest_row(low) - 100
 
 
 def test_the_time_axis_begins_at_the_offset() -> None:
-    clip = clip_pictures(tone(440), NATIVE_MEL, NATIVE_WINDOWS)
+    clip = clip_images(tone(440), NATIVE_MEL, NATIVE_WINDOWS)
     assert not np.array_equal(pixels(drawn(clip)), pixels(drawn(clip, offset_s=60)))
 
 
 def test_silence_is_drawn_not_refused() -> None:
-    assert drawn(clip_pictures(tone(0), NATIVE_MEL, NATIVE_WINDOWS))
+    assert drawn(clip_images(tone(0), NATIVE_MEL, NATIVE_WINDOWS))
 
 
 def test_a_long_clip_keeps_its_short_events() -> None:
     long = tone(100, 200.0) * 0.001
     long[100 * RATE_HZ : 100 * RATE_HZ + 400] = 1.0
-    plot = pixels(drawn(clip_pictures(long, NATIVE_MEL, NATIVE_WINDOWS)))[100:300, 100:1400].sum(axis=(0, 2))
+    plot = pixels(drawn(clip_images(long, NATIVE_MEL, NATIVE_WINDOWS)))[100:300, 100:1400].sum(axis=(0, 2))
     assert plot.max() > 3 * np.median(plot)
 
 
 def test_the_network_input_is_exact() -> None:
-    clip = clip_pictures(tone(440, 20.0), NATIVE_MEL, NATIVE_WINDOWS)
+    clip = clip_images(tone(440, 20.0), NATIVE_MEL, NATIVE_WINDOWS)
     for index in range(2):
-        assert np.array_equal(pixels(input_png(clip, index)), clip.pictures[index].permute(1, 2, 0).numpy())
+        assert np.array_equal(pixels(input_png(clip, index)), clip.images[index].permute(1, 2, 0).numpy())
 
 
 def unpack(png: bytes) -> NDArray[np.uint8]:
-    """The levels in a picture's bytes, as the page's script reads them: no image library, no filter undone."""
+    """The levels in a image's bytes, as the page's script reads them: no image library, no filter undone."""
     image = Image.open(io.BytesIO(png))
     at, packed = 8, b""
     while at < len(png):
@@ -93,9 +93,9 @@ def unpack(png: bytes) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("front_end", [NATIVE_MEL, NATIVE_CQT])
-def test_the_bytes_of_the_picture_are_its_decibels(front_end: FrontEnd) -> None:
+def test_the_bytes_of_the_image_are_its_decibels(front_end: FrontEnd) -> None:
     rng = np.random.default_rng(0)
-    clip = clip_pictures(rng.normal(0, 0.1, 10 * RATE_HZ).astype(np.float32), front_end, NATIVE_WINDOWS)
+    clip = clip_images(rng.normal(0, 0.1, 10 * RATE_HZ).astype(np.float32), front_end, NATIVE_WINDOWS)
     per_neper = 10 / np.log(10) * (1 if front_end.kind == "mel" else 2)
     values = clip.spectrogram.numpy() * per_neper
     shown = unpack(values_png(level_grid(clip))) * (90 / 255) - 90
@@ -103,7 +103,7 @@ def test_the_bytes_of_the_picture_are_its_decibels(front_end: FrontEnd) -> None:
 
 
 def test_an_a4_lights_the_row_called_a4() -> None:
-    grid = level_grid(clip_pictures(tone(440), NATIVE_CQT, NATIVE_WINDOWS))
+    grid = level_grid(clip_images(tone(440), NATIVE_CQT, NATIVE_WINDOWS))
     row = int(grid.levels.astype(float).mean(axis=1).argmax())
     assert row_notes(NATIVE_CQT)[row] == "A4"
     assert frequencies_hz(NATIVE_CQT)[row] == pytest.approx(440, rel=1e-4)
@@ -111,7 +111,7 @@ def test_an_a4_lights_the_row_called_a4() -> None:
 
 def test_two_clips_can_share_what_is_called_loudest() -> None:
     loud, quiet = (
-        clip_pictures(level * tone(1000), NATIVE_MEL, NATIVE_WINDOWS) for level in (np.float32(1), np.float32(0.1))
+        clip_images(level * tone(1000), NATIVE_MEL, NATIVE_WINDOWS) for level in (np.float32(1), np.float32(0.1))
     )
     levels = level_grid(quiet, reference_db=loudest_db(loud)).levels
     assert level_grid(quiet).levels.max() == 255
@@ -119,9 +119,9 @@ def test_two_clips_can_share_what_is_called_loudest() -> None:
 
 
 def test_columns_lie_where_their_frames_do() -> None:
-    pictures = clip_pictures(tone(100, 100.0), NATIVE_MEL, NATIVE_WINDOWS)
-    grid = level_grid(pictures)
+    images = clip_images(tone(100, 100.0), NATIVE_MEL, NATIVE_WINDOWS)
+    grid = level_grid(images)
     assert grid.frames_per_column == 3
-    assert grid.levels.shape[1] == -(-pictures.spectrogram.shape[1] // 3)
+    assert grid.levels.shape[1] == -(-images.spectrogram.shape[1] // 3)
     assert grid.column_s == pytest.approx(3 * frame_s(NATIVE_MEL))
-    assert pixels(drawn(pictures)).shape == (640, grid.levels.shape[1] + 240, 3)
+    assert pixels(drawn(images)).shape == (640, grid.levels.shape[1] + 240, 3)

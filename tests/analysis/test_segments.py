@@ -54,7 +54,7 @@ def test_a_change_is_found_where_it_is() -> None:
     ("lead", "n_windows", "kept"),
     [(0.45, 1, False), (0.55, 1, True), (0.2, 2, False), (0.3, 2, True), (0.08, 5, False), (0.12, 5, True)],
 )
-def test_a_stretch_of_its_own_needs_to_be_far_ahead_or_long(lead: float, n_windows: int, kept: bool) -> None:
+def test_a_excerpt_of_its_own_needs_to_be_far_ahead_or_long(lead: float, n_windows: int, kept: bool) -> None:
     other = (0.5 - lead / 2, 0.0)  # Rock is ahead by `lead`
     found = segments([JAZZ] * 4 + [other] * n_windows + [JAZZ] * 4)
     assert names(found) == (["Jazz", "Rock", "Jazz"] if kept else ["Jazz"])

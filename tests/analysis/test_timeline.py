@@ -1,4 +1,4 @@
-"""A timeline: every window says what a prediction of the same stretch says, however long the track."""
+"""A timeline: every window says what a prediction of the same excerpt says, however long the track."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def timeline(classifier: GenreClassifier, track: Path) -> Timeline:
 
 
 def same_as_predict(classifier: GenreClassifier, path: Path, timeline: Timeline) -> None:
-    judged = [window for window in timeline.windows if window.verdict != "silence"]
-    assert judged
-    for window in judged:
+    analysed = [window for window in timeline.windows if window.verdict != "silence"]
+    assert analysed
+    for window in analysed:
         single = classifier.predict(path, offset_s=window.start_s, duration_s=timeline.window_s)
         assert dict(window.probabilities) == pytest.approx(dict(single.probabilities), abs=2e-3)
         assert window.not_music == pytest.approx(single.not_music, abs=2e-3)
@@ -89,7 +89,7 @@ def test_windows_follow_each_other_as_long_as_half_a_window_is_left(timeline: Ti
     assert timeline.clip.duration_s == timeline.clip.track_duration_s == pytest.approx(31.0)
 
 
-def test_silence_is_marked_and_not_judged(timeline: Timeline) -> None:
+def test_silence_is_marked_and_not_analysed(timeline: Timeline) -> None:
     assert [window.verdict == "silence" for window in timeline.windows] == [False] * 3 + [True] * 3 + [False] * 2
     assert timeline.windows[3].probabilities == {}
     assert [segment.verdict == "silence" for segment in timeline.segments].count(True) == 1
@@ -111,7 +111,7 @@ def test_a_track_shorter_than_a_window_is_one_window(classifier: GenreClassifier
     same_as_predict(classifier, tmp_path / "short.wav", made)
 
 
-def test_a_stretch_of_the_track(classifier: GenreClassifier, track: Path) -> None:
+def test_a_excerpt_of_the_track(classifier: GenreClassifier, track: Path) -> None:
     made = make_timeline(classifier, track, window_s=2.0, offset_s=3.0, duration_s=5.0)
     assert [window.start_s for window in made.windows] == [3, 5, 7]
     assert (made.clip.offset_s, made.clip.duration_s, made.clip.track_duration_s) == pytest.approx((3, 5, 31))

@@ -26,7 +26,7 @@ from acousticsense.api.routes import create_api
 from acousticsense.errors import OverloadError, RequestError
 from acousticsense.models.networks import build_network
 from acousticsense.models.spec import ModelSpec
-from acousticsense.serving.service import Gate, PictureStore, PredictionService, Request, TimelineRequest
+from acousticsense.serving.service import Gate, ImageStore, PredictionService, Request, TimelineRequest
 from acousticsense.settings import Settings
 from tests.conftest import RATE_HZ, play_chords, run_alone
 
@@ -126,7 +126,7 @@ def test_a_network_without_heat_maps_still_predicts(tiny_settings: Settings, tmp
     assert error_of(refused) == (400, "not_explainable")
 
 
-def test_a_wrong_picture_id_is_a_404(client: TestClient) -> None:
+def test_a_wrong_image_id_is_a_404(client: TestClient) -> None:
     assert error_of(client.get("/api/spectrograms/guess.png")) == (404, "http_404")
 
 
@@ -151,13 +151,13 @@ def cnn_client(cnn_models: Path, upload_dir: Path) -> Iterator[TestClient]:
         yield client
 
 
-def test_one_model_answers_for_either_picture(cnn_client: TestClient, music_mp3: Path) -> None:
+def test_one_model_answers_for_either_image(cnn_client: TestClient, music_mp3: Path) -> None:
     mel, same, cqt = (post(cnn_client, music_mp3.read_bytes(), spectrogram=kind).json() for kind in ("mel", "", "cqt"))
     assert mel["probabilities"] == same["probabilities"] != cqt["probabilities"]
     assert [body["model"]["spectrogram"] for body in (mel, same, cqt)] == ["mel", "mel", "cqt"]
 
 
-def test_a_picture_the_model_does_not_know_is_the_callers_mistake(client: TestClient, music_mp3: Path) -> None:
+def test_a_image_the_model_does_not_know_is_the_callers_mistake(client: TestClient, music_mp3: Path) -> None:
     for kind, words in (("cqt", "not trained on cqt"), ("wavelet", "spectrogram is 'wavelet'")):
         response = post(client, music_mp3.read_bytes(), spectrogram=kind)
         assert error_of(response) == (400, "bad_request")
@@ -292,7 +292,7 @@ def test_models(client: TestClient) -> None:
     assert len(model["weights_sha256"]) == 64
 
 
-def test_models_with_several_pictures_tell_the_figures_of_each(cnn_client: TestClient) -> None:
+def test_models_with_several_images_tell_the_figures_of_each(cnn_client: TestClient) -> None:
     models = {model["name"]: model for model in cnn_client.get("/api/models").json()["models"]}
     assert models["resnet50"]["spectrograms"] == ["mel", "cqt"]
     measured = models["resnet50"]["metrics_by_spectrogram"]
@@ -371,11 +371,11 @@ def test_the_gate_lets_through_what_it_promises() -> None:
     assert not gate.full
 
 
-def test_pictures_expire_and_the_oldest_goes_first() -> None:
-    store = PictureStore(max_pictures=2, ttl_s=1000)
+def test_images_expire_and_the_oldest_goes_first() -> None:
+    store = ImageStore(max_pictures=2, ttl_s=1000)
     first, second, third = (store.put(lambda name=name: name) for name in (b"1", b"2", b"3"))
-    assert [store.get(picture) for picture in (first, second, third)] == [None, b"2", b"3"]
-    expired = PictureStore(max_pictures=2, ttl_s=-1)
+    assert [store.get(image) for image in (first, second, third)] == [None, b"2", b"3"]
+    expired = ImageStore(max_pictures=2, ttl_s=-1)
     assert expired.get(expired.put(lambda: b"1")) is None
 
 
@@ -482,7 +482,7 @@ def test_a_timeline_of_no_audio(client: TestClient) -> None:
 
 
 class Slow:
-    """A classifier that judges a batch of a timeline only when it is told to."""
+    """A classifier that predicts a batch of a timeline only when it is told to."""
 
     def __init__(self, service: PredictionService, monkeypatch: pytest.MonkeyPatch) -> None:
         self.may_go_on = threading.Semaphore(0)
@@ -490,10 +490,10 @@ class Slow:
         classifier = service.classifier("")
         logits = classifier.logits
 
-        def held(pictures: torch.Tensor) -> torch.Tensor:
+        def held(images: torch.Tensor) -> torch.Tensor:
             self.waiting.release()
             assert self.may_go_on.acquire(timeout=60)
-            return logits(pictures)
+            return logits(images)
 
         monkeypatch.setattr(classifier, "logits", held)
 

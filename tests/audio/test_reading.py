@@ -1,4 +1,4 @@
-"""A stretch of any audio file becomes a mono waveform, and nothing that is uploaded can do harm."""
+"""A excerpt of any audio file becomes a mono waveform, and nothing that is uploaded can do harm."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Samples = NDArray[np.float32]
 
 
 def _signal(seconds: float, rate_hz: int = RATE_HZ) -> Samples:
-    """Stereo noise below 6 kHz that never repeats, (n, 2): any stretch of it can be told from any other."""
+    """Stereo noise below 6 kHz that never repeats, (n, 2): any excerpt of it can be told from any other."""
     rng = np.random.default_rng(7)
     coarse = rng.standard_normal((round(seconds * 12_000), 2)).astype(np.float32) * 0.1
     return np.asarray(soxr.resample(coarse, 12_000, rate_hz), np.float32)
@@ -61,12 +61,12 @@ def _encode(
     options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
 ) -> bytes:
-    """Encodes with FFmpeg, with a moving picture beside the sound when asked."""
+    """Encodes with FFmpeg, with a moving image beside the sound when asked."""
     file = io.BytesIO()
     with av.open(file, "w", format=container, options=options or {}) as out:
-        picture: Any = out.add_stream("mpeg4", rate=25) if video else None
-        if picture is not None:
-            picture.width, picture.height, picture.pix_fmt = 160, 120, "yuv420p"
+        image: Any = out.add_stream("mpeg4", rate=25) if video else None
+        if image is not None:
+            image.width, image.height, image.pix_fmt = 160, 120, "yuv420p"
         sound: Any = out.add_stream(codec, rate=rate_hz, options=codec_options or {})
         sound.layout = "stereo"
         sample_format = sound.codec_context.format.name if sound.codec_context.format else "fltp"
@@ -78,9 +78,9 @@ def _encode(
             pixels = np.full((120, 160, 3), number % 256, np.uint8)
             image = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             image.pts = number
-            out.mux(picture.encode(image))
-        if picture is not None:
-            out.mux(picture.encode())
+            out.mux(image.encode(image))
+        if image is not None:
+            out.mux(image.encode())
         for part in [*to_codec.resample(frame), *to_codec.resample(None)]:
             out.mux(sound.encode(part))
         out.mux(sound.encode())
@@ -180,7 +180,7 @@ ENCODERS: dict[str, Callable[[Samples], bytes]] = {
 
 @pytest.mark.parametrize("kind", ENCODERS)
 @pytest.mark.parametrize("offset_s", [0.0, 7.3])
-def test_every_format_gives_the_same_stretch(kind: str, offset_s: float) -> None:
+def test_every_format_gives_the_same_excerpt(kind: str, offset_s: float) -> None:
     original = _signal(12)
     clip = _read(ENCODERS[kind](original), duration_s=3.0, offset_s=offset_s)
     expected = soxr.resample(original.mean(axis=1), RATE_HZ, WANTED_HZ)[round(offset_s * WANTED_HZ) :][: 3 * WANTED_HZ]
@@ -252,11 +252,11 @@ def test_an_mp3_without_a_length_in_it_is_read_to_its_end() -> None:
     assert clip.info.track_duration_s == clip.info.duration_s
 
 
-# --- the stretch
+# --- the excerpt
 
 
 @pytest.mark.parametrize("offset_s", [0.0, 0.05, 3.7, 21.0])
-def test_a_stretch_is_cut_from_the_resampled_track_without_edges(wav: bytes, offset_s: float) -> None:
+def test_a_excerpt_is_cut_from_the_resampled_track_without_edges(wav: bytes, offset_s: float) -> None:
     whole = _read(wav, duration_s=None).waveform
     part = _read(wav, duration_s=4.0, offset_s=offset_s).waveform
     start = round(offset_s * WANTED_HZ)
@@ -373,7 +373,7 @@ REFUSED: dict[str, tuple[bytes, type[AudioError], str]] = {
         AudioDecodeError,
         "cannot be decoded",
     ),
-    "picture": (b"\x89PNG\r\n\x1a\n" + bytes(1000), AudioDecodeError, "cannot be decoded"),
+    "image": (b"\x89PNG\r\n\x1a\n" + bytes(1000), AudioDecodeError, "cannot be decoded"),
 }
 
 
@@ -390,13 +390,13 @@ def test_bad_files_are_refused_with_the_reason(name: str) -> None:
 def test_video_without_sound() -> None:
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as out:
-        picture: Any = out.add_stream("mpeg4", rate=25)
-        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
+        image: Any = out.add_stream("mpeg4", rate=25)
+        image.width, image.height, image.pix_fmt = 64, 64, "yuv420p"
         for number in range(5):
             image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
             image.pts = number
-            out.mux(picture.encode(image))
-        out.mux(picture.encode())
+            out.mux(image.encode(image))
+        out.mux(image.encode())
     with pytest.raises(AudioDecodeError, match="no sound track"):
         _read(file.getvalue())
 
@@ -531,7 +531,7 @@ def test_a_file_over_the_limit(wav: bytes, tmp_path: Path) -> None:
             _read(source, limits=AudioLimits(max_file_bytes=2**20))
 
 
-def test_a_stretch_over_the_limit(wav: bytes) -> None:
+def test_a_excerpt_over_the_limit(wav: bytes) -> None:
     limits = AudioLimits(max_clip_s=20.0)
     with pytest.raises(AudioTooLargeError, match="longer than 20 s"):
         _read(wav, duration_s=None, limits=limits)
@@ -643,7 +643,7 @@ def test_an_opus_bomb() -> None:
 
 
 def _streamed(source: Source, **options: Any) -> tuple[Samples, AudioClip]:
-    """A stretch read block by block, and at once."""
+    """A excerpt read block by block, and at once."""
     with open_stream(source, sample_rate_hz=WANTED_HZ, **options) as stream:
         blocks = list(stream.blocks())
         info = stream.info
@@ -722,7 +722,7 @@ def test_errors_of_the_reader_of_a_stream_are_its_own(wav: bytes) -> None:
 
 
 def test_a_file_of_the_wanted_rate_loses_the_same_treble_as_any_other(tmp_path: Path) -> None:
-    """Else the darkest part of a picture, and with it the contrast, would depend on the file's sample rate."""
+    """Else the darkest part of a image, and with it the contrast, would depend on the file's sample rate."""
     noise = np.random.default_rng(0).normal(0, 0.1, 88_200)
     tops = []
     for rate_hz in (22_050, 44_100):

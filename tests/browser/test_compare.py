@@ -54,7 +54,7 @@ def measured(page: Page, measure: str) -> list[float]:
     return [float(re.sub("[\u202f+]", "", cell).replace("−", "-")) for cell in cells]
 
 
-def test_a_dull_quiet_version_is_told_apart_in_words_bars_and_pictures(
+def test_a_dull_quiet_version_is_told_apart_in_words_bars_and_images(
     visit: Visit, page_url: str, dull_and_quiet: Path
 ) -> None:
     page = compared(visit, STARFALL, dull_and_quiet)
@@ -79,7 +79,7 @@ def test_a_dull_quiet_version_is_told_apart_in_words_bars_and_pictures(
 
 
 def darkest_db(page: Page, index: int) -> float:
-    """The level at 5 kHz in the middle of a picture, as the pointer is told."""
+    """The level at 5 kHz in the middle of a image, as the pointer is told."""
     view = page.locator(".as-pair .as-view").nth(index)
     view.scroll_into_view_if_needed()
     box = view.bounding_box()

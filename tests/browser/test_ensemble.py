@@ -1,4 +1,4 @@
-"""The second tab as a visitor uses it: five models, both pictures, one of them broken, the table downloaded."""
+"""The second tab as a visitor uses it: five models, both images, one of them broken, the table downloaded."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def without_tiny(page: Page) -> None:
     page.get_by_label("tiny", exact=True).uncheck()
 
 
-def test_a_song_two_pictures_ten_rows_and_the_table_to_keep(
+def test_a_song_two_images_ten_rows_and_the_table_to_keep(
     open_tab: Open, ensemble_url: str, music_mp3: Path, tmp_path: Path
 ) -> None:
     page = open_tab()
     without_tiny(page)
     give(page, music_mp3)
-    rows = page.get_by_test_id("voices").locator("tbody tr")
+    rows = page.get_by_test_id("members").locator("tbody tr")
     expect(rows).to_have_count(10, timeout=180_000)
-    expect(page.get_by_test_id("split")).to_contain_text("10 voices")
+    expect(page.get_by_test_id("split")).to_contain_text("10 members")
     expect(page.locator(".as-memory")).to_contain_text("6 models in memory")
     expect(page.get_by_test_id("plot").locator("li")).to_have_count(8)
     expect(page.get_by_test_id("plot").locator("li").first.locator("circle")).to_have_count(10)
@@ -87,9 +87,9 @@ def test_a_song_two_pictures_ten_rows_and_the_table_to_keep(
         fields = {"models": ",".join(sorted(CNNS))}  # the order of the page
         rest = requests.post(f"{ensemble_url}/api/ensemble", files={"data": file}, data=fields, timeout=120).json()
     assert len(table) == 11
-    for row, voice in zip(table, rest["models"], strict=False):
-        assert (row["model"], row["spectrogram"]) == (voice["name"], voice["spectrogram"])
-        for label, probability in voice["probabilities"].items():
+    for row, member in zip(table, rest["models"], strict=False):
+        assert (row["model"], row["spectrogram"]) == (member["name"], member["spectrogram"])
+        for label, probability in member["probabilities"].items():
             assert float(row[label]) == pytest.approx(probability, abs=1e-5)
     best = rest["consensus"]["prediction"][0]
     expect(page.locator(".as-ensemble .as-best")).to_contain_text(f"{100 * best['confidence']:.1f}%")
@@ -109,7 +109,7 @@ def test_a_corrupted_member_says_why_and_the_others_answer(open_tab: Open, own_m
             page.get_by_label("mel", exact=True).check()
             without_tiny(page)
             give(page, music_mp3)
-            rows = page.get_by_test_id("voices").locator("tbody tr")
+            rows = page.get_by_test_id("members").locator("tbody tr")
             expect(rows).to_have_count(6)
             failed = page.locator("tr[data-state='failed']")
             expect(failed).to_have_count(1)
@@ -124,7 +124,7 @@ def test_the_answer_is_still_there_after_a_look_at_another_tab(open_tab: Open, m
     page = open_tab()
     page.get_by_label("mel", exact=True).check()
     give(page, music_mp3)
-    rows = page.get_by_test_id("voices").locator("tbody tr")
+    rows = page.get_by_test_id("members").locator("tbody tr")
     expect(rows).to_have_count(6)
     click_tab(page, "Classify")
     click_tab(page, "Ensemble")
@@ -141,8 +141,8 @@ def test_a_phone_in_chinese_needs_no_sideways_scrolling(open_tab: Open, music_mp
     page = open_tab(locale="zh-CN", viewport=PHONE, has_touch=True, is_mobile=True)
     page.get_by_label("mel", exact=True).check()
     give(page, music_mp3)
-    expect(page.get_by_test_id("voices").locator("tbody tr")).to_have_count(6)
+    expect(page.get_by_test_id("members").locator("tbody tr")).to_have_count(6)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     words = page.locator(".as-ensemble").inner_text()
     assert "个声音" in words
-    assert "voices" not in words
+    assert "members" not in words

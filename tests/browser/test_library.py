@@ -111,7 +111,7 @@ def test_every_file_has_the_row_that_the_command_writes(
     card = ready(send(page, *files, album))
     expect(lines(page)).to_have_count(8)
     expect(card).to_contain_text("8 of 8 files")
-    expect(card).to_contain_text("4 could not be judged")
+    expect(card).to_contain_text("4 could not be analysed")
     expect(card).to_contain_text("1 other files in archives passed by")
 
     page.locator("[data-as-accept]").fill("20")
@@ -181,7 +181,7 @@ def test_the_distribution_counts_and_filters(visit: Visit, songs: Path) -> None:
     counts = [int(words) for words in bars.locator(".as-value").all_inner_texts()]
     assert sum(counts) == 4
     last = bars.last
-    expect(last).to_contain_text("Not judged")
+    expect(last).to_contain_text("Not analysed")
     last.focus()
     page.keyboard.press("Enter")
     expect(lines(page)).to_have_count(2)
@@ -199,7 +199,7 @@ def many(tmp_path: Path) -> Path:
     return path
 
 
-def test_rows_come_while_others_are_judged_and_stop_keeps_them(visit: Visit, many: Path) -> None:
+def test_rows_come_while_others_are_analysed_and_stop_keeps_them(visit: Visit, many: Path) -> None:
     page = open_tab(visit())
     card = send(page, many)
     lines(page).nth(2).wait_for(timeout=_PATIENCE_MS)

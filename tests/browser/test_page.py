@@ -41,7 +41,7 @@ def top_five(page: Page) -> list[tuple[str, float]]:
     return [(words[0], float(words[-1].strip("<%"))) for words in texts]
 
 
-def test_a_dropped_mp3_is_judged_like_the_one_sent_by_rest(visit: Visit, page_url: str, music_mp3: Path) -> None:
+def test_a_dropped_mp3_is_analysed_like_the_one_sent_by_rest(visit: Visit, page_url: str, music_mp3: Path) -> None:
     page = visit()
     drop(page, music_mp3)
     shown = top_five(page)
@@ -53,19 +53,19 @@ def test_a_dropped_mp3_is_judged_like_the_one_sent_by_rest(visit: Visit, page_ur
     expect(page.locator(".as-file")).to_contain_text("0:00 to 0:10 of 0:12")
 
 
-def test_an_example_is_judged_at_a_click(visit: Visit) -> None:
+def test_an_example_is_analysed_at_a_click(visit: Visit) -> None:
     page = visit()
     page.get_by_role("button", name="Starfall").click()
     expect(page.locator(".as-file b")).to_have_text("starfall.mp3")
     assert len(top_five(page)) == 5
 
 
-def test_the_chosen_stretch_is_judged_at_the_button(visit: Visit, music_mp3: Path) -> None:
+def test_the_chosen_excerpt_is_analysed_at_the_button(visit: Visit, music_mp3: Path) -> None:
     page = visit()
     drop(page, music_mp3)
     top_five(page)
     page.get_by_label("From second").fill("4")
-    page.get_by_label("number input for Seconds to judge").fill("3")
+    page.get_by_label("number input for Seconds to predict").fill("3")
     page.get_by_role("button", name="Classify", exact=True).click()
     expect(page.locator(".as-file")).to_contain_text("0:04 to 0:07 of 0:12")
 
@@ -79,7 +79,7 @@ def test_a_song_can_be_cropped_in_the_player(visit: Visit) -> None:
     expect(page.locator(".as-file")).to_contain_text("0:00 to 0:03 of 0:03")
 
 
-def test_what_the_microphone_hears_is_judged(visit: Visit) -> None:
+def test_what_the_microphone_hears_is_analysed(visit: Visit) -> None:
     page = visit(permissions=["microphone"])
     page.get_by_role("button", name="Record audio").click()
     page.get_by_role("button", name="Record", exact=True).click()
@@ -157,13 +157,13 @@ def test_the_spectrogram_can_be_downloaded_under_the_songs_name(visit: Visit, mu
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_exact_pictures_are_shown_step_by_step(visit: Visit, music_mp3: Path) -> None:
+def test_the_exact_images_are_shown_step_by_step(visit: Visit, music_mp3: Path) -> None:
     page = visit()
     drop(page, music_mp3)
     page.get_by_text("What the network saw").click()
-    picture = page.locator(".as-inputs img")
-    expect(picture).to_be_visible()
-    assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [224, 224]
+    image = page.locator(".as-inputs img")
+    expect(image).to_be_visible()
+    assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [224, 224]
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])

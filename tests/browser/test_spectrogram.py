@@ -31,7 +31,7 @@ def beeps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def judged(visit: Visit, path: Path, **options: object) -> Page:
+def analysed(visit: Visit, path: Path, **options: object) -> Page:
     page = visit(**options)
     drop(page, path)
     top_five(page)
@@ -41,7 +41,7 @@ def judged(visit: Visit, path: Path, **options: object) -> Page:
 
 
 def point(page: Page, time_s: float, hz: float) -> tuple[float, float, float | None]:
-    """Points at a moment and a frequency by the picture's axes; returns time, Hz and dB as the page tells them."""
+    """Points at a moment and a frequency by the image's axes; returns time, Hz and dB as the page tells them."""
     page.locator(".as-view").scroll_into_view_if_needed()
     place = page.locator(".as-view").evaluate(
         """(view, [time, hz]) => {
@@ -56,7 +56,7 @@ def point(page: Page, time_s: float, hz: float) -> tuple[float, float, float | N
         [time_s, hz],
     )
     readout = page.get_by_test_id("readout")
-    for _ in range(40):  # a picture that was just exchanged listens a moment later, and a pointer at rest tells nothing
+    for _ in range(40):  # a image that was just exchanged listens a moment later, and a pointer at rest tells nothing
         page.mouse.move(place[0], place[1] - 1)
         page.mouse.move(*place)
         if "dB" in readout.inner_text():
@@ -74,7 +74,7 @@ def ticks(page: Page, axis: str) -> list[str]:
 
 
 def test_the_pointer_is_told_time_frequency_and_level(visit: Visit, beeps: Path) -> None:
-    page = judged(visit, beeps)
+    page = analysed(visit, beeps)
     time_s, hz, loud_db = point(page, 3.0, 440)
     assert time_s == pytest.approx(3.0, abs=0.03)
     assert hz == pytest.approx(440, rel=0.04)
@@ -91,7 +91,7 @@ def test_the_pointer_is_told_time_frequency_and_level(visit: Visit, beeps: Path)
 
 
 def test_the_axes_are_in_seconds_of_the_track_and_in_hertz(visit: Visit, beeps: Path) -> None:
-    page = judged(visit, beeps)
+    page = analysed(visit, beeps)
     assert ticks(page, "x") == [str(second) for second in range(11)]
     assert {"512", "1024", "2048", "4096", "8192"} <= set(ticks(page, "y"))
     page.get_by_label("From second").fill("2")
@@ -100,7 +100,7 @@ def test_the_axes_are_in_seconds_of_the_track_and_in_hertz(visit: Visit, beeps: 
 
 
 def test_any_clip_can_be_seen_as_cqt_with_the_names_of_its_notes(visit: Visit, beeps: Path) -> None:
-    page = judged(visit, beeps)
+    page = analysed(visit, beeps)
     page.get_by_role("button", name="CQT").click()
     expect(page.locator(".as-view")).to_have_attribute("data-kind", "cqt")
     expect(page.locator(".as-spectrogram:not(.as-heatmap)")).to_contain_text("for looking only")
@@ -116,7 +116,7 @@ def test_any_clip_can_be_seen_as_cqt_with_the_names_of_its_notes(visit: Visit, b
 
 
 def test_zoom_keeps_what_is_under_the_pointer_and_refines_the_axes(visit: Visit, beeps: Path) -> None:
-    page = judged(visit, beeps)
+    page = analysed(visit, beeps)
     view = page.locator(".as-view")
     before = point(page, 3.0, 440)
     page.keyboard.down("Control")
@@ -151,7 +151,7 @@ def drag(page: Page, view: Locator, by_pixels: int) -> None:
 
 
 def test_the_keyboard_reads_and_zooms_too(visit: Visit, beeps: Path) -> None:
-    page = judged(visit, beeps)
+    page = analysed(visit, beeps)
     view = page.locator(".as-view")
     view.focus()
     page.keyboard.press("ArrowLeft")
@@ -170,7 +170,7 @@ def test_the_keyboard_reads_and_zooms_too(visit: Visit, beeps: Path) -> None:
 
 
 def playhead_s(page: Page) -> float:
-    """Where the playhead stands, by the picture's axis."""
+    """Where the playhead stands, by the image's axis."""
     seconds: float = page.locator(".as-view").evaluate(
         """(view) => Number(view.dataset.startS) + view.dataset.columns * view.dataset.columnS
             * parseFloat(view.querySelector(".as-playhead").style.left) / 100"""
@@ -179,7 +179,7 @@ def playhead_s(page: Page) -> float:
 
 
 def test_a_click_moves_the_player_and_the_playhead_follows_it(visit: Visit, beeps: Path) -> None:
-    page = judged(visit, beeps)
+    page = analysed(visit, beeps)
     expect(page.locator(".as-playhead")).to_be_hidden()
     point(page, 6.0, 1000)
     page.mouse.down()
@@ -191,8 +191,8 @@ def test_a_click_moves_the_player_and_the_playhead_follows_it(visit: Visit, beep
     assert playhead_s(page) < 12
 
 
-def test_both_pictures_can_be_kept(visit: Visit, beeps: Path) -> None:
-    page = judged(visit, beeps)
+def test_both_images_can_be_kept(visit: Visit, beeps: Path) -> None:
+    page = analysed(visit, beeps)
     for link, name, size in (
         ("Download PNG", "beeps-mel-spectrogram.png", (1600, 640)),
         ("Input 224 × 224", "beeps-mel-input-1.png", (224, 224)),
@@ -205,7 +205,7 @@ def test_both_pictures_can_be_kept(visit: Visit, beeps: Path) -> None:
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_a_phone_reads_by_touch(visit: Visit, beeps: Path, locale: str) -> None:
-    page = judged(visit, beeps, locale=locale, viewport=PHONE, has_touch=True, is_mobile=True)
+    page = analysed(visit, beeps, locale=locale, viewport=PHONE, has_touch=True, is_mobile=True)
     box = page.locator(".as-view").bounding_box()
     assert box
     page.touchscreen.tap(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)

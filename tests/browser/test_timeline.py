@@ -133,7 +133,7 @@ def test_half_an_hour_shows_progress_and_can_be_stopped_and_the_page_stays_quick
     page = open_tab(visit())
     card = draw(page, long_mp3, window_s=2, hop_s=1)
     expect(card).to_have_attribute("data-state", "running")
-    expect(card).to_contain_text("judged")
+    expect(card).to_contain_text("analysed")
     click_tab(page, "Classify")
     expect(page.get_by_role("button", name="Classify", exact=True)).to_be_visible()
     click_tab(page, "Timeline")

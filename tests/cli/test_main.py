@@ -46,7 +46,7 @@ def test_predict_options(music_mp3: Path, capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out)["clip"]["duration_s"] == pytest.approx(12, abs=0.1)
 
 
-def test_predict_with_the_other_picture(
+def test_predict_with_the_other_image(
     music_mp3: Path, cnn_models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(cnn_models))
@@ -57,13 +57,13 @@ def test_predict_with_the_other_picture(
     assert mel["probabilities"] != cqt["probabilities"]
 
 
-def test_explain_says_where_and_writes_the_picture_and_the_values(
+def test_explain_says_where_and_writes_the_image_and_the_values(
     music_mp3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture = tmp_path / "heat.png"
-    assert main(["explain", str(music_mp3), "--label", "Jazz", "--png", str(picture)]) == 0
+    image = tmp_path / "heat.png"
+    assert main(["explain", str(music_mp3), "--label", "Jazz", "--png", str(image)]) == 0
     assert re.search(r"Jazz [\d.]+%; the model looked most at [\d.]+ s, around \d+ Hz", capsys.readouterr().out)
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert image.read_bytes().startswith(b"\x89PNG")
     assert main(["explain", str(music_mp3), "--label", "Jazz", "--duration", "3", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["heatmap"]["label"] == "Jazz"
@@ -186,7 +186,7 @@ def test_timeline_json(music_mp3: Path, capsys: pytest.CaptureFixture[str]) -> N
         ["ensemble", "{song}", "--csv", "{song}"],
     ],
 )
-def test_no_list_or_picture_takes_the_place_of_music(
+def test_no_list_or_image_takes_the_place_of_music(
     music_mp3: Path, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     song = tmp_path / "song.mp3"

@@ -68,10 +68,10 @@ def test_one_row_a_file_in_every_list(library: Path, tmp_path: Path, capsys: pyt
 
 def test_the_answers_are_those_of_predict(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     song = str(library / "a" / "starfall.mp3")
-    stretch = ["--duration", "4", "--offset", "2"]
-    assert main(["predict", song, "--json", *stretch]) == 0
+    excerpt = ["--duration", "4", "--offset", "2"]
+    assert main(["predict", song, "--json", *excerpt]) == 0
     predicted = json.loads(capsys.readouterr().out)
-    assert main(["tag", song, "--jsonl", str(tmp_path / "rows.jsonl"), *stretch]) == 0
+    assert main(["tag", song, "--jsonl", str(tmp_path / "rows.jsonl"), *excerpt]) == 0
     tagged = json.loads((tmp_path / "rows.jsonl").read_text(encoding="utf-8"))
     assert tagged["probabilities"] == pytest.approx(predicted["probabilities"], abs=1e-6)
     for key in ("verdict", "clip", "model", "path"):
@@ -186,7 +186,7 @@ def told(row: dict[str, str]) -> dict[str, str]:
 
 
 def confidences(row: dict[str, str]) -> list[float]:
-    """The probabilities of a row; none for a file that could not be judged."""
+    """The probabilities of a row; none for a file that could not be analysed."""
     return [float(value) for name, value in row.items() if name.startswith("confidence") and value]
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from acousticsense.evaluation.calibration import NEVER, Answers, Targets, fit_calibration, wilson_interval
-from acousticsense.inference.confidence import judge
+from acousticsense.inference.confidence import verdict_of
 
 N_LABELS = 4
 
@@ -50,7 +50,7 @@ def test_bands_keep_their_promises_on_music_that_they_were_not_chosen_on() -> No
     values = fresh.genres(calibration.temperature)
     hits: dict[str, list[bool]] = {}
     for row, label in zip(values, fresh.labels, strict=True):
-        verdict = judge({str(index): value for index, value in enumerate(row)}, None, calibration)
+        verdict = verdict_of({str(index): value for index, value in enumerate(row)}, None, calibration)
         named = np.argsort(-row)[: 2 if verdict == "mixed" else 1]
         hits.setdefault(verdict, []).append(label in named)
     assert np.mean(hits["confident"]) >= 0.9
@@ -226,7 +226,7 @@ def test_nothing_is_said_of_what_was_not_measured() -> None:
     fit = fit_calibration(Answers(logits=np.eye(3)[labels] * 9, labels=labels, n_labels=3), measured_on="")
     assert fit.calibration.confident_at >= 0.99
     assert fit.calibration.plausible_at == fit.calibration.confident_at
-    assert judge({"a": 0.6, "b": 0.4}, None, fit.calibration) == "unsure"
+    assert verdict_of({"a": 0.6, "b": 0.4}, None, fit.calibration) == "unsure"
     assert not any("plausible" in note for note in fit.shortfalls)
 
 

@@ -72,17 +72,17 @@ def test_calibration_error_weights_bins_by_their_clips(four: Evaluation) -> None
 )
 def test_the_calibration_error_of_an_honest_model_depends_on_the_number_of_clips(n: int, expected: float) -> None:
     result = measure([clip("A", 0.6, 0.3, 0.1), clip("A", 0.9, 0.1, 0.0)] * n)
-    assert result.ece_by_chance == pytest.approx(expected, rel=0.05)
-    assert result.metrics()["ece_by_chance"] == result.ece_by_chance
-    assert f"calibration error of {result.ece_by_chance:.3f} on these clips." in result.to_markdown()
+    assert result.expected_ece == pytest.approx(expected, rel=0.05)
+    assert result.metrics()["expected_ece"] == result.expected_ece
+    assert f"calibration error of {result.expected_ece:.3f} on these clips." in result.to_markdown()
 
 
 def test_a_confidence_of_one_falls_into_the_last_bin() -> None:
     assert measure([clip("A", 1.0, 0.0, 0.0)]).reliability[0].high == 1.0
 
 
-def test_misjudged_clips_come_surest_first(four: Evaluation) -> None:
-    assert [(wrong.genre, wrong.confidence) for wrong in four.misjudged] == [("A", 0.60), ("B", 0.40)]
+def test_misclassified_clips_come_surest_first(four: Evaluation) -> None:
+    assert [(wrong.genre, wrong.confidence) for wrong in four.misclassified] == [("A", 0.60), ("B", 0.40)]
 
 
 def test_verdicts_tell_how_often_each_band_was_right(four: Evaluation) -> None:
@@ -128,7 +128,7 @@ def test_nothing_but_what_is_not_music_is_nothing_to_measure() -> None:
 
 
 def test_dictionary_survives_json(four: Evaluation) -> None:
-    assert json.loads(json.dumps(four.to_dict()))["misjudged"][0]["rank_of_genre"] == 2
+    assert json.loads(json.dumps(four.to_dict()))["misclassified"][0]["rank_of_genre"] == 2
 
 
 def test_nothing_to_measure_is_an_error() -> None:
@@ -136,9 +136,9 @@ def test_nothing_to_measure_is_an_error() -> None:
         measure([])
 
 
-def test_report_has_tables_pictures_and_the_misjudged(four: Evaluation, tmp_path: Path) -> None:
+def test_report_has_tables_images_and_the_misclassified(four: Evaluation, tmp_path: Path) -> None:
     write_report(four, tmp_path / "out")
-    with (tmp_path / "out" / "misjudged.csv").open(encoding="utf-8") as file:
+    with (tmp_path / "out" / "misclassified.csv").open(encoding="utf-8") as file:
         assert [row["predicted"] for row in csv.DictReader(file)] == ["B", "A"]
     for name in ("confusion.png", "reliability.png"):
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
@@ -188,11 +188,11 @@ def test_unreadable_files_are_listed_and_count_in_no_figure() -> None:
     items = [LabelledClip(Path("a.wav"), "A"), LabelledClip(Path("broken.wav"), "B")]
     result = evaluate(Oracle(), items)
     assert (result.n, result.accuracy) == (1, 1.0)
-    assert "Not judged: 1 files" in result.to_markdown()
+    assert "Not analysed: 1 files" in result.to_markdown()
     assert "no audio" in result.unreadable["broken.wav"]
 
 
-def test_the_kind_of_picture_is_passed_on() -> None:
+def test_the_kind_of_image_is_passed_on() -> None:
     assert evaluate(Oracle(), [LabelledClip(Path("a.wav"), "A")], kind="cqt").labels == ("A", "B")
 
 

@@ -96,8 +96,8 @@ def test_it_tells_them_apart_on_new_sounds(own: tuple[Path, Finetuned], tmp_path
 
 def test_every_track_was_held_out_once(own: tuple[Path, Finetuned], own_folder: Path) -> None:
     _, result = own
-    judged = sorted(clip.path for clip in result.evaluation.clips)
-    assert judged == sorted(path for path in own_folder.glob("*/*/*.ogg") if "not_music" not in path.parts)
+    analysed = sorted(clip.path for clip in result.evaluation.clips)
+    assert analysed == sorted(path for path in own_folder.glob("*/*/*.ogg") if "not_music" not in path.parts)
     assert result.evaluation.not_music is not None
     assert result.evaluation.not_music.n == 4
 
@@ -118,12 +118,12 @@ def test_the_card_tells_what_was_done(own: tuple[Path, Finetuned]) -> None:
     card = (out / "README.md").read_text(encoding="utf-8")
     assert "acousticsense finetune own" in card
     assert "| 京剧 | 4 | 2 |" in card
-    assert "each judged by a network that had not heard it" in card
+    assert "each analysed by a network that had not heard it" in card
     assert "broken.mp3" in card
     assert "to be filled in by whoever trained them" in card
     assert f"| {result.evaluation.n} | {result.evaluation.accuracy:.3f} |" in card
     assert "confident is never said" in card
-    for name in ("confusion.png", "reliability.png", "report.json", "misjudged.csv"):
+    for name in ("confusion.png", "reliability.png", "report.json", "misclassified.csv"):
         assert (out / "evaluation" / name).stat().st_size > 0
 
 

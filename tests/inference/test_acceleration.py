@@ -179,8 +179,8 @@ def classifier(tiny_models: Path) -> GenreClassifier:
     return GenreClassifier.load("tiny", settings=Settings(models=tiny_models, device="cpu", backend="pytorch"))
 
 
-def unique(pictures: Tensor) -> set[bytes]:
-    return {picture.numpy().tobytes() for picture in pictures}
+def unique(images: Tensor) -> set[bytes]:
+    return {image.numpy().tobytes() for image in images}
 
 
 def test_nothing_is_both_calibrated_and_compared_on(classifier: GenreClassifier) -> None:
@@ -196,9 +196,9 @@ def test_recordings_of_a_folder_go_to_one_or_to_the_other(classifier: GenreClass
         (tmp_path / clip.name).write_bytes(clip.read_bytes())
     (tmp_path / "z-not-audio.mp3").write_bytes(b"nothing")
     music = folder_music(classifier.spec, tmp_path, n_gate=500)
-    expected = classifier.analyse(clips[1]).pictures.pictures
+    expected = classifier.analyse(clips[1]).images.images
     assert torch.equal(music.gate, expected)
-    assert torch.equal(music.calibration, classifier.analyse(clips[0]).pictures.pictures)
+    assert torch.equal(music.calibration, classifier.analyse(clips[0]).images.images)
 
 
 def test_one_recording_is_too_few(classifier: GenreClassifier, music_mp3: Path) -> None:
@@ -246,14 +246,14 @@ def test_bfloat16_is_tried_where_the_cpu_has_it_and_answers_nearly_alike(
 
 @needs_openvino
 def test_the_first_layers_can_stay_in_float32(music: GateMusic, tmp_path: Path) -> None:
-    pictures = normalise(music.gate, NATIVE_MEL)
+    images = normalise(music.gate, NATIVE_MEL)
     torch.manual_seed(0)
     network = build_network("mobilenetv3_small_100", len(GENRES)).eval()
     convert(network, NATIVE_MEL.image_size, tmp_path / "plain.xml")
 
     def logits(share: float, name: str) -> Tensor:
         spare_first(tmp_path / "plain.xml", share, tmp_path / f"{share}.xml")
-        return OpenVinoBackend(tmp_path / f"{share}.xml", name=name).logits(pictures)
+        return OpenVinoBackend(tmp_path / f"{share}.xml", name=name).logits(images)
 
     exact = logits(0.0, "openvino-fp32")
     torch.testing.assert_close(logits(1.0, "openvino-fp32"), exact)
@@ -410,9 +410,9 @@ def test_eight_bits_answer_only_when_they_pass(classifier: GenreClassifier, musi
     backend = stored_backend(classifier.spec, NetworkStore(tmp_path), "openvino-int8")
     assert backend is not None
     assert backend.name == outcome.chosen
-    pictures = torch.randn(3, 3, 224, 224)
-    one_by_one = torch.cat([backend.logits(picture[None]) for picture in pictures])
-    assert torch.allclose(backend.logits(pictures), one_by_one, atol=1e-3)
+    images = torch.randn(3, 3, 224, 224)
+    one_by_one = torch.cat([backend.logits(image[None]) for image in images])
+    assert torch.allclose(backend.logits(images), one_by_one, atol=1e-3)
 
 
 @needs_openvino

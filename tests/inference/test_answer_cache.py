@@ -62,7 +62,7 @@ def is_repeated(service: PredictionService, source: Path | bytes, request: Reque
     return service.analyse(source, request).prediction.timing_ms.network == 0
 
 
-def test_the_same_file_is_judged_once(service: PredictionService, music_mp3: Path) -> None:
+def test_the_same_file_is_analysed_once(service: PredictionService, music_mp3: Path) -> None:
     request = Request(offset_s=1.0)
     first = service.analyse(music_mp3, request)
     again = service.analyse(music_mp3.read_bytes(), replace(request, top_k=3))
@@ -71,7 +71,7 @@ def test_the_same_file_is_judged_once(service: PredictionService, music_mp3: Pat
     assert again.prediction.probabilities == first.prediction.probabilities
 
 
-def test_another_file_stretch_or_model_is_another_answer(
+def test_another_file_excerpt_or_model_is_another_answer(
     service: PredictionService, music_mp3: Path, music_wav: Path
 ) -> None:
     assert not is_repeated(service, music_mp3, Request(offset_s=2.0))

@@ -114,7 +114,7 @@ def test_more_requests_than_fit_in_a_pass_are_all_answered() -> None:
 
 
 class Narrow(nn.Module):
-    """Runs out of memory beyond a number of pictures, as a GPU does."""
+    """Runs out of memory beyond a number of images, as a GPU does."""
 
     def __init__(self, room: int) -> None:
         super().__init__()
@@ -131,14 +131,14 @@ class Narrow(nn.Module):
 def test_a_batch_that_does_not_fit_is_halved_and_later_ones_stay_small() -> None:
     network = Narrow(room=3)
     backend = TorchBackend(network, CPU)
-    pictures = torch.randn(8, 3, 4, 4)
-    assert torch.allclose(backend.logits(pictures), pictures.mean((2, 3)))
+    images = torch.randn(8, 3, 4, 4)
+    assert torch.allclose(backend.logits(images), images.mean((2, 3)))
     assert network.batches == [8, 4, 2, 2, 2, 2]
-    backend.logits(pictures)
+    backend.logits(images)
     assert network.batches[6:] == [2, 2, 2, 2]
 
 
-def test_a_device_without_room_for_one_picture_says_so() -> None:
+def test_a_device_without_room_for_one_image_says_so() -> None:
     with pytest.raises(OverloadError, match="cpu has not enough free memory"):
         TorchBackend(Narrow(room=0), CPU).logits(torch.randn(4, 3, 4, 4))
 
@@ -147,13 +147,13 @@ def test_a_device_without_room_for_one_picture_says_so() -> None:
 def test_half_the_bits_and_another_layout_give_nearly_the_same(architecture: str) -> None:
     torch.manual_seed(0)
     network = build_network(architecture, 16)
-    pictures = torch.randn(2, 3, 224, 224)
+    images = torch.randn(2, 3, 224, 224)
     with torch.inference_mode():
-        expected = network(pictures)
-    assert torch.allclose(TorchBackend(network, CPU).logits(pictures), expected, atol=1e-4)
+        expected = network(images)
+    assert torch.allclose(TorchBackend(network, CPU).logits(images), expected, atol=1e-4)
     half = TorchBackend(network, CPU, precision="bf16")
     assert half.name == "pytorch-bf16"
-    outputs = half.logits(pictures)
+    outputs = half.logits(images)
     assert outputs.dtype == torch.float32
     assert torch.allclose(outputs.softmax(1), expected.softmax(1), atol=0.01)
 
@@ -173,8 +173,8 @@ def test_a_gpu_agrees_with_the_cpu(architecture: str) -> None:
     torch.manual_seed(0)
     device = torch.device("cuda")
     network = build_network(architecture, 16)
-    pictures = torch.randn(5, 3, 224, 224)
-    expected = TorchBackend(network, CPU).logits(pictures)
-    answer = TorchBackend(network, device, precision=best_precision(device)).logits(pictures)
+    images = torch.randn(5, 3, 224, 224)
+    expected = TorchBackend(network, CPU).logits(images)
+    answer = TorchBackend(network, device, precision=best_precision(device)).logits(images)
     assert torch.allclose(answer.softmax(1), expected.softmax(1), atol=0.02)
-    assert to_device(pictures, device).device.type == "cuda"
+    assert to_device(images, device).device.type == "cuda"

@@ -47,7 +47,7 @@ def test_numbers_that_are_not_finite_are_no_answer(classifier: GenreClassifier) 
         logits = torch.zeros(2, len(GENRES) + 1)
         logits[1, 3] = wrong
         with pytest.raises(CorruptCheckpointError, match="tiny answers with numbers that are not finite"):
-            classifier.judge(logits)
+            classifier.posterior(logits)
 
 
 def test_top_is_sorted_and_cut(classifier: GenreClassifier, music_mp3: Path) -> None:
@@ -89,10 +89,10 @@ def test_a_short_clip_loops_to_fill(classifier: GenreClassifier, tmp_path: Path)
 
 
 def test_batch_is_single(classifier: GenreClassifier, music_wav: Path) -> None:
-    pictures = classifier.analyse(music_wav, duration_s=None).pictures.pictures
-    pictures = torch.cat([pictures, pictures.flip(3)])
-    one_by_one = torch.cat([classifier.logits(picture[None]) for picture in pictures])
-    assert torch.allclose(classifier.logits(pictures), one_by_one, atol=1e-4)
+    images = classifier.analyse(music_wav, duration_s=None).images.images
+    images = torch.cat([images, images.flip(3)])
+    one_by_one = torch.cat([classifier.logits(image[None]) for image in images])
+    assert torch.allclose(classifier.logits(images), one_by_one, atol=1e-4)
 
 
 def test_windows_are_averaged(classifier: GenreClassifier, music_wav: Path) -> None:
@@ -134,7 +134,7 @@ def test_an_offset_beyond_the_end(classifier: GenreClassifier, music_wav: Path) 
         classifier.predict(music_wav, offset_s=500)
 
 
-def test_a_picture_the_model_does_not_know(classifier: GenreClassifier, music_wav: Path) -> None:
+def test_a_image_the_model_does_not_know(classifier: GenreClassifier, music_wav: Path) -> None:
     with pytest.raises(RequestError, match="not trained on cqt"):
         classifier.predict(music_wav, kind="cqt")
 
@@ -143,11 +143,11 @@ def test_one_model_sees_mel_or_cqt_each_with_its_own_calibration(cnn_models: Pat
     classifier = GenreClassifier.load("mobilenetv3_large", settings=Settings(models=cnn_models, device="cpu"))
     mel, cqt = (classifier.analyse(music_wav, kind=kind) for kind in ("mel", "cqt"))
     assert (mel.prediction.model.spectrogram, cqt.prediction.model.spectrogram) == ("mel", "cqt")
-    assert (mel.pictures.front_end.kind, cqt.pictures.front_end.kind) == ("mel", "cqt")
+    assert (mel.images.front_end.kind, cqt.images.front_end.kind) == ("mel", "cqt")
     assert mel.prediction == replace(classifier.predict(music_wav), timing_ms=mel.prediction.timing_ms)
-    seeing = classifier.seeing("cqt")
+    seeing = classifier.for_spectrogram("cqt")
     assert seeing.spec.calibration.temperature != classifier.spec.calibration.temperature
-    expected, _ = seeing.probabilities(classifier.logits(cqt.pictures.pictures))
+    expected, _ = seeing.probabilities(classifier.logits(cqt.images.images))
     assert list(cqt.prediction.probabilities.values()) == pytest.approx(expected[0].tolist(), abs=1e-6)
 
 

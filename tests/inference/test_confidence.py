@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from acousticsense.audio.types import ClipInfo, HealthReport
-from acousticsense.inference.confidence import advise, disagreement, judge
+from acousticsense.inference.confidence import advise, disagreement, verdict_of
 from acousticsense.inference.payload import advice_text
 from acousticsense.inference.prediction import Verdict
 from acousticsense.models.spec import Calibration
@@ -29,11 +29,11 @@ CALIBRATION = Calibration(confident_at=0.8, plausible_at=0.5, mixed_at=0.6, not_
 def test_bands(best: float, second: float, not_music: float | None, verdict: str) -> None:
     rest = (1 - best - second) / 4
     probabilities = {"Jazz": best, "Blues": second, "Rock": rest, "Pop": rest, "Folk": rest, "Rap": rest}
-    assert judge(probabilities, not_music, CALIBRATION) == verdict
+    assert verdict_of(probabilities, not_music, CALIBRATION) == verdict
 
 
-def test_a_model_with_a_single_label_is_judged() -> None:
-    assert judge({"Jazz": 1.0}, None, CALIBRATION) == "confident"
+def test_a_model_with_a_single_label_is_analysed() -> None:
+    assert verdict_of({"Jazz": 1.0}, None, CALIBRATION) == "confident"
     assert advise("confident", {"Jazz": 1.0}, HealthReport(), CALIBRATION)
 
 
@@ -72,15 +72,15 @@ def test_an_unsure_answer_names_another_place_in_the_track(
 
 
 def test_no_other_place_is_offered_where_there_is_none_or_no_need() -> None:
-    assert not {"other_place", "other_stretch"} & set(codes(clip(0, 10, 10)))
-    assert "other_stretch" in codes(clip(0, 10, None))
-    assert not {"other_place", "other_stretch"} & set(codes(clip(0, 10, 200), verdict="confident"))
+    assert not {"other_place", "other_excerpt"} & set(codes(clip(0, 10, 10)))
+    assert "other_excerpt" in codes(clip(0, 10, None))
+    assert not {"other_place", "other_excerpt"} & set(codes(clip(0, 10, 200), verdict="confident"))
 
 
-def test_the_other_picture_is_offered_to_the_unsure_by_models_that_know_one() -> None:
-    assert "other_picture" in codes(other_kinds=("cqt",))
-    assert "other_picture" not in codes()
-    assert "other_picture" not in codes(verdict="confident", other_kinds=("cqt",))
+def test_the_other_image_is_offered_to_the_unsure_by_models_that_know_one() -> None:
+    assert "other_image" in codes(other_kinds=("cqt",))
+    assert "other_image" not in codes()
+    assert "other_image" not in codes(verdict="confident", other_kinds=("cqt",))
 
 
 def test_a_share_that_was_measured_on_other_labels_is_said_to_be() -> None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from acousticsense.inference.model_cache import Residents
+from acousticsense.inference.model_cache import ModelCache
 
 SIZES = {"small": 10, "large": 100, "huge": 1000}
 
@@ -29,25 +29,25 @@ def loader() -> Loader:
     return Loader()
 
 
-def residents(loader: Loader, *, max_count: int = 10, max_bytes: int = 10_000) -> Residents[str]:
-    return Residents(
+def model_cache(loader: Loader, *, max_count: int = 10, max_bytes: int = 10_000) -> ModelCache[str]:
+    return ModelCache(
         loader, lambda thing: SIZES.get(thing.lower(), 1), max_count=max_count, max_bytes=max_bytes, pinned=("default",)
     )
 
 
-def names(kept: Residents[str]) -> list[str]:
-    return [resident.name for resident in kept.residents()]
+def names(kept: ModelCache[str]) -> list[str]:
+    return [resident.name for resident in kept.model_cache()]
 
 
 def test_each_is_loaded_once(loader: Loader) -> None:
-    kept = residents(loader)
+    kept = model_cache(loader)
     assert [kept.get("a"), kept.get("b"), kept.get("a")] == ["A", "B", "A"]
     assert loader.loaded == ["a", "b"]
     assert names(kept) == ["b", "a"]
 
 
 def test_the_stalest_goes_first_over_the_count(loader: Loader) -> None:
-    kept = residents(loader, max_count=2)
+    kept = model_cache(loader, max_count=2)
     for name in ("default", "a", "b", "a", "c"):
         kept.get(name)
     assert names(kept) == ["default", "a", "c"]
@@ -55,13 +55,13 @@ def test_the_stalest_goes_first_over_the_count(loader: Loader) -> None:
 
 
 def test_the_stalest_goes_first_over_the_bytes_but_the_newest_stays(loader: Loader) -> None:
-    kept = residents(loader, max_bytes=110)
+    kept = model_cache(loader, max_bytes=110)
     for name in ("small", "large", "a"):
         kept.get(name)
     assert names(kept) == ["large", "a"]
     kept.get("huge")
     assert names(kept) == ["huge"]
-    assert sum(resident.size_bytes for resident in kept.residents()) == 1000
+    assert sum(resident.size_bytes for resident in kept.model_cache()) == 1000
 
 
 def test_who_asks_meanwhile_waits_for_the_same_load() -> None:
@@ -74,7 +74,7 @@ def test_who_asks_meanwhile_waits_for_the_same_load() -> None:
         assert go_on.wait(30)
         return name
 
-    kept = Residents(load, len, max_count=9, max_bytes=9)
+    kept = ModelCache(load, len, max_count=9, max_bytes=9)
     answers: list[str] = []
     threads = [threading.Thread(target=lambda: answers.append(kept.get("a"))) for _ in range(3)]
     for thread in threads:
@@ -88,7 +88,7 @@ def test_who_asks_meanwhile_waits_for_the_same_load() -> None:
 
 
 def test_a_failure_is_told_and_tried_again(loader: Loader) -> None:
-    kept = residents(loader)
+    kept = model_cache(loader)
     for _ in range(2):
         with pytest.raises(ValueError, match="broken"):
             kept.get("broken")

@@ -26,15 +26,15 @@ def test_another_process_prepares_the_same_clip(classifier: GenreClassifier, mus
     here = prepare(music_mp3, recipe)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         there = pool.submit(prepare, music_mp3, recipe).result()
-    assert torch.equal(here.pictures.pictures, there.pictures.pictures)
+    assert torch.equal(here.images.images, there.images.images)
     assert (here.health, here.audio.info) == (there.health, there.audio.info)
 
 
-def test_judging_a_prepared_clip_is_the_whole_analysis(classifier: GenreClassifier, music_mp3: Path) -> None:
-    judgement = classifier.judge(classifier.logits(prepare(music_mp3, classifier.recipe()).pictures.pictures))
+def test_analysing_a_prepared_clip_is_the_whole_analysis(classifier: GenreClassifier, music_mp3: Path) -> None:
+    posterior = classifier.posterior(classifier.logits(prepare(music_mp3, classifier.recipe()).images.images))
     prediction = classifier.predict(music_mp3)
-    assert judgement.probabilities == pytest.approx(prediction.probabilities, abs=1e-6)
-    assert (judgement.not_music, judgement.verdict) == (pytest.approx(prediction.not_music), prediction.verdict)
+    assert posterior.probabilities == pytest.approx(prediction.probabilities, abs=1e-6)
+    assert (posterior.not_music, posterior.verdict) == (pytest.approx(prediction.not_music), prediction.verdict)
 
 
 def test_a_recipe_is_small_and_says_all(classifier: GenreClassifier, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A folder of music as people have them, and the tiny model to judge it."""
+"""A folder of music as people have them, and the tiny model to predict it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.batch import Batch, BatchLimits, Upload
 from acousticsense.library.engine import EngineOptions, LocalEngine
-from acousticsense.library.predict import Judge
+from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.routing import expectation
 from acousticsense.library.rows import Row
 from acousticsense.models.spec import Calibration
@@ -47,9 +47,9 @@ def album(library: Path) -> Path:
     return path
 
 
-def judged(classifier: GenreClassifier, uploads: list[Upload], limits: BatchLimits = LIMITS) -> Batch:
+def analysed(classifier: GenreClassifier, uploads: list[Upload], limits: BatchLimits = LIMITS) -> Batch:
     batch = Batch(uploads, limits)
-    batch.judge(classifier, classifier.recipe(), OPTIONS)
+    batch.predict(classifier, classifier.recipe(), OPTIONS)
     return batch
 
 
@@ -62,14 +62,14 @@ def test_rows_are_those_of_the_engine_under_the_names_that_were_sent(
 ) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("no audio")
-    batch = judged(classifier, uploads_of(EXAMPLES / "hacienda.ogg", album, notes))
+    batch = analysed(classifier, uploads_of(EXAMPLES / "hacienda.ogg", album, notes))
     files = [path for path in sorted(library.rglob("*.*")) if path.suffix != ".jpg"]
     names = [f"专辑.zip/{path.relative_to(library)}" for path in files]
     rows = batch.rows()
     assert [row.path for row in rows] == ["hacienda.ogg", *names, "notes.txt"]
     recipe = classifier.recipe()
     paths = [str(EXAMPLES / "hacienda.ogg"), *map(str, files), str(notes)]
-    engine = LocalEngine(Judge(classifier, recipe), recipe, OPTIONS)
+    engine = LocalEngine(BatchPredictor(classifier, recipe), recipe, OPTIONS)
     expected = dict(pair for some in engine.rows(paths) for pair in some)
     for path, row in zip(paths, rows, strict=True):
         known = expected[path]
@@ -85,7 +85,7 @@ def test_a_broken_or_empty_archive_is_a_row(classifier: GenreClassifier, tmp_pat
     broken.write_bytes(b"PK\x03\x04 and no more")
     with zipfile.ZipFile(empty, "w") as archive:
         archive.writestr("cover.jpg", b"x")
-    batch = judged(classifier, uploads_of(broken, empty))
+    batch = analysed(classifier, uploads_of(broken, empty))
     codes = {row.path: row.error.code if row.error else "" for row in batch.rows()}
     assert codes == {"broken.zip": "audio_undecodable", "empty.zip": "audio_empty"}
     assert batch.ignored == 1
@@ -94,13 +94,15 @@ def test_a_broken_or_empty_archive_is_a_row(classifier: GenreClassifier, tmp_pat
 def test_the_same_file_twice_has_two_rows(classifier: GenreClassifier) -> None:
     song = Upload(path=EXAMPLES / "starfall.mp3", name="one.mp3")
     again = Upload(path=EXAMPLES / "starfall.mp3", name="two.mp3")
-    one, two = judged(classifier, [song, again]).rows()
+    one, two = analysed(classifier, [song, again]).rows()
     assert {one.path, two.path} == {"one.mp3", "two.mp3"}
     assert one.probabilities == pytest.approx(two.probabilities)
 
 
-def test_more_files_than_allowed_are_refused_before_any_is_judged(classifier: GenreClassifier, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="21 files, and 20 are judged at a time"):
+def test_more_files_than_allowed_are_refused_before_any_is_analysed(
+    classifier: GenreClassifier, tmp_path: Path
+) -> None:
+    with pytest.raises(RequestError, match="21 files, and 20 are analysed at a time"):
         Batch(uploads_of(*[EXAMPLES / "starfall.mp3"] * 21), LIMITS)
     path = tmp_path / "many.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -108,7 +110,7 @@ def test_more_files_than_allowed_are_refused_before_any_is_judged(classifier: Ge
             archive.writestr(f"{index}.mp3", b"x")
     batch = Batch(uploads_of(path, path), LIMITS)
     with pytest.raises(RequestError, match="30 files"):
-        batch.judge(classifier, classifier.recipe(), OPTIONS)
+        batch.predict(classifier, classifier.recipe(), OPTIONS)
     assert batch.done == 0
 
 
@@ -123,7 +125,7 @@ def test_what_archives_unpack_to_is_bounded_and_every_file_still_has_a_row(
             archive.writestr(f"bomb {index}.wav", bytes(2**20))
         archive.writestr("b.mp3", song)
     limits = BatchLimits(max_files=20, max_file_bytes=2**19, max_unpacked_bytes=2**20 + len(song))
-    rows = judged(classifier, uploads_of(path), limits).rows()
+    rows = analysed(classifier, uploads_of(path), limits).rows()
     codes = [row.error.code if row.error else "" for row in rows]
     assert codes == ["", *["audio_too_large"] * 5]
     assert rows[-1].error is not None
@@ -144,7 +146,7 @@ def test_unpacked_files_are_on_disk_only_while_they_are_needed(classifier: Genre
         most = max(most, len(list(folder.iterdir())))
 
     batch = Batch(uploads_of(path), LIMITS)
-    batch.judge(classifier, classifier.recipe(), OPTIONS, look)
+    batch.predict(classifier, classifier.recipe(), OPTIONS, look)
     assert batch.done == 15
     assert 0 < most < 15
 
@@ -156,13 +158,13 @@ def test_work_that_is_given_up_leaves_nothing_behind(classifier: GenreClassifier
 
     batch = Batch(uploads_of(album), LIMITS)
     with pytest.raises(CancelledError):
-        batch.judge(classifier, classifier.recipe(), OPTIONS, leave)
+        batch.predict(classifier, classifier.recipe(), OPTIONS, leave)
     assert batch.done == 0
     assert left_behind(tmp_path) == []
 
 
 def test_what_to_expect_of_accepted_answers_is_what_the_command_says(classifier: GenreClassifier) -> None:
-    batch = judged(classifier, uploads_of(EXAMPLES / "starfall.mp3", EXAMPLES / "hacienda.ogg"))
+    batch = analysed(classifier, uploads_of(EXAMPLES / "starfall.mp3", EXAMPLES / "hacienda.ogg"))
     verdicts = [str(row.verdict) for row in batch.rows() if row.verdict != "not_music"]
     words = expectation({verdict: verdicts.count(verdict) for verdict in verdicts}, Calibration()) if verdicts else ""
     assert batch.expectation(0.0) == words

@@ -12,7 +12,7 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.decode import DecodedFile, decode_file
 from acousticsense.library.engine import EngineOptions, LocalEngine
-from acousticsense.library.predict import Judge
+from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.rows import Row, RowError
 from tests.library.conftest import EXAMPLES
 from tests.library.decoders import misbehaving
@@ -27,7 +27,7 @@ def rows_of(engine: LocalEngine, paths: list[str]) -> dict[str, Row]:
 def test_a_row_is_what_one_prediction_would_be(classifier: GenreClassifier, library: Path) -> None:
     recipe = classifier.recipe()
     paths = [str(path) for path in sorted(library.rglob("*.*"))]
-    rows = rows_of(LocalEngine(Judge(classifier, recipe), recipe, EngineOptions(workers=2, batch=2)), paths)
+    rows = rows_of(LocalEngine(BatchPredictor(classifier, recipe), recipe, EngineOptions(workers=2, batch=2)), paths)
     assert set(rows) == set(paths)
     for path, row in rows.items():
         if row.error is not None:
@@ -53,7 +53,7 @@ def test_hanging_and_crashing_decoders_are_rows_and_the_pool_goes_on(
     for name in names:
         shutil.copy(EXAMPLES / "sky-vibe.ogg", tmp_path / name)
     options = EngineOptions(workers=2, timeout_s=5)
-    engine = LocalEngine(Judge(classifier, recipe), recipe, options, decode=misbehaving)
+    engine = LocalEngine(BatchPredictor(classifier, recipe), recipe, options, decode=misbehaving)
     rows = {Path(path).name: row for path, row in rows_of(engine, [str(tmp_path / name) for name in names]).items()}
     codes = {name: row.error.code if row.error else "" for name, row in rows.items()}
     assert codes == {
@@ -81,7 +81,7 @@ def test_paths_are_read_no_further_ahead_than_files_are_decoded(classifier: Genr
             read += 1
             yield str(library / "a" / "broken.mp3")
 
-    batches = LocalEngine(Judge(classifier, recipe), recipe, EngineOptions(workers=1, batch=2)).rows(endless())
+    batches = LocalEngine(BatchPredictor(classifier, recipe), recipe, EngineOptions(workers=1, batch=2)).rows(endless())
     seen = len(next(batches)) + len(next(batches))
     assert read <= seen + 6
     batches.close()
@@ -97,13 +97,13 @@ def test_a_batch_that_fails_costs_only_the_clip_that_is_to_blame(
     assert isinstance(bad, DecodedFile)
     logits = type(classifier).logits
 
-    def touchy(self: GenreClassifier, pictures: Tensor) -> Tensor:
-        if any((picture.numpy() == bad.pictures[0]).all() for picture in pictures):
+    def touchy(self: GenreClassifier, images: Tensor) -> Tensor:
+        if any((image.numpy() == bad.images[0]).all() for image in images):
             raise RuntimeError("the device gave up")
-        return logits(self, pictures)
+        return logits(self, images)
 
     monkeypatch.setattr(type(classifier), "logits", touchy)
-    first, second, third = Judge(classifier, recipe).rows([good, bad, good])
+    first, second, third = BatchPredictor(classifier, recipe).rows([good, bad, good])
     assert first.error is None
     assert third.probabilities == first.probabilities
     assert second.error is not None
@@ -117,26 +117,26 @@ def test_an_answer_that_is_no_number_costs_only_its_own_clip(
     files = [decode_file(str(library / "a" / name), recipe) for name in ("starfall.mp3", "sky-vibe.ogg")]
     logits = type(classifier).logits
 
-    def mute(self: GenreClassifier, pictures: Tensor) -> Tensor:
-        answers = logits(self, pictures)
+    def mute(self: GenreClassifier, images: Tensor) -> Tensor:
+        answers = logits(self, images)
         answers[-1] = float("nan")
         return answers
 
     monkeypatch.setattr(type(classifier), "logits", mute)
-    first, second = Judge(classifier, recipe).rows(files)
+    first, second = BatchPredictor(classifier, recipe).rows(files)
     assert first.error is None
     assert second.error is not None
     assert second.error.code == "checkpoint_corrupt"
     assert not second.probabilities
 
 
-def test_pictures_that_were_judged_before_are_not_judged_again(
+def test_images_that_were_analysed_before_are_not_analysed_again(
     classifier: GenreClassifier, library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = classifier.recipe()
     file = decode_file(str(library / "a" / "starfall.mp3"), recipe)
     assert isinstance(file, DecodedFile)
-    (row,) = Judge(classifier, recipe).rows([file])
+    (row,) = BatchPredictor(classifier, recipe).rows([file])
     monkeypatch.setattr(type(classifier), "logits", None)
-    known = {row.pictures_sha256: row}
-    assert Judge(classifier, recipe, known.get).rows([file]) == [row]
+    known = {row.images_sha256: row}
+    assert BatchPredictor(classifier, recipe, known.get).rows([file]) == [row]

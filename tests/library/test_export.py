@@ -27,7 +27,7 @@ GOOD = Row(
     verdict="confident",
     health=(HealthNote(code="clipping", severity="warning", value=1.0),),
     clip=CLIP,
-    pictures_sha256="ef" * 32,
+    images_sha256="ef" * 32,
 )
 BAD = replace(
     GOOD,

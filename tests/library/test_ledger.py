@@ -17,7 +17,7 @@ from acousticsense.library import identity
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest, settings_digest, stamp
 from acousticsense.library.ledger import Ledger
-from acousticsense.library.predict import Judge
+from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.rows import Row
 from acousticsense.library.run import Counts, LibraryRun
 from acousticsense.library.walk import Walk
@@ -25,13 +25,13 @@ from tests.library.conftest import EXAMPLES
 
 
 class CountingClassifier(GenreClassifier):
-    """Counts the pictures that its network is shown."""
+    """Counts the images that its network is shown."""
 
     shown = 0
 
-    def logits(self, pictures):  # type: ignore[no-untyped-def]
-        self.shown += len(pictures)
-        return super().logits(pictures)
+    def logits(self, images):  # type: ignore[no-untyped-def]
+        self.shown += len(images)
+        return super().logits(images)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def counting(classifier: GenreClassifier) -> CountingClassifier:
     return counting
 
 
-def judge_all(
+def predict_all(
     classifier: GenreClassifier, root: Path, *, fresh: bool = False, stop_after: int | None = None
 ) -> tuple[Counts, dict[str, Row]]:
     """One run over `root`, left after so many batches of one file each."""
@@ -53,9 +53,9 @@ def judge_all(
             network=network_digest(classifier.spec),
             fresh=fresh,
         )
-        judge = Judge(classifier, recipe, rows.known)
-        engine = LocalEngine(judge, recipe, EngineOptions(workers=1, batch=1))
-        run = LibraryRun(Walk([str(root)]), rows, engine, judge)
+        predict = BatchPredictor(classifier, recipe, rows.known)
+        engine = LocalEngine(predict, recipe, EngineOptions(workers=1, batch=1))
+        run = LibraryRun(Walk([str(root)]), rows, engine, predict)
         batches = run.batches()
         for number, _ in enumerate(batches, start=1):
             if number == stop_after:
@@ -63,55 +63,55 @@ def judge_all(
         return run.counts, {Path(path).name: row for path, row in rows.rows()}
 
 
-def test_a_second_run_judges_nothing(counting: CountingClassifier, library: Path) -> None:
-    counts, rows = judge_all(counting, library)
+def test_a_second_run_predicts_nothing(counting: CountingClassifier, library: Path) -> None:
+    counts, rows = predict_all(counting, library)
     assert counts == Counts(done=3, skipped=0, failed=2)
     assert counting.shown == 3
-    assert judge_all(counting, library) == (Counts(done=0, skipped=5, failed=0), rows)
+    assert predict_all(counting, library) == (Counts(done=0, skipped=5, failed=0), rows)
     assert counting.shown == 3
     assert list(rows) == ["broken.mp3", "sky-vibe.ogg", "starfall.mp3", "empty.flac", "风笛.wav"]
 
 
 def test_a_run_that_was_left_goes_on(counting: CountingClassifier, library: Path) -> None:
-    partly, some = judge_all(counting, library, stop_after=2)
+    partly, some = predict_all(counting, library, stop_after=2)
     assert partly.seen == len(some) < 5
-    rest, rows = judge_all(counting, library)
+    rest, rows = predict_all(counting, library)
     assert rest.skipped == partly.seen
     assert rest.seen == len(rows) == 5
     assert counting.shown == 3
 
 
-def test_a_file_with_other_sound_is_judged_again(counting: CountingClassifier, library: Path) -> None:
-    before = judge_all(counting, library)[1]
+def test_a_file_with_other_sound_is_analysed_again(counting: CountingClassifier, library: Path) -> None:
+    before = predict_all(counting, library)[1]
     path = library / "a" / "starfall.mp3"
     times = path.stat()
     changed = bytearray(path.read_bytes())
     changed[20_000:40_000] = changed[60_000:80_000]
     path.write_bytes(changed)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # same size, same time: only the status change tells
-    counts, after = judge_all(counting, library)
+    counts, after = predict_all(counting, library)
     assert (counts.done, counts.skipped) == (1, 4)
     assert counting.shown == 4
-    assert after["starfall.mp3"].pictures_sha256 != before["starfall.mp3"].pictures_sha256
+    assert after["starfall.mp3"].images_sha256 != before["starfall.mp3"].images_sha256
 
 
 def test_a_file_that_was_moved_or_touched_costs_no_network(counting: CountingClassifier, library: Path) -> None:
-    before = judge_all(counting, library)[1]
+    before = predict_all(counting, library)[1]
     (library / "a" / "sky-vibe.ogg").rename(library / "b 雷鬼" / "renamed.ogg")
     os.utime(library / "a" / "starfall.mp3")
-    counts, after = judge_all(counting, library)
+    counts, after = predict_all(counting, library)
     assert (counts.done, counts.skipped, counting.shown) == (2, 3, 3)
     assert after["renamed.ogg"].probabilities == before["sky-vibe.ogg"].probabilities
     assert "sky-vibe.ogg" not in after
 
 
 def test_another_model_or_recipe_is_another_row(counting: CountingClassifier, library: Path) -> None:
-    judge_all(counting, library)
+    predict_all(counting, library)
     counting.spec = replace(counting.spec, weights_sha256="0" * 64)
-    assert judge_all(counting, library)[0] == Counts(done=3, skipped=0, failed=2)
+    assert predict_all(counting, library)[0] == Counts(done=3, skipped=0, failed=2)
     assert counting.shown == 6
     counting.spec = replace(counting.spec, calibration=replace(counting.spec.calibration, confident_at=0.01))
-    counts, rows = judge_all(counting, library)
+    counts, rows = predict_all(counting, library)
     assert counts.done == 3
     assert counting.shown == 6
     assert rows["starfall.mp3"].verdict == "confident"
@@ -138,10 +138,10 @@ def test_every_setting_that_decides_is_in_the_digest(
 def test_fresh_forgets_for_this_run_and_for_those_that_go_on_with_it(
     counting: CountingClassifier, library: Path
 ) -> None:
-    judge_all(counting, library)
-    partly, _ = judge_all(counting, library, fresh=True, stop_after=2)
+    predict_all(counting, library)
+    partly, _ = predict_all(counting, library, fresh=True, stop_after=2)
     assert partly.skipped == 0
-    rest, rows = judge_all(counting, library)
+    rest, rows = predict_all(counting, library)
     assert rest.skipped == partly.seen
     assert len(rows) == 5
     assert counting.shown == 6
@@ -149,9 +149,9 @@ def test_fresh_forgets_for_this_run_and_for_those_that_go_on_with_it(
 
 def test_what_may_pass_is_tried_again(counting: CountingClassifier, library: Path) -> None:
     (library / "a" / "gone.mp3").symlink_to(library / "nowhere.mp3")
-    assert judge_all(counting, library)[0].failed == 3
+    assert predict_all(counting, library)[0].failed == 3
     shutil.copy(EXAMPLES / "starfall.mp3", library / "nowhere.mp3")
-    counts, rows = judge_all(counting, library)
+    counts, rows = predict_all(counting, library)
     assert counts == Counts(done=2, skipped=5, failed=0)
     assert rows["gone.mp3"].genre
 

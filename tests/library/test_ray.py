@@ -18,12 +18,12 @@ from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest
 from acousticsense.library.ledger import Ledger
-from acousticsense.library.predict import Judge
-from acousticsense.library.ray_engine import JudgeSource, RayEngine, Shares, share_out
+from acousticsense.library.predict import BatchPredictor
+from acousticsense.library.ray_engine import PredictorSource, RayEngine, Shares, share_out
 from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk
 from acousticsense.settings import Settings
-from benchmarks.killed_node import cluster, kill_judge, same
+from benchmarks.killed_node import cluster, kill_predictor, same
 from tests.library.conftest import EXAMPLES
 from tests.library.decoders import misbehaving
 
@@ -39,10 +39,12 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def source(tiny_models: Path, classifier: GenreClassifier) -> JudgeSource:
+def source(tiny_models: Path, classifier: GenreClassifier) -> PredictorSource:
     recipe = classifier.recipe()
     settings = Settings(models=tiny_models, model="tiny", device="cpu")
-    return JudgeSource(settings=settings, spectrogram=None, recipe=recipe, digest=Judge(classifier, recipe).digest)
+    return PredictorSource(
+        settings=settings, spectrogram=None, recipe=recipe, digest=BatchPredictor(classifier, recipe).digest
+    )
 
 
 def library_of(folder: Path, n: int) -> list[str]:
@@ -55,42 +57,44 @@ def library_of(folder: Path, n: int) -> list[str]:
     return sorted(str(path) for path in folder.iterdir())
 
 
-def run_of(paths: list[str], ledger: Ledger, engine: Engine, judge: Judge, network: str) -> tuple[LibraryRun, Any]:
-    rows = ledger.begin(paths, settings=judge.digest, network=network)
-    return LibraryRun(Walk(paths), rows, engine, judge), rows
+def run_of(
+    paths: list[str], ledger: Ledger, engine: Engine, predict: BatchPredictor, network: str
+) -> tuple[LibraryRun, Any]:
+    rows = ledger.begin(paths, settings=predict.digest, network=network)
+    return LibraryRun(Walk(paths), rows, engine, predict), rows
 
 
 def test_a_killed_node_costs_no_row_and_changes_none(
-    nodes: Any, source: JudgeSource, classifier: GenreClassifier, tmp_path: Path
+    nodes: Any, source: PredictorSource, classifier: GenreClassifier, tmp_path: Path
 ) -> None:
     folder = tmp_path / "music"
     folder.mkdir()
     paths = library_of(folder, 24)
-    judge = Judge(classifier, source.recipe)
+    predict = BatchPredictor(classifier, source.recipe)
     options = EngineOptions(batch=2)
     engine = RayEngine(source, options, address=nodes.address, decode=misbehaving)
-    local = LocalEngine(judge, source.recipe, options, decode=misbehaving)
+    local = LocalEngine(predict, source.recipe, options, decode=misbehaving)
     expected = dict(pair for batch in local.rows(paths) for pair in batch)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         network = network_digest(classifier.spec)
-        run, rows = run_of(paths, ledger, engine, judge, network)
+        run, rows = run_of(paths, ledger, engine, predict, network)
         killed = False
         for _ in run.batches():
             if not killed:
                 assert run.counts.seen < len(paths) / 2
-                kill_judge(nodes)
+                kill_predictor(nodes)
                 killed = True
         assert killed
         assert (run.counts.seen, run.counts.failed) == (len(paths), 2)
         found = dict(rows.rows())
-        again, _ = run_of(paths, ledger, local, judge, network)
+        again, _ = run_of(paths, ledger, local, predict, network)
         assert [len(batch) for batch in again.batches()] == [1]  # the crash, which may be gone at another try
         assert again.counts.skipped == len(paths) - 1
     assert set(found) == set(expected)
     for path, row in expected.items():
         assert same(found[path], row)
     other = RayEngine(replace(source, digest="0" * 64), options, address=nodes.address)
-    with pytest.raises(LibraryError, match="A node cannot judge: It has other weights"):
+    with pytest.raises(LibraryError, match="A node cannot predict: It has other weights"):
         list(other.rows(paths[:1]))
 
 
@@ -109,13 +113,13 @@ def test_who_does_what(n_cpus: int, n_gpus: int, decoders: int | None, shares: S
     assert share_out(n_cpus, n_gpus, decoders) == shares
 
 
-def test_a_node_with_another_model_must_not_answer(source: JudgeSource) -> None:
+def test_a_node_with_another_model_must_not_answer(source: PredictorSource) -> None:
     with pytest.raises(LibraryError, match="other weights"):
-        replace(source, digest="0" * 64).judge("cpu")
+        replace(source, digest="0" * 64).predict("cpu")
 
 
 def test_without_ray_the_command_says_what_to_install(
-    source: JudgeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: PredictorSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     settings = replace(source.settings, cache_dir=tmp_path / "cache").to_env()
@@ -125,6 +129,6 @@ def test_without_ray_the_command_says_what_to_install(
     assert "pip install 'acousticsense[ray]'" in capsys.readouterr().err
 
 
-def test_no_cluster_at_that_address(source: JudgeSource) -> None:
+def test_no_cluster_at_that_address(source: PredictorSource) -> None:
     with pytest.raises(LibraryError, match="No Ray cluster answers"):
         list(RayEngine(source, address="127.0.0.1:1").rows(["x.mp3"]))

@@ -1,4 +1,4 @@
-"""Objects in a store: found, read in parts, judged like files, and lists put beside them; over real HTTP."""
+"""Objects in a store: found, read in parts, analysed like files, and lists put beside them; over real HTTP."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def test_an_object_is_what_the_file_is(classifier: GenreClassifier) -> None:
         there, here = decode_file(f"s3://music/{key}", recipe), decode_file(str(EXAMPLES / name), recipe)
         assert isinstance(there, DecodedFile)
         assert isinstance(here, DecodedFile)
-        assert (there.pictures_sha256, there.clip, there.health) == (here.pictures_sha256, here.clip, here.health)
+        assert (there.images_sha256, there.clip, there.health) == (here.images_sha256, here.clip, here.health)
 
 
-def test_only_the_stretch_is_fetched(store: ObjectStore, classifier: GenreClassifier) -> None:
+def test_only_the_excerpt_is_fetched(store: ObjectStore, classifier: GenreClassifier) -> None:
     content = (EXAMPLES / "starfall.mp3").read_bytes()
     store.objects["music/long.mp3"] = 64 * content
     assert isinstance(decode_file("s3://music/long.mp3", classifier.recipe()), DecodedFile)

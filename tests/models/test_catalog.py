@@ -85,21 +85,21 @@ class TestImport:
     def test_a_torchvision_name_is_as_good_as_timms(self, checkpoint: Path, catalog: Catalog) -> None:
         assert imported(checkpoint, catalog, architecture="mobilenet_v3_small").architecture == SMALL
 
-    def test_a_strangers_picture_is_grey_levels(self, checkpoint: Path, catalog: Catalog) -> None:
+    def test_a_strangers_image_is_grey_levels(self, checkpoint: Path, catalog: Catalog) -> None:
         spec = imported(checkpoint, catalog)
         assert (spec.front_end, spec.windows) == (NATIVE_MEL, NATIVE_WINDOWS)
 
-    def test_the_picture_can_be_said(self, checkpoint: Path, catalog: Catalog) -> None:
+    def test_the_image_can_be_said(self, checkpoint: Path, catalog: Catalog) -> None:
         assert imported(checkpoint, catalog, spectrogram="cqt").front_end.kind == "cqt"
         spec = imported(checkpoint, catalog, "other", spectrogram="cqt", style="figure")
         assert (spec.front_end, spec.windows) == (upstream_front_end("cqt"), UPSTREAM_WINDOWS)
 
-    def test_chroma_is_upstreams_picture(self, checkpoint: Path, catalog: Catalog) -> None:
+    def test_chroma_is_upstreams_image(self, checkpoint: Path, catalog: Catalog) -> None:
         assert imported(checkpoint, catalog, spectrogram="chroma").front_end == upstream_front_end("chroma")
-        with pytest.raises(RequestError, match="chroma pictures are drawn as figures only"):
+        with pytest.raises(RequestError, match="chroma images are drawn as figures only"):
             imported(checkpoint, catalog, "other", spectrogram="chroma", style="native")
 
-    def test_upstreams_head_brings_upstreams_picture(
+    def test_upstreams_head_brings_upstreams_image(
         self, upstreams: nn.Module, tmp_path: Path, catalog: Catalog
     ) -> None:
         torch.save(state_dict(upstreams), tmp_path / "save.pt")
@@ -252,7 +252,7 @@ class TestUpstreamFolders:
         assert spec.front_end == upstream_front_end(kind)
         assert (logits(network, 224) - logits(upstreams, 224)).abs().max() < 1e-4
 
-    def test_inception_gets_pictures_of_299_pixels(self, catalog: Catalog) -> None:
+    def test_inception_gets_images_of_299_pixels(self, catalog: Catalog) -> None:
         folder = catalog.root / "inception_v3_mel"
         folder.mkdir(parents=True)
         torch.save(state_dict(build_network("inception_v3", 16)), folder / "save.pt")

@@ -51,7 +51,7 @@ def saved(content: object, path: Path) -> Path:
 
 
 def assert_same_logits(name: str, head: str, path: Path) -> None:
-    """Ours from the saved file against torchvision's, for pictures that it tells apart."""
+    """Ours from the saved file against torchvision's, for images that it tells apart."""
     size = UPSTREAM_ARCHITECTURES[name].image_size
     theirs = torchvision_network(name, head=head)
     expected = logits(theirs, size)
@@ -90,10 +90,10 @@ def test_torchvisions_wider_batch_norms_of_large_efficientnets_are_kept(tmp_path
             value.fill_(1e-3)  # where eps weighs
     torch.save(theirs.state_dict(), tmp_path / "b5.pth")
     ours, _ = load_network(tmp_path / "b5.pth", architecture="efficientnet_b5", image_size=64)
-    pictures = torch.randn(2, 3, 64, 64)
+    images = torch.randn(2, 3, 64, 64)
     first, second = ours.get_submodule("blocks.0.0"), ours.get_submodule("blocks.0.1")
-    seen = second(first(ours.get_submodule("bn1")(ours.get_submodule("conv_stem")(pictures))))
-    torch.testing.assert_close(seen, theirs.features[1][1](theirs.features[1][0](theirs.features[0](pictures))))
+    seen = second(first(ours.get_submodule("bn1")(ours.get_submodule("conv_stem")(images))))
+    torch.testing.assert_close(seen, theirs.features[1][1](theirs.features[1][0](theirs.features[0](images))))
 
 
 @pytest.mark.parametrize("name", ["vit_b_16", "resnet50", "densenet121", "convnext_base", "swin_b", "inception_v3"])

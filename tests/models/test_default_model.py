@@ -36,7 +36,7 @@ def test_every_shipped_model_is_the_recorded_one() -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_model_knows_both_pictures(name: str) -> None:
+def test_every_shipped_model_knows_both_images(name: str) -> None:
     spec = ModelSpec.read(MODELS / name / "model.json")
     assert spec.kinds == ("mel", "cqt")
     assert spec.labels == GENRES
@@ -51,11 +51,11 @@ def test_all_weights_together_stay_small() -> None:
 def test_what_was_measured_for_all_models_together_is_of_these_weights() -> None:
     spec = EnsembleSpec.read(MODELS / ENSEMBLE_FILE)
     hashes = {name: ModelSpec.read(MODELS / name / "model.json").weights_sha256 for name in SHIPPED}
-    assert sorted(spec.voices) == sorted((name, kind, hashes[name]) for name in SHIPPED for kind in ("mel", "cqt"))
+    assert sorted(spec.members) == sorted((name, kind, hashes[name]) for name in SHIPPED for kind in ("mel", "cqt"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_every_example_is_judged(classifier: GenreClassifier, path: Path) -> None:
+def test_every_example_is_analysed(classifier: GenreClassifier, path: Path) -> None:
     prediction = classifier.predict(path)
     assert sum(prediction.probabilities.values()) == pytest.approx(1)
     assert prediction.verdict != "not_music"
@@ -75,10 +75,10 @@ def test_the_card_and_the_description_agree_with_the_evaluation(name: str) -> No
     card = (MODELS / name / "README.md").read_text(encoding="utf-8")
     for kind in spec.kinds:
         report = json.loads((MODELS / name / "evaluation" / kind / "report.json").read_text(encoding="utf-8"))
-        measured = spec.seeing(kind).metrics["real_test"]
+        measured = spec.for_spectrogram(kind).metrics["real_test"]
         assert (measured["n"], measured["accuracy"]) == (report["n"], report["accuracy"])
         figures = f"{measured['n']} | {measured['accuracy']:.3f} | {measured['top3']:.3f} |"
-        assert f"| **this model, {kind} picture** | {figures}" in card
+        assert f"| **this model, {kind} image** | {figures}" in card
 
 
 def test_the_readme_tells_how_good_the_default_is(classifier: GenreClassifier) -> None:

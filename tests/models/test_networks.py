@@ -44,7 +44,7 @@ def test_upstreams_widths_are_the_documented_ones() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"head": (8,)}, {"direct": True}], ids=["own", "mlp", "direct"])
-def test_a_picture_becomes_logits(options: dict[str, Any]) -> None:
+def test_a_image_becomes_logits(options: dict[str, Any]) -> None:
     network = build_network("mobilenetv3_small_100", 5, **options)
     assert not network.training
     with torch.inference_mode():
@@ -68,9 +68,9 @@ def test_a_filled_skeleton_is_the_network() -> None:
     filled = skeleton("swin_tiny_patch4_window7_224", 5).eval()
     filled.load_state_dict(built.state_dict(), assign=True)
     fill_tables(filled)
-    picture = torch.rand(1, 3, 224, 224)
+    image = torch.rand(1, 3, 224, 224)
     with torch.inference_mode():
-        assert torch.equal(filled(picture), built(picture))
+        assert torch.equal(filled(image), built(image))
 
 
 def test_an_unknown_architecture_is_refused_with_likely_names() -> None:

@@ -51,9 +51,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ({"front_end": {"kind": "wavelet"}}, "kind is 'wavelet', expected one of mel, cqt, chroma"),
         ({"windows": {"vote": "dictator"}}, "vote is 'dictator'"),
         ({"front_end": 3}, "not a usable model description"),
-        ({"alternatives": [{"front_end": asdict(NATIVE_MEL)}]}, "two pictures of one kind: mel, mel"),
+        ({"alternatives": [{"front_end": asdict(NATIVE_MEL)}]}, "two images of one kind: mel, mel"),
         ({"alternatives": [{"front_end": {"kind": "cqt", "image_size": 299}}]}, "differ in image_size"),
-        ({"alternatives": [{"picture": 1}]}, "unknown field 'picture' in Alternative"),
+        ({"alternatives": [{"image": 1}]}, "unknown field 'image' in Alternative"),
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, object], message: str) -> None:
@@ -67,18 +67,18 @@ def test_text_that_is_no_description(text: str) -> None:
         ModelSpec.from_json(text)
 
 
-def test_a_model_may_know_several_pictures_each_with_figures_of_its_own() -> None:
+def test_a_model_may_know_several_images_each_with_figures_of_its_own() -> None:
     assert SPEC.kinds == ("mel", "cqt")
-    seeing = SPEC.seeing("cqt")
+    seeing = SPEC.for_spectrogram("cqt")
     assert seeing.kinds == ("cqt", "mel")
     assert seeing.front_end == NATIVE_CQT
     assert (seeing.calibration.temperature, seeing.metrics["real_test"]["top1"]) == (0.7, 0.4)
-    assert seeing.seeing("mel") == SPEC.seeing(None) == SPEC
+    assert seeing.for_spectrogram("mel") == SPEC.for_spectrogram(None) == SPEC
 
 
-def test_pictures_a_model_was_not_trained_on_are_refused() -> None:
-    with pytest.raises(RequestError, match=r"not trained on cqt pictures. It knows: mel"):
-        replace(SPEC, alternatives=()).seeing("cqt")
+def test_images_a_model_was_not_trained_on_are_refused() -> None:
+    with pytest.raises(RequestError, match=r"not trained on cqt images. It knows: mel"):
+        replace(SPEC, alternatives=()).for_spectrogram("cqt")
 
 
 def test_bare_recipes_of_the_first_files_are_read() -> None:

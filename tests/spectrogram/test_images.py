@@ -1,4 +1,4 @@
-"""Waveform to picture: the recipe, its invariances, and parity with librosa and with upstream's drawn figures."""
+"""Waveform to image: the recipe, its invariances, and parity with librosa and with upstream's drawn figures."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from acousticsense.spectrogram.front_end import (
     upstream_front_end,
 )
 from acousticsense.spectrogram.images import (
-    clip_pictures,
+    clip_images,
     frame_s,
     frequencies_hz,
     log_spectrogram,
     normalise,
-    to_picture,
+    to_image,
 )
 
 RATE = 22_050
@@ -64,8 +64,8 @@ def noise(duration_s: float, seed: int = 0) -> Waveform:
     return np.random.default_rng(seed).normal(scale=0.1, size=n_samples).astype(np.float32)
 
 
-def brightest_row(picture: torch.Tensor) -> int:
-    return int(picture.float().mean((0, 2)).argmax())
+def brightest_row(image: torch.Tensor) -> int:
+    return int(image.float().mean((0, 2)).argmax())
 
 
 @pytest.fixture(scope="module", params=EXAMPLES, ids=lambda path: path.stem)
@@ -77,29 +77,29 @@ def music(request: pytest.FixtureRequest) -> Waveform:
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=name_of)
-def test_a_clip_becomes_uint8_pictures_and_a_float_spectrogram(front_end: FrontEnd) -> None:
-    result = clip_pictures(noise(25), front_end, WindowPolicy(window_s=10.0))
+def test_a_clip_becomes_uint8_images_and_a_float_spectrogram(front_end: FrontEnd) -> None:
+    result = clip_images(noise(25), front_end, WindowPolicy(window_s=10.0))
     bins = {"mel": 128, "cqt": 84, "chroma": 12}[front_end.kind]
-    assert result.pictures.shape == (3, 3, 224, 224)
-    assert result.pictures.dtype == torch.uint8
+    assert result.images.shape == (3, 3, 224, 224)
+    assert result.images.dtype == torch.uint8
     assert result.spectrogram.shape == (bins, 25 * RATE // 512 + 1)
     assert result.spectrogram.dtype == torch.float32
     assert len(result.start_s) == 3
     assert result.front_end is front_end
 
 
-def test_the_picture_is_as_large_as_the_recipe_says() -> None:
+def test_the_image_is_as_large_as_the_recipe_says() -> None:
     for front_end in (replace(NATIVE_MEL, image_size=299), upstream_front_end("mel", image_size=299)):
-        assert clip_pictures(noise(10), front_end, NATIVE_WINDOWS).pictures.shape[-2:] == (299, 299)
+        assert clip_images(noise(10), front_end, NATIVE_WINDOWS).images.shape[-2:] == (299, 299)
 
 
 def test_leading_dimensions_are_kept() -> None:
     spectrograms = log_spectrogram(torch.from_numpy(noise(6)).reshape(2, 3, RATE), NATIVE_MEL)
     assert spectrograms.shape == (2, 3, 128, 44)
-    assert to_picture(spectrograms, NATIVE_MEL).shape == (2, 3, 3, 224, 224)
+    assert to_image(spectrograms, NATIVE_MEL).shape == (2, 3, 3, 224, 224)
 
 
-def test_normalised_pictures_span_minus_one_to_one() -> None:
+def test_normalised_images_span_minus_one_to_one() -> None:
     black_and_white = torch.stack([torch.zeros(3, 224, 224), torch.full((3, 224, 224), 255)]).to(torch.uint8)
     fed = normalise(black_and_white, NATIVE_MEL)
     assert fed.dtype == torch.float32
@@ -113,26 +113,26 @@ def test_normalisation_is_per_channel() -> None:
     assert fed[0, :, 0, 0].tolist() == pytest.approx([1.8, 0.8, 0.35])
 
 
-# --- what the picture shows -------------------------------------------------------------------------------------------
+# --- what the image shows -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("front_end", [NATIVE_MEL, NATIVE_CQT], ids=name_of)
 def test_low_notes_light_the_bottom_and_high_notes_the_top(front_end: FrontEnd) -> None:
-    low = clip_pictures(sine(C2_HZ), front_end, NATIVE_WINDOWS).pictures[0]
-    high = clip_pictures(sine(A7_HZ), front_end, NATIVE_WINDOWS).pictures[0]
+    low = clip_images(sine(C2_HZ), front_end, NATIVE_WINDOWS).images[0]
+    high = clip_images(sine(A7_HZ), front_end, NATIVE_WINDOWS).images[0]
     assert brightest_row(low) > 180
     assert brightest_row(high) < 90
 
 
 @pytest.mark.parametrize("kind", ["mel", "cqt"])
 def test_figures_have_low_notes_at_the_bottom_too(kind: SpectrogramKind) -> None:
-    low = clip_pictures(sine(C2_HZ, 12), upstream_front_end(kind), UPSTREAM_WINDOWS).pictures[0]
+    low = clip_images(sine(C2_HZ, 12), upstream_front_end(kind), UPSTREAM_WINDOWS).images[0]
     assert brightest_row(low) > 180
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=name_of)
 def test_an_a4_lights_the_row_of_its_frequency(front_end: FrontEnd) -> None:
-    spectrogram = clip_pictures(sine(440.0, 12), front_end, UPSTREAM_WINDOWS).spectrogram
+    spectrogram = clip_images(sine(440.0, 12), front_end, UPSTREAM_WINDOWS).spectrogram
     lit = int(spectrogram.mean(-1).argmax())
     centres = frequencies_hz(front_end)
     assert centres.shape == (len(spectrogram),)
@@ -141,27 +141,27 @@ def test_an_a4_lights_the_row_of_its_frequency(front_end: FrontEnd) -> None:
 
 @pytest.mark.parametrize("front_end", [NATIVE_MEL, NATIVE_CQT], ids=name_of)
 def test_silence_is_black(front_end: FrontEnd) -> None:
-    assert not clip_pictures(np.zeros(10 * RATE, np.float32), front_end, NATIVE_WINDOWS).pictures.any()
+    assert not clip_images(np.zeros(10 * RATE, np.float32), front_end, NATIVE_WINDOWS).images.any()
 
 
 @pytest.mark.filterwarnings("ignore:Trying to estimate tuning:UserWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_silent_figure_is_the_darkest_colour(kind: SpectrogramKind) -> None:
-    pictures = clip_pictures(np.zeros(12 * RATE, np.float32), upstream_front_end(kind), UPSTREAM_WINDOWS).pictures
-    assert pictures.max() < 5
+    images = clip_images(np.zeros(12 * RATE, np.float32), upstream_front_end(kind), UPSTREAM_WINDOWS).images
+    assert images.max() < 5
 
 
 @pytest.mark.parametrize("front_end", [NATIVE_MEL, NATIVE_CQT], ids=name_of)
-def test_a_native_picture_is_grey_from_black_to_white(front_end: FrontEnd) -> None:
-    picture = clip_pictures(noise(10), front_end, NATIVE_WINDOWS).pictures[0]
-    assert picture.min() == 0
-    assert picture.max() == 255
-    assert picture[0].equal(picture[1])
-    assert picture[0].equal(picture[2])
+def test_a_native_image_is_grey_from_black_to_white(front_end: FrontEnd) -> None:
+    image = clip_images(noise(10), front_end, NATIVE_WINDOWS).images[0]
+    assert image.min() == 0
+    assert image.max() == 255
+    assert image[0].equal(image[1])
+    assert image[0].equal(image[2])
 
 
 def test_loudness_hardly_matters(music: Waveform) -> None:
-    loud, soft = (clip_pictures(gain * music, NATIVE_MEL, NATIVE_WINDOWS).pictures.float() for gain in (1.0, 0.5))
+    loud, soft = (clip_images(gain * music, NATIVE_MEL, NATIVE_WINDOWS).images.float() for gain in (1.0, 0.5))
     assert (loud - soft).abs().mean() < 12
 
 
@@ -169,7 +169,7 @@ def test_loudness_hardly_matters(music: Waveform) -> None:
 def test_loudness_does_not_matter_to_figures(kind: SpectrogramKind) -> None:
     tone = sine(440.0, 12) + noise(12)
     front_end = upstream_front_end(kind)
-    loud, soft = (clip_pictures(gain * tone, front_end, UPSTREAM_WINDOWS).pictures.float() for gain in (1.0, 0.5))
+    loud, soft = (clip_images(gain * tone, front_end, UPSTREAM_WINDOWS).images.float() for gain in (1.0, 0.5))
     assert (loud - soft).abs().mean() < 0.1
 
 
@@ -191,7 +191,7 @@ def test_loudness_does_not_matter_to_figures(kind: SpectrogramKind) -> None:
 )
 def test_where_windows_begin(duration_s: float, anchor: Literal["start", "center"], expected: list[float]) -> None:
     policy = replace(NATIVE_WINDOWS, anchor=anchor)
-    assert clip_pictures(noise(duration_s), NATIVE_MEL, policy).start_s == pytest.approx(expected)
+    assert clip_images(noise(duration_s), NATIVE_MEL, policy).start_s == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=name_of)
@@ -199,27 +199,27 @@ def test_a_short_clip_is_repeated_to_fill_a_window(front_end: FrontEnd) -> None:
     policy = WindowPolicy(window_s=10.0)
     short = noise(3.3)
     looped = np.tile(short, 4)[: 10 * RATE]
-    assert clip_pictures(short, front_end, policy).pictures.equal(clip_pictures(looped, front_end, policy).pictures)
+    assert clip_images(short, front_end, policy).images.equal(clip_images(looped, front_end, policy).images)
 
 
 @pytest.mark.filterwarnings("ignore:Trying to estimate tuning:UserWarning")
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=name_of)
 def test_one_sample_is_enough(front_end: FrontEnd) -> None:
-    assert clip_pictures(np.ones(1, np.float32), front_end, NATIVE_WINDOWS).pictures.shape == (1, 3, 224, 224)
+    assert clip_images(np.ones(1, np.float32), front_end, NATIVE_WINDOWS).images.shape == (1, 3, 224, 224)
 
 
 @pytest.mark.parametrize("front_end", [NATIVE_MEL, NATIVE_CQT], ids=name_of)
 def test_a_window_looks_the_same_alone_and_in_a_batch(front_end: FrontEnd) -> None:
     clip = noise(100)
-    together = clip_pictures(clip, front_end, NATIVE_WINDOWS).pictures
+    together = clip_images(clip, front_end, NATIVE_WINDOWS).images
     for index in (0, 7, 9):
-        alone = clip_pictures(clip[index * 10 * RATE : (index + 1) * 10 * RATE], front_end, NATIVE_WINDOWS).pictures[0]
+        alone = clip_images(clip[index * 10 * RATE : (index + 1) * 10 * RATE], front_end, NATIVE_WINDOWS).images[0]
         assert (together[index].int() - alone.int()).abs().max() <= 1
 
 
-def test_a_long_clip_worked_on_in_stretches_has_the_spectrogram_of_the_whole() -> None:
+def test_a_long_clip_worked_on_in_excerpts_has_the_spectrogram_of_the_whole() -> None:
     clip = noise(120)
-    ours = clip_pictures(clip, NATIVE_MEL, NATIVE_WINDOWS).spectrogram.numpy()
+    ours = clip_images(clip, NATIVE_MEL, NATIVE_WINDOWS).spectrogram.numpy()
     power = librosa.feature.melspectrogram(y=clip, sr=RATE, pad_mode="reflect")
     np.testing.assert_allclose(ours, np.log(power + 1e-6), atol=1e-3)
 
@@ -229,7 +229,7 @@ def test_the_clip_is_left_untouched() -> None:
     clip = noise(12)
     before = clip.copy()
     clip.setflags(write=False)
-    clip_pictures(clip, NATIVE_MEL, NATIVE_WINDOWS)
+    clip_images(clip, NATIVE_MEL, NATIVE_WINDOWS)
     assert np.array_equal(clip, before)
 
 
@@ -242,7 +242,7 @@ def test_frames_are_a_hop_apart() -> None:
 
 def test_no_samples_is_an_error() -> None:
     with pytest.raises(AudioEmptyError, match="no sound in this clip: 0 samples"):
-        clip_pictures(np.zeros(0, np.float32), NATIVE_MEL, NATIVE_WINDOWS)
+        clip_images(np.zeros(0, np.float32), NATIVE_MEL, NATIVE_WINDOWS)
 
 
 def test_fewer_samples_than_half_an_fft_is_an_error() -> None:
@@ -292,7 +292,7 @@ def drawn_by_matplotlib(window: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(Image.open(file).convert("RGB").resize((224, 224), Image.Resampling.BILINEAR))
 
 
-def upstream_pictures(waveform: Waveform, kind: SpectrogramKind) -> list[NDArray[np.uint8]]:
+def upstream_images(waveform: Waveform, kind: SpectrogramKind) -> list[NDArray[np.uint8]]:
     decibels = decibels_by_librosa(waveform, kind)
     n_frames = decibels.shape[1]
     step = int(11.4 * n_frames / (len(waveform) / RATE))
@@ -302,14 +302,14 @@ def upstream_pictures(waveform: Waveform, kind: SpectrogramKind) -> list[NDArray
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_figures_are_upstreams_pictures(music: Waveform, kind: SpectrogramKind) -> None:
+def test_figures_are_upstreams_images(music: Waveform, kind: SpectrogramKind) -> None:
     """The promise is 2/255; what is measured is under 0.01/255."""
     clip = music if len(music) >= 11.4 * RATE else np.resize(music, round(11.4 * RATE))
-    expected = upstream_pictures(clip, kind)
-    ours = clip_pictures(music, upstream_front_end(kind), UPSTREAM_WINDOWS).pictures
+    expected = upstream_images(clip, kind)
+    ours = clip_images(music, upstream_front_end(kind), UPSTREAM_WINDOWS).images
     assert len(ours) == len(expected) > 0
-    for picture, reference in zip(ours.permute(0, 2, 3, 1).numpy(), expected, strict=True):
-        assert np.abs(picture.astype(int) - reference.astype(int)).mean() < 0.1
+    for image, reference in zip(ours.permute(0, 2, 3, 1).numpy(), expected, strict=True):
+        assert np.abs(image.astype(int) - reference.astype(int)).mean() < 0.1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -317,18 +317,18 @@ def test_windows_of_a_long_track_are_upstreams(kind: SpectrogramKind) -> None:
     """Three windows of a track whose loudest point is in the second: the reference is the whole track's."""
     gain = np.repeat(np.array([0.1, 1.0, 0.01], np.float32), [300_000, 300_000, 288_615])
     track = noise(40.3) * gain
-    expected = upstream_pictures(track, kind)
-    result = clip_pictures(track, upstream_front_end(kind), UPSTREAM_WINDOWS)
-    assert len(expected) == len(result.pictures) == 3
+    expected = upstream_images(track, kind)
+    result = clip_images(track, upstream_front_end(kind), UPSTREAM_WINDOWS)
+    assert len(expected) == len(result.images) == 3
     assert result.start_s == pytest.approx((3.05, 14.45, 25.85), abs=0.05)
-    for picture, reference in zip(result.pictures.permute(0, 2, 3, 1).numpy(), expected, strict=True):
-        assert np.abs(picture.astype(int) - reference.astype(int)).mean() < 0.1
+    for image, reference in zip(result.images.permute(0, 2, 3, 1).numpy(), expected, strict=True):
+        assert np.abs(image.astype(int) - reference.astype(int)).mean() < 0.1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=name_of)
-def test_a_gpu_draws_the_same_picture(music: Waveform, front_end: FrontEnd) -> None:
-    here = clip_pictures(music, front_end, NATIVE_WINDOWS)
-    there = clip_pictures(music, front_end, NATIVE_WINDOWS, device="cuda")
-    assert there.pictures.device.type == there.spectrogram.device.type == "cuda"
-    assert (here.pictures.float() - there.pictures.cpu().float()).abs().mean() < 0.1
+def test_a_gpu_draws_the_same_image(music: Waveform, front_end: FrontEnd) -> None:
+    here = clip_images(music, front_end, NATIVE_WINDOWS)
+    there = clip_images(music, front_end, NATIVE_WINDOWS, device="cuda")
+    assert there.images.device.type == there.spectrogram.device.type == "cuda"
+    assert (here.images.float() - there.images.cpu().float()).abs().mean() < 0.1

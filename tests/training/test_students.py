@@ -22,8 +22,8 @@ OUTPUTS = 17
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Tensor:
-    """Grey pictures that look like nothing, normalised."""
+def images() -> Tensor:
+    """Grey images that look like nothing, normalised."""
     generator = torch.Generator().manual_seed(0)
     rough = torch.rand(66, 1, 14, 28, generator=generator)
     return torch.nn.functional.interpolate(rough, (224, 224), mode="bilinear").sub(0.5).mul(2).expand(-1, 3, -1, -1)
@@ -42,15 +42,15 @@ def patch_conv() -> PatchConvNetwork:
 
 @torch.no_grad()
 def test_vit_b_16_computes_what_the_convolutional_network_computes(
-    patch_conv: PatchConvNetwork, pictures: Tensor
+    patch_conv: PatchConvNetwork, images: Tensor
 ) -> None:
-    few = pictures[:3]
+    few = images[:3]
     torch.testing.assert_close(patch_conv.grown()(few), patch_conv(few), atol=2e-3, rtol=1e-3)
     assert patch_conv(few).std(0).mean() > 0.01
 
 
 @pytest.fixture(scope="module")
-def loud(pictures: Tensor) -> PatchConvNetwork:
+def loud(images: Tensor) -> PatchConvNetwork:
     """With states as large and as different from patch to patch as training makes them."""
     torch.manual_seed(1)
     network = PatchConvNetwork(OUTPUTS, filters=8, width=64, head_width=8, hidden=48, depth=3).eval()
@@ -61,7 +61,7 @@ def loud(pictures: Tensor) -> PatchConvNetwork:
     handle = network.asking.register_forward_hook(
         lambda _module, given, _found: energies.append(given[0].square().sum(2))
     )
-    network(pictures[:3])
+    network(images[:3])
     handle.remove()
     spread = energies[0][:, 1:]
     assert 3000 < spread.max() < 20_000  # against 72 of codes and constants
@@ -70,17 +70,17 @@ def loud(pictures: Tensor) -> PatchConvNetwork:
 
 
 @torch.no_grad()
-def test_heads_find_their_patch_however_large_states_are(loud: PatchConvNetwork, pictures: Tensor) -> None:
-    few = pictures[:3]
+def test_heads_find_their_patch_however_large_states_are(loud: PatchConvNetwork, images: Tensor) -> None:
+    few = images[:3]
     expected = loud(few)
     torch.testing.assert_close(loud.grown()(few), expected, atol=2e-3 * float(expected.abs().max()), rtol=1e-3)
 
 
 @torch.no_grad()
 def test_heads_find_their_patch_in_half_precision_and_from_weights_of_8_bits(
-    loud: PatchConvNetwork, pictures: Tensor, tmp_path: Path
+    loud: PatchConvNetwork, images: Tensor, tmp_path: Path
 ) -> None:
-    few = pictures[:3]
+    few = images[:3]
     expected = loud(few)
     tolerance = 0.08 * float(expected.std())
     network = loud.grown()
@@ -117,15 +117,15 @@ def test_a_network_that_vit_b_16_has_no_room_for_is_refused() -> None:
     ("architecture", "head"), [("resnet50", ()), ("densenet121", ()), ("vgg19_bn", (24,)), ("efficientnet_b0", ())]
 )
 def test_the_published_network_computes_what_the_thin_one_computes(
-    architecture: str, head: tuple[int, ...], pictures: Tensor
+    architecture: str, head: tuple[int, ...], images: Tensor
 ) -> None:
     torch.manual_seed(0)
     thin = ThinNetwork(architecture, OUTPUTS, width=0.25, head=head)
-    thin(pictures[:4])  # running statistics other than the initial ones
+    thin(images[:4])  # running statistics other than the initial ones
     thin.eval()
-    expected = thin(pictures[:2])
+    expected = thin(images[:2])
     assert expected.std() > 0
-    torch.testing.assert_close(thin.grown()(pictures[:2]), expected, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(thin.grown()(images[:2]), expected, atol=1e-3, rtol=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -137,25 +137,25 @@ def mn04(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @torch.no_grad()
-def test_mobilenet_begins_with_the_first_features_of_mn04(mn04: Path, pictures: Tensor) -> None:
+def test_mobilenet_begins_with_the_first_features_of_mn04(mn04: Path, images: Tensor) -> None:
     student = transplanted("mobilenetv3_large_100", mn04, OUTPUTS).network.eval()
     teacher = _network()
     teacher.load_state_dict(torch.load(mn04))
     teacher.eval()
-    expected = teacher.features[:4](pictures[:2, :1])  # before the first gate, which is another function
-    seen = student.blocks[:2](student.bn1(student.conv_stem(pictures[:2])))
+    expected = teacher.features[:4](images[:2, :1])  # before the first gate, which is another function
+    seen = student.blocks[:2](student.bn1(student.conv_stem(images[:2])))
     torch.testing.assert_close(seen[:, : expected.shape[1]], expected, atol=1e-4, rtol=1e-3)
 
 
 @torch.no_grad()
-def test_efficientnet_begins_with_mn04_s_weights_and_open_gates(mn04: Path, pictures: Tensor) -> None:
+def test_efficientnet_begins_with_mn04_s_weights_and_open_gates(mn04: Path, images: Tensor) -> None:
     student = transplanted("efficientnet_b0", mn04, OUTPUTS)
     weights = torch.load(mn04)
     planted = student.network.get_submodule("blocks.3.1.conv_pw").weight  # mn04's ninth block
     original = weights["features.8.block.0.0.weight"]
     torch.testing.assert_close(planted[: original.shape[0], : original.shape[1]], original)
     assert not planted[: original.shape[0], original.shape[1] :].any()
-    assert student(pictures[:2]).shape == (2, OUTPUTS)
+    assert student(images[:2]).shape == (2, OUTPUTS)
 
 
 def test_other_architectures_cannot_begin_as_mn04(mn04: Path) -> None:
@@ -183,13 +183,13 @@ def test_planting_tells_what_does_not_fit() -> None:
 )
 @torch.no_grad()
 def test_what_networks_perceive_on_the_way_leads_to_their_answer(
-    architecture: str, early_side: int, pictures: Tensor
+    architecture: str, early_side: int, images: Tensor
 ) -> None:
     torch.manual_seed(0)
     head = (32,) if architecture == "vgg19_bn" else ()
     student = WholeNetwork(architecture, build_network(architecture, OUTPUTS, head=head)).eval()
-    known = student.perceive(pictures[:2])
-    torch.testing.assert_close(student.logits(known.features), student(pictures[:2]))
+    known = student.perceive(images[:2])
+    torch.testing.assert_close(student.logits(known.features), student(images[:2]))
     assert known.features.shape == (2, student.width)
     shapes = [(2, student.map_widths[0], early_side, early_side), (2, student.map_widths[1], 14, 14)]
     assert [tuple(own.shape) for own in known.maps] == shapes
@@ -198,25 +198,25 @@ def test_what_networks_perceive_on_the_way_leads_to_their_answer(
 
 
 @torch.no_grad()
-def test_a_network_without_such_maps_gives_none(pictures: Tensor) -> None:
+def test_a_network_without_such_maps_gives_none(images: Tensor) -> None:
     architecture = "vit_tiny_patch16_224"
     network = build_network(architecture, OUTPUTS).eval()
     network.feature_info = []
     student = WholeNetwork(architecture, network)
     assert student.map_widths == ()
-    known = student.perceive(pictures[:2])
+    known = student.perceive(images[:2])
     assert known.maps == ()
-    torch.testing.assert_close(student.logits(known.features), student(pictures[:2]))
+    torch.testing.assert_close(student.logits(known.features), student(images[:2]))
 
 
 @torch.no_grad()
-def test_the_maps_of_the_patches_lie_where_the_patches_lie(pictures: Tensor) -> None:
+def test_the_maps_of_the_patches_lie_where_the_patches_lie(images: Tensor) -> None:
     torch.manual_seed(2)
     network = PatchConvNetwork(OUTPUTS, filters=8, width=64, head_width=8, hidden=48, depth=4).eval()
-    picture = pictures[:1]
-    changed = picture.clone()
+    image = images[:1]
+    changed = image.clone()
     changed[:, :, 16 * 4 : 16 * 5, 16 * 9 : 16 * 10] += 0.5
-    before, after = network.perceive(picture).maps, network.perceive(changed).maps
+    before, after = network.perceive(image).maps, network.perceive(changed).maps
     early, late = ((own - other).abs().sum(1)[0] for own, other in zip(after, before, strict=True))
     for moved in (early, late):
         assert tuple(moved.shape) == (14, 14)

@@ -156,14 +156,14 @@ def test_muon_turns_matrices_in_all_directions_alike_and_adamw_has_the_rest() ->
 
 @pytest.fixture
 def pair(tiny_recipe: Recipe) -> Recipe:
-    """A small network and two that learn from it: one of patches and a CNN that sees small pictures first."""
+    """A small network and two that learn from it: one of patches and a CNN that sees small images first."""
     small = tiny_recipe.students["small"]
     patches = replace(tiny_recipe.students["patch_conv"], colleague="small", map_loss=1.0)
     sized = replace(small, colleague="small", map_loss=1.0, small_px=128, small_share=0.5)
     return replace(tiny_recipe, students={"small": small, "patch_conv": patches, "sized": sized})
 
 
-def test_a_colleague_teaches_its_answers_features_and_maps_of_the_very_picture(
+def test_a_colleague_teaches_its_answers_features_and_maps_of_the_very_image(
     tiny_store: TrackStore, pair: Recipe, run: Path, tmp_path: Path
 ) -> None:
     colleague = _colleague(pair, "small", run, None)
@@ -172,7 +172,7 @@ def test_a_colleague_teaches_its_answers_features_and_maps_of_the_very_picture(
     sizes = [(16, 16), (14, 14)]
     lesson = colleague_lesson(batch, colleague, sizes)
     with torch.no_grad():
-        known = colleague.perceive(batch.pictures)
+        known = colleague.perceive(batch.images)
         answers = colleague.logits(known.features).softmax(1)
     torch.testing.assert_close(2 * lesson.answers - batch.targets, answers, atol=1e-4, rtol=1e-3)
     felt = known.features - known.features.mean(0)
@@ -201,7 +201,7 @@ def test_maps_are_learned_place_by_place(
         trainer.advance(batch, math.inf)
     learner = trainer._student.eval()
     with torch.no_grad():
-        _, _, maps = learner(sized(batch.pictures, trainer.run.side_px))
+        _, _, maps = learner(sized(batch.images, trainer.run.side_px))
         wanted = colleague_lesson(batch, colleague, [(own.shape[2], own.shape[3]) for own in maps]).maps
     for own, theirs in zip(maps, wanted, strict=True):
         error = float((own - theirs).square().mean())
@@ -226,15 +226,15 @@ def test_a_run_with_a_colleague_goes_on_and_one_of_another_recipe_says_so(
         train(tiny_store, folder, other, "patch_conv", device=CPU, workers=0)
 
 
-def test_weights_are_kept_that_do_well_with_both_pictures() -> None:
+def test_weights_are_kept_that_do_well_with_both_images() -> None:
     run = RunState()
-    divergences = [(1.0, 2.0), (0.9, 2.2), (1.1, 1.5)]  # of mel and of cqt pictures
+    divergences = [(1.0, 2.0), (0.9, 2.2), (1.1, 1.5)]  # of mel and of cqt images
     kept = [
         run.note(step, {"divergence": mel, "cqt_divergence": cqt, "side_px": 224})
         for step, (mel, cqt) in enumerate(divergences)
     ]
     assert kept == [True, False, True]
-    assert RunState().note(0, {"divergence": 1.0, "side_px": 224})  # a student of mel pictures alone
+    assert RunState().note(0, {"divergence": 1.0, "side_px": 224})  # a student of mel images alone
 
 
 def test_divergence_by_hand() -> None:
@@ -451,15 +451,15 @@ def test_a_card_names_the_teachers_that_name_more(peers: dict[str, float], said:
     assert _standing(result, figures).endswith(said)
 
 
-def test_a_batch_holds_pictures_of_both_kinds(tiny_store: TrackStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_holds_images_of_both_kinds(tiny_store: TrackStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise batch norms would learn from one kind at a time, and afterwards use what is true of neither."""
     items = load_items(tiny_store, "train")
     batches = Batches(items, fit_probe(items, c=1.0), size=64, mixup=0.0, cqt=0.25)
     grey = {NATIVE_MEL: 0.0, NATIVE_CQT: 1.0}
     monkeypatch.setattr(
-        batches, "pictures", lambda chosen, _, front_end: torch.full((len(chosen), 3, 224, 224), grey[front_end])
+        batches, "images", lambda chosen, _, front_end: torch.full((len(chosen), 3, 224, 224), grey[front_end])
     )
-    kinds = batches.draw(0, 1).pictures[:, 0, 0, 0]
+    kinds = batches.draw(0, 1).images[:, 0, 0, 0]
     assert set(kinds.tolist()) == {0.0, 1.0}
     assert 0.1 < float(kinds.mean()) < 0.4
 
@@ -468,12 +468,12 @@ def test_a_batch_is_the_same_whenever_it_is_drawn(tiny_store: TrackStore) -> Non
     items = load_items(tiny_store, "train")
     batches = Batches(items, fit_probe(items, c=1.0), size=4, mixup=1.0)
     first, again, other = batches.draw(5, 1), batches.draw(5, 1), batches.draw(6, 1)
-    torch.testing.assert_close(first.pictures, again.pictures)
-    assert not torch.equal(first.pictures, other.pictures)
-    assert first.pictures.shape == (4, 3, 224, 224)
+    torch.testing.assert_close(first.images, again.images)
+    assert not torch.equal(first.images, other.images)
+    assert first.images.shape == (4, 3, 224, 224)
 
 
-def test_augmented_windows_are_finite_and_as_long_as_a_picture() -> None:
+def test_augmented_windows_are_finite_and_as_long_as_a_image() -> None:
     generator = torch.Generator().manual_seed(0)
     quiet = torch.full((8, 128, WINDOW_FRAMES + MARGIN_FRAMES), float(np.log(NATIVE_MEL.log_offset)))
     view = augment(quiet + torch.rand(quiet.shape, generator=generator), generator)
@@ -508,10 +508,8 @@ def test_a_network_that_packing_spoiled_is_not_exported() -> None:
         _checked(packing_loss(logits, np.roll(logits, 1, axis=1)))
 
 
-def test_the_average_begins_anew_when_pictures_grow(
-    tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path
-) -> None:
-    """With a decay of 1 an average keeps what it began with: that of small pictures, or that of large ones."""
+def test_the_average_begins_anew_when_images_grow(tiny_store: TrackStore, tiny_recipe: Recipe, tmp_path: Path) -> None:
+    """With a decay of 1 an average keeps what it began with: that of small images, or that of large ones."""
     recipe = replace(tiny_recipe.students["small"], steps=4, ema_decay=1.0, mixup=0.0)
     items = load_items(tiny_store, "train")
     batches = Batches(items, fit_probe(items, c=1.0), size=4, mixup=0.0)

@@ -85,7 +85,7 @@ def shown(
     """Everything that the card says, one after the other."""
 
     async def watch() -> list[str]:
-        return [words async for words in LibraryHandlers(service).judge(files, duration_s, False, 0, "", request)]
+        return [words async for words in LibraryHandlers(service).predict(files, duration_s, False, 0, "", request)]
 
     return run_alone(watch())
 
@@ -110,7 +110,7 @@ def test_the_card_tells_progress_and_names_the_rows(
     assert 'data-state="running"' in before[-1]
     assert 'data-state="ready"' in last
     assert "4 of 4 files" in last
-    assert "2 could not be judged" in last
+    assert "2 could not be analysed" in last
     assert "1 other files in archives passed by" in last
     batch_id = last.partition('data-as-batch="')[2].partition('"')[0]
     rows = client.get(f"/library/{batch_id}/rows").json()["rows"]
@@ -154,7 +154,7 @@ def test_what_is_wrong_is_explained(service: PredictionService, files: list[str]
     assert ui_text("error.bad_request") in shown(service, [str(SONG)])[-1]  # no upload
     assert ui_text("error.bad_request") in shown(service, files, duration_s=1e9)[-1]
     few = PredictionService(Settings(models=service.settings.models, model="tiny", device="cpu", max_batch_files=3))
-    assert "3 are judged at a time" in shown(few, files)[-1]
+    assert "3 are analysed at a time" in shown(few, files)[-1]
 
 
 def test_gradios_own_endpoint_answers_with_the_rows_of_the_command(
@@ -177,7 +177,7 @@ def test_gradios_own_endpoint_answers_with_the_rows_of_the_command(
 
 def test_a_closed_page_ends_its_batch(service: PredictionService, many: Path) -> None:
     async def leave() -> None:
-        run = LibraryHandlers(service).judge([str(many)], 1.0, False, 0, "", ENGLISH)
+        run = LibraryHandlers(service).predict([str(many)], 1.0, False, 0, "", ENGLISH)
         async for words in run:
             if 'data-done="0"' not in words:
                 break
@@ -193,7 +193,7 @@ def test_a_stopped_batch_ends_in_its_own_words_and_keeps_its_rows(service: Predi
     handlers = LibraryHandlers(service)
 
     async def stop() -> list[str]:
-        run = handlers.judge([str(many)], 1.0, False, 0, "", ENGLISH)
+        run = handlers.predict([str(many)], 1.0, False, 0, "", ENGLISH)
         async for words in run:
             if 'data-done="0"' not in words:
                 handlers.stop(cast(re.Match[str], re.search('data-as-batch="([^"]+)"', words))[1])
@@ -264,12 +264,12 @@ def test_a_row_is_worded_in_the_language_of_the_browser() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [("decoder_timeout", "took too long"), ("brand_new", "This audio cannot be judged.")]
+    ("code", "words"), [("decoder_timeout", "took too long"), ("brand_new", "This audio cannot be analysed.")]
 )
 def test_a_failed_row_says_why(code: str, words: str) -> None:
     row = Row(path="a.mp3", model=MODEL, settings_digest="", error=RowError(code=code, message="Detail."))
     values = row_values(3, row, "rejected", "en")
-    assert (values["verdict"], values["verdictText"], values["confidence"]) == ("error", "Not judged", None)
+    assert (values["verdict"], values["verdictText"], values["confidence"]) == ("error", "Not analysed", None)
     assert words in values["notes"][0]
     assert values["notes"][1] == "Detail."
 

@@ -209,7 +209,7 @@ def test_the_empty_page_has_the_bars_already_so_that_nothing_jumps(analysis: Ana
 
 
 @pytest.mark.parametrize(("track_s", "words"), [(243.1, "0:05 to 0:15 of 4:03"), (None, "0:05 to 0:15")])
-def test_which_stretch_was_judged(track_s: float | None, words: str) -> None:
+def test_which_excerpt_was_analysed(track_s: float | None, words: str) -> None:
     clip = ClipInfo(offset_s=5, duration_s=10, track_duration_s=track_s, sample_rate_hz=44_100, channels=2)
     assert range_text(clip, "en") == words
 
@@ -265,16 +265,16 @@ def test_bands_quote_the_card_and_nothing_else(spec: ModelSpec) -> None:
 
 def card(analysis: Analysis, spec: ModelSpec, *, name: str = "song.mp3", language: str = "en") -> str:
     return spectrogram_html(
-        analysis.prediction.clip, analysis.pictures, spec, model="", picture_id="abc", name=name, language=language
+        analysis.prediction.clip, analysis.images, spec, model="", image_id="abc", name=name, language=language
     )
 
 
-def test_the_card_offers_both_pictures_for_keeping(analysis: Analysis, spec: ModelSpec) -> None:
+def test_the_card_offers_both_images_for_keeping(analysis: Analysis, spec: ModelSpec) -> None:
     html = card(analysis, spec)
     assert 'href="api/spectrograms/abc.png" download="song-mel-spectrogram.png"' in html
     encoded = re.search(r'href="data:image/png;base64,([^"]+)" download="song-mel-input-1.png"', html)
     assert encoded
-    assert base64.b64decode(encoded[1]) == input_png(analysis.pictures)
+    assert base64.b64decode(encoded[1]) == input_png(analysis.images)
 
 
 class Press(gr.EventData):
@@ -284,16 +284,16 @@ class Press(gr.EventData):
         super().__init__(None, data)
 
 
-STRETCH = {"offset": "4.0", "duration": "3.0", "model": ""}
+EXCERPT = {"offset": "4.0", "duration": "3.0", "model": ""}
 
 
-def test_any_clip_can_be_seen_as_cqt_in_the_stretch_that_is_shown(handlers: Handlers, upload: Path) -> None:
-    html = handlers.show_kind(str(upload), ENGLISH, Press(kind="cqt", **STRETCH))
+def test_any_clip_can_be_seen_as_cqt_in_the_excerpt_that_is_shown(handlers: Handlers, upload: Path) -> None:
+    html = handlers.show_kind(str(upload), ENGLISH, Press(kind="cqt", **EXCERPT))
     assert 'data-kind="cqt"' in html
     assert 'data-offset="4.0" data-duration="3.0"' in html
-    assert "the model judges the Mel picture" in html
+    assert "the model predicts the Mel image" in html
     assert "cqt-input" not in html
-    back = handlers.show_kind(str(upload), ENGLISH, Press(kind="mel", **STRETCH))
+    back = handlers.show_kind(str(upload), ENGLISH, Press(kind="mel", **EXCERPT))
     assert 'data-kind="mel"' in back
     assert "song-mel-input-1.png" in back
 
@@ -302,11 +302,11 @@ def test_any_clip_can_be_seen_as_cqt_in_the_stretch_that_is_shown(handlers: Hand
     "data",
     [
         {},
-        {**STRETCH, "kind": "waveform"},
-        {**STRETCH, "kind": "chroma"},
-        {**STRETCH, "kind": "cqt", "offset": "-1"},
-        {**STRETCH, "kind": "cqt", "duration": "all"},
-        {**STRETCH, "kind": "cqt", "model": "../tiny"},
+        {**EXCERPT, "kind": "waveform"},
+        {**EXCERPT, "kind": "chroma"},
+        {**EXCERPT, "kind": "cqt", "offset": "-1"},
+        {**EXCERPT, "kind": "cqt", "duration": "all"},
+        {**EXCERPT, "kind": "cqt", "model": "../tiny"},
     ],
 )
 def test_a_press_that_makes_no_sense_is_refused_in_words(handlers: Handlers, upload: Path, data: Any) -> None:
@@ -337,27 +337,27 @@ def test_a_whole_track_shows_a_dozen_of_its_windows(
 
 def test_a_song_gives_an_answer_in_the_language_of_the_browser(handlers: Handlers, upload: Path) -> None:
     for request, words in ((ENGLISH, "Top 5"), (CHINESE, "前五名")):
-        answer, picture, *_ = handlers.classify(str(upload), 10, False, 0, None, request)
+        answer, image, *_ = handlers.classify(str(upload), 10, False, 0, None, request)
         assert words in answer
-        assert 'data-state="ready"' in picture
+        assert 'data-state="ready"' in image
 
 
-def test_the_download_link_leads_to_the_picture(handlers: Handlers, service: PredictionService, upload: Path) -> None:
-    _, picture, *_ = handlers.classify(str(upload), 10, False, 0, None, ENGLISH)
-    link = re.search(r"api/spectrograms/([\w-]+)\.png", picture)
+def test_the_download_link_leads_to_the_image(handlers: Handlers, service: PredictionService, upload: Path) -> None:
+    _, image, *_ = handlers.classify(str(upload), 10, False, 0, None, ENGLISH)
+    link = re.search(r"api/spectrograms/([\w-]+)\.png", image)
     assert link
-    assert (service.pictures.get(link[1]) or b"").startswith(b"\x89PNG")
+    assert (service.images.get(link[1]) or b"").startswith(b"\x89PNG")
 
 
-def test_the_chosen_stretch_is_judged(handlers: Handlers, upload: Path) -> None:
+def test_the_chosen_excerpt_is_analysed(handlers: Handlers, upload: Path) -> None:
     assert "0:04 to 0:07 of 0:12" in handlers.classify(str(upload), 3, False, 4, None, ENGLISH)[0]
     assert "0:00 to 0:12 of 0:12" in handlers.classify(str(upload), 3, True, 0, None, ENGLISH)[0]
 
 
 def test_an_offset_beyond_the_end_is_explained(handlers: Handlers, upload: Path) -> None:
-    answer, picture, *_ = handlers.classify(str(upload), 10, False, 99, None, ENGLISH)
+    answer, image, *_ = handlers.classify(str(upload), 10, False, 99, None, ENGLISH)
     assert 'data-state="error"' in answer
-    assert 'data-state="empty"' in picture
+    assert 'data-state="empty"' in image
 
 
 def test_nothing_to_classify_is_said_only_to_those_who_ask(handlers: Handlers) -> None:
@@ -397,14 +397,14 @@ def test_gradios_own_endpoint_answers_what_rest_answers(
     assert answer["mel_spectrogram_url"].endswith(".png")
 
 
-def test_each_picture_of_a_model_can_be_chosen(spec: ModelSpec) -> None:
+def test_each_image_of_a_model_can_be_chosen(spec: ModelSpec) -> None:
     two = replace(spec, name="cnn", alternatives=(Alternative(front_end=NATIVE_CQT),))
     assert model_choices(two) == [("cnn · mel", "cnn"), ("cnn · cqt", "cnn|cqt")]
     assert model_choices(two, is_default=True) == [("cnn · mel", ""), ("cnn · cqt", "|cqt")]
     assert model_choices(spec) == [("tiny", "tiny")]
 
 
-def test_the_chosen_picture_is_judged_and_shown(cnn_models: Path, upload: Path) -> None:
+def test_the_chosen_image_is_analysed_and_shown(cnn_models: Path, upload: Path) -> None:
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
     handlers = Handlers(service, GENRES, ())
     result, _, offer, below = handlers.classify(str(upload), 10, False, 0, "|cqt", ENGLISH)
@@ -472,7 +472,7 @@ def test_a_heat_map_is_laid_over_the_spectrogram(
     service: PredictionService, upload: Path, language: str, words: str
 ) -> None:
     explanation = service.explain(upload, Request(offset_s=1.0), "R&B")
-    html = heatmap_html(explanation, picture_id="abc", answer="def", model="", name=HOSTILE, language=language)
+    html = heatmap_html(explanation, image_id="abc", answer="def", model="", name=HOSTILE, language=language)
     assert re.findall(r'data-as-label="([^"]+)" aria-pressed="true"', html) in ([], ["R&amp;B"])
     layer = html.split('class="as-layer"')[1].split("</div>")[0]
     assert layer.count("<img") == 2
@@ -484,27 +484,27 @@ def test_a_heat_map_is_laid_over_the_spectrogram(
     assert "<img src=x" not in html
 
 
-def test_the_picture_that_was_judged_is_explained(cnn_models: Path, upload: Path) -> None:
+def test_the_image_that_was_analysed_is_explained(cnn_models: Path, upload: Path) -> None:
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
     maps = {}
     for kind in ("mel", "cqt"):
         explanation = service.explain(upload, Request(spectrogram=kind), "Jazz")
-        judged = service.analyse(upload, Request(spectrogram=kind)).prediction
-        assert explanation.analysis.pictures.front_end.kind == kind
-        assert explanation.heatmap.probability == judged.probabilities["Jazz"]
+        analysed = service.analyse(upload, Request(spectrogram=kind)).prediction
+        assert explanation.analysis.images.front_end.kind == kind
+        assert explanation.heatmap.probability == analysed.probabilities["Jazz"]
         maps[kind] = explanation.heatmap.grids
     assert (maps["mel"] != maps["cqt"]).any()
 
 
-def test_what_is_not_in_the_picture_is_said(service: PredictionService, upload: Path) -> None:
+def test_what_is_not_in_the_image_is_said(service: PredictionService, upload: Path) -> None:
     explanation = service.explain(upload, Request(), "")
     cold = replace(explanation, heatmap=replace(explanation.heatmap, hottest=None))
-    assert "Nothing in this picture speaks for" in heatmap_html(
-        cold, picture_id="abc", answer="def", model="", name="a.mp3", language="en"
+    assert "Nothing in this image speaks for" in heatmap_html(
+        cold, image_id="abc", answer="def", model="", name="a.mp3", language="en"
     )
     some = replace(explanation, heatmap=replace(explanation.heatmap, n_windows=30))
     assert "Only the 1 of 30 windows" in heatmap_html(
-        some, picture_id="abc", answer="def", model="", name="a.mp3", language="en"
+        some, image_id="abc", answer="def", model="", name="a.mp3", language="en"
     )
 
 
@@ -599,9 +599,9 @@ def test_a_timeline_of_hours_is_drawn_with_few_columns(timeline: Timeline) -> No
 
 def test_progress_says_how_far_and_how_long() -> None:
     html = progress_html(90.0, 1800.0, 61.3, "en")
-    assert "1:30 of 30:00 judged · about 1:01 left" in html
+    assert "1:30 of 30:00 analysed · about 1:01 left" in html
     assert 'aria-valuenow="5"' in html
-    assert "1:30 judged" in progress_html(90.0, None, None, "en")
+    assert "1:30 analysed" in progress_html(90.0, None, None, "en")
     assert 'aria-valuenow="100"' in progress_html(90.0, 60.0, None, "zh")  # a header that promises too little
 
 

@@ -20,5 +20,5 @@ class Backend(Protocol):
         """Raw outputs, float32 (n, n_outputs) on the CPU.
 
         Args:
-            batch: normalised pictures, float32 (n, 3, S, S), n of 1 or more, on any device.
+            batch: normalised images, float32 (n, 3, S, S), n of 1 or more, on any device.
         """

@@ -39,7 +39,7 @@ class QuantisationRecipe:
 
     Attributes:
         spared: share of the layers with weights, at either end of the network, that stay in float32: the first see
-            the picture and the last write the answer, and errors there cost most.
+            the image and the last write the answer, and errors there cost most.
     """
 
     spared: float
@@ -116,13 +116,13 @@ def library_versions() -> tuple[str, str] | None:
 
 
 def convert(network: nn.Module, image_size: int, file: Path) -> None:
-    """Writes a PyTorch network as OpenVINO's, in float32 and for any number of pictures: `file` (.xml) and a .bin."""
+    """Writes a PyTorch network as OpenVINO's, in float32 and for any number of images: `file` (.xml) and a .bin."""
     keep_quiet()
     import openvino
 
     example = torch.zeros(1, 3, image_size, image_size)
     with warnings.catch_warnings():
-        # of shape checks, which come out the same for all pictures
+        # of shape checks, which come out the same for all images
         warnings.filterwarnings("ignore", category=Warning, module="torch|timm")
         converted = openvino.convert_model(network, example_input=example)
     converted.reshape([-1, 3, image_size, image_size])
@@ -150,12 +150,12 @@ def spare_first(source: Path, share: float, file: Path) -> None:
     openvino.save_model(network, file, compress_to_fp16=False)
 
 
-def quantise(source: Path, pictures: Sequence[Tensor], recipe: QuantisationRecipe, file: Path) -> None:
+def quantise(source: Path, images: Sequence[Tensor], recipe: QuantisationRecipe, file: Path) -> None:
     """Writes a converted network in 8 bits.
 
     Args:
         source: what `convert` wrote.
-        pictures: what the ranges of the layers' outputs are measured on, normalised float32 (3, S, S) each.
+        images: what the ranges of the layers' outputs are measured on, normalised float32 (3, S, S) each.
         recipe: which layers.
         file: .xml to write.
     """
@@ -169,8 +169,8 @@ def quantise(source: Path, pictures: Sequence[Tensor], recipe: QuantisationRecip
     is_transformer = any(operation.get_type_name() == "ScaledDotProductAttention" for operation in network.get_ops())
     quantised = nncf.quantize(
         network,
-        nncf.Dataset([picture[None].numpy() for picture in pictures]),
-        subset_size=len(pictures),
+        nncf.Dataset([image[None].numpy() for image in images]),
+        subset_size=len(images),
         model_type=nncf.ModelType.TRANSFORMER if is_transformer else None,
         ignored_scope=nncf.IgnoredScope(names=_ends(network, recipe.spared), validate=False),
         # Without VNNI, CPUs add two products in 16 bits, which full 8-bit weights overflow.

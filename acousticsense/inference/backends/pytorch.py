@@ -33,7 +33,7 @@ class TorchBackend:
     """
 
     def __init__(self, network: nn.Module, device: torch.device, *, precision: Precision = "fp32") -> None:
-        # Convolutions read channels-last pictures without rearranging them; to a transformer it makes no difference.
+        # Convolutions read channels-last images without rearranging them; to a transformer it makes no difference.
         layout = torch.channels_last if _is_convolutional(network) else torch.contiguous_format
         self.network: nn.Module = cast(Any, network.eval().requires_grad_(False)).to(device, memory_format=layout)
         self.device = device
@@ -50,7 +50,7 @@ class TorchBackend:
         """See `Backend`. A batch too large for the device's memory is halved, and later ones are kept that small.
 
         Raises:
-            OverloadError: not even one picture fits.
+            OverloadError: not even one image fits.
         """
         step = min(len(batch), self._largest_batch or len(batch))
         while True:
@@ -59,7 +59,7 @@ class TorchBackend:
             except torch.OutOfMemoryError as error:
                 if step == 1:
                     raise OverloadError(
-                        f"{self.device} has not enough free memory for one picture.",
+                        f"{self.device} has not enough free memory for one image.",
                         hint="Stop other programs that use it, or start with --device cpu.",
                     ) from error
             # outside the handler: the error's traceback would keep the failed pass's tensors alive

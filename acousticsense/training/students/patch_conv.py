@@ -82,7 +82,7 @@ _PASSING: Final = 1.5
 
 
 class PatchConvNetwork(nn.Module):
-    """Pictures (n, 3, 224, 224) to logits; the three colours are the same in a spectrogram picture, and one is read.
+    """Images (n, 3, 224, 224) to logits; the three colours are the same in a spectrogram image, and one is read.
 
     Args:
         n_outputs: width of the last layer.
@@ -127,14 +127,14 @@ class PatchConvNetwork(nn.Module):
         self.output = nn.Linear(width, n_outputs)
         self.register_buffer("_taps", _taps(), persistent=False)
 
-    def perceive(self, pictures: Tensor) -> Perception:
-        """Features (n, width) and maps (n, width, 14, 14) of pictures (n, 3, 224, 224).
+    def perceive(self, images: Tensor) -> Perception:
+        """Features (n, width) and maps (n, width, 14, 14) of images (n, 3, 224, 224).
 
         Maps are the patches' state after the first convolution, and after the last but one: the last is left to what
         the class token will ask for.
         """
         place = self._place()
-        patches = self._patch_norm(_pixels(pictures), place)
+        patches = self._patch_norm(_pixels(images), place)
         # the class token has no pixels, and block 0's MLP gives it what it gives an empty patch
         patches = functional.pad(patches, (0, 0, 1, 0))
         heard = functional.gelu(functional.linear(patches, self._filters(), self._filter_biases()))
@@ -151,9 +151,9 @@ class PatchConvNetwork(nn.Module):
         """Logits (n, n_outputs) of features (n, width)."""
         return cast(Tensor, self.output(functional.dropout(features, self._dropout, self.training)))
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Logits (n, n_outputs)."""
-        return self.logits(self.perceive(pictures).features)
+        return self.logits(self.perceive(images).features)
 
     def _filters(self) -> Tensor:
         """The filters at every place of a patch: (places * filters, pixels)."""
@@ -350,9 +350,9 @@ def _small(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-def _pixels(pictures: Tensor) -> Tensor:
-    """The pixels of each patch, in bands: (n, 196, 128) of pictures (n, 3, 224, 224)."""
-    bands = functional.avg_pool2d(pictures[:, :1], (2, 1))
+def _pixels(images: Tensor) -> Tensor:
+    """The pixels of each patch, in bands: (n, 196, 128) of images (n, 3, 224, 224)."""
+    bands = functional.avg_pool2d(images[:, :1], (2, 1))
     return functional.unfold(bands, (_BANDS, _PATCH_PX), stride=(_BANDS, _PATCH_PX)).transpose(1, 2)
 
 

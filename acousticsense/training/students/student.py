@@ -17,7 +17,7 @@ _MAP_STRIDES: Final = (8, 16)
 
 @dataclass(frozen=True)
 class Perception:
-    """What a network makes of pictures on the way to its answer.
+    """What a network makes of images on the way to its answer.
 
     Attributes:
         features: (n, width), what the classifier reads.
@@ -41,8 +41,8 @@ class Student(Protocol):
     map_widths: tuple[int, ...]
     output: nn.Linear
 
-    def perceive(self, pictures: Tensor) -> Perception:
-        """Features and maps of normalised pictures (n, 3, 224, 224)."""
+    def perceive(self, images: Tensor) -> Perception:
+        """Features and maps of normalised images (n, 3, 224, 224)."""
         ...
 
     def logits(self, features: Tensor) -> Tensor:
@@ -70,22 +70,22 @@ class WholeNetwork(nn.Module):
         stages: Any = getattr(network, "feature_info", [])
         self.map_widths = tuple(int(stages[index]["num_chs"]) for index in self._map_stages)
 
-    def perceive(self, pictures: Tensor) -> Perception:
+    def perceive(self, images: Tensor) -> Perception:
         """Features (n, width), and maps of every 8th and of every 16th pixel; a ViT's are of the same pixels."""
         network = cast(Any, self.network)
         if self._map_stages:
-            last, maps = network.forward_intermediates(pictures, indices=self._map_stages)
+            last, maps = network.forward_intermediates(images, indices=self._map_stages)
         else:
-            last, maps = network.forward_features(pictures), ()
+            last, maps = network.forward_features(images), ()
         return Perception(self._hidden(network.forward_head(last, pre_logits=True)), tuple(maps))
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (n, n_outputs) of features (n, width)."""
         return cast(Tensor, self.output(features))
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Logits (n, n_outputs)."""
-        return cast(Tensor, self.network(pictures))
+        return cast(Tensor, self.network(images))
 
     def grown(self) -> nn.Module:
         """The network itself."""

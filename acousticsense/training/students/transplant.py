@@ -2,7 +2,7 @@
 
 mn04 is MobileNetV3-Large at 0.4 of its width, so its channels become the first ones of each layer; what the further
 channels give is not read at first, and training decides what becomes of them (Net2Net, arXiv 1511.05641). mn04 sees a
-hundred frames a second and our pictures twenty: it is a beginning, not a working network.
+hundred frames a second and our images twenty: it is a beginning, not a working network.
 
 EfficientNet-B0 has the same stages with other numbers of blocks and other gates: blocks that both have are taken over.
 """
@@ -29,7 +29,7 @@ _MOBILENET: Final = "mobilenetv3_large_100"
 _EFFICIENTNET: Final = "efficientnet_b0"
 
 #: A sigmoid rises by 1/4 at 0 and the hard sigmoid of MobileNetV3 by 1/6: gates' inputs are stretched by their ratio.
-_GATE_STRETCH: Final = 1.5
+_GATE_EXCERPT: Final = 1.5
 _GATE: Final = ".se.conv_expand."
 
 
@@ -59,7 +59,7 @@ def transplanted(architecture: str, weights: Path, n_outputs: int) -> WholeNetwo
 
 
 def _as_mobilenet(tensors: Mapping[str, Tensor], n_outputs: int) -> dict[str, Tensor]:
-    planted = {name: value * _GATE_STRETCH if _GATE in name else value for name, value in tensors.items()}
+    planted = {name: value * _GATE_EXCERPT if _GATE in name else value for name, value in tensors.items()}
     planted["classifier.weight"] = torch.zeros(n_outputs, tensors["classifier.weight"].shape[1])
     planted["classifier.bias"] = torch.zeros(n_outputs)
     return planted
