@@ -78,7 +78,7 @@ def advise(
 
 
 def _other_place(clip: ClipInfo | None) -> list[Advice]:
-    """Another excerpt of the track, by its second where the track's length is known; none when the whole was analysed."""
+    """Another excerpt of the track, by its second where its length is known; none when the whole was analysed."""
     if clip is None or clip.track_duration_s is None:
         return [Advice("other_excerpt", {})]
     end_s = clip.offset_s + clip.duration_s

@@ -7,7 +7,7 @@ The bound is cores / (CPU seconds to decode a file + CPU seconds to predict it),
 same files. Compared with: a plain loop over `predict` in one process, half of it before the engine runs and half after,
 and a shell loop that starts `acousticsense predict` for each file. The rate of the engine is that of the whole run with
 its ledger; what its processes need to load PyTorch and FFmpeg, once, is told apart, as the plain loop's is not counted
-either. The CPU seconds of the analysing process, beside those of prediction alone, tell what the engine itself costs, on a
+either. CPU seconds of the analysing process, beside that of prediction alone, tell what the engine itself costs, on a
 busy machine too. Memory is that of the analysing process; decoder processes are not in it.
 """
 
