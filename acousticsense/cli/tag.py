@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from acousticsense.cli.options import positive
 from acousticsense.errors import LibraryError, TagError
 from acousticsense.evaluation.dataset import check_output
 from acousticsense.library.storage import absolute, check_store, output
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from acousticsense.library.walk import Walk
     from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = ["TagOptions", "add_tag", "parse", "positive", "tag"]
+__all__ = ["TagOptions", "add_tag", "parse", "tag"]
 
 _INTERRUPTED: Final = 130
 #: Between two progress lines: on a terminal the line is rewritten, in a log it is a new one.
@@ -437,14 +438,6 @@ def _share(text: str) -> float:
     value = float(text)
     if not 0.0 <= value <= 1.0:
         raise argparse.ArgumentTypeError("must be between 0 and 1")
-    return value
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on, for argparse."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
     return value
 
 

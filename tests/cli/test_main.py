@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -212,3 +215,20 @@ def test_timelines_that_cannot_be(
     error = capsys.readouterr().err
     assert sentence in error
     assert "Traceback" not in error
+
+
+def test_a_closed_pipe_ends_a_command_quietly(tiny_models: Path) -> None:
+    """As in `acousticsense predict *.mp3 | head -1`."""
+    nobody_reads, stdout = os.pipe()
+    os.close(nobody_reads)
+    done = subprocess.run(
+        [sys.executable, "-m", "acousticsense", "models"],
+        env={**os.environ, "ACOUSTICSENSE_MODELS": str(tiny_models)},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    os.close(stdout)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,58 @@
+"""`acousticsense ensemble`: several models about one file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acousticsense.cli.options import (
+    check_outputs,
+    optional_seconds,
+    positive,
+    settings_of,
+    write_text,
+)
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Adds the command to the parser's `commands`."""
+    parser = commands.add_parser("ensemble", help="ask several models about one file")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--models", default="", help="names in models/, with commas between (all of them)")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N")
+    parser.add_argument("--spectrogram", choices=["mel", "cqt", "both"], default="both", help="which images (both)")
+    parser.add_argument("--duration", type=optional_seconds, default="10", help='seconds to predict, or "all" (10)')
+    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+    parser.add_argument("--top-k", type=positive, default=3, help="genres to show for each model (3)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--csv", type=Path, metavar="OUT", help="write the whole table to a file")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from acousticsense.analysis.ensemble import Ensemble
+    from acousticsense.analysis.ensemble_payload import ensemble_csv, ensemble_payload, ensemble_text
+
+    settings = settings_of(options)
+    check_outputs(options.csv)
+    result = Ensemble.load(device=settings.device, settings=settings).predict(
+        options.file,
+        models=[name.strip() for name in options.models.split(",") if name.strip()],
+        spectrogram=options.spectrogram,
+        duration_s=options.duration,
+        offset_s=options.offset,
+    )
+    if options.csv:
+        write_text(options.csv, ensemble_csv(result))
+    if options.json:
+        print(json.dumps({"path": options.file, **ensemble_payload(result, top_k=options.top_k)}, ensure_ascii=False))
+    else:
+        print(ensemble_text(result, top_k=options.top_k))
+    return 1 if any(member.error for member in result.members) else 0

@@ -1,0 +1,106 @@
+"""`acousticsense evaluate`: accuracy, calibration and confusion on labelled audio."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from acousticsense.cli.options import (
+    add_model_options,
+    add_spectrogram_option,
+    classifier_of,
+    settings_of,
+)
+from acousticsense.errors import RequestError
+
+if TYPE_CHECKING:
+    from acousticsense.analysis.ensemble import EnsemblePredictor
+    from acousticsense.evaluation.evaluate import Evaluation
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Adds the command to the parser's `commands`."""
+    parser = commands.add_parser("evaluate", help="accuracy, calibration and confusion on labelled audio")
+    parser.add_argument("data", type=Path, metavar="CSV_OR_DIR", help="columns path,genre; or a folder per genre")
+    add_model_options(parser)
+    add_spectrogram_option(parser)
+    parser.add_argument("--models", help='evaluate what these say together: names with commas between, or "all"')
+    parser.add_argument(
+        "--calibrate", action="store_true", help="with --models: write models/ensemble.json from these clips instead"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="with --models: write what was measured into models/ensemble.json, too"
+    )
+    parser.add_argument("--out", type=Path, help="folder for the report, the plots and the misclassified list")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from acousticsense.evaluation.dataset import read_items
+    from acousticsense.evaluation.evaluate import evaluate, write_report
+
+    items = read_items(options.data)
+    if options.record and not options.models:
+        raise RequestError("--record is for several models together.", hint="Name them with --models.")
+    if options.calibrate:
+        return _calibrate(_predictor(options), [(item.path, item.genre) for item in items], options)
+    if options.out:
+        _make_folder(options.out)
+    predicts = _predictor(options) if options.models else classifier_of(options)
+    result = evaluate(predicts, items, kind=options.spectrogram)
+    if options.record:
+        _record(result, cast("EnsemblePredictor", predicts), options)
+    if options.out:
+        write_report(result, options.out)
+    print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
+    return 1 if result.unreadable else 0
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"'{folder}' cannot be made ({error.strerror}).", hint="Choose another place.") from error
+
+
+def _predictor(options: argparse.Namespace) -> EnsemblePredictor:
+    from acousticsense.analysis.ensemble import Ensemble, EnsemblePredictor
+
+    settings = settings_of(options)
+    models = "" if options.models in (None, "all") else options.models
+    return EnsemblePredictor(
+        ensemble=Ensemble.load(device=settings.device, settings=settings),
+        models=tuple(name.strip() for name in models.split(",") if name.strip()),
+        spectrogram=options.spectrogram or "both",
+    )
+
+
+def _calibrate(predictor: EnsemblePredictor, clips: Sequence[tuple[Path, str]], options: argparse.Namespace) -> int:
+    from acousticsense.analysis.ensemble import ENSEMBLE_FILE
+
+    spec = predictor.calibrate(clips, measured_on=f"{len(clips)} clips of {options.data.name}")
+    path = settings_of(options).models / ENSEMBLE_FILE
+    path.write_text(spec.to_json(), encoding="utf-8")
+    print(f"{path}: {len(spec.members)} members, temperature {spec.calibration.temperature}")
+    return 0
+
+
+def _record(result: Evaluation, predictor: EnsemblePredictor, options: argparse.Namespace) -> None:
+    """Keeps in the description of an ensemble how it did on music that calibrated nothing."""
+    from acousticsense.analysis.ensemble import ENSEMBLE_FILE
+    from acousticsense.models.spec import EnsembleSpec
+
+    path = settings_of(options).models / ENSEMBLE_FILE
+    spec = EnsembleSpec.read(path)
+    if not predictor.is_calibrated(result.clips[0].path):
+        raise RequestError(f"{path} was calibrated for other models or images.", hint="Calibrate these first.")
+    calibration = replace(spec.calibration, band_accuracy=result.band_accuracy)
+    spec = replace(spec, calibration=calibration, metrics={**spec.metrics, "real_test": result.metrics()})
+    path.write_text(spec.to_json(), encoding="utf-8")

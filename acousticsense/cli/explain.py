@@ -1,0 +1,65 @@
+"""`acousticsense explain`: where the model looked for a genre."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acousticsense.analysis.payload import explanation_payload
+from acousticsense.analysis.results import Heatmap
+from acousticsense.cli.options import (
+    add_excerpt_options,
+    add_model_options,
+    add_spectrogram_option,
+    check_outputs,
+    classifier_of,
+)
+from acousticsense.errors import RequestError
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Adds the command to the parser's `commands`."""
+    parser = commands.add_parser("explain", help="where the model looked for a genre")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--label", default="", help="the genre to explain (the best one)")
+    add_model_options(parser)
+    add_spectrogram_option(parser)
+    add_excerpt_options(parser)
+    parser.add_argument("--png", type=Path, metavar="OUT", help="write the heat map over the spectrogram")
+    parser.add_argument("--json", action="store_true", help="print the answer with the heat map's values as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from acousticsense.analysis.explain import explain
+    from acousticsense.analysis.figures import heatmap_drawing
+
+    check_outputs(options.png)
+    classifier = classifier_of(options)
+    explained = explain(classifier, options.file, options.label, duration_s=options.duration, offset_s=options.offset)
+    prediction, heatmap = explained.analysis.prediction, explained.heatmap
+    if options.png:
+        draw = heatmap_drawing(explained.analysis.images, heatmap, offset_s=prediction.clip.offset_s)
+        try:
+            options.png.write_bytes(draw())
+        except OSError as error:
+            raise RequestError(f"{options.png} cannot be written: {error}.", hint="Name another file.") from error
+    if options.json:
+        print(json.dumps({"path": options.file, **explanation_payload(prediction, heatmap)}, ensure_ascii=False))
+    else:
+        print(f"{options.file}: {heatmap.label} {heatmap.probability:.1%}; {_place(heatmap, prediction.clip.offset_s)}")
+    return 0
+
+
+def _place(heatmap: Heatmap, offset_s: float) -> str:
+    if heatmap.hottest is None:
+        return "nothing in the image speaks for it"
+    place = heatmap.hottest
+    return f"the model looked most at {offset_s + place.time_s:.1f} s, around {place.frequency_hz:.0f} Hz"

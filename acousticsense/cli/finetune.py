@@ -1,0 +1,71 @@
+"""`acousticsense finetune`: a model of one's own genres."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from acousticsense.cli.options import (
+    positive,
+)
+from acousticsense.settings import Settings
+from acousticsense.spectrogram.front_end import SpectrogramKind
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Adds the command to the parser's `commands`."""
+    parser = commands.add_parser("finetune", help="a model of one's own genres, from a folder per genre")
+    parser.add_argument("data", type=Path, metavar="DIR_OR_CSV", help="a folder per genre; or columns path,genre")
+    parser.add_argument("--out", type=Path, required=True, metavar="models/NAME", help="folder of the new model")
+    parser.add_argument("--base", help="model to start from: name, folder, file or hub id (the default model)")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--spectrogram", choices=get_args(SpectrogramKind), help="which image (the base's main one)")
+    parser.add_argument("--unfreeze", type=int, default=0, metavar="N", help="also train the last N blocks (0); slow")
+    parser.add_argument("--epochs", type=positive, default=3, help="passes over the images with --unfreeze (3)")
+    parser.add_argument("--folds", type=int, default=5, help="parts of which each is held out once (5)")
+    parser.add_argument("--seed", type=int, default=0, help="of every random choice (0)")
+    parser.add_argument("--force", action="store_true", help="replace a model of that name")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from acousticsense.finetune.run import Options, finetune
+
+    settings = Settings.from_env()
+    settings = replace(settings, device=options.device) if options.device else settings
+    chosen = Options(
+        kind=options.spectrogram,
+        n_folds=options.folds,
+        unfreeze=options.unfreeze,
+        epochs=options.epochs,
+        seed=options.seed,
+        overwrite=options.force,
+        command=options.command_line,
+    )
+    try:
+        result = finetune(options.data, options.out, base=options.base, options=chosen, settings=settings)
+    except KeyboardInterrupt:
+        print("Stopped. Give the same command again to go on; nothing was written.", file=sys.stderr)
+        raise
+    facts = {"model": str(options.out), "shortfalls": result.shortfalls, **result.evaluation.to_dict()}
+    if options.json:
+        print(json.dumps(facts, ensure_ascii=False))
+    else:
+        print(result.evaluation.to_markdown(), *result.shortfalls, *_left_out(result.skipped), sep="\n\n")
+        print(f"\n{options.out} is ready. Try: acousticsense predict --model {options.out} SONG.mp3")
+    return 0
+
+
+def _left_out(skipped: Mapping[str, str]) -> list[str]:
+    return ["\n".join(f"left out: {path}: {reason}" for path, reason in skipped.items())] if skipped else []

@@ -1,0 +1,98 @@
+"""Options that several commands share, and what commands make of them."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, get_args
+
+from acousticsense.errors import RequestError
+from acousticsense.settings import BACKENDS, Settings
+from acousticsense.spectrogram.front_end import SpectrogramKind
+
+if TYPE_CHECKING:
+    from acousticsense.inference.classifier import Duration, GenreClassifier
+
+__all__ = [
+    "add_excerpt_options",
+    "add_model_options",
+    "add_spectrogram_option",
+    "check_outputs",
+    "classifier_of",
+    "optional_seconds",
+    "positive",
+    "settings_of",
+    "write_text",
+]
+
+#: As in `classifier`: the model's own choice of seconds.
+_MODEL_DEFAULT: Final = "model"
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which model, on which device, computed by what."""
+    parser.add_argument("--model", help="name in models/, folder, file, or hf:/ms: id")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N")
+    parser.add_argument("--backend", choices=BACKENDS, help="what computes (auto: the fastest that answers the same)")
+
+
+def add_spectrogram_option(parser: argparse.ArgumentParser) -> None:
+    """Which spectrogram image."""
+    choices = get_args(SpectrogramKind)
+    parser.add_argument("--spectrogram", choices=choices, help="which image, for models that know several")
+
+
+def add_excerpt_options(parser: argparse.ArgumentParser) -> None:
+    """Which seconds of the file."""
+    parser.add_argument("--duration", type=_duration, default=_MODEL_DEFAULT, help='seconds to predict, or "all" (10)')
+    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+
+
+def _duration(text: str) -> Duration:
+    # argparse converts defaults too
+    return "model" if text == _MODEL_DEFAULT else None if text == "all" else float(text)
+
+
+def optional_seconds(text: str) -> float | None:
+    """Seconds, or None for "all"."""
+    return None if text == "all" else float(text)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The environment's settings, overridden by what the command line says."""
+    given = {name: getattr(options, name, None) for name in ("host", "port", "model", "device", "backend")}
+    return replace(Settings.from_env(), **{name: value for name, value in given.items() if value is not None})
+
+
+def classifier_of(options: argparse.Namespace) -> GenreClassifier:
+    """The model that the options name, loaded."""
+    from acousticsense.inference.classifier import GenreClassifier
+
+    settings = settings_of(options)
+    return GenreClassifier.load(device=settings.device, settings=settings).for_spectrogram(options.spectrogram)
+
+
+def check_outputs(*places: Path | None) -> None:
+    """Raises RequestError when a file to be written cannot be, before any work is done."""
+    from acousticsense.evaluation.dataset import check_output
+
+    for place in places:
+        if place is not None:
+            check_output(place)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Writes UTF-8; raises RequestError when the disk says no."""
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"'{path}' cannot be written ({error.strerror}).", hint="Choose another place.") from error
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value

@@ -1,0 +1,54 @@
+"""`acousticsense predict`: one line a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from acousticsense.cli.options import (
+    add_excerpt_options,
+    add_model_options,
+    add_spectrogram_option,
+    classifier_of,
+    positive,
+)
+from acousticsense.errors import AcousticSenseError
+from acousticsense.inference.payload import error_payload, prediction_payload
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Adds the command to the parser's `commands`."""
+    parser = commands.add_parser("predict", help="predict files")
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    add_model_options(parser)
+    add_spectrogram_option(parser)
+    add_excerpt_options(parser)
+    parser.add_argument("--top-k", type=positive, default=5, help="genres to show (5)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    classifier = classifier_of(options)
+    failed = 0
+    for file in options.files:
+        try:
+            prediction = classifier.predict(file, duration_s=options.duration, offset_s=options.offset)
+        except AcousticSenseError as error:
+            failed += 1
+            line = json.dumps({"path": file, **error_payload(error)}, ensure_ascii=False) if options.json else ""
+            print(line or f"{file}: {error}", file=sys.stdout if options.json else sys.stderr)
+            continue
+        if options.json:
+            print(json.dumps({"path": file, **prediction_payload(prediction, top_k=options.top_k)}, ensure_ascii=False))
+        else:
+            scores = "  ".join(f"{score.label} {score.confidence:.1%}" for score in prediction.top(options.top_k))
+            print(f"{file}: {scores}  [{prediction.verdict}]")
+    return 1 if failed else 0

@@ -1,0 +1,77 @@
+"""`acousticsense timeline`: genre along a whole track."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acousticsense.analysis.exports import audacity_labels, timeline_csv
+from acousticsense.analysis.payload import timeline_payload
+from acousticsense.cli.options import (
+    add_model_options,
+    add_spectrogram_option,
+    check_outputs,
+    classifier_of,
+    settings_of,
+    write_text,
+)
+from acousticsense.i18n.messages import text
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Adds the command to the parser's `commands`."""
+    parser = commands.add_parser("timeline", help="genre along a whole track")
+    parser.add_argument("file", metavar="FILE")
+    add_model_options(parser)
+    add_spectrogram_option(parser)
+    parser.add_argument("--window", type=float, help="seconds in a window, 1 to 60 (the model's own, 10)")
+    parser.add_argument("--hop", type=float, help="seconds from one window's start to the next (the window)")
+    parser.add_argument("--duration", type=float, help="seconds to predict (to the end)")
+    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+    parser.add_argument("--json", action="store_true", help="windows and segments as JSON")
+    parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table with a row per window")
+    parser.add_argument("--labels", type=Path, metavar="OUT", help="write the segments as a label track for Audacity")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from acousticsense.analysis.timeline import make_timeline
+
+    check_outputs(options.csv, options.labels)
+    timeline = make_timeline(
+        classifier_of(options),
+        options.file,
+        window_s=options.window,
+        hop_s=options.hop,
+        duration_s=options.duration,
+        offset_s=options.offset,
+        max_windows=settings_of(options).max_timeline_windows,
+        progress=_show_progress if sys.stderr.isatty() else None,
+    )
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    for path, write in ((options.csv, timeline_csv), (options.labels, audacity_labels)):
+        if path:
+            write_text(path, write(timeline))
+    if options.json:
+        print(json.dumps({"path": options.file, **timeline_payload(timeline)}, ensure_ascii=False))
+        return 0
+    for segment in timeline.segments:
+        verdict = text(f"verdict.{segment.verdict}")
+        share = "" if segment.confidence is None else f" {segment.confidence:.1%}"
+        named = f"{segment.genre}{share}  [{segment.verdict}]" if segment.genre else f"{verdict}{share}"
+        print(f"{segment.start_s:9.1f} {segment.end_s:9.1f}  {named}")
+    return 0
+
+
+def _show_progress(done_s: float, expected_s: float | None) -> None:
+    total = f" of {expected_s:.0f}" if expected_s else ""
+    print(f"\r{done_s:.0f}{total} s analysed ", end="", file=sys.stderr, flush=True)
