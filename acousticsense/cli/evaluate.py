@@ -101,6 +101,6 @@ def _record(result: Evaluation, predictor: EnsemblePredictor, options: argparse.
     spec = EnsembleSpec.read(path)
     if not predictor.is_calibrated(result.clips[0].path):
         raise RequestError(f"{path} was calibrated for other models or images.", hint="Calibrate these first.")
-    calibration = replace(spec.calibration, band_accuracy=result.band_accuracy)
+    calibration = replace(spec.calibration, level_accuracy=result.level_accuracy)
     spec = replace(spec, calibration=calibration, metrics={**spec.metrics, "real_test": result.metrics()})
     path.write_text(spec.to_json(), encoding="utf-8")

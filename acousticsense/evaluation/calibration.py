@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, softmax
 
 from acousticsense.inference.confidence import verdict_of
-from acousticsense.models.spec import Calibration
+from acousticsense.models.spec import NEVER, Calibration
 
 __all__ = [
     "FEWEST",
@@ -28,13 +28,10 @@ __all__ = [
     "Answers",
     "CalibrationFit",
     "Targets",
-    "band_accuracy",
     "fit_calibration",
+    "level_accuracy",
     "wilson_interval",
 ]
-
-#: A threshold above every probability: nothing earned the band.
-NEVER: Final = 1.01
 
 #: Fewest answers of which a share is told.
 FEWEST: Final = 8
@@ -121,7 +118,7 @@ class CalibrationFit:
 def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | None = None) -> CalibrationFit:
     """Temperature by maximum likelihood (Guo et al., arXiv 1706.04599), then the bands on the scaled probabilities.
 
-    `band_accuracy` is a plain count of the clips.
+    `level_accuracy` is a plain count of the clips.
 
     Args:
         answers: for clips that the network was not trained on, music and, if there is any, what is not.
@@ -159,14 +156,14 @@ def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | No
         not_music_at=not_music_at,
         measured_on=measured_on,
     )
-    told = band_accuracy(probabilities, labels, calibration)
+    told = level_accuracy(probabilities, labels, calibration)
     notes = [note for note in (confident_note, plausible_note, mixed_note) if note] + not_music_notes
     if not _COOLEST * 1.01 < temperature < _WARMEST / 1.01:
         notes.append(f"temperature: {temperature} is as far as it is sought; these answers cannot tell how sure to be.")
-    return CalibrationFit(replace(calibration, band_accuracy=told), tuple(notes))
+    return CalibrationFit(replace(calibration, level_accuracy=told), tuple(notes))
 
 
-def band_accuracy(
+def level_accuracy(
     probabilities: NDArray[np.float64], labels: NDArray[np.integer], calibration: Calibration
 ) -> dict[str, float]:
     """Verdict -> share of right answers, for verdicts given to enough clips. A mix is right about either of its two.

@@ -183,7 +183,7 @@ class Evaluation:
         return tuple(sorted((clip for clip in self.clips if not clip.is_right), key=lambda clip: -clip.confidence))
 
     @property
-    def band_accuracy(self) -> dict[str, float]:
+    def level_accuracy(self) -> dict[str, float]:
         """What users are told of each verdict about music: how often it was right, where enough clips say so."""
         return {
             verdict: share

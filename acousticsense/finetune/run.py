@@ -190,7 +190,7 @@ class _Run:
             head=self._base.head,
             front_end=self._front_end,
             windows=self._windows,
-            calibration=replace(fit.calibration, band_accuracy=result.band_accuracy),
+            calibration=replace(fit.calibration, level_accuracy=result.level_accuracy),
             licence=f"not stated; derived from {self._base.name} ({self._base.licence or 'no licence stated'})",
             provenance=self._provenance(),
             metrics={"real_test": _figures(result, self.n_folds)},

@@ -60,7 +60,7 @@ def advise(
     """
     best, second = (sorted(probabilities, key=lambda label: -probabilities[label]) * 2)[:2]
     values: dict[str, str | float] = {"best": best, "second": second}
-    measured = calibration.band_accuracy.get(verdict)
+    measured = calibration.level_accuracy.get(verdict)
     is_unproven = verdict == "unsure" and probabilities[best] > _STANDS_OUT
     advice = [Advice("unproven" if is_unproven else verdict, values)]
     if measured is not None:

@@ -39,11 +39,11 @@ def expectation(verdicts: Mapping[str, int], calibration: Calibration, language:
         language: "en" or "zh".
     """
     counted = Counter(verdicts)
-    measured = {verdict: counted[verdict] for verdict in counted if verdict in calibration.band_accuracy}
+    measured = {verdict: counted[verdict] for verdict in counted if verdict in calibration.level_accuracy}
     n_measured = sum(measured.values())
     if not n_measured:
         return text("routing.unmeasured", language)
-    wrong = sum(count * (1.0 - calibration.band_accuracy[verdict]) for verdict, count in measured.items())
+    wrong = sum(count * (1.0 - calibration.level_accuracy[verdict]) for verdict, count in measured.items())
     if wrong < 0.5:
         words = text("routing.hardly_wrong", language, accepted=n_measured)
     else:

@@ -7,14 +7,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, cast, get_args
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AliasChoices, Field, JsonValue, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from acousticsense.errors import CheckpointError, RequestError
+from acousticsense.spectrogram.front_end import (
+    NATIVE_CQT,
+    NATIVE_MEL,
+    NATIVE_WINDOWS,
+    STRICT,
+    FrontEnd,
+    SpectrogramKind,
+    WindowPolicy,
+)
 
 __all__ = [
+    "NEVER",
     "Alternative",
     "Calibration",
     "EnsembleSpec",
@@ -22,41 +34,44 @@ __all__ = [
     "tested_labels",
 ]
 
-from acousticsense.spectrogram.front_end import (
-    NATIVE_CQT,
-    NATIVE_MEL,
-    NATIVE_WINDOWS,
-    FrontEnd,
-    SpectrogramKind,
-    Style,
-    WindowPolicy,
-)
+#: A threshold above every probability: what it guards is never said.
+NEVER: Final = 1.01
+
+_T = TypeVar("_T")
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Threshold = Annotated[float, Field(ge=0, le=NEVER)]
+_Text = Annotated[str, Field(min_length=1)]
+
+#: Mistakes in a file that are told at once; the first ones usually explain the others.
+_TOLD: Final = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Calibration:
     """What probabilities mean: fitted on real validation music, measured on real test music.
 
     Attributes:
-        temperature: divisor of the logits; 1.0 is uncalibrated.
-        confident_at: lowest top probability that is called confident.
+        temperature: divisor of the logits, above 0; 1.0 is uncalibrated.
+        confident_at: lowest top probability that is called confident; thresholds are in 0..1, or `NEVER`.
         plausible_at: lowest top probability that is called plausible.
         mixed_at: lowest sum of the two best that is called a mix of two styles, when neither is plausible alone.
         not_music_at: lowest probability of the not-music output that is called not music; None when there is none.
-        band_accuracy: verdict -> share of right answers on test music, for those that were measured; quoted to users.
+        level_accuracy: verdict -> share of right answers on test music, for those that were measured; quoted to users.
         measured_on: what temperature and thresholds were fitted on, in words; empty when they were not.
     """
 
-    temperature: float = 1.0
-    confident_at: float = 0.8
-    plausible_at: float = 0.5
-    mixed_at: float = 0.6
-    not_music_at: float | None = None
-    band_accuracy: dict[str, float] = field(default_factory=dict)
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    confident_at: _Threshold = 0.8
+    plausible_at: _Threshold = 0.5
+    mixed_at: _Threshold = 0.6
+    not_music_at: _Threshold | None = None
+    level_accuracy: dict[str, _Share] = Field(
+        default_factory=dict, validation_alias=AliasChoices("level_accuracy", "band_accuracy")
+    )
     measured_on: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Alternative:
     """A further image that a model's weights were trained on.
 
@@ -71,7 +86,7 @@ class Alternative:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ModelSpec:
     """One installed model: everything but the weights themselves.
 
@@ -81,6 +96,7 @@ class ModelSpec:
     Attributes:
         name: folder name under `models/`.
         architecture: a timm model name (or, for networks read as they are, a torchvision one; see `networks`).
+        model_args: arguments of `timm.create_model` that make the network another size than published.
         labels: label of each genre output, in index order.
         has_not_music: the network has one more output after the labels: "this is not music".
         head: widths of the classifier's hidden layers; empty is a single linear layer.
@@ -95,16 +111,17 @@ class ModelSpec:
         metrics: measured figures, e.g. {"real_test": {"top1": 0.61, ...}}.
     """
 
-    name: str
-    architecture: str
-    labels: tuple[str, ...]
+    name: _Text
+    architecture: _Text
+    model_args: dict[str, JsonValue] = field(default_factory=dict)
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
     has_not_music: bool = False
-    head: tuple[int, ...] = ()
+    head: tuple[Annotated[int, Field(gt=0)], ...] = ()
     front_end: FrontEnd = NATIVE_MEL
     alternatives: tuple[Alternative, ...] = ()
     windows: WindowPolicy = NATIVE_WINDOWS
     calibration: Calibration = field(default_factory=Calibration)
-    weights_file: str = "model.safetensors"
+    weights_file: _Text = "model.safetensors"
     weights_sha256: str = ""
     licence: str = ""
     provenance: str = ""
@@ -155,34 +172,31 @@ class ModelSpec:
         """The text of `model.json`."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
+    @model_validator(mode="after")
+    def _check_images(self) -> ModelSpec:
+        if len(set(self.kinds)) < len(self.kinds):
+            raise ValueError(f"there are two images of one kind: {', '.join(self.kinds)}")
+        if any(_input_of(other.front_end) != _input_of(self.front_end) for other in self.alternatives):
+            raise ValueError("its images differ in image_size, mean or std")
+        return self
+
     @classmethod
     def from_json(cls, text: str, *, source: str = "model.json") -> ModelSpec:
         """Reads `model.json`.
 
         Raises:
-            CheckpointError: not JSON, or a field is missing, unknown or of the wrong kind; `source` is named.
+            CheckpointError: not JSON, or a field is missing, unknown, of the wrong type or out of range; `source`, the
+                field and its value are named.
         """
-        try:
-            spec = cast(ModelSpec, _build(cls, _renewed(json.loads(text))))
-            if len(set(spec.kinds)) < len(spec.kinds):
-                raise ValueError(f"there are two images of one kind: {', '.join(spec.kinds)}")
-            if any(_input_of(other.front_end) != _input_of(spec.front_end) for other in spec.alternatives):
-                raise ValueError("its images differ in image_size, mean or std")
-        except (json.JSONDecodeError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"{source} is not a usable model description: {error}.") from error
-        return spec
+        return _parsed(_MODEL, _renewed(text), source)
 
     @classmethod
     def read(cls, path: Path) -> ModelSpec:
         """Reads the file at `path`; raises like `from_json`."""
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error}.") from error
-        return replace(cls.from_json(text, source=str(path)), name=path.parent.name)
+        return replace(cls.from_json(_text_of(path), source=str(path)), name=path.parent.name)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class EnsembleSpec:
     """What was measured for several models together: the contents of `models/ensemble.json`.
 
@@ -192,7 +206,7 @@ class EnsembleSpec:
         metrics: measured figures.
     """
 
-    members: tuple[tuple[str, str, str], ...]
+    members: tuple[tuple[str, str, str], ...] = Field(validation_alias=AliasChoices("members", "voices"))
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
 
@@ -205,14 +219,9 @@ class EnsembleSpec:
         """Reads the file at `path`.
 
         Raises:
-            CheckpointError: it cannot be read, or a field is missing, unknown or of the wrong kind.
+            CheckpointError: it cannot be read; otherwise as `ModelSpec.from_json`.
         """
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            members = tuple((str(name), str(kind), str(sha256)) for name, kind, sha256 in raw["members"])
-            return cast(EnsembleSpec, _build(cls, {**raw, "members": members}))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise CheckpointError(f"{path} is not a usable description: {error}.") from error
+        return _parsed(_ENSEMBLE, _text_of(path), str(path))
 
 
 def tested_labels(metrics: Mapping[str, Any]) -> frozenset[str] | None:
@@ -222,43 +231,48 @@ def tested_labels(metrics: Mapping[str, Any]) -> frozenset[str] | None:
     return frozenset(label for label, count in clips.items() if count) if isinstance(clips, Mapping) else None
 
 
-_NESTED: Final = MappingProxyType({"front_end": FrontEnd, "windows": WindowPolicy, "calibration": Calibration})
+_MODEL: Final = TypeAdapter(ModelSpec)
+_ENSEMBLE: Final = TypeAdapter(EnsembleSpec)
 
 
-_CHOICES: Final = MappingProxyType(
-    {
-        "kind": get_args(SpectrogramKind),
-        "style": get_args(Style),
-        "anchor": ("start", "center"),
-        "vote": ("mean", "majority"),
-    }
-)
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}.") from error
+
+
+def _renewed(text: str) -> str:
+    """The first files listed further images as bare recipes, `alternative_front_ends`."""
+    if '"alternative_front_ends"' not in text:
+        return text
+    try:
+        raw = json.loads(text)
+        bare = raw.pop("alternative_front_ends")
+        return json.dumps({**raw, "alternatives": [{"front_end": recipe} for recipe in bare]})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return text  # validation says what is wrong
+
+
+def _parsed(adapter: TypeAdapter[_T], text: str, source: str) -> _T:
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        told = "; ".join(_told(dict(each)) for each in error.errors(include_url=False)[:_TOLD])
+        raise CheckpointError(f"{source} is not a usable description: {told}.") from error
+
+
+def _told(mistake: Mapping[str, Any]) -> str:
+    """One of pydantic's complaints with the field and its value, as a clause."""
+    where, what = ".".join(map(str, mistake["loc"])), str(mistake["msg"]).removeprefix("Value error, ")
+    what = what[:1].lower() + what[1:]
+    if not where:
+        return what
+    if mistake["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"there is no field {where}"
+    return f"{where} is missing" if mistake["type"] == "missing" else f"{where} is {mistake['input']!r}: {what}"
 
 
 def _input_of(front_end: FrontEnd) -> tuple[object, ...]:
     """What a network expects of any image that it is given."""
     return front_end.image_size, front_end.mean, front_end.std
-
-
-def _renewed(raw: dict[str, Any]) -> dict[str, Any]:
-    """The first files listed further images as bare recipes, `alternative_front_ends`."""
-    bare = raw.pop("alternative_front_ends", [])
-    return {**raw, "alternatives": [{"front_end": entry} for entry in bare]} if bare else raw
-
-
-def _build(cls: type[Any], raw: dict[str, Any]) -> object:
-    """A frozen dataclass from plain JSON values; unknown keys and impossible choices are errors, not surprises."""
-    known = {entry.name for entry in fields(cls)}
-    if unknown := set(raw) - known:
-        raise ValueError(f"unknown field {sorted(unknown)[0]!r} in {cls.__name__}")
-    values: dict[str, Any] = {}
-    for key, value in raw.items():
-        if key in _CHOICES and value not in _CHOICES[key]:
-            raise ValueError(f"{key} is {value!r}, expected one of {', '.join(_CHOICES[key])}")
-        if key in _NESTED:
-            values[key] = _build(_NESTED[key], value)
-        elif key == "alternatives":
-            values[key] = tuple(_build(Alternative, entry) for entry in value)
-        else:
-            values[key] = tuple(value) if isinstance(value, list) else value
-    return cls(**values)

@@ -1,14 +1,17 @@
-"""The recipe from a waveform to a spectrogram image, and how a clip is cut into windows, as data."""
+"""The recipe from a waveform to what a network is fed, and how a clip is cut into windows, as validated data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 __all__ = [
     "NATIVE_CQT",
     "NATIVE_MEL",
     "NATIVE_WINDOWS",
+    "STRICT",
     "UPSTREAM_WINDOWS",
     "FrontEnd",
     "SpectrogramKind",
@@ -19,11 +22,18 @@ __all__ = [
 
 SpectrogramKind = Literal["mel", "cqt", "chroma"]
 
-
 Style = Literal["native", "figure"]
 
+#: How every description is validated: no conversion of types, no unknown field, no infinite number; fields that had
+#: other names in older files are read by those, too.
+STRICT: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
-@dataclass(frozen=True, kw_only=True)
+_Count = Annotated[int, Field(gt=0)]
+_Positive = Annotated[float, Field(gt=0)]
+_NotNegative = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class FrontEnd:
     """The recipe from a mono waveform to the image a network sees.
 
@@ -32,7 +42,7 @@ class FrontEnd:
 
     Attributes:
         kind: which spectrogram.
-        style: how its values become a image.
+        style: how its values become an image.
         sample_rate_hz: rate to which audio is resampled.
         n_fft: FFT length in samples (mel, chroma).
         hop_length: samples between frames.
@@ -50,19 +60,19 @@ class FrontEnd:
 
     kind: SpectrogramKind = "mel"
     style: Style = "native"
-    sample_rate_hz: int = 22_050
-    n_fft: int = 2048
-    hop_length: int = 512
-    n_mels: int = 128
-    f_min_hz: float = 0.0
-    f_max_hz: float = 11_025.0
-    n_bins: int = 84
-    bins_per_octave: int = 12
-    log_offset: float = 1e-6
-    top_db: float | None = None
-    image_size: int = 224
+    sample_rate_hz: _Count = 22_050
+    n_fft: _Count = 2048
+    hop_length: _Count = 512
+    n_mels: _Count = 128
+    f_min_hz: _NotNegative = 0.0
+    f_max_hz: _Positive = 11_025.0
+    n_bins: _Count = 84
+    bins_per_octave: _Count = 12
+    log_offset: _Positive = 1e-6
+    top_db: _Positive | None = None
+    image_size: _Count = 224
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[_Positive, _Positive, _Positive] = (0.5, 0.5, 0.5)
 
 
 #: C1 in Hz, twelve-tone equal temperament with A4 = 440 Hz.
@@ -81,21 +91,21 @@ def upstream_front_end(kind: SpectrogramKind, *, image_size: int = 224) -> Front
     return FrontEnd(kind=kind, style="figure", f_min_hz=f_min_hz, top_db=80.0, image_size=image_size)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class WindowPolicy:
-    """How a clip is cut into the windows that become images.
+    """How a clip is cut into the windows that a network is asked about.
 
     Attributes:
-        window_s: seconds of audio in one image.
+        window_s: seconds of audio in one window.
         anchor: where whole windows lie in a clip that is not a multiple of a window.
         vote: "mean" averages probabilities over windows; "majority" counts each window's best label.
         default_duration_s: seconds that are analysed when the user does not say; None is the whole track.
     """
 
-    window_s: float = 10.0
+    window_s: _Positive = 10.0
     anchor: Literal["start", "center"] = "start"
     vote: Literal["mean", "majority"] = "mean"
-    default_duration_s: float | None = 10.0
+    default_duration_s: _Positive | None = 10.0
 
 
 NATIVE_WINDOWS: Final = WindowPolicy()

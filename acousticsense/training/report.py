@@ -122,12 +122,12 @@ def _with_figures(
     (main, result), *others = ((figures.metrics(), figures) for figures in results.values())
     return replace(
         spec,
-        calibration=replace(spec.calibration, band_accuracy=result.band_accuracy),
+        calibration=replace(spec.calibration, level_accuracy=result.level_accuracy),
         metrics={**spec.metrics, "real_test": main, "teachers": {name: asdict(value) for name, value in peers.items()}},
         alternatives=tuple(
             replace(
                 other,
-                calibration=replace(other.calibration, band_accuracy=figures.band_accuracy),
+                calibration=replace(other.calibration, level_accuracy=figures.level_accuracy),
                 metrics={**other.metrics, "real_test": measured},
             )
             for other, (measured, figures) in zip(spec.alternatives, others, strict=True)

@@ -54,7 +54,7 @@ def _conditions(calibration: Calibration, language: str) -> dict[Verdict, str]:
 
 
 def _row(band: Verdict, condition: str, calibration: Calibration, verdict: Verdict, language: str) -> str:
-    measured = calibration.band_accuracy.get(band)
+    measured = calibration.level_accuracy.get(band)
     if measured is None:
         shares = f'<td colspan="2">{escape(ui_text("bands.unmeasured", language))}</td>'
     else:

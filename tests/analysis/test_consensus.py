@@ -63,7 +63,7 @@ def test_what_stands_clear_is_no_border_and_one_member_no_agreement() -> None:
 
 
 def test_a_measured_temperature_is_applied_after_pooling() -> None:
-    calibration = Calibration(temperature=0.5, confident_at=0.6, band_accuracy={"confident": 0.9})
+    calibration = Calibration(temperature=0.5, confident_at=0.6, level_accuracy={"confident": 0.9})
     consensus = build_consensus(members((0.6, 0.3, 0.1), (0.8, 0.1, 0.1)), calibration)
     assert consensus is not None
     assert consensus.calibrated is not None

@@ -218,7 +218,7 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
     assert main(["evaluate", str(few), *command[2:], "--record"]) == 0
     recorded = EnsembleSpec.read(few_models / "ensemble.json")
     assert recorded.metrics["real_test"]["n"] == 2
-    assert recorded.calibration.band_accuracy == {}  # two clips say nothing about a verdict
+    assert recorded.calibration.level_accuracy == {}  # two clips say nothing about a verdict
     assert main(["evaluate", str(labelled), "--record"]) == 1  # of a single model, `training report` tells
     capsys.readouterr()
     assert main([*command[:3], "resnet50", "--record"]) == 1  # another panel's figures

@@ -56,7 +56,7 @@ def test_bands_keep_their_promises_on_music_that_they_were_not_chosen_on() -> No
     assert np.mean(hits["confident"]) >= 0.9
     assert np.mean(hits["plausible"]) >= 0.6
     assert len(hits["confident"]) > 1000
-    assert calibration.band_accuracy["confident"] == pytest.approx(np.mean(hits["confident"]), abs=0.05)
+    assert calibration.level_accuracy["confident"] == pytest.approx(np.mean(hits["confident"]), abs=0.05)
 
 
 def test_a_band_that_nothing_earned_is_never_said_and_the_reason_is() -> None:
@@ -168,7 +168,7 @@ def test_a_label_that_dominates_does_not_earn_confidence_for_the_rest() -> None:
     assert "456 of 480" in fit.shortfalls[0]
     assert "and with each label counting the same it is 85%)" in fit.shortfalls[0]
     assert fit.calibration.plausible_at < 1
-    assert fit.calibration.band_accuracy == {"plausible": 0.95}
+    assert fit.calibration.level_accuracy == {"plausible": 0.95}
 
 
 def test_a_label_that_alone_is_heard_surely_does_not_earn_confidence_for_the_rest() -> None:
@@ -203,7 +203,7 @@ def test_answers_that_miss_a_band_do_not_flatter_the_one_below() -> None:
     answers = Answers(logits=logits, labels=labels, n_labels=10)
     calibration = fit_calibration(answers, measured_on="").calibration
     assert calibration.confident_at == NEVER
-    assert calibration.band_accuracy == {"plausible": 0.9, "unsure": 0.45}
+    assert calibration.level_accuracy == {"plausible": 0.9, "unsure": 0.45}
 
 
 def test_a_band_is_not_said_below_what_the_probabilities_claim() -> None:

@@ -95,7 +95,7 @@ def test_a_verdict_on_music_is_right_as_it_was_worded(four: Evaluation) -> None:
     result = measure([*four.clips, *[mixed] * 8, *[refused] * 8])
     assert result.verdicts["mixed"] == (8, 1.0)
     assert result.verdicts["not_music"] == (8, 0.0)
-    assert result.band_accuracy == {"mixed": 1.0}
+    assert result.level_accuracy == {"mixed": 1.0}
 
 
 def test_markdown_names_genres_without_clips(four: Evaluation) -> None:

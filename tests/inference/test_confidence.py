@@ -40,7 +40,7 @@ def test_a_model_with_a_single_label_is_analysed() -> None:
 def test_a_figure_is_quoted_only_where_it_was_measured() -> None:
     answer = {"Jazz": 0.9, "Blues": 0.1}
     unmeasured = advise("confident", answer, HealthReport(), CALIBRATION)
-    measured = advise("confident", answer, HealthReport(), Calibration(band_accuracy={"confident": 0.934}))
+    measured = advise("confident", answer, HealthReport(), Calibration(level_accuracy={"confident": 0.934}))
     assert "unmeasured" in [advice.code for advice in unmeasured]
     assert {"percent": 93} in [dict(advice.values) for advice in measured if advice.code == "measured"]
 
@@ -84,7 +84,7 @@ def test_the_other_image_is_offered_to_the_unsure_by_models_that_know_one() -> N
 
 
 def test_a_share_that_was_measured_on_other_labels_is_said_to_be() -> None:
-    calibration = Calibration(band_accuracy={"plausible": 0.6})
+    calibration = Calibration(level_accuracy={"plausible": 0.6})
     for tested, told in ((None, False), ({"Jazz", "Rock"}, False), ({"Rock"}, True)):
         given = advise("plausible", {"Jazz": 0.6, "Rock": 0.2}, HealthReport(), calibration, tested=tested)
         assert [advice_text(advice) for advice in given if advice.code == "untested"] == [

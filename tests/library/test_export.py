@@ -107,7 +107,7 @@ def test_decisions() -> None:
 
 
 def test_expectations_rest_on_what_was_measured() -> None:
-    measured = Calibration(band_accuracy={"confident": 0.95, "plausible": 0.8})
+    measured = Calibration(level_accuracy={"confident": 0.95, "plausible": 0.8})
     assert "about 3 to be wrong (1 in 10.0)" in expectation({"confident": 20, "plausible": 10}, measured)
     assert "采纳的 30 个" in expectation({"confident": 20, "plausible": 10}, measured, "zh")
     assert "hardly any" in expectation({"confident": 2}, measured)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,8 +12,8 @@ import pytest
 
 from acousticsense.errors import CheckpointError, RequestError
 from acousticsense.models.genres import CCMUSIC_LABELS, GENRES, LABEL_SETS, display_name
-from acousticsense.models.spec import Alternative, Calibration, ModelSpec
-from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL, upstream_front_end
+from acousticsense.models.spec import NEVER, Alternative, Calibration, EnsembleSpec, ModelSpec
+from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL, FrontEnd, upstream_front_end
 
 SPEC = ModelSpec(
     name="m",
@@ -24,7 +26,7 @@ SPEC = ModelSpec(
             front_end=NATIVE_CQT, calibration=Calibration(temperature=0.7), metrics={"real_test": {"top1": 0.4}}
         ),
     ),
-    calibration=Calibration(temperature=1.3, band_accuracy={"confident": 0.9}),
+    calibration=Calibration(temperature=1.3, level_accuracy={"confident": 0.9}),
     metrics={"real_test": {"top1": 0.5}},
 )
 
@@ -44,27 +46,84 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ModelSpec.read(tmp_path / "model.json")
 
 
+def changed(*path: str, to: object) -> str:
+    """The text of `SPEC` with one value changed."""
+    raw = json.loads(SPEC.to_json())
+    inner = raw
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = to
+    return json.dumps(raw)
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("path", "value", "message"),
     [
-        ({"colour": 1}, "unknown field 'colour' in ModelSpec"),
-        ({"front_end": {"kind": "wavelet"}}, "kind is 'wavelet', expected one of mel, cqt, chroma"),
-        ({"windows": {"vote": "dictator"}}, "vote is 'dictator'"),
-        ({"front_end": 3}, "not a usable model description"),
-        ({"alternatives": [{"front_end": asdict(NATIVE_MEL)}]}, "two images of one kind: mel, mel"),
-        ({"alternatives": [{"front_end": {"kind": "cqt", "image_size": 299}}]}, "differ in image_size"),
-        ({"alternatives": [{"image": 1}]}, "unknown field 'image' in Alternative"),
+        (["calibration", "temperature"], "hot", r"calibration\.temperature is 'hot': input should be a valid number"),
+        (["calibration", "temperature"], 0, r"calibration\.temperature is 0: input should be greater than 0"),
+        (["calibration", "temperature"], float("nan"), r"temperature is nan: input should be a finite number"),
+        (["calibration", "confident_at"], 1.2, r"confident_at is 1\.2: input should be less than or equal to 1\.01"),
+        (["calibration", "not_music_at"], -0.1, r"not_music_at is -0\.1"),
+        (["calibration", "level_accuracy"], {"plausible": 90}, r"level_accuracy\.plausible is 90"),
+        (["front_end", "sample_rate_hz"], 22050.5, r"front_end\.sample_rate_hz is 22050\.5"),
+        (["front_end", "hop_length"], 0, r"front_end\.hop_length is 0"),
+        (["front_end", "n_mels"], "128", r"front_end\.n_mels is '128': input should be a valid integer"),
+        (["front_end", "std"], [0.5, 0.0, 0.5], r"front_end\.std\.1 is 0\.0"),
+        (["front_end", "kind"], "wavelet", "kind is 'wavelet': input should be 'mel', 'cqt' or 'chroma'"),
+        (["front_end"], 3, "front_end is 3"),
+        (["windows", "vote"], "dictator", "vote is 'dictator'"),
+        (["windows", "window_s"], 0, r"windows\.window_s is 0"),
+        (["head"], [0], r"head\.0 is 0"),
+        (["labels"], [], "labels is"),
+        (["has_not_music"], 1, "has_not_music is 1: input should be a valid boolean"),
+        (["model_args"], [], "model_args is"),
+        (["alternatives"], {}, "alternatives is"),
+        (["colour"], 1, "there is no field colour"),
     ],
 )
-def test_a_wrong_field_is_named(change: dict[str, object], message: str) -> None:
+def test_a_wrong_value_is_refused_with_field_and_value(path: list[str], value: object, message: str) -> None:
+    with pytest.raises(CheckpointError, match=f"^model.json is not a usable description: .*{message}"):
+        ModelSpec.from_json(changed(*path, to=value))
+
+
+@pytest.mark.parametrize(
+    ("alternative", "message"),
+    [
+        ({"front_end": asdict(NATIVE_MEL)}, "two images of one kind: mel, mel"),
+        ({"front_end": {"kind": "cqt", "image_size": 299}}, "differ in image_size"),
+        ({"image": 1}, r"there is no field alternatives\.0\.image"),
+    ],
+)
+def test_further_images_are_of_other_kinds_and_of_the_same_size(alternative: object, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
-        ModelSpec.from_json(json.dumps({**json.loads(SPEC.to_json()), **change}))
+        ModelSpec.from_json(changed("alternatives", to=[alternative]))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", '{"name": "m"}'])
 def test_text_that_is_no_description(text: str) -> None:
-    with pytest.raises(CheckpointError, match=r"model\.json is not a usable"):
+    with pytest.raises(CheckpointError, match=r"model\.json is not a usable description"):
         ModelSpec.from_json(text)
+
+
+def test_values_are_checked_in_python_too() -> None:
+    with pytest.raises(ValueError, match="greater than 0"):
+        replace(Calibration(), temperature=-1.0)
+    with pytest.raises(ValueError, match="greater than 0"):
+        FrontEnd(hop_length=0)
+
+
+def test_a_threshold_may_be_beyond_every_probability() -> None:
+    assert Calibration(confident_at=NEVER).confident_at > 1
+
+
+def test_the_arguments_of_a_network_are_plain_values() -> None:
+    small = replace(SPEC, model_args={"channels": [16, 32, 64, 128], "act_layer": None})
+    assert ModelSpec.from_json(small.to_json()) == small
+
+
+def test_descriptions_load_without_torch() -> None:
+    code = "import sys, acousticsense.models.spec; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_model_may_know_several_images_each_with_figures_of_its_own() -> None:
@@ -88,6 +147,24 @@ def test_bare_recipes_of_the_first_files_are_read() -> None:
     recipe = asdict(NATIVE_CQT)
     older = ModelSpec.from_json(json.dumps({**raw, "alternative_front_ends": [recipe]}))
     assert older.alternatives == (Alternative(front_end=NATIVE_CQT),)
+
+
+def test_fields_are_read_by_their_older_names(tmp_path: Path) -> None:
+    raw = json.loads(SPEC.to_json())
+    raw["calibration"]["band_accuracy"] = raw["calibration"].pop("level_accuracy")
+    assert ModelSpec.from_json(json.dumps(raw)) == SPEC
+
+    (tmp_path / "ensemble.json").write_text('{"voices": [["a", "mel", "00"]]}', encoding="utf-8")
+    ensemble = EnsembleSpec.read(tmp_path / "ensemble.json")
+    assert ensemble.members == (("a", "mel", "00"),)
+    (tmp_path / "ensemble.json").write_text(ensemble.to_json(), encoding="utf-8")
+    assert EnsembleSpec.read(tmp_path / "ensemble.json") == ensemble
+
+
+def test_a_wrong_ensemble_is_refused_with_file_field_and_value(tmp_path: Path) -> None:
+    (tmp_path / "ensemble.json").write_text('{"members": [["a", "mel", 3]]}', encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"ensemble\.json is not a usable description: members\.0\.2 is 3"):
+        EnsembleSpec.read(tmp_path / "ensemble.json")
 
 
 def test_upstream_recipe_is_decibels_below_the_maximum() -> None:

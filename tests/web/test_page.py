@@ -248,7 +248,7 @@ def band_cells(spec: ModelSpec, band: str) -> str:
 
 def test_bands_quote_the_card_and_nothing_else(spec: ModelSpec) -> None:
     calibration = Calibration(
-        confident_at=1.01, plausible_at=0.38, mixed_at=0.6, not_music_at=None, band_accuracy={"plausible": 0.319}
+        confident_at=1.01, plausible_at=0.38, mixed_at=0.6, not_music_at=None, level_accuracy={"plausible": 0.319}
     )
     card = replace(spec, calibration=calibration)
     assert "never said by this model" in band_cells(card, "confident")
