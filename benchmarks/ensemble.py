@@ -20,7 +20,8 @@ from typing import Any
 
 import torch
 
-from acousticsense.analysis.ensemble import Ensemble, Spectrograms
+from acousticsense.analysis.ensemble import Ensemble
+from acousticsense.analysis.members import Spectrograms
 from acousticsense.analysis.results import EnsembleResult
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog
 from acousticsense.models.checkpoint import sha256_of, write_state_dict

@@ -21,9 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense import __version__
 from acousticsense.analysis.compare import comparison_payload
-from acousticsense.analysis.ensemble import Spectrograms
 from acousticsense.analysis.ensemble_payload import ensemble_payload
 from acousticsense.analysis.exports import audacity_labels, timeline_csv
+from acousticsense.analysis.members import Spectrograms
 from acousticsense.analysis.payload import explanation_payload, timeline_payload
 from acousticsense.analysis.results import Timeline
 from acousticsense.api.schema import (

@@ -18,7 +18,7 @@ from acousticsense.cli.options import (
 from acousticsense.errors import RequestError
 
 if TYPE_CHECKING:
-    from acousticsense.analysis.ensemble import EnsemblePredictor
+    from acousticsense.analysis.predictor import EnsemblePredictor
     from acousticsense.evaluation.evaluate import Evaluation
 
 __all__ = ["add"]
@@ -71,7 +71,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _predictor(options: argparse.Namespace) -> EnsemblePredictor:
-    from acousticsense.analysis.ensemble import Ensemble, EnsemblePredictor
+    from acousticsense.analysis.ensemble import Ensemble
+    from acousticsense.analysis.predictor import EnsemblePredictor
 
     settings = settings_of(options)
     models = "" if options.models in (None, "all") else options.models

@@ -1,4 +1,4 @@
-"""Things that are slow to load, kept in memory while they are used: each is loaded once, the stalest goes first."""
+"""Models in memory: each is loaded once, and the least recently used is released first."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["ModelCache", "Resident"]
+__all__ = ["LoadedModel", "ModelCache"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Resident:
-    """One thing in memory: its name, how many bytes it takes and how many milliseconds loading took."""
+class LoadedModel:
+    """A model in memory: its name, how many bytes it takes and how many milliseconds loading took."""
 
     name: str
     size_bytes: int
@@ -25,11 +25,11 @@ class Resident:
 
 
 @dataclass
-class _Place(Generic[T]):
-    """A place that is taken from the moment a load begins; `resident` is set when it has ended well."""
+class _Entry(Generic[T]):
+    """An entry that exists from the moment a load begins; `loaded` is set when it has ended well."""
 
     coming: Future[T]
-    resident: Resident | None = None
+    loaded: LoadedModel | None = None
 
 
 class ModelCache(Generic[T]):
@@ -59,7 +59,7 @@ class ModelCache(Generic[T]):
         self._max_count = max_count
         self._max_bytes = max_bytes
         self._pinned = frozenset(pinned)
-        self._places: OrderedDict[str, _Place[T]] = OrderedDict()
+        self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, name: str) -> T:
@@ -68,49 +68,50 @@ class ModelCache(Generic[T]):
         Raises whatever `load` raises.
         """
         with self._lock:
-            place = self._places.get(name)
-            is_new = place is None
-            if place is None:
-                place = self._places[name] = _Place(Future())
-            self._places.move_to_end(name)
+            entry = self._entries.get(name)
+            is_new = entry is None
+            if entry is None:
+                entry = self._entries[name] = _Entry(Future())
+            self._entries.move_to_end(name)
         if is_new:
-            self._fill(name, place)
-        return place.coming.result()
+            self._fill(name, entry)
+        return entry.coming.result()
 
     def peek(self, name: str) -> T | None:
         """The thing if it is in memory; never waits for a load."""
         with self._lock:
-            place = self._places.get(name)
-            if place is None or place.resident is None:
+            entry = self._entries.get(name)
+            if entry is None or entry.loaded is None:
                 return None
-            self._places.move_to_end(name)
-        return place.coming.result()
+            self._entries.move_to_end(name)
+        return entry.coming.result()
 
-    def model_cache(self) -> tuple[Resident, ...]:
+    def loaded(self) -> tuple[LoadedModel, ...]:
         """What is in memory, the least recently used first."""
         with self._lock:
-            return tuple(place.resident for place in self._places.values() if place.resident)
+            return tuple(entry.loaded for entry in self._entries.values() if entry.loaded)
 
-    def _fill(self, name: str, place: _Place[T]) -> None:
+    def _fill(self, name: str, entry: _Entry[T]) -> None:
         started = time.perf_counter()
         try:
             thing = self._load(name)
+            loaded = LoadedModel(name, self._size_of(thing), 1000 * (time.perf_counter() - started))
         except BaseException as error:
             with self._lock:
-                del self._places[name]
-            place.coming.set_exception(error)
+                del self._entries[name]
+            entry.coming.set_exception(error)
             raise
         with self._lock:
-            place.resident = Resident(name, self._size_of(thing), 1000 * (time.perf_counter() - started))
-            place.coming.set_result(thing)
+            entry.loaded = loaded
+            entry.coming.set_result(thing)
             self._release(keep=name)
 
     def _release(self, *, keep: str) -> None:
-        counted = [place.resident for key, place in self._places.items() if place.resident and key not in self._pinned]
-        total = sum(resident.size_bytes for resident in counted)
-        for left, resident in zip(range(len(counted), 0, -1), counted, strict=True):
+        counted = [entry.loaded for key, entry in self._entries.items() if entry.loaded and key not in self._pinned]
+        total = sum(model.size_bytes for model in counted)
+        for left, model in zip(range(len(counted), 0, -1), counted, strict=True):
             if left <= self._max_count and total <= self._max_bytes:
                 return
-            if resident.name != keep:
-                del self._places[resident.name]
-                total -= resident.size_bytes
+            if model.name != keep:
+                del self._entries[model.name]
+                total -= model.size_bytes

@@ -17,9 +17,10 @@ from typing import Final, Generic, TypeVar, get_args
 import numpy as np
 
 from acousticsense.analysis.compare import Comparison, compare
-from acousticsense.analysis.ensemble import Ensemble, Progress, Spectrograms
+from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.analysis.explain import Explanation, check_label, explanation_of
 from acousticsense.analysis.figures import heatmap_drawing, spectrogram_drawing
+from acousticsense.analysis.members import Progress, Spectrograms
 from acousticsense.analysis.results import EnsembleResult, Timeline
 from acousticsense.analysis.timeline import make_timeline
 from acousticsense.audio.reading import Source

@@ -12,7 +12,7 @@ from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import ui_text
-from acousticsense.inference.model_cache import Resident
+from acousticsense.inference.model_cache import LoadedModel
 from acousticsense.inference.payload import advice_text
 from acousticsense.inference.prediction import GenreScore, Prediction, ranked
 from acousticsense.models.genres import display_name
@@ -67,7 +67,7 @@ def progress_html(states: Mapping[str, str], total: int, language: str) -> str:
     )
 
 
-def memory_html(loaded: Sequence[Resident], language: str) -> str:
+def memory_html(loaded: Sequence[LoadedModel], language: str) -> str:
     """How many models are in memory, and what they take."""
     megabytes = sum(resident.size_bytes for resident in loaded) / 1e6
     words = ui_text("ensemble.in_memory", language, n=len(loaded), megabytes=f"{megabytes:.0f}")

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar, cast
 
 import gradio as gr
 
-from acousticsense.analysis.ensemble import Progress, Spectrograms
 from acousticsense.analysis.ensemble_payload import ensemble_payload
+from acousticsense.analysis.members import Progress, Spectrograms
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.service import EnsembleRequest, PredictionService
 from acousticsense.web.ensemble_html import ensemble_html, memory_html, no_ensemble_html, progress_html

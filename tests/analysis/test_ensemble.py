@@ -1,4 +1,4 @@
-"""Several models look at one clip: rows, failures, other labels, and the same numbers from every face."""
+"""Several models analyse one clip: rows, failures, other labels, and the same numbers from every interface."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from fastapi.testclient import TestClient
 from gradio.utils import get_upload_folder
 
 import acousticsense
-from acousticsense.analysis.ensemble import ENSEMBLE_FILE, Ensemble, EnsemblePredictor, Progress
+from acousticsense.analysis.ensemble import ENSEMBLE_FILE, Ensemble
 from acousticsense.analysis.ensemble_payload import ensemble_csv, ensemble_payload
+from acousticsense.analysis.members import Progress
+from acousticsense.analysis.parallel import split_by_cost
+from acousticsense.analysis.predictor import EnsemblePredictor
 from acousticsense.analysis.results import EnsembleResult
 from acousticsense.api.routes import create_api
 from acousticsense.cli.main import main
@@ -94,7 +97,7 @@ def test_the_consensus_is_the_mean_of_the_rows(ten: EnsembleResult) -> None:
 
 
 @pytest.mark.parametrize(("kind", "rows"), [("mel", 4), ("cqt", 3), ("both", 7)])
-def test_models_that_do_not_know_a_image_are_left_out(
+def test_models_that_do_not_know_an_image_are_left_out(
     ensemble: Ensemble, music_mp3: Path, kind: str, rows: int
 ) -> None:
     result = ensemble.predict(music_mp3, models=("tiny", *FEW), spectrogram=kind)  # type: ignore[arg-type]
@@ -221,15 +224,15 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
     assert recorded.calibration.level_accuracy == {}  # two clips say nothing about a verdict
     assert main(["evaluate", str(labelled), "--record"]) == 1  # of a single model, `training report` tells
     capsys.readouterr()
-    assert main([*command[:3], "resnet50", "--record"]) == 1  # another panel's figures
+    assert main([*command[:3], "resnet50", "--record"]) == 1  # figures of another ensemble
     assert "other models or images" in capsys.readouterr().err
     assert EnsembleSpec.read(few_models / "ensemble.json") == recorded
     ensemble = Ensemble.load(settings=settings_of(few_models))
     result = ensemble.predict(music_mp3, models=["resnet50", "mobilenetv3_large"], spectrogram="mel")
     assert result.consensus is not None
     assert result.consensus.calibrated is not None
-    panel = EnsemblePredictor(ensemble=ensemble, models=("resnet50", "mobilenetv3_large"), spectrogram="mel")
-    assert panel.predict(music_mp3).probabilities == pytest.approx(result.consensus.calibrated)
+    predictor = EnsemblePredictor(ensemble=ensemble, models=("resnet50", "mobilenetv3_large"), spectrogram="mel")
+    assert predictor.predict(music_mp3).probabilities == pytest.approx(result.consensus.calibrated)
     corrupt(few_models / "resnet50")
     with pytest.raises(CorruptCheckpointError):
         EnsemblePredictor(ensemble=Ensemble.load(settings=settings_of(few_models)), models=("resnet50",)).predict(
@@ -259,9 +262,9 @@ def test_progress_is_told_for_every_model(ensemble: Ensemble, music_mp3: Path) -
 def test_warming_up_loads_all_and_accounts_for_their_memory(few_models: Path) -> None:
     corrupt(few_models / "resnet50")
     told: list[Progress] = []
-    model_cache = Ensemble.load(settings=settings_of(few_models)).warm_up(report=told.append)
-    assert {resident.name for resident in model_cache} == {"efficientnet_b0", "mobilenetv3_large"}
-    assert all(resident.size_bytes > 10e6 and resident.load_ms > 0 for resident in model_cache)
+    loaded = Ensemble.load(settings=settings_of(few_models)).warm_up(report=told.append)
+    assert {model.name for model in loaded} == {"efficientnet_b0", "mobilenetv3_large"}
+    assert all(model.size_bytes > 10e6 and model.load_ms > 0 for model in loaded)
     assert {progress.name for progress in told if progress.state == "failed"} == {"resnet50"}
 
 
@@ -272,15 +275,15 @@ def test_the_models_share_the_threads_and_leave_the_others_theirs(ensemble: Ense
 
 
 def test_the_costliest_gets_all_threads_for_itself(cnn_models: Path, music_mp3: Path) -> None:
+    costs_ms = {"resnet50": 100.0, "efficientnet_b0": 20.0, "mobilenetv3_large": 30.0}
+    assert split_by_cost(FEW, {"resnet50": 100.0}, 2)[0] == []  # not all costs are known yet
+    assert split_by_cost(FEW, costs_ms, 2) == (["resnet50"], ["mobilenetv3_large", "efficientnet_b0"])
+    assert split_by_cost(FEW, costs_ms, 1)[0] == []
     ensemble = Ensemble.load(settings=settings_of(cnn_models))
-    ensemble._threads = 2
-    seats = ensemble._seats(FEW, "mel")
-    assert ensemble._share(seats)[0] == []  # nothing is known yet
-    ensemble._cost_ms |= {"resnet50": 100.0, "efficientnet_b0": 20.0, "mobilenetv3_large": 30.0}
-    alone, together = ensemble._share(seats)
-    assert [seat.name for seat in alone] == ["resnet50"]
-    assert [seat.name for seat in together] == ["mobilenetv3_large", "efficientnet_b0"]
-    assert len(ensemble.predict(music_mp3, models=FEW, spectrogram="mel").members) == 3
+    for _ in range(2):  # the second time, the costs of the first are known
+        result = ensemble.predict(music_mp3, models=FEW, spectrogram="mel")
+        assert [member.name for member in result.members] == [*FEW]
+        assert all(member.prediction for member in result.members)
 
 
 def test_what_cannot_be_asked(ensemble: Ensemble, music_mp3: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def model_cache(loader: Loader, *, max_count: int = 10, max_bytes: int = 10_000)
 
 
 def names(kept: ModelCache[str]) -> list[str]:
-    return [resident.name for resident in kept.model_cache()]
+    return [model.name for model in kept.loaded()]
 
 
 def test_each_is_loaded_once(loader: Loader) -> None:
@@ -61,7 +61,7 @@ def test_the_stalest_goes_first_over_the_bytes_but_the_newest_stays(loader: Load
     assert names(kept) == ["large", "a"]
     kept.get("huge")
     assert names(kept) == ["huge"]
-    assert sum(resident.size_bytes for resident in kept.model_cache()) == 1000
+    assert sum(model.size_bytes for model in kept.loaded()) == 1000
 
 
 def test_who_asks_meanwhile_waits_for_the_same_load() -> None:
@@ -94,3 +94,22 @@ def test_a_failure_is_told_and_tried_again(loader: Loader) -> None:
             kept.get("broken")
     assert loader.loaded == ["broken", "broken"]
     assert names(kept) == []
+
+
+def test_a_model_whose_size_cannot_be_told_is_tried_again_and_nobody_waits_for_ever() -> None:
+    sizes: list[Exception | int] = [OSError("no size"), 5]
+
+    def size_of(_: str) -> int:
+        size = sizes.pop(0)
+        if isinstance(size, Exception):
+            raise size
+        return size
+
+    kept = ModelCache(str.upper, size_of, max_count=9, max_bytes=9)
+    with pytest.raises(OSError, match="no size"):
+        kept.get("a")
+    answers: list[str] = []
+    later = threading.Thread(target=lambda: answers.append(kept.get("a")), daemon=True)
+    later.start()
+    later.join(30)
+    assert answers == ["A"]

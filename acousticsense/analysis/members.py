@@ -1,0 +1,214 @@
+"""The members of an ensemble: which models and images are asked, the clip made ready for each, and how far they are."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+
+from acousticsense.analysis.results import Member
+from acousticsense.audio.reading import AudioLimits, Source
+from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
+from acousticsense.inference.preprocess import PreparedClip, Recipe, decode, draw
+from acousticsense.models.catalog import Catalog
+from acousticsense.models.spec import ModelSpec
+from acousticsense.spectrogram.front_end import SpectrogramKind
+
+__all__ = [
+    "ChosenModel",
+    "Clips",
+    "Excerpt",
+    "Progress",
+    "ProgressCounter",
+    "Report",
+    "Spectrograms",
+    "choose_models",
+    "drawing_times",
+    "failed_members",
+    "identities",
+    "measured_accuracy",
+    "prepare_clips",
+]
+
+#: Which images are analysed: one kind, or every kind that a model knows.
+Spectrograms = Literal["mel", "cqt", "both"]
+
+#: (model, kind of image) -> the clip as that member's network takes it.
+Clips = Mapping[tuple[str, str], PreparedClip]
+
+State = Literal["loading", "analysing", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a model of an ensemble is.
+
+    Attributes:
+        name: of the model.
+        state: what it is doing now, or how it ended.
+        done: models that have ended, well or not.
+        total: models that were asked.
+    """
+
+    name: str
+    state: State
+    done: int
+    total: int
+
+
+Report = Callable[[Progress], None]
+
+
+class ProgressCounter:
+    """Counts the models that have ended, and passes on each change of state. Safe to share between threads."""
+
+    def __init__(self, report: Report | None, total: int) -> None:
+        self._report = report
+        self._total = total
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def tell(self, name: str, state: State) -> None:
+        """Passes on that a model has come to a state."""
+        with self._lock:
+            self._done += state in ("done", "failed")
+            if self._report:
+                self._report(Progress(name, state, self._done, self._total))
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A model of the catalogue that was asked for.
+
+    Attributes:
+        name: of the model.
+        spec: its description; None when that cannot be read.
+        kinds: images to analyse, each a member of its own.
+        error: why there is no description.
+    """
+
+    name: str
+    spec: ModelSpec | None
+    kinds: tuple[SpectrogramKind, ...]
+    error: AcousticSenseError | None = None
+
+    @property
+    def specs(self) -> dict[SpectrogramKind, ModelSpec]:
+        """Kind of image -> the description with that image as its main one."""
+        return {kind: self.spec.for_spectrogram(kind) for kind in self.kinds} if self.spec else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excerpt:
+    """What is decoded of a track: `duration_s` seconds (None: the whole) from `offset_s` on, under `limits`."""
+
+    duration_s: float | None
+    offset_s: float
+    limits: AudioLimits
+
+    def recipe(self, spec: ModelSpec) -> Recipe:
+        """How the excerpt becomes the images of a model's main kind."""
+        return Recipe(
+            front_end=spec.front_end,
+            windows=spec.windows,
+            limits=self.limits,
+            duration_s=self.duration_s,
+            offset_s=self.offset_s,
+        )
+
+
+def choose_models(catalog: Catalog, names: Sequence[str], spectrogram: Spectrograms) -> tuple[ChosenModel, ...]:
+    """The models to ask, each once and in the order given. Those that do not know the image are left out.
+
+    Args:
+        catalog: the installed models.
+        names: in the catalogue; none is all of them.
+        spectrogram: one kind of image, or "both" for every kind that a model knows.
+
+    Raises:
+        UnknownModelError: a name that is not installed.
+        RequestError: no such kind of image, or none of the models knows it.
+        CheckpointError: none of the models can be described.
+    """
+    if spectrogram not in get_args(Spectrograms):
+        choices = ", ".join(get_args(Spectrograms))
+        raise RequestError(f"spectrogram is {spectrogram!r}.", hint=f"Choose one of {choices}.")
+    found = [_chosen(catalog, name, spectrogram) for name in dict.fromkeys(names or catalog.names())]
+    wanted = tuple(model for model in found if model.kinds or model.error)
+    if not any(model.kinds for model in wanted):
+        error = next((model.error for model in wanted if model.error), None)
+        raise error or RequestError(f"None of these models knows {spectrogram} images.", hint="Choose others.")
+    return wanted
+
+
+def _chosen(catalog: Catalog, name: str, spectrogram: Spectrograms) -> ChosenModel:
+    try:
+        spec = catalog.spec(name)
+    except CheckpointError as error:
+        return ChosenModel(name, None, (), error)
+    return ChosenModel(name, spec, tuple(kind for kind in spec.kinds if spectrogram in (kind, "both")))
+
+
+def prepare_clips(source: Source, models: Sequence[ChosenModel], excerpt: Excerpt, device: torch.device) -> Clips:
+    """The clip for each member. Decoding, and each recipe's images, are done once and shared.
+
+    Raises:
+        AudioError: not audio, over a limit, or nothing in it.
+    """
+    recipes = {(model.name, kind): excerpt.recipe(spec) for model in models for kind, spec in model.specs.items()}
+    by_rate = {recipe.front_end.sample_rate_hz: recipe for recipe in recipes.values()}
+    if len(by_rate) > 1 and not isinstance(source, (str, Path, bytes)):
+        source = source.read()
+    decoded = {rate_hz: decode(source, recipe) for rate_hz, recipe in by_rate.items()}
+    drawn = {
+        recipe: draw(decoded[recipe.front_end.sample_rate_hz], recipe, device=device)
+        for recipe in dict.fromkeys(recipes.values())
+    }
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)  # the models' streams do not wait for the one that drew
+    return {key: drawn[recipe] for key, recipe in recipes.items()}
+
+
+def drawing_times(clips: Clips) -> dict[str, float]:
+    """Kind of image -> milliseconds, over all recipes of that kind."""
+    different = {id(clip): (kind, clip.spectrogram_ms) for (_, kind), clip in clips.items()}
+    times: dict[str, float] = {}
+    for kind, spent_ms in different.values():
+        times[kind] = round(times.get(kind, 0.0) + spent_ms, 2)
+    return times
+
+
+def failed_members(model: ChosenModel, error: Exception) -> tuple[Member, ...]:
+    """One member with its error for each image that was asked for."""
+    if not isinstance(error, AcousticSenseError):
+        reason = CheckpointError(
+            f"{model.name} could not answer: {error or type(error).__name__}.", hint="See the server's log."
+        )
+        reason.__cause__ = error
+    else:
+        reason = error
+    return tuple(
+        Member(name=model.name, spectrogram=kind, error=reason, measured=measured_accuracy(spec))
+        for kind, spec in model.specs.items()
+    )
+
+
+def identities(members: Iterable[Member]) -> tuple[tuple[str, str, str], ...]:
+    """Model, image and weights of each member that answered."""
+    return tuple(
+        (member.name, member.spectrogram, member.prediction.model.weights_sha256)
+        for member in members
+        if member.prediction
+    )
+
+
+def measured_accuracy(spec: ModelSpec) -> tuple[float, int] | None:
+    """Accuracy on real test music and the number of clips, from a model's description; None when not measured."""
+    figures = spec.metrics.get("real_test")
+    if not isinstance(figures, Mapping) or not isinstance(figures.get("accuracy"), (int, float)):
+        return None
+    return float(figures["accuracy"]), int(figures.get("n", 0))

@@ -1,0 +1,126 @@
+"""An ensemble that is asked like a single model, so that it can be evaluated and calibrated."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, cast
+
+import numpy as np
+
+from acousticsense.analysis.ensemble import Ensemble
+from acousticsense.analysis.members import Spectrograms, identities
+from acousticsense.analysis.results import Consensus, EnsembleResult
+from acousticsense.audio.reading import Source
+from acousticsense.errors import RequestError
+from acousticsense.evaluation.calibration import Answers, fit_calibration
+from acousticsense.inference.prediction import Prediction
+from acousticsense.models.genres import NOT_MUSIC
+from acousticsense.models.spec import EnsembleSpec
+from acousticsense.spectrogram.front_end import SpectrogramKind
+
+__all__ = ["EnsemblePredictor"]
+
+_log: Final = logging.getLogger(__name__)
+
+#: Probabilities below are taken for this one before their logarithm.
+_SMALLEST: Final = 1e-12
+#: From fewer a temperature is chance.
+_FEWEST_CLIPS: Final = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsemblePredictor:
+    """A choice of models and images that answers with one prediction.
+
+    Every member must answer: figures of fewer members would be those of another ensemble.
+    """
+
+    ensemble: Ensemble
+    models: tuple[str, ...] = ()
+    spectrogram: Spectrograms = "both"
+
+    def predict(self, source: Source, /, *, kind: SpectrogramKind | None = None) -> Prediction:
+        """The consensus as one answer.
+
+        Args:
+            source: path, bytes or binary file object of any audio format.
+            kind: one kind of image; None is `spectrogram`.
+
+        Raises:
+            AudioError: not audio, over a limit, or nothing in it.
+            CheckpointError: one of the models cannot answer.
+        """
+        result, consensus = self._answer(source, self.spectrogram if kind is None else cast(Spectrograms, kind))
+        first = next(member.prediction for member in result.members if member.prediction)
+        return replace(
+            first,
+            probabilities=consensus.calibrated or consensus.probabilities,
+            not_music=consensus.not_music,
+            verdict=consensus.verdict,
+            advice=consensus.advice,
+            model=replace(first.model, name="ensemble", architecture="ensemble", weights_sha256=""),
+        )
+
+    def is_calibrated(self, source: Source) -> bool:
+        """Whether `ensemble.json` is of exactly these models, images and weights; one clip is analysed to tell.
+
+        Raises:
+            AudioError, CheckpointError: as `predict`.
+        """
+        return self._answer(source, self.spectrogram)[1].calibrated is not None
+
+    def calibrate(self, clips: Sequence[tuple[Path, str]], *, measured_on: str) -> EnsembleSpec:
+        """Temperature and thresholds of the members' mean, from labelled clips that no model was trained on.
+
+        Args:
+            clips: files with their labels, or "not_music".
+            measured_on: what the clips are, in words.
+
+        Raises:
+            AudioError, CheckpointError: as `predict`.
+            RequestError: the clips are too few for any measure, one has a label that the models do not know, or none is
+                music.
+        """
+        if len(clips) < _FEWEST_CLIPS:
+            raise RequestError(
+                f"{len(clips)} clips calibrate nothing.", hint=f"Give {_FEWEST_CLIPS} or more, of several genres."
+            )
+        rows: list[list[float]] = []
+        truths: list[int] = []
+        members: tuple[tuple[str, str, str], ...] = ()
+        for path, genre in clips:
+            result, consensus = self._answer(path, self.spectrogram)
+            members = identities(result.members[index] for index in consensus.members)
+            rows.append(_row(consensus))
+            truths.append(_label_index(genre, [*consensus.probabilities]))
+        if max(truths) < 0:
+            raise RequestError(f"None of the {len(clips)} clips is music.", hint="Give some of several genres.")
+        logits = np.log(np.maximum(np.array(rows), _SMALLEST))
+        answers = Answers(logits=logits, labels=np.array(truths), n_labels=logits.shape[1] - 1)
+        fit = fit_calibration(answers, measured_on=measured_on)
+        for criterion in fit.shortfalls:
+            _log.warning("%s", criterion)
+        return EnsembleSpec(members=members, calibration=fit.calibration, metrics={"calibrated_on": {"n": len(rows)}})
+
+    def _answer(self, source: Source, spectrogram: Spectrograms) -> tuple[EnsembleResult, Consensus]:
+        result = self.ensemble.predict(source, models=self.models, spectrogram=spectrogram)
+        for member in result.members:
+            if member.error:
+                raise member.error
+        return result, cast(Consensus, result.consensus)
+
+
+def _row(consensus: Consensus) -> list[float]:
+    """Probabilities of each label and, last, of not being music; they sum to 1."""
+    not_music = consensus.not_music or 0.0
+    return [*(share * (1 - not_music) for share in consensus.probabilities.values()), not_music]
+
+
+def _label_index(genre: str, labels: Sequence[str]) -> int:
+    """Which label a genre is; -1 for "not_music"."""
+    if genre not in (*labels, NOT_MUSIC):
+        raise RequestError(f"{genre!r} is not a label of these models.", hint=f"They know: {', '.join(labels)}.")
+    return -1 if genre == NOT_MUSIC else labels.index(genre)
