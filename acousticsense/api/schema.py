@@ -55,11 +55,18 @@ class _Timing(BaseModel):
     total: float
 
 
+class _WindowVote(BaseModel):
+    label: str = Field(description="what most windows put first", examples=["Soft_rock"])
+    windows: int = Field(description="how many windows put it first")
+    of: int = Field(description="how many windows there are")
+
+
 class _Answer(BaseModel):
     prediction: list[_Score] = Field(description="best first, top_k of them")
     probabilities: dict[str, float] = Field(description="every label of the model; they sum to 1")
     not_music: float | None = Field(description="probability that this is not music; null when the model cannot tell")
     verdict: Literal["confident", "plausible", "mixed", "unsure", "not_music"]
+    vote: _WindowVote | None = Field(default=None, description="only for models that were published with a vote")
     advice: list[str]
     health: list[_Health]
     clip: _Clip

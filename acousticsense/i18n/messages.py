@@ -66,6 +66,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "这些模型意见不一：{total:.0f} 个中有 {n_best:.0f} 个判为{best}，{n_second:.0f} 个判为{second}，"
         "作品可能介于两者之间。",
     ),
+    "advice.vote": (
+        "By majority vote of the windows, as this model was published with, it is {best}: {windows:.0f} of {of:.0f}.",
+        "按该模型发布时的多数投票法，各窗口投票结果为{best}：{of:.0f} 个窗口中有 {windows:.0f} 个。",
+    ),
     "advice.check_audio": (
         "The recording itself has problems (see the notes); a cleaner copy may be analysed differently.",
         "录音本身存在问题（见提示），换一份更干净的文件结果可能不同。",

@@ -246,7 +246,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "{architecture} 对每个窗口给出 {outputs} 个数，经温度为 {temperature} 的 softmax 变为概率。",
     ),
     "step.network.mean": ("The windows are averaged.", "各窗口取平均。"),
-    "step.network.majority": ("Each window has one vote.", "每个窗口投一票。"),
+    "step.network.majority": ("The windows are averaged, and each has one vote.", "各窗口取平均，并各投一票。"),
 }
 
 _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from acousticsense.errors import CorruptCheckpointError, SettingsError, quoted
 from acousticsense.inference.backends import Backend, Precision, SharedForward, TorchBackend, best_precision, to_device
 from acousticsense.inference.backends.selection import check_installed, network_store, stored_backend
 from acousticsense.inference.confidence import advise, verdict_of
-from acousticsense.inference.prediction import ModelInfo, Prediction, Timing, Verdict
+from acousticsense.inference.prediction import Advice, ModelInfo, Prediction, Timing, Verdict, WindowVote
 from acousticsense.inference.preprocess import PreparedClip, Recipe, prepare
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
 from acousticsense.models.idle import without_idle_parts
@@ -43,16 +44,18 @@ class Posterior:
     """What a network makes of one clip.
 
     Attributes:
-        probabilities: label -> calibrated probability after the vote over windows, in label order; they sum to 1.
+        probabilities: label -> calibrated probability, the mean over windows, in label order; they sum to 1.
         not_music: probability that this is not music at all; None when the model cannot tell.
         verdict: how far to trust the best label.
-        window_probabilities: float32 (n_windows, n_labels), before the vote.
+        window_probabilities: float32 (n_windows, n_labels).
+        vote: the label by majority vote, where the model's window policy asks for one.
     """
 
     probabilities: Mapping[str, float]
     not_music: float | None
     verdict: Verdict
     window_probabilities: Tensor
+    vote: WindowVote | None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Analysis:
         prediction: the answer.
         audio: the excerpt that was decoded.
         images: what the network saw.
-        window_probabilities: float32 (n_windows, n_labels), before the vote.
+        window_probabilities: float32 (n_windows, n_labels).
     """
 
     prediction: Prediction
@@ -227,9 +230,11 @@ class GenreClassifier:
     def posterior(self, logits: Tensor) -> Posterior:
         """The answer for one clip from the raw outputs (n_windows, n_outputs) of its images."""
         per_window, not_music_per_window = self.probabilities(logits)
-        values = self._vote(per_window)
+        mean = per_window.double().mean(dim=0)
+        values = dict(zip(self.spec.labels, (mean / mean.sum()).tolist(), strict=True))
         not_music = None if not_music_per_window is None else float(not_music_per_window.mean())
-        return Posterior(values, not_music, verdict_of(values, not_music, self.spec.calibration), per_window)
+        verdict = verdict_of(values, not_music, self.spec.calibration)
+        return Posterior(values, not_music, verdict, per_window, self._vote(per_window))
 
     def recipe(
         self,
@@ -314,14 +319,17 @@ class GenreClassifier:
             probabilities=posterior.probabilities,
             not_music=posterior.not_music,
             verdict=posterior.verdict,
-            advice=advise(
-                posterior.verdict,
-                posterior.probabilities,
-                clip.health,
-                self.spec.calibration,
-                clip=clip.audio.info,
-                other_kinds=self.spec.kinds[1:],
-                tested=tested_labels(self.spec.metrics),
+            advice=(
+                *advise(
+                    posterior.verdict,
+                    posterior.probabilities,
+                    clip.health,
+                    self.spec.calibration,
+                    clip=clip.audio.info,
+                    other_kinds=self.spec.kinds[1:],
+                    tested=tested_labels(self.spec.metrics),
+                ),
+                *_told(posterior.vote),
             ),
             health=clip.health,
             clip=clip.audio.info,
@@ -332,15 +340,23 @@ class GenreClassifier:
                 network=round(network_ms, 2),
                 total=round(clip.decode_ms + clip.spectrogram_ms + network_ms, 2),
             ),
+            vote=posterior.vote,
         )
         return Analysis(prediction, clip.audio, clip.images, posterior.window_probabilities)
 
-    def _vote(self, per_window: Tensor) -> Mapping[str, float]:
-        """One probability per label from those of the windows, by the model's vote."""
-        if self.spec.windows.vote == "majority":
-            per_window = torch.nn.functional.one_hot(per_window.argmax(dim=1), len(self.spec.labels)).double()
-        mean = per_window.double().mean(dim=0)
-        return dict(zip(self.spec.labels, (mean / mean.sum()).tolist(), strict=True))
+    def _vote(self, per_window: Tensor) -> WindowVote | None:
+        """The label that most windows put first, where the window policy asks for it."""
+        if self.spec.windows.vote != "majority":
+            return None
+        best, count = Counter(per_window.argmax(dim=1).tolist()).most_common(1)[0]
+        return WindowVote(self.spec.labels[best], count, len(per_window))
+
+
+def _told(vote: WindowVote | None) -> tuple[Advice, ...]:
+    """A vote in words; a single window has nothing to vote about."""
+    if vote is None or vote.of == 1:
+        return ()
+    return (Advice("vote", {"best": vote.label, "windows": vote.windows, "of": vote.of}),)
 
 
 def limits_of(settings: Settings) -> AudioLimits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from acousticsense.audio.types import HealthNote
@@ -44,11 +45,13 @@ def prediction_payload(prediction: Prediction, *, top_k: int = 5, language: str 
         top_k: how many labels `prediction` lists, best first.
         language: "en" or "zh", for advice and messages; labels and codes stay as they are.
     """
+    vote = {"vote": asdict(prediction.vote)} if prediction.vote else {}
     return {
         "prediction": [{"label": score.label, "confidence": score.confidence} for score in prediction.top(top_k)],
         "probabilities": dict(prediction.probabilities),
         "not_music": prediction.not_music,
         "verdict": prediction.verdict,
+        **vote,
         "advice": [advice_text(advice, language) for advice in prediction.advice],
         "health": [
             {"code": note.code, "severity": note.severity, "value": note.value, "message": health_text(note, language)}

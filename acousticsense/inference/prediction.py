@@ -13,6 +13,7 @@ __all__ = [
     "Prediction",
     "Timing",
     "Verdict",
+    "WindowVote",
     "ranked",
 ]
 
@@ -63,6 +64,21 @@ class Advice:
     values: Mapping[str, str | float]
 
 
+@dataclass(frozen=True)
+class WindowVote:
+    """The label by majority vote, as ccmusic-database/music_genre answers.
+
+    Attributes:
+        label: what most windows put first; of equals, the one met first.
+        windows: how many put it first.
+        of: how many windows the clip has.
+    """
+
+    label: str
+    windows: int
+    of: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     """The answer for one clip.
@@ -72,6 +88,7 @@ class Prediction:
         not_music: probability that this is not music at all; None when the model cannot tell.
         verdict: how far to trust the best label.
         advice: what the user can do, most useful first.
+        vote: the label by majority vote, for models that were published with one; None for others.
     """
 
     probabilities: Mapping[str, float]
@@ -82,6 +99,7 @@ class Prediction:
     clip: ClipInfo
     model: ModelInfo
     timing_ms: Timing
+    vote: WindowVote | None = None
 
     def top(self, k: int = 5) -> tuple[GenreScore, ...]:
         """The `k` best labels, best first; equal probabilities stay in label order."""

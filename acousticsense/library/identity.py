@@ -44,7 +44,7 @@ def stamp(path: str) -> FileStamp | None:
 
 
 def network_digest(spec: ModelSpec) -> str:
-    """SHA-256 of what turns images into probabilities: weights, labels, temperature, normalisation and vote.
+    """SHA-256 of what turns images into probabilities: weights, labels, temperature and normalisation.
 
     What computes (device, backend) is not part of it: a row names it, and all are held to the same answers.
     """
@@ -54,7 +54,6 @@ def network_digest(spec: ModelSpec) -> str:
         labels=spec.labels,
         temperature=spec.calibration.temperature,
         normalisation=(spec.front_end.mean, spec.front_end.std),
-        vote=spec.windows.vote,
     )
 
 

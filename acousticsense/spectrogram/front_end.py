@@ -98,7 +98,7 @@ class WindowPolicy:
     Attributes:
         window_s: seconds of audio in one window.
         anchor: where whole windows lie in a clip that is not a multiple of a window.
-        vote: "mean" averages probabilities over windows; "majority" counts each window's best label.
+        vote: probabilities are averaged over windows; "majority" also counts each window's best label.
         default_duration_s: seconds that are analysed when the user does not say; None is the whole track.
     """
 

@@ -13,7 +13,8 @@ import torch
 
 from acousticsense.errors import AudioEmptyError, CorruptCheckpointError, RequestError, SettingsError, UnknownModelError
 from acousticsense.inference.classifier import GenreClassifier, pick_device
-from acousticsense.inference.prediction import Prediction
+from acousticsense.inference.payload import advice_text, prediction_payload
+from acousticsense.inference.prediction import Prediction, WindowVote
 from acousticsense.models.genres import GENRES
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import WindowPolicy
@@ -102,14 +103,43 @@ def test_windows_are_averaged(classifier: GenreClassifier, music_wav: Path) -> N
     assert list(analysis.prediction.probabilities.values()) == pytest.approx(mean, abs=1e-6)
 
 
-def test_a_majority_vote_counts_windows(classifier: GenreClassifier, music_wav: Path) -> None:
+def test_a_vote_stands_beside_the_mean_and_does_not_replace_it(classifier: GenreClassifier, music_wav: Path) -> None:
+    averaging = with_windows(classifier, window_s=4.0).predict(music_wav, duration_s=12.0)
     voting = with_windows(classifier, window_s=4.0, vote="majority")
     analysis = voting.analyse(music_wav, duration_s=12.0)
-    winners = analysis.window_probabilities.argmax(dim=1).tolist()
-    expected = {GENRES[index]: winners.count(index) / 3 for index in winners}
-    assert {label: value for label, value in analysis.prediction.probabilities.items() if value} == pytest.approx(
-        expected
-    )
+    assert analysis.prediction.probabilities == averaging.probabilities
+    winners = [GENRES[index] for index in analysis.window_probabilities.argmax(dim=1).tolist()]
+    vote = analysis.prediction.vote
+    assert vote is not None
+    assert (vote.windows, vote.of) == (winners.count(vote.label), 3)
+    assert vote.windows == max(winners.count(label) for label in winners)
+    assert prediction_payload(analysis.prediction)["vote"] == {
+        "label": vote.label,
+        "windows": vote.windows,
+        "of": vote.of,
+    }
+    assert f"{vote.windows} of 3" in advice_text(analysis.prediction.advice[-1])
+
+
+def test_the_vote_may_name_another_label_than_the_mean(classifier: GenreClassifier) -> None:
+    logits = torch.zeros(3, classifier.spec.n_outputs)
+    logits[:2, 0], logits[2, 1] = 1.0, 9.0
+    posterior = with_windows(classifier, vote="majority").posterior(logits)
+    assert max(posterior.probabilities, key=lambda label: posterior.probabilities[label]) == GENRES[1]
+    assert posterior.vote == WindowVote(GENRES[0], 2, 3)
+
+
+def test_a_single_windows_vote_is_not_certainty(classifier: GenreClassifier, music_wav: Path) -> None:
+    prediction = with_windows(classifier, vote="majority").predict(music_wav, duration_s=10.0)
+    assert max(prediction.probabilities.values()) < 1
+    assert prediction.vote == WindowVote(prediction.top(1)[0].label, 1, 1)
+    assert "vote" not in [advice.code for advice in prediction.advice]
+
+
+def test_models_without_a_vote_have_none(classifier: GenreClassifier, music_wav: Path) -> None:
+    prediction = classifier.predict(music_wav)
+    assert prediction.vote is None
+    assert "vote" not in prediction_payload(prediction)
 
 
 def test_temperature_flattens(classifier: GenreClassifier, music_wav: Path) -> None:
