@@ -64,9 +64,9 @@ def _encode(
     """Encodes with FFmpeg, with a moving image beside the sound when asked."""
     file = io.BytesIO()
     with av.open(file, "w", format=container, options=options or {}) as out:
-        image: Any = out.add_stream("mpeg4", rate=25) if video else None
-        if image is not None:
-            image.width, image.height, image.pix_fmt = 160, 120, "yuv420p"
+        video_stream: Any = out.add_stream("mpeg4", rate=25) if video else None
+        if video_stream is not None:
+            video_stream.width, video_stream.height, video_stream.pix_fmt = 160, 120, "yuv420p"
         sound: Any = out.add_stream(codec, rate=rate_hz, options=codec_options or {})
         sound.layout = "stereo"
         sample_format = sound.codec_context.format.name if sound.codec_context.format else "fltp"
@@ -76,11 +76,11 @@ def _encode(
         frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
         for number in range(round(len(samples) / rate_hz * 25) if video else 0):
             pixels = np.full((120, 160, 3), number % 256, np.uint8)
-            image = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            image.pts = number
-            out.mux(image.encode(image))
-        if image is not None:
-            out.mux(image.encode())
+            still = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            still.pts = number
+            out.mux(video_stream.encode(still))
+        if video_stream is not None:
+            out.mux(video_stream.encode())
         for part in [*to_codec.resample(frame), *to_codec.resample(None)]:
             out.mux(sound.encode(part))
         out.mux(sound.encode())
@@ -390,13 +390,13 @@ def test_bad_files_are_refused_with_the_reason(name: str) -> None:
 def test_video_without_sound() -> None:
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as out:
-        image: Any = out.add_stream("mpeg4", rate=25)
-        image.width, image.height, image.pix_fmt = 64, 64, "yuv420p"
+        video_stream: Any = out.add_stream("mpeg4", rate=25)
+        video_stream.width, video_stream.height, video_stream.pix_fmt = 64, 64, "yuv420p"
         for number in range(5):
-            image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
-            image.pts = number
-            out.mux(image.encode(image))
-        out.mux(image.encode())
+            still = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            still.pts = number
+            out.mux(video_stream.encode(still))
+        out.mux(video_stream.encode())
     with pytest.raises(AudioDecodeError, match="no sound track"):
         _read(file.getvalue())
 
