@@ -52,6 +52,8 @@ class FrontEnd:
         n_bins: cqt bins.
         bins_per_octave: cqt bins per octave.
         log_offset: added before the logarithm (native style).
+        level_dbfs: RMS level in dB below full scale to which the waveform of each window is brought first, so that
+            the same music played softer gives the same image; None leaves it as loud as it is.
         top_db: range kept below the maximum in dB; None keeps all.
         image_size: side of the square image in pixels.
         mean: subtracted per channel from values in 0..1.
@@ -69,6 +71,7 @@ class FrontEnd:
     n_bins: _Count = 84
     bins_per_octave: _Count = 12
     log_offset: _Positive = 1e-6
+    level_dbfs: Annotated[float, Field(le=0)] | None = None
     top_db: _Positive | None = None
     image_size: _Count = 224
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)

@@ -159,7 +159,7 @@ def log_spectrogram(waveform: Tensor, front_end: FrontEnd) -> Tensor:
     """The logarithmic spectrogram of each waveform.
 
     Native style: log(value + log_offset), where value is a mel band's power, a cqt bin's magnitude or a chroma bin's
-    share. Figure style: decibels of its power below the waveform's own maximum, at most `top_db` of them.
+    share, of the waveform brought to `level_dbfs` if the recipe has one. Figure style: decibels of its power below the waveform's own maximum, at most `top_db` of them.
 
     Args:
         waveform: float32 (..., n_samples) at `front_end.sample_rate_hz`, on any device. The mel is computed there; cqt
@@ -177,10 +177,18 @@ def log_spectrogram(waveform: Tensor, front_end: FrontEnd) -> Tensor:
             f"{waveform.shape[-1]} samples are too few for a spectrum, which takes {front_end.n_fft // 2 + 1}.",
             hint="Choose a longer excerpt.",
         )
+    if front_end.level_dbfs is not None:
+        waveform = _at_level(waveform, front_end.level_dbfs)
     values = _mel_power(waveform, front_end) if front_end.kind == "mel" else _librosa_values(waveform, front_end)
     if front_end.style == "native":
         return torch.log(values + front_end.log_offset)
     return _decibels(values if front_end.kind == "mel" else values.square(), front_end.top_db)
+
+
+def _at_level(waveform: Tensor, level_dbfs: float) -> Tensor:
+    """Each waveform (..., n_samples) scaled to an RMS of `level_dbfs`; digital silence stays silent."""
+    rms = waveform.double().square().mean(-1, keepdim=True).sqrt().float()
+    return waveform * torch.where(rms > 0, 10 ** (level_dbfs / 20) / rms, 1.0)
 
 
 def _decibels(power: Tensor, top_db: float | None) -> Tensor:

@@ -160,6 +160,21 @@ def test_a_native_image_is_grey_from_black_to_white(front_end: FrontEnd) -> None
     assert image[0].equal(image[2])
 
 
+@pytest.mark.parametrize("kind", ["mel", "cqt"])
+@pytest.mark.parametrize("quieter_db", [20.0, 40.0, -6.0])
+def test_a_recipe_with_a_level_sees_no_loudness(kind: SpectrogramKind, quieter_db: float) -> None:
+    waveform = 0.3 * noise(25.0) * np.linspace(0.2, 1.0, 25 * 22_050, dtype=np.float32)
+    recipe = replace(NATIVE_MEL if kind == "mel" else NATIVE_CQT, level_dbfs=-20.0)
+    loud = clip_images(waveform, recipe, NATIVE_WINDOWS).images.int()
+    quiet = clip_images(waveform * np.float32(10 ** (-quieter_db / 20)), recipe, NATIVE_WINDOWS).images.int()
+    assert (loud - quiet).abs().max() <= 1
+
+
+def test_silence_stays_silent_at_any_level() -> None:
+    recipe = replace(NATIVE_MEL, level_dbfs=-20.0)
+    assert clip_images(np.zeros(220_500, np.float32), recipe, NATIVE_WINDOWS).images.max() == 0
+
+
 def test_loudness_hardly_matters(music: Waveform) -> None:
     loud, soft = (clip_images(gain * music, NATIVE_MEL, NATIVE_WINDOWS).images.float() for gain in (1.0, 0.5))
     assert (loud - soft).abs().mean() < 12
