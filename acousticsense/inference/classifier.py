@@ -22,7 +22,6 @@ from acousticsense.inference.confidence import advise, verdict_of
 from acousticsense.inference.prediction import Advice, ModelInfo, Prediction, Timing, Verdict, WindowVote
 from acousticsense.inference.preprocess import PreparedClip, Recipe, prepare
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
-from acousticsense.models.idle import without_idle_parts
 from acousticsense.models.spec import ModelSpec, tested_labels
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
@@ -144,7 +143,7 @@ class GenreClassifier:
         resolved = resolve(reference or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
         network, spec = load_resolved(resolved)
         classifier = cls(
-            without_idle_parts(network, spec.front_end.image_size),
+            network,
             spec,
             device=pick_device(settings.device if device == "auto" else device),
             limits=limits_of(settings),

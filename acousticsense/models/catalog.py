@@ -277,6 +277,7 @@ def load_resolved(found: ResolvedModel) -> tuple[nn.Module, ModelSpec]:
     network, _ = load_network(
         found.weights,
         architecture=spec.architecture,
+        model_args=spec.model_args,
         n_outputs=spec.n_outputs,
         head=spec.head,
         image_size=spec.front_end.image_size,

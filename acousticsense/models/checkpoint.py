@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -92,6 +92,7 @@ def load_network(
     path: Path,
     *,
     architecture: str,
+    model_args: Mapping[str, Any] | None = None,
     n_outputs: int | None = None,
     head: tuple[int, ...] | None = None,
     image_size: int = 224,
@@ -101,12 +102,13 @@ def load_network(
     Args:
         path: safetensors or PyTorch file, see `read_state_dict`.
         architecture: timm or torchvision name.
+        model_args: see `build_network`; None is the published size.
         n_outputs: expected width of the last layer; None takes what the file has.
         head: expected widths of the classifier's hidden layers; None takes what the file has.
         image_size: side of the square input in pixels.
 
     Raises:
-        CheckpointError: see `read_state_dict`; also an unknown architecture.
+        CheckpointError: see `read_state_dict`; also an unknown architecture, or arguments that it does not take.
         IncompatibleCheckpointError: a parameter would be left at random, has another shape, or is left over; or the
             classifier is not the expected one.
     """
@@ -115,7 +117,14 @@ def load_network(
     try:
         found, renamed = _renamed(tensors, name)
         _check_head(found, n_outputs, head)
-        network = skeleton(name, found.n_outputs, head=found.hidden, direct=found.direct, image_size=image_size)
+        network = skeleton(
+            name,
+            found.n_outputs,
+            model_args=model_args or {},
+            head=found.hidden,
+            direct=found.direct,
+            image_size=image_size,
+        )
         report = _compare(network.state_dict(), renamed, name, found)
     except IncompatibleCheckpointError as error:
         raise _explained(error, path, tensors, name) from error

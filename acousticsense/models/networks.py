@@ -1,4 +1,4 @@
-"""Networks: timm models under one function, with the classifier heads that checkpoints bring along.
+"""Networks: `timm.create_model(architecture, **model_args)`, with the classifier heads that checkpoints bring along.
 
 Everything is a timm module with timm's parameter names, also where the weights come from torchvision: for each network
 of `UPSTREAM_ARCHITECTURES` the two libraries compute the same function once the names are converted (`conversion`).
@@ -8,6 +8,8 @@ Inception v3 is torchvision's with `transform_input=False`, which is what buildi
 from __future__ import annotations
 
 import difflib
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -62,6 +64,13 @@ UPSTREAM_ARCHITECTURES: Final = MappingProxyType(
     }
 )
 
+_AS_PUBLISHED: Final[Mapping[str, Any]] = MappingProxyType({})
+
+#: What else timm's functions take, which would fetch or read weights or change what comes out: not for a file to say.
+_RESERVED: Final = frozenset(
+    {*inspect.signature(timm.create_model).parameters, "num_classes", "features_only", "out_indices", "in_chans"}
+)
+
 #: Side of VGG's last feature map, as torchvision pools it before the classifier.
 _VGG_GRID: Final = 7
 
@@ -100,13 +109,21 @@ def input_size(architecture: str) -> int:
 
 
 def build_network(
-    architecture: str, n_outputs: int, *, head: tuple[int, ...] = (), direct: bool = False, image_size: int = 224
+    architecture: str,
+    n_outputs: int,
+    *,
+    model_args: Mapping[str, Any] = _AS_PUBLISHED,
+    head: tuple[int, ...] = (),
+    direct: bool = False,
+    image_size: int = 224,
 ) -> nn.Module:
     """A freshly initialised network: (B, 3, image_size, image_size) float32 -> (B, n_outputs) logits.
 
     Args:
         architecture: timm name, or a torchvision name of `UPSTREAM_ARCHITECTURES`.
         n_outputs: width of the last layer, at least 1.
+        model_args: arguments of timm's that make the network another size than published, plain values, e.g.
+            {"channels": [16, 32, 64, 128]} for a ResNet of a quarter of the width.
         head: widths of hidden layers between features and output; empty is a single linear layer.
         direct: the classifier hangs on the pooled features, without the hidden layers that VGG and MobileNetV3 have
             of their own; implied by `head`.
@@ -116,26 +133,35 @@ def build_network(
         The network in eval mode, on the CPU, with random weights.
 
     Raises:
-        CheckpointError: unknown architecture, or a number below 1.
+        CheckpointError: unknown architecture, arguments that it does not take, or a number below 1.
     """
     if n_outputs < 1 or any(width < 1 for width in head):
         raise CheckpointError(f"A network needs at least one output and no empty layer, got {n_outputs} and {head}.")
     name = timm_name(architecture)
-    network = timm.create_model(name, num_classes=n_outputs, **_size_argument(name, image_size))
+    network = _created(name, n_outputs, {**_size_argument(name, image_size), **model_args})
     if head or direct:
         attach_head(network, name, n_outputs, head)
     return network.eval()
 
 
-def skeleton(
-    architecture: str, n_outputs: int, *, head: tuple[int, ...] = (), direct: bool = False, image_size: int = 224
-) -> nn.Module:
+def _created(name: str, n_outputs: int, model_args: Mapping[str, Any]) -> nn.Module:
+    if reserved := sorted(key for key in model_args if key in _RESERVED or key.startswith("pretrained")):
+        raise CheckpointError(f"model_args has {reserved[0]!r}: only sizes and options of the network belong there.")
+    try:
+        return timm.create_model(name, num_classes=n_outputs, **model_args)
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError, RuntimeError) as error:
+        if not model_args:
+            raise
+        raise CheckpointError(f"{name} cannot be made with model_args {dict(model_args)}: {error}.") from error
+
+
+def skeleton(architecture: str, n_outputs: int, **options: Any) -> nn.Module:
     """`build_network` without memory or initialising: on the meta device, for weights to be assigned.
 
-    When they are, `fill_tables` makes it whole. Raises like `build_network`.
+    When they are, `fill_tables` makes it whole. Takes the arguments of `build_network`, and raises like it.
     """
     with torch.device("meta"):
-        return build_network(architecture, n_outputs, head=head, direct=direct, image_size=image_size)
+        return build_network(architecture, n_outputs, **options)
 
 
 def fill_tables(network: nn.Module) -> None:

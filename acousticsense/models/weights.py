@@ -25,7 +25,8 @@ __all__ = ["eight_bit_names", "read_state_dict", "sha256_of", "write_state_dict"
 #: `k` int8 with `k` + this, float32 (out, 1, ...), stands for the float32 tensor k * scale.
 _SCALE: Final = ".__scale__"
 
-#: Under which key of the file's metadata the whole shapes of trimmed tensors lie, and how many elements they may have.
+#: Under which key of the metadata of older files the whole shapes of tensors lie that were stored without the zeros at
+#: the end of each dimension, and how many elements they may have.
 _SHAPES: Final = "whole_shapes"
 _MOST_ZEROS: Final = 1 << 29
 
@@ -205,46 +206,26 @@ def write_state_dict(tensors: Mapping[str, Tensor], path: Path, *, eight_bit: bo
         tensors: name -> tensor.
         path: file to write or replace.
         eight_bit: store matrices and convolutions as int8 with one float32 scale per output channel (a quarter of the
-            size), all of them or those named, and of a tensor that ends in zeros only what comes before;
-            `read_state_dict` restores them.
+            size), all of them or those named; `read_state_dict` restores them.
 
     Raises:
         CheckpointError: the file cannot be written.
     """
     stored: dict[str, Tensor] = {}
-    shapes: dict[str, tuple[int, ...]] = {}
     for name, tensor in tensors.items():
-        plain = tensor.detach().cpu()
-        if not eight_bit:
-            stored[name] = plain.contiguous()
-            continue
-        corner = _corner(plain)
-        if corner.shape != plain.shape:
-            shapes[name] = tuple(plain.shape)
-        stored.update(_quantised(name, corner) if eight_bit is True or name in eight_bit else {name: corner})
-    metadata = {_SHAPES: json.dumps(shapes)} if shapes else None
+        plain = tensor.detach().cpu().contiguous()
+        is_small = eight_bit is True or (eight_bit is not False and name in eight_bit)
+        stored.update(_quantised(name, plain) if is_small else {name: plain})
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
             draft = Path(folder, path.name)
-            save_file(stored, draft, metadata=metadata)
+            save_file(stored, draft)
             draft.chmod(0o644)
             draft.replace(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{path} cannot be written: {error}.", hint="Check disk space and permissions."
         ) from error
-
-
-def _corner(tensor: Tensor) -> Tensor:
-    """The tensor without the zeros at the end of each dimension; one element of each is kept."""
-    if tensor.ndim < 2:
-        return tensor.contiguous()
-    for dimension in range(tensor.ndim):
-        others = tuple(axis for axis in range(tensor.ndim) if axis != dimension)
-        used = (tensor != 0).any(others)
-        last = int(used.nonzero().max()) + 1 if bool(used.any()) else 1
-        tensor = tensor.narrow(dimension, 0, last)
-    return tensor.contiguous()
 
 
 def _quantised(name: str, tensor: Tensor) -> dict[str, Tensor]:

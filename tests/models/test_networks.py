@@ -93,3 +93,32 @@ def test_networks_without_a_single_classifier_are_refused() -> None:
 def test_empty_layers_are_refused(n_outputs: int, head: tuple[int, ...]) -> None:
     with pytest.raises(CheckpointError, match="at least one output"):
         build_network("resnet18", n_outputs, head=head)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "model_args", "n_features"),
+    [
+        ("resnet50", {"channels": [16, 32, 64, 128]}, 512),
+        ("densenet121", {"growth_rate": 8}, 256),
+        ("vit_tiny_patch16_224", {"embed_dim": 96, "depth": 2}, 96),
+    ],
+)
+def test_a_network_may_be_smaller_than_published(
+    architecture: str, model_args: dict[str, Any], n_features: int
+) -> None:
+    network: Any = build_network(architecture, 5, model_args=model_args)
+    assert network.num_features == n_features
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 3, 224, 224)).shape == (1, 5)
+
+
+@pytest.mark.parametrize("model_args", [{"wings": 2}, {"channels": 3}])
+def test_arguments_that_a_network_does_not_take_are_refused(model_args: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match="resnet18 cannot be made with model_args"):
+        build_network("resnet18", 5, model_args=model_args)
+
+
+@pytest.mark.parametrize("key", ["pretrained", "checkpoint_path", "pretrained_cfg_overlay", "num_classes"])
+def test_a_description_cannot_make_timm_fetch_or_read_weights(key: str) -> None:
+    with pytest.raises(CheckpointError, match=f"model_args has '{key}'"):
+        build_network("resnet18", 5, model_args={key: "x"})
