@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from acousticsense.errors import LibraryError
+from acousticsense.files import atomic_write
 from acousticsense.library.routing import Decision
 from acousticsense.library.rows import Row
 from acousticsense.library.storage import upload
@@ -149,24 +150,9 @@ def _replacing(path: Path | str) -> Iterator[IO[bytes]]:
             upload(Path(file.name), path)
         return
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                os.fchmod(file.fileno(), 0o666 & ~_umask())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with atomic_write(path) as file:
+            yield file
     except OSError as error:
         raise LibraryError(
             f"{path} cannot be written ({error.strerror or error}).", hint="Check the folder and the disk space."
         ) from error
-
-
-def _umask() -> int:
-    """The process's umask; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

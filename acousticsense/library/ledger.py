@@ -1,8 +1,9 @@
 """Which files have a row already: an SQLite file that survives a kill at any moment.
 
 A row is written in the transaction that makes it count, and each batch is one transaction in write-ahead mode: after a
-kill, a batch is there as a whole or is analysed again. SQLite allows one writer; runs over different libraries
-can share a ledger.
+kill, a batch is there as a whole or is analysed again. SQLite allows one writer at a time; any number of runs, over the
+same files or others, can share a ledger, because each keeps the list of its own files in a table that only its
+connection sees.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ CREATE TABLE IF NOT EXISTS rows (
     network TEXT NOT NULL, images TEXT NOT NULL, passing INTEGER NOT NULL, row TEXT NOT NULL,
     PRIMARY KEY (path, settings)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS answers ON rows (network, images) WHERE images <> '';
-CREATE TABLE IF NOT EXISTS listing (
+DROP TABLE IF EXISTS main.listing;
+CREATE TEMPORARY TABLE listing (
     position INTEGER PRIMARY KEY, run INTEGER NOT NULL, path BLOB NOT NULL, done INTEGER NOT NULL, UNIQUE (run, path));
 """
 
@@ -90,10 +92,6 @@ class Ledger:
         """
         name = json.dumps(sorted(set(roots)))
         with self._errors(), self._transaction():
-            self._database.execute(
-                "DELETE FROM listing WHERE run IN (SELECT id FROM runs WHERE roots = ? AND settings = ?)",
-                (name, settings),
-            )
             run = self._database.execute(
                 "INSERT INTO runs (roots, settings, fresh, started) VALUES (?, ?, ?, ?)",
                 (name, settings, fresh, time.time()),

@@ -30,6 +30,8 @@ from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 from acousticsense.errors import TagError
+from acousticsense.files import replace_file, sha256_of
+from acousticsense.library.identity import FileStamp, stamp
 from acousticsense.library.rows import printable
 from acousticsense.library.storage import is_remote
 
@@ -40,8 +42,6 @@ __all__ = [
     "plan_line",
     "plan_tag",
     "read_genre",
-    "replace_file",
-    "sync_folder",
     "write_tag",
 ]
 
@@ -128,7 +128,7 @@ def write_tag(plan: TagPlan, *, keep_mtime: bool = False, before_replace: Before
     """
     real = Path(plan.path).resolve()
     try:
-        before = real.stat()
+        before = _state(real)
         with tempfile.TemporaryDirectory(dir=real.parent, prefix=".acousticsense-") as folder:
             copy = Path(folder, real.name)
             shutil.copyfile(real, copy)
@@ -137,29 +137,16 @@ def write_tag(plan: TagPlan, *, keep_mtime: bool = False, before_replace: Before
             like_original(real, copy, keep_mtime=keep_mtime)
             if before_replace is not None:
                 before_replace(real, copy)
-            if real.stat() != before:
+            if _state(real) != before:
                 raise TagError("It was changed by another program meanwhile.", hint="Run again.")
             replace_file(copy, real)
     except (OSError, mutagen.MutagenError, av.FFmpegError) as error:
         raise TagError(f"Its tag cannot be written: {error}.", hint="The file is as it was.") from error
 
 
-def replace_file(new: Path, old: Path) -> None:
-    """Puts `new` in `old`'s place, on disk before it counts."""
-    with new.open("rb") as file:
-        os.fsync(file.fileno())
-    new.replace(old)
-    sync_folder(old.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network shares cannot
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _state(path: Path) -> tuple[FileStamp | None, str]:
+    """What tells whether a file is as it was: its times to the nanosecond, and its content, since a clock may stand."""
+    return stamp(str(path)), sha256_of(path)
 
 
 def like_original(original: Path, copy: Path, *, keep_mtime: bool) -> None:

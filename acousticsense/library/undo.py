@@ -8,7 +8,6 @@ sound costs some hundred bytes that way.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import tempfile
@@ -22,7 +21,8 @@ from typing import BinaryIO, Final, Literal
 import numpy as np
 
 from acousticsense.errors import LibraryError, TagError
-from acousticsense.library.tags import like_original, replace_file, sync_folder
+from acousticsense.files import replace_file, sha256_of, sync_folder
+from acousticsense.library.tags import like_original
 
 __all__ = ["UndoRecord", "Undone", "undo"]
 
@@ -93,9 +93,9 @@ class UndoRecord:
         entry = _Entry(
             path=str(old),
             old_size=status.st_size,
-            old_sha256=_sha256(old),
+            old_sha256=sha256_of(old),
             old_mtime_ns=status.st_mtime_ns,
-            new_sha256=_sha256(new),
+            new_sha256=sha256_of(new),
             alignment="start" if alignment == "start" else "end",
             patch=base64.b64encode(patch).decode(),
         )
@@ -134,7 +134,7 @@ def undo(record: Path) -> Iterator[Undone]:
 def _undo_entry(entry: _Entry) -> Undone:
     path = Path(entry.path)
     try:
-        found = _sha256(path)
+        found = sha256_of(path)
         if found == entry.old_sha256:
             return Undone(entry.path, "untouched")
         if found != entry.new_sha256:
@@ -150,7 +150,7 @@ def _restore(entry: _Entry, path: Path) -> None:
         copy = Path(folder, path.name)
         with path.open("rb") as new, copy.open("wb") as old:
             _apply(entry, new, old)
-        if _sha256(copy) != entry.old_sha256:
+        if sha256_of(copy) != entry.old_sha256:
             raise TagError("The record does not lead back to the original.")
         like_original(path, copy, keep_mtime=True)
         os.utime(copy, ns=(entry.old_mtime_ns, entry.old_mtime_ns))
@@ -194,11 +194,3 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 def _length(found: tuple[bytes, str]) -> int:
     return len(found[0])
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -16,7 +16,7 @@ from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library import identity
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest, settings_digest, stamp
-from acousticsense.library.ledger import Ledger
+from acousticsense.library.ledger import Ledger, LedgerRun
 from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.rows import Row
 from acousticsense.library.run import Counts, LibraryRun
@@ -154,6 +154,39 @@ def test_what_may_pass_is_tried_again(counting: CountingClassifier, library: Pat
     counts, rows = predict_all(counting, library)
     assert counts == Counts(done=2, skipped=5, failed=0)
     assert rows["gone.mp3"].genre
+
+
+def test_two_runs_over_the_same_files_at_once_are_both_whole(classifier: GenreClassifier, library: Path) -> None:
+    recipe = classifier.recipe()
+    predict = BatchPredictor(classifier, recipe)
+    digests = {"settings": settings_digest(classifier.spec, recipe), "network": network_digest(classifier.spec)}
+
+    def run(ledger: Ledger) -> tuple[LedgerRun, LibraryRun]:
+        rows = ledger.begin([str(library)], **digests)
+        return rows, LibraryRun(Walk([str(library)]), rows, LocalEngine(predict, recipe, one_by_one), predict)
+
+    one_by_one = EngineOptions(workers=1, batch=1)
+    path = library.parent / "ledger.sqlite"
+    with Ledger(path) as first_ledger, Ledger(path) as second_ledger:
+        first_rows, first = run(first_ledger)
+        batches = first.batches()
+        next(batches)
+        second_rows, second = run(second_ledger)
+        list(second.batches())
+        list(batches)
+        assert len(list(first_rows.rows())) == first.counts.seen == 5
+        assert len(list(second_rows.rows())) == second.counts.seen == 5
+
+
+def test_a_ledger_of_an_earlier_version_keeps_its_rows(counting: CountingClassifier, library: Path) -> None:
+    predict_all(counting, library)
+    database = sqlite3.connect(library.parent / "ledger.sqlite")
+    database.execute("CREATE TABLE listing (position INTEGER PRIMARY KEY, run INTEGER, path BLOB, done INTEGER)")
+    database.execute("INSERT INTO listing VALUES (1, 1, 'x', 1)")
+    database.commit()
+    database.close()
+    counts, rows = predict_all(counting, library)
+    assert (counts.skipped, len(rows)) == (5, 5)
 
 
 def test_a_file_that_is_no_ledger_is_a_sentence_and_stays(tmp_path: Path) -> None:

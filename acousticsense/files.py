@@ -1,0 +1,74 @@
+"""Files on disk: written as a whole or not at all, and their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Final
+
+__all__ = ["atomic_write", "replace_file", "sha256_of", "sync_folder"]
+
+_BLOCK_BYTES: Final = 1 << 20
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that takes `path`'s place when the block ends; when it raises, what was there before stays.
+
+    The new file has the permissions that `open` would give it.
+
+    Raises:
+        OSError: the folder or the disk says no.
+    """
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        new = Path(file.name)
+        try:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), 0o666 & ~_umask())
+            replace_file(new, path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+
+def replace_file(new: Path, old: Path) -> None:
+    """Puts `new` in `old`'s place, on disk before it counts."""
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    new.replace(old)
+    sync_folder(old.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network shares cannot
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hex; reads it in blocks.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _umask() -> int:
+    """The process's umask; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
