@@ -1,36 +1,96 @@
-"""Settings of the server and the command line, read once from the environment."""
+"""Settings of the server and the command line, read from the environment."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, get_args
 
-from acousticsense.errors import SettingsError
+from pydantic import (
+    AliasChoices,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from acousticsense.errors import SettingsError, quoted
 
 __all__ = ["BACKENDS", "Settings", "available_cores"]
 
+Backend = Literal["auto", "pytorch", "openvino", "openvino-int8"]
 #: What may compute.
-BACKENDS: Final = ("auto", "pytorch", "openvino", "openvino-int8")
+BACKENDS: Final[tuple[str, ...]] = get_args(Backend)
 
+_PREFIX: Final = "ACOUSTICSENSE_"
 #: `models/` beside the package: in a checkout and in the image alike.
 _MODELS_BESIDE_THE_PACKAGE: Final = Path(__file__).resolve().parent.parent / "models"
+#: What to write instead, by pydantic's name of the mistake.
+_EXPECTED: Final = {
+    "int_parsing": "Set it to a whole number.",
+    "int_from_float": "Set it to a whole number.",
+    "float_parsing": "Set it to a number.",
+    "finite_number": "Set it to a number.",
+    "greater_than": "It must be above {gt}.",
+    "greater_than_equal": "It must be {ge} or more.",
+    "less_than_equal": "It must be {le} or less.",
+    "literal_error": "Choose one of {expected}.",
+    "extra_forbidden": "There is no such setting.",
+}
+
+_Seconds = Annotated[FiniteFloat, Field(gt=0)]
 
 
-def available_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def available_cores(root: Path = Path("/")) -> int:
+    """Processor cores that this process may use: those it may run on, or fewer where its container has a quota.
+
+    Args:
+        root: where `proc` and `sys` lie.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([allowed, *(max(1, math.ceil(quota)) for quota in _quotas(root))])
 
 
-#: The forward pass keeps all cores busy; two requests more than cores are decoded beside it, and none wait for hands.
-_CONCURRENCY: Final = min(available_cores(), 14) + 2
+def _default_concurrency() -> int:
+    # The forward pass keeps all cores busy; two requests more than cores are decoded beside it.
+    return min(available_cores(), 14) + 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+def _quotas(root: Path) -> Iterator[float]:
+    """Cores by each quota of Linux control groups (version 2 and 1) that this process is under."""
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mounted = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        # Inside a container its own group is the mount's root; outside, the groups above have quotas, too.
+        own = mounted / path.strip("/")
+        for group in {mounted, own, *(above for above in own.parents if above.is_relative_to(mounted))}:
+            names = ("cpu.max",) if not controllers else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            values = " ".join(_read(group / name) for name in names).split()
+            if len(values) == 2 and all(value.isdigit() and int(value) for value in values):  # "max" and -1 are none
+                yield int(values[0]) / int(values[1])
+
+
+def _read(path: Path) -> str:
+    """The text of a file of the kernel's; empty where there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+class Settings(BaseSettings):
     """Every setting, with its default. `ACOUSTICSENSE_` plus the upper-case name is the environment variable.
+
+    Values passed by keyword go before the environment's.
 
     Attributes:
         host: address to listen on.
@@ -38,7 +98,7 @@ class Settings:
         model: name, folder, file or hub id of the model that answers by default; empty is the catalogue's default.
         device: "auto", "cpu", "cuda" or "cuda:N".
         backend: what computes: "auto" (the fastest that gives the same answers), "pytorch" (the network as it was
-            trained), "openvino" (float32) or "openvino-int8" (8 bits where they pass the gate).
+            trained), "openvino" (float32) or "openvino-int8" (8 bits where they pass the equivalence check).
         models: folder with one folder per model.
         cache_dir: where models fetched from a hub, networks converted for this machine and the ledger of libraries are
             kept.
@@ -63,94 +123,76 @@ class Settings:
         answer_cache_mb: memory for answers that were given before, in MiB; 0 keeps none.
         ray_address: Ray cluster for libraries, "auto", "HOST:PORT" or "ray://HOST:PORT"; empty is this machine alone.
         public_url: address under which browsers reach the server, when a proxy hides it.
+
+    Raises:
+        SettingsError: naming the setting, its value and what is allowed.
     """
 
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, frozen=True, extra="forbid", populate_by_name=True, validate_default=True
+    )
+
     host: str = "0.0.0.0"
-    port: int = 8000
+    port: int = Field(8000, ge=1, le=65_535, validation_alias=AliasChoices("ACOUSTICSENSE_PORT", "PORT"))
     model: str = ""
     device: str = "auto"
-    backend: str = "auto"
+    backend: Backend = "auto"
     models: Path = _MODELS_BESIDE_THE_PACKAGE
-    cache_dir: Path = Path(os.path.expanduser("~/.cache/acousticsense"))  # noqa: PTH111 - Path.home raises without a home
-    max_upload_mb: int = 200
-    max_clip_s: float = 1800.0
-    max_pcm_mb: int = 256
-    max_loaded_models: int = 12
-    max_models_mb: int = 2048
-    max_timeline_s: float = 14_400.0
-    max_timeline_windows: int = 4000
-    timeline_concurrency: int = 2
-    timeline_queue_size: int = 6
-    max_batch_files: int = 2000
-    max_batch_mb: int = 4096
-    batch_workers: int = 2
-    batch_concurrency: int = 2
-    batch_queue_size: int = 6
-    concurrency: int = _CONCURRENCY
-    queue_size: int = 32
-    picture_ttl_s: int = 3600
-    max_pictures: int = 200
-    answer_cache_mb: int = 64
+    cache_dir: Path = Path("~/.cache/acousticsense")
+    max_upload_mb: PositiveInt = 200
+    max_clip_s: _Seconds = 1800.0
+    max_pcm_mb: PositiveInt = 256
+    max_loaded_models: PositiveInt = 12
+    max_models_mb: PositiveInt = 2048
+    max_timeline_s: _Seconds = 14_400.0
+    max_timeline_windows: PositiveInt = 4000
+    timeline_concurrency: PositiveInt = 2
+    timeline_queue_size: NonNegativeInt = 6
+    max_batch_files: PositiveInt = 2000
+    max_batch_mb: PositiveInt = 4096
+    batch_workers: PositiveInt = 2
+    batch_concurrency: PositiveInt = 2
+    batch_queue_size: NonNegativeInt = 6
+    concurrency: PositiveInt = Field(default_factory=_default_concurrency)
+    queue_size: NonNegativeInt = 32
+    picture_ttl_s: PositiveInt = 3600
+    max_pictures: PositiveInt = 200
+    answer_cache_mb: NonNegativeInt = 64
     ray_address: str = ""
     public_url: str = ""
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.port <= 65_535:
-            raise SettingsError(f"port is {self.port}.", hint="Choose one between 1 and 65535.")
-        for name in (
-            "max_upload_mb",
-            "max_clip_s",
-            "max_pcm_mb",
-            "max_loaded_models",
-            "max_models_mb",
-            "max_timeline_s",
-            "max_timeline_windows",
-            "timeline_concurrency",
-            "max_batch_files",
-            "max_batch_mb",
-            "batch_workers",
-            "batch_concurrency",
-            "concurrency",
-            "picture_ttl_s",
-            "max_pictures",
-        ):
-            if not getattr(self, name) > 0:  # so that NaN is refused too
-                raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be above 0.")
-        if self.backend not in BACKENDS:
-            raise SettingsError(f"backend is {self.backend!r}.", hint=f"Choose one of {', '.join(BACKENDS)}.")
-        for name in ("queue_size", "timeline_queue_size", "batch_queue_size", "answer_cache_mb"):
-            if getattr(self, name) < 0:
-                raise SettingsError(f"{name} is {getattr(self, name)}.", hint="It must be 0 or more.")
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _explained(error.errors()[0], values) from error
 
+    @model_validator(mode="before")
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Settings from environment variables.
+    def _leave_blank_ones_out(cls, values: dict[str, Any]) -> dict[str, Any]:
+        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
 
-        Raises:
-            SettingsError: naming the variable, its value and what is expected.
-        """
-        values: dict[str, Any] = {}
-        for entry in fields(cls):
-            key = f"ACOUSTICSENSE_{entry.name.upper()}"
-            if entry.name == "port" and key not in environ:
-                key = "PORT"
-            if environ.get(key, "").strip():
-                values[entry.name] = _convert(key, environ[key].strip(), entry.default)
-        return replace(cls(), **values)
+    @field_validator("models", "cache_dir")
+    @classmethod
+    def _expand_user(cls, path: Path) -> Path:
+        return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises without a home
+
+    def replace(self, **values: Any) -> Settings:
+        """These settings but for some; raises like the constructor."""
+        return Settings(**{**dict(self), **values})
 
     def to_env(self) -> dict[str, str]:
-        """The environment variables that `from_env` makes these settings of."""
-        return {f"ACOUSTICSENSE_{entry.name.upper()}": str(getattr(self, entry.name)) for entry in fields(self)}
+        """The environment variables that give another process these settings."""
+        return {f"{_PREFIX}{name.upper()}": str(value) for name, value in self}
 
 
-def _convert(key: str, text: str, default: object) -> object:
-    """`text` as the type of the setting's default."""
-    try:
-        if isinstance(default, Path):
-            return Path(text).expanduser()
-        if isinstance(default, (int, float)):
-            return type(default)(text)
-    except ValueError as error:
-        expected = "a whole number" if isinstance(default, int) else "a number"
-        raise SettingsError(f"{key} is {text!r}.", hint=f"Set it to {expected}.") from error
-    return text
+def _explained(mistake: ErrorDetails, given: Mapping[str, Any]) -> SettingsError:
+    """The setting, under the name by which the user set it, its value, and what is allowed."""
+    name, value = str(mistake["loc"][0]).removeprefix(_PREFIX).lower(), mistake["input"]
+    if name not in given:
+        variable = f"{_PREFIX}{name.upper()}"
+        name = variable if variable in os.environ else name.upper()
+    shown = quoted(value) if isinstance(value, str) else value
+    hint = _EXPECTED.get(mistake["type"], f"{mistake['msg']}.").format(**mistake.get("ctx", {}))
+    return SettingsError(f"{name} is {shown}.", hint=hint)

@@ -51,10 +51,10 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    settings = Settings.from_env()
+    settings = Settings()
     with tempfile.TemporaryDirectory() as folder:
         made = complete(Path(folder), Catalog(settings.models))
-        settings = replace(settings, models=Path(folder), device=options.device)
+        settings = settings.replace(models=Path(folder), device=options.device)
         result = compare(settings, options.audio, options.spectrogram, options.repeats)
     result["random_weights"] = made
     print(as_table(result))

@@ -39,7 +39,7 @@ def main() -> None:
     options_parser.add_argument("--audio", type=Path)
     options_parser.add_argument("--repeats", type=int, default=16)
     options = options_parser.parse_args()
-    settings = Settings.from_env()
+    settings = Settings()
     classifier = GenreClassifier.load(options.model, settings=settings)
     with tempfile.TemporaryDirectory() as folder:
         song = options.audio or make_song(Path(folder) / "song.mp3")

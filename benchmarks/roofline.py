@@ -57,7 +57,7 @@ def main() -> None:
     options_parser = parser(__doc__)
     options_parser.add_argument("--all", action="store_true", help="every installed model instead of one")
     options = options_parser.parse_args()
-    settings = Settings.from_env()
+    settings = Settings()
     names = [entry.name for entry in Catalog(settings.models).list() if entry.spec] if options.all else [options.model]
     with tempfile.TemporaryDirectory() as folder:
         rates = matrix_rates(Path(folder))

@@ -99,7 +99,7 @@ def main() -> None:
             offline = None
             result = asyncio.run(measure(options.url.rstrip("/"), uploads, options.seconds))
         else:
-            classifier = GenreClassifier.load(options.model, settings=Settings.from_env())
+            classifier = GenreClassifier.load(options.model, settings=Settings())
             before = offline_per_s(songs, classifier, options.seconds)
             with running_server(options.model, classifier.info.backend) as url:
                 result = asyncio.run(measure(url, uploads, options.seconds))
@@ -110,7 +110,7 @@ def main() -> None:
 
 def offline_per_s(songs: list[Path], classifier: GenreClassifier, seconds: float) -> float:
     """Clips per second without a server, by as many threads as a server has."""
-    n_threads = Settings.from_env().concurrency
+    n_threads = Settings().concurrency
     classifier.predict(songs[0])
     deadline = time.perf_counter() + seconds
 

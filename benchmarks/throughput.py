@@ -35,7 +35,7 @@ def main() -> None:
     options_parser = parser(__doc__)
     options_parser.add_argument("--files", type=int, default=24)
     options = options_parser.parse_args()
-    settings = Settings.from_env()
+    settings = Settings()
     classifier = GenreClassifier.load(options.model, settings=settings)
     result: dict[str, Any] = {
         "machine": machine(),

@@ -36,7 +36,6 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ACOUSTICSENSE_BACKEND", "pytorch")
         patch.setenv("ACOUSTICSENSE_CACHE_DIR", str(cache))
-        patch.setitem(Settings.__init__.__kwdefaults__, "cache_dir", cache)
         yield
 
 

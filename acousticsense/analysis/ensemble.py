@@ -79,9 +79,9 @@ class Ensemble:
         Raises:
             SettingsError: no such device.
         """
-        settings = settings or Settings.from_env()
+        settings = settings or Settings()
         chosen = pick_device(settings.device if device == "auto" else device)
-        settings = replace(settings, device=str(chosen))
+        settings = settings.replace(device=str(chosen))
         models = ModelCache(
             lambda name: GenreClassifier.load(name, settings=settings),
             lambda classifier: classifier.size_bytes,

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -42,8 +41,8 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from acousticsense.finetune.run import Options, finetune
 
-    settings = Settings.from_env()
-    settings = replace(settings, device=options.device) if options.device else settings
+    settings = Settings()
+    settings = settings.replace(device=options.device) if options.device else settings
     chosen = Options(
         kind=options.spectrogram,
         n_folds=options.folds,

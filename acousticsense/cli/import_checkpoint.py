@@ -41,7 +41,7 @@ def _run(options: argparse.Namespace) -> int:
         spectrogram=options.spectrogram,
         labels=_labels(options.labels),
         name=options.name,
-        catalog=Catalog(Settings.from_env().models),
+        catalog=Catalog(Settings().models),
     )
     print(
         f"{options.name}: {len(report.matched)} tensors matched, {len(report.converted)} converted, "

@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from acousticsense.models.catalog import Catalog
 
-    catalog = Catalog(Settings.from_env().models)
+    catalog = Catalog(Settings().models)
     if options.action == "verify":
         results = catalog.verify()
         for result in results:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -62,7 +61,7 @@ def optional_seconds(text: str) -> float | None:
 def settings_of(options: argparse.Namespace) -> Settings:
     """The environment's settings, overridden by what the command line says."""
     given = {name: getattr(options, name, None) for name in ("host", "port", "model", "device", "backend")}
-    return replace(Settings.from_env(), **{name: value for name, value in given.items() if value is not None})
+    return Settings().replace(**{name: value for name, value in given.items() if value is not None})
 
 
 def classifier_of(options: argparse.Namespace) -> GenreClassifier:

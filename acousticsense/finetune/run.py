@@ -109,7 +109,7 @@ def finetune(
         CheckpointError: the base cannot be used, or the folder cannot be written.
         UnknownModelError: there is no such base.
     """
-    options, settings = options or Options(), settings or Settings.from_env()
+    options, settings = options or Options(), settings or Settings()
     catalog = Catalog(out.resolve().parent)
     catalog.check_new(out.resolve().name, (), overwrite=options.overwrite)
     material = gather(read_items(source))

@@ -138,7 +138,7 @@ class GenreClassifier:
             DownloadError: the hub did not deliver.
             SettingsError: no such device, or the backend is not installed.
         """
-        settings = settings or Settings.from_env()
+        settings = settings or Settings()
         check_installed(settings.backend)
         resolved = resolve(reference or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
         network, spec = load_resolved(resolved)

@@ -90,7 +90,7 @@ def report(
     clips = [LabelledClip(entry.path, entry.recording.genre or "") for entry in fetched]
     peers = _teachers(store, set(keys.values()), work)
     results: dict[tuple[str, SpectrogramKind], Evaluation] = {}
-    exact = replace(Settings.from_env(), backend="pytorch")  # a card is about the weights, not about fewer bits of them
+    exact = Settings().replace(backend="pytorch")  # a card is about the weights, not about fewer bits of them
     for name in names:
         folder = models / name
         classifier = GenreClassifier.load(folder, settings=exact)

@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -145,8 +144,8 @@ def local_engine(classifier: GenreClassifier, workers: int | None = None) -> Eng
 
 def ray_engine(classifier: GenreClassifier, options: argparse.Namespace) -> Engine:
     """A Ray cluster of this machine alone, which starts with the run."""
-    settings = Settings.from_env()
-    settings = replace(settings, model=options.model or settings.model)
+    settings = Settings()
+    settings = settings.replace(model=options.model or settings.model)
     recipe = classifier.recipe()
     digest = settings_digest(classifier.spec, recipe)
     source = PredictorSource(settings=settings, spectrogram=None, recipe=recipe, digest=digest)

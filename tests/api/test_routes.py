@@ -10,7 +10,6 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +118,7 @@ def test_a_network_without_heat_maps_still_predicts(tiny_settings: Settings, tmp
     folder.mkdir()
     save_file(build_network(spec.architecture, spec.n_outputs).state_dict(), folder / spec.weights_file)
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
-    service = PredictionService(replace(tiny_settings, models=tmp_path, model="mixer"))
+    service = PredictionService(tiny_settings.replace(models=tmp_path, model="mixer"))
     with TestClient(create_api(service, upload_dir=tmp_path)) as mixer:
         assert post(mixer, music_mp3.read_bytes()).status_code == 200
         refused = mixer.post("/api/explain", files={"data": music_mp3.read_bytes()})
@@ -333,14 +332,14 @@ def test_not_ready_until_the_model_is_loaded_and_says_why_it_cannot_be(tiny_sett
         assert "loading" in response.json()["reason"]
         loading.warm_up()
         assert client.get("/readyz").status_code == 200
-    broken = PredictionService(replace(tiny_settings, model="missing"))
+    broken = PredictionService(tiny_settings.replace(model="missing"))
     broken.warm_up()
     with TestClient(create_api(broken, upload_dir=tmp_path)) as client:
         assert "missing" in client.get("/readyz").json()["reason"]
 
 
 def test_a_full_queue_turns_away_at_once_and_says_when_to_come_back(tiny_settings: Settings, tmp_path: Path) -> None:
-    service = PredictionService(replace(tiny_settings, concurrency=1, queue_size=0))
+    service = PredictionService(tiny_settings.replace(concurrency=1, queue_size=0))
     service.warm_up()
     with TestClient(create_api(service, upload_dir=tmp_path)) as client, service._gate.enter():
         for path in ("/api/predict", "/api/explain"):

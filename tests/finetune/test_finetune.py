@@ -161,7 +161,7 @@ def test_a_run_that_was_stopped_leaves_no_model_and_goes_on(
 ) -> None:
     from acousticsense.finetune.features import FeatureStore
 
-    settings = replace(own_settings, cache_dir=tmp_path / "cache")
+    settings = own_settings.replace(cache_dir=tmp_path / "cache")
     compute, done = FeatureStore._compute, []
 
     def stop_at_the_third(store: FeatureStore, track: object, **options: bool) -> None:

@@ -313,7 +313,7 @@ def test_it_is_found_for_the_same_weights_and_setting_only(accelerated: Settings
 def test_a_network_that_cannot_be_loaded_leaves_pytorch(
     accelerated: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = replace(accelerated, cache_dir=tmp_path)
+    settings = accelerated.replace(cache_dir=tmp_path)
     spec = GenreClassifier.load("tiny", settings=settings).spec
     network_store(settings).put(
         network_key(spec, settings.backend),
@@ -349,7 +349,7 @@ def test_what_is_known_is_not_found_out_again(
 def test_a_server_answers_with_pytorch_until_the_faster_network_is_ready(
     settings: Settings, music_mp3: Path, tmp_path: Path
 ) -> None:
-    service = PredictionService(replace(settings, cache_dir=tmp_path, answer_cache_mb=0))
+    service = PredictionService(settings.replace(cache_dir=tmp_path, answer_cache_mb=0))
     service.warm_up()
     first = service.analyse(music_mp3, Request()).prediction
     assert first.model.backend == "pytorch-fp32"
@@ -365,7 +365,7 @@ def test_a_server_answers_with_pytorch_until_the_faster_network_is_ready(
 @needs_openvino
 def test_without_a_folder_to_write_the_network_is_kept_for_this_run(accelerated: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    accelerator = Accelerator(replace(accelerated, cache_dir=tmp_path / "file"))
+    accelerator = Accelerator(accelerated.replace(cache_dir=tmp_path / "file"))
     store = accelerator._store()
     put(store, "key")
     accelerator.close()
@@ -374,8 +374,8 @@ def test_without_a_folder_to_write_the_network_is_kept_for_this_run(accelerated:
 
 @needs_openvino
 def test_the_process_ends_with_the_server(settings: Settings, tmp_path: Path) -> None:
-    accelerator = Accelerator(replace(settings, cache_dir=tmp_path))
-    classifier = GenreClassifier.load("tiny", settings=replace(settings, cache_dir=tmp_path))
+    accelerator = Accelerator(settings.replace(cache_dir=tmp_path))
+    classifier = GenreClassifier.load("tiny", settings=settings.replace(cache_dir=tmp_path))
     accelerator.submit("tiny", classifier)
     while accelerator._process is None:
         time.sleep(0.01)
@@ -384,8 +384,8 @@ def test_the_process_ends_with_the_server(settings: Settings, tmp_path: Path) ->
 
 
 def test_pytorch_is_left_alone_where_it_was_asked_for(settings: Settings) -> None:
-    accelerator = Accelerator(replace(settings, backend="pytorch"))
-    accelerator.submit("tiny", GenreClassifier.load("tiny", settings=replace(settings, backend="pytorch")))
+    accelerator = Accelerator(settings.replace(backend="pytorch"))
+    accelerator.submit("tiny", GenreClassifier.load("tiny", settings=settings.replace(backend="pytorch")))
     assert accelerator._waiting.empty()
     accelerator.close()
 
@@ -394,7 +394,7 @@ def test_a_backend_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("acousticsense.inference.backends.selection.library_versions", lambda: None)
     with pytest.raises(SettingsError, match=r"acousticsense\[openvino\]"):
         GenreClassifier.load("tiny", settings=settings)
-    automatic = GenreClassifier.load("tiny", settings=replace(settings, backend="auto"))
+    automatic = GenreClassifier.load("tiny", settings=settings.replace(backend="auto"))
     assert automatic.info.backend == "pytorch-fp32"
 
 

@@ -104,6 +104,6 @@ def test_nothing_of_a_private_request_is_kept_or_given(service: PredictionServic
 
 
 def test_without_memory_for_it_nothing_is_kept(tiny_settings: Settings, music_mp3: Path) -> None:
-    service = PredictionService(replace(tiny_settings, answer_cache_mb=0))
+    service = PredictionService(tiny_settings.replace(answer_cache_mb=0))
     assert not is_repeated(service, music_mp3, Request())
     assert not is_repeated(service, music_mp3, Request())

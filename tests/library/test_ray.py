@@ -122,7 +122,7 @@ def test_without_ray_the_command_says_what_to_install(
     source: PredictorSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    settings = replace(source.settings, cache_dir=tmp_path / "cache").to_env()
+    settings = source.settings.replace(cache_dir=tmp_path / "cache").to_env()
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     assert main(["tag", str(EXAMPLES), "--engine", "ray"]) == 1
