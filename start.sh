@@ -24,6 +24,10 @@ die() {
   exit 1
 }
 
+# A user id without a line in passwd (docker run --user 12345) has no name, and Python libraries ask for one.
+user_name() { if id -un >/dev/null 2>&1; then id -un; else printf 'user%s\n' "$(id -u)"; fi; }
+if ! id -un >/dev/null 2>&1; then export LOGNAME="${LOGNAME:-$(user_name)}"; fi
+
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$ROOT/start.sh"; }
 
 # --- conda -----------------------------------------------------------------------------------------------------------
@@ -87,26 +91,41 @@ find_python() {
   die "AcousticSense needs Python 3.10 to 3.13, and this machine has ${found:-no Python}. Install it (Debian, Ubuntu: sudo apt-get install python3 python3-venv), or Miniforge, and run this again."
 }
 
+# Whether .venv was made by this script: it says so in a file of its own from the first moment on. Older versions left a stamp.
+is_ours() { [ -e "$ENV_DIR/$NAME.made" ] || [ -e "$ENV_DIR/$NAME.stamp" ] || [ -e "$ENV_DIR/$NAME-test.stamp" ]; }
+
+is_empty() { [ -d "$1" ] && [ -z "$(ls -A -- "$1")" ]; }
+
+# Only what this script made is emptied; the file that says so goes last.
 create_venv() {
-  local python
+  local python entry
   python="$(find_python)" || exit
   "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     die "$python has no venv module, which the environment is made with. Install it (Debian, Ubuntu: sudo apt-get install python3-venv) and run this again."
+  if [ -e "$ENV_DIR" ] && ! is_ours && ! is_empty "$ENV_DIR"; then
+    die "$ENV_DIR was not made by start.sh and is no environment that works, so it is left as it is. Rename or remove it and run this again."
+  fi
   say "Creating the environment in $ENV_DIR with $("$python" --version)."
-  "$python" -m venv --clear "$ENV_DIR" ||
-    die "$ENV_DIR could not be created; Python's message is above. Check that the folder may be written and that the disk has room."
+  { mkdir -p "$ENV_DIR" && : >"$ENV_DIR/$NAME.made" && for entry in "$ENV_DIR"/* "$ENV_DIR"/.[!.]*; do
+    [ "$entry" = "$ENV_DIR/$NAME.made" ] || rm -rf -- "$entry"
+  done && "$python" -m venv "$ENV_DIR"; } ||
+    die "$ENV_DIR could not be created; the message is above. Check that the folder may be written and that the disk has room."
 }
 
 # Whether .venv has a Python that works, pip, and was made here: a copied or moved one has another folder's paths in it.
 is_whole_venv() {
-  "$ENV_DIR/bin/python" -c "$IS_SUPPORTED" 2>/dev/null && "$ENV_DIR/bin/python" -m pip --version >/dev/null 2>&1 &&
+  [ -e "$ENV_DIR/pyvenv.cfg" ] && "$ENV_DIR/bin/python" -c "$IS_SUPPORTED" 2>/dev/null && "$ENV_DIR/bin/python" -m pip --version >/dev/null 2>&1 &&
     { [ ! -e "$ENV_DIR/$NAME.stamp" ] || head -n 1 "$ENV_DIR/$NAME.stamp" | grep -qxF "$ROOT"; }
 }
 
+# A link may point to anything: it is followed to an environment that this script prepared for this folder, and to nothing else.
 use_venv() {
   ENV_DIR="$ROOT/.venv"
   if is_prepared && "$ENV_DIR/bin/python" -c "$IS_SUPPORTED" 2>/dev/null; then return; fi
-  [ -w "$ROOT" ] || die "The environment belongs in $ROOT, and $(id -un) may not write there. Run this as the folder's owner, or clone into a folder of your own."
+  [ -w "$ROOT" ] || die "The environment belongs in $ROOT, and $(user_name) may not write there. Run this as the folder's owner, or clone into a folder of your own."
+  if [ -L "$ENV_DIR" ] && ! { is_ours && is_whole_venv; }; then
+    die "$ENV_DIR is a link to $(readlink "$ENV_DIR"), which is no environment of this folder. Remove the link and run this again; what it points to is left as it is."
+  fi
   is_whole_venv || create_venv
 }
 

@@ -33,12 +33,15 @@ else:
     import tomli as tomllib
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-TOOLS = ("awk", "bash", "cat", "cksum", "cp", "dirname", "du", "env", "grep", "head", "id", "mkdir", "rm", "sed")
+TOOLS = (
+    *("awk", "bash", "cat", "cksum", "cp", "dirname", "du", "env", "grep", "head", "id", "ls", "mkdir"),
+    *("readlink", "rm", "sed"),
+)
 
 #: A Python that has every package already: it makes an environment by copying itself, and its pip only takes notes.
 PYTHON = f"""
 case "$1 $2 $3" in
-  "-m venv --clear") echo "venv $4" >>"$NOTES"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; exit ;;
+  "-m venv "*) echo "venv $3" >>"$NOTES"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; : >"$3/pyvenv.cfg"; exit ;;
   "-m pip config") echo "${{PIP_INDEX:-}}"; exit ;;
   "-m pip --version") exit ;;
   "-m pip install")
@@ -213,6 +216,60 @@ class TestVenv:
         clone.notes()
         clone.served()
         assert clone.notes()[0] == f"venv {clone.root}/.venv"
+
+    def test_folder_that_holds_something_else_is_left_alone(self, clone: Clone) -> None:
+        song = clone.root / ".venv" / "song.mp3"
+        song.parent.mkdir()
+        song.write_text("music")
+        assert "was not made by start.sh" in clone.refused()
+        assert song.read_text() == "music"
+
+    def test_empty_folder_becomes_the_environment(self, clone: Clone) -> None:
+        (clone.root / ".venv").mkdir()
+        assert clone.served() == "served"
+
+    def test_what_an_interrupted_creation_left_is_made_anew(self, clone: Clone) -> None:
+        (clone.root / ".venv" / "lib").mkdir(parents=True)
+        (clone.root / ".venv" / "acousticsense.made").touch()
+        assert clone.served() == "served"
+        assert not (clone.root / ".venv" / "lib").exists()
+
+    def test_link_to_something_else_is_left_alone(self, clone: Clone) -> None:
+        music = clone.root.parent / "music"
+        music.mkdir()
+        (clone.root / ".venv").symlink_to(music)
+        assert "is a link to" in clone.refused()
+        (music / "song.mp3").write_text("music")
+        assert "is a link to" in clone.refused()
+        assert [file.name for file in music.iterdir()] == ["song.mp3"]
+
+    def test_link_to_nothing_is_refused(self, clone: Clone) -> None:
+        (clone.root / ".venv").symlink_to(clone.root.parent / "gone")
+        assert "is a link to" in clone.refused()
+
+    def test_link_to_the_environment_of_this_folder_is_used(self, clone: Clone) -> None:
+        clone.served()
+        elsewhere = (clone.root / ".venv").rename(clone.root.parent / "on another disk")
+        (clone.root / ".venv").symlink_to(elsewhere)
+        clone.notes()
+        assert clone.served() == "served"
+        assert clone.notes() == []
+
+    def test_environment_that_the_user_made_is_kept(self, clone: Clone) -> None:
+        made = clone.root / ".venv"
+        (made / "bin").mkdir(parents=True)
+        shutil.copy(clone.path / "python3", made / "bin" / "python")
+        (made / "pyvenv.cfg").touch()
+        (made / "notes.txt").write_text("mine")
+        assert clone.served() == "served"
+        assert (made / "notes.txt").read_text() == "mine"
+
+    def test_user_id_without_a_name_gets_one(self, clone: Clone) -> None:
+        """Python's getpass.getuser(), which PyTorch calls, looks for it in LOGNAME."""
+        (clone.path / "id").unlink()
+        clone.put("id", 'case "$1" in -u) echo 12345 ;; *) echo 12345; exit 1 ;; esac')
+        (clone.root / "app_gradio.py").write_text("import getpass; print(getpass.getuser())")
+        assert clone.served() == "user12345"
 
     def test_real_python_makes_the_environment(self, clone: Clone) -> None:
         clone.put("python3", f'exec {Path(sys.base_prefix) / "bin" / "python3"} "$@"\n')

@@ -6,6 +6,7 @@ What a command needs is imported when it runs: PyTorch takes seconds, and a wron
 from __future__ import annotations
 
 import argparse
+import getpass
 import logging
 import os
 import shlex
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when all is well, 1 when a file or a model could not be used, 2 when the command itself is wrong.
     """
     options = _parser().parse_args(arguments)
+    _name_the_user()
     options.command_line = shlex.join(["acousticsense", *(sys.argv[1:] if arguments is None else arguments)])
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for chatty in ("httpx", "matplotlib", "timm"):
@@ -58,6 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
+
+
+def _name_the_user() -> None:
+    """Gives a user id without a line in passwd (`docker run --user 12345`) the name that PyTorch asks for."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"user{os.getuid()}"
 
 
 def _parser() -> argparse.ArgumentParser:

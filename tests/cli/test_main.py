@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -232,3 +233,13 @@ def test_a_closed_pipe_ends_a_command_quietly(tiny_models: Path) -> None:
     )
     os.close(stdout)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_user_id_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """PyTorch asks for it when it is imported: `docker run --user 12345` ended in a KeyError."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+    assert main(["models"]) == 0
+    assert getpass.getuser() == "user4000000000"
+    monkeypatch.delenv("LOGNAME")
