@@ -235,7 +235,7 @@ def test_a_closed_pipe_ends_a_command_quietly(tiny_models: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_user_id_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_id_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyTorch asks for it when it is imported: `docker run --user 12345` ended in a KeyError."""
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
