@@ -1,4 +1,4 @@
-# AcousticSense with its weights: nothing is fetched when it starts. docs/deployment.md says how to build and run it.
+# AcousticSense with its weights: nothing is fetched when it starts. docs/operate.md says how to build and run it.
 
 FROM python:3.11-slim AS packages
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir uv \

@@ -5,7 +5,7 @@
 >>> predict_genre(model, "song.mp3")
 [('Jazz', 0.91), ('Blues', 0.05), ...]
 
-Several models at once: `from acousticsense import Ensemble`, see docs/ensemble.md.
+Several models at once: `from acousticsense import Ensemble`, see docs/use.md.
 """
 
 from __future__ import annotations

@@ -580,10 +580,10 @@ class TestDeploymentPage:
     def test_names_every_setting_with_its_default(self, name: str) -> None:
         row = re.search(
             rf"^\| `ACOUSTICSENSE_{name.upper()}`[^|]*\| (.+?) \|",
-            (REPOSITORY / "docs/deployment.md").read_text(),
+            (REPOSITORY / "docs/operate.md").read_text(),
             re.MULTILINE,
         )
-        assert row, f"docs/deployment.md does not name {name}"
+        assert row, f"docs/operate.md does not name {name}"
         default = Settings.model_fields[name].default
         if name == "concurrency":
             assert row[1] == "cores + 2, at most 16"
