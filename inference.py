@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from acousticsense.audio.reading import Source
+from acousticsense.audio import Source
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.spectrogram.front_end import SpectrogramKind

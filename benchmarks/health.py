@@ -12,9 +12,7 @@ from functools import partial
 import numpy as np
 import soxr
 
-from acousticsense.audio.health import check
-from acousticsense.audio.reading import AudioClip, read_clip
-from acousticsense.audio.types import ClipInfo
+from acousticsense.audio import AudioClip, ClipInfo, check, read_clip
 from benchmarks.common import example_files, timed_ms
 
 RATE_HZ = 44_100

@@ -16,8 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from acousticsense.audio.loudness import centroid_hz, integrated_lufs
-from acousticsense.audio.reading import AudioClip, Source
+from acousticsense.audio import AudioClip, Source, centroid_hz, integrated_lufs
 from acousticsense.errors import AudioError
 from acousticsense.inference.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier
 from acousticsense.inference.payload import prediction_payload, sentence

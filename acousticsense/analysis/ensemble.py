@@ -26,7 +26,7 @@ from acousticsense.analysis.members import (
 )
 from acousticsense.analysis.parallel import WorkerPool, own_stream, split_by_cost
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
-from acousticsense.audio.reading import Source
+from acousticsense.audio import Source
 from acousticsense.errors import AcousticSenseError, CheckpointError
 from acousticsense.inference.classifier import GenreClassifier, limits_of, pick_device
 from acousticsense.inference.model_cache import LoadedModel, ModelCache

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acousticsense.analysis.results import Heatmap, HeatMethod, HeatPlace
-from acousticsense.audio.reading import Source
+from acousticsense.audio import Source
 from acousticsense.errors import RequestError, UnexplainableError, quoted
 from acousticsense.inference.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier
 from acousticsense.spectrogram.front_end import FrontEnd

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 
 from acousticsense.analysis.results import Member
-from acousticsense.audio.reading import AudioLimits, Source
+from acousticsense.audio import AudioLimits, Source
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
 from acousticsense.inference.preprocess import PreparedClip, Recipe, decode, draw
 from acousticsense.models.catalog import Catalog

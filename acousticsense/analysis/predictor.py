@@ -13,7 +13,7 @@ import numpy as np
 from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.analysis.members import Spectrograms, identities
 from acousticsense.analysis.results import Consensus, EnsembleResult
-from acousticsense.audio.reading import Source
+from acousticsense.audio import Source
 from acousticsense.errors import RequestError
 from acousticsense.evaluation.calibration import Answers, fit_calibration
 from acousticsense.inference.prediction import Prediction

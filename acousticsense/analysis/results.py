@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.audio.types import ClipInfo, HealthReport
+from acousticsense.audio import ClipInfo, HealthReport
 from acousticsense.errors import AcousticSenseError
 from acousticsense.inference.prediction import Advice, GenreScore, ModelInfo, Prediction, Timing, Verdict, ranked
 

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from acousticsense.analysis.results import Timeline, TimelineWindow
 from acousticsense.analysis.segments import merge
-from acousticsense.audio.health import SILENCE_DB, loudest_db
-from acousticsense.audio.reading import Source, open_stream
+from acousticsense.audio import SILENCE_DB, Source, loudest_db, open_stream
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier, Posterior
 from acousticsense.inference.prediction import Timing

@@ -38,7 +38,7 @@ from acousticsense.api.schema import (
     TIMELINE_BODY,
     TIMELINE_RESPONSES,
 )
-from acousticsense.audio.reading import Source
+from acousticsense.audio import Source
 from acousticsense.errors import (
     AcousticSenseError,
     AudioDecodeError,

@@ -8,11 +8,10 @@ from typing import Any, Final
 import av
 import numpy as np
 from av.filter import Graph
-from numpy.typing import NDArray
+
+from acousticsense.audio.track import Samples
 
 __all__ = ["centroid_hz", "integrated_lufs"]
-
-Samples = NDArray[np.float32]
 
 #: The meter's channel layouts; other counts are mixed to mono first.
 _LAYOUTS: Final = {1: "mono", 2: "stereo", 6: "5.1"}

@@ -38,7 +38,7 @@ class HealthNote:
     """One finding about the audio itself.
 
     Attributes:
-        code: stable name, e.g. "clipping"; its words are in `texts` under "health.CODE".
+        code: stable name, e.g. "clipping"; its words are in `i18n.messages` under "health.CODE".
         severity: "error" when nothing can be analysed, "warning" when the verdict may suffer, "info" otherwise.
         value: the measured value, in the unit that the text names.
     """

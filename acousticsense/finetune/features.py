@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from acousticsense.audio.reading import AudioLimits
+from acousticsense.audio import AudioLimits
 from acousticsense.errors import AudioError, CheckpointError
 from acousticsense.finetune.augment import vary
 from acousticsense.finetune.tracks import Track

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from acousticsense.audio.reading import read_artist
+from acousticsense.audio import read_artist
 from acousticsense.errors import CheckpointError, SettingsError
 from acousticsense.evaluation.dataset import LabelledClip
 from acousticsense.models.checkpoint import sha256_of

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from acousticsense.audio.reading import Source
+from acousticsense.audio import Source
 
 __all__ = ["AnswerCache", "content_digest"]
 

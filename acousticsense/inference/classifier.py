@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from acousticsense.audio.reading import AudioClip, AudioLimits, Source
+from acousticsense.audio import AudioClip, AudioLimits, Source
 from acousticsense.errors import CorruptCheckpointError, SettingsError, quoted
 from acousticsense.inference.backends import Backend, Precision, SharedForward, TorchBackend, best_precision, to_device
 from acousticsense.inference.backends.selection import check_installed, network_store, stored_backend

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from acousticsense.audio.types import ClipInfo, HealthReport
+from acousticsense.audio import ClipInfo, HealthReport
 from acousticsense.inference.prediction import Advice, Verdict
 from acousticsense.models.spec import Calibration
 

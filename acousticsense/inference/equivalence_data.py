@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acousticsense.audio.reading import read_clip
+from acousticsense.audio import read_clip
 from acousticsense.errors import AudioError, RequestError
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.images import clip_images

@@ -17,7 +17,7 @@ __all__ = [
     "ranked",
 ]
 
-from acousticsense.audio.types import ClipInfo, HealthReport
+from acousticsense.audio import ClipInfo, HealthReport
 
 Verdict = Literal["confident", "plausible", "mixed", "unsure", "not_music"]
 

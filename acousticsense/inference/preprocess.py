@@ -11,9 +11,7 @@ from typing import Literal
 
 import torch
 
-from acousticsense.audio.health import check
-from acousticsense.audio.reading import AudioClip, AudioLimits, Source, read_clip
-from acousticsense.audio.types import HealthReport
+from acousticsense.audio import AudioClip, AudioLimits, HealthReport, Source, check, read_clip
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
 from acousticsense.spectrogram.images import SpectrogramImages, clip_images
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from acousticsense.audio.types import ClipInfo, HealthNote
+from acousticsense.audio import ClipInfo, HealthNote
 from acousticsense.errors import AcousticSenseError, DecoderCrashError, DecoderTimeoutError, LibraryError
 from acousticsense.inference.payload import health_text
 from acousticsense.inference.prediction import GenreScore, ModelInfo, Verdict, ranked

@@ -23,7 +23,7 @@ from acousticsense.analysis.figures import heatmap_drawing, spectrogram_drawing
 from acousticsense.analysis.members import Progress, Spectrograms
 from acousticsense.analysis.results import EnsembleResult, Timeline
 from acousticsense.analysis.timeline import make_timeline
-from acousticsense.audio.reading import Source
+from acousticsense.audio import Source
 from acousticsense.errors import AcousticSenseError, OverloadError, RequestError, quoted
 from acousticsense.inference.acceleration import Accelerator
 from acousticsense.inference.answer_cache import AnswerCache, content_digest

@@ -9,7 +9,7 @@ from typing import Any, Final, cast, get_args
 
 import gradio as gr
 
-from acousticsense.audio.reading import read_clip
+from acousticsense.audio import read_clip
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.i18n.messages import preferred_language
 from acousticsense.i18n.page import ui_text

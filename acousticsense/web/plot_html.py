@@ -9,7 +9,7 @@ into that element, positioned in per cent of it, and needs no script of its own 
 from __future__ import annotations
 
 from acousticsense.analysis.figures import RANGE_DB, LevelGrid, row_notes, values_png
-from acousticsense.audio.types import ClipInfo
+from acousticsense.audio import ClipInfo
 from acousticsense.i18n.page import ui_text
 from acousticsense.spectrogram.images import frequencies_hz
 from acousticsense.web.html import data_uri, escape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from acousticsense.audio.types import ClipInfo, HealthReport
+from acousticsense.audio import ClipInfo, HealthReport
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import UI_TEXTS, ui_text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from acousticsense.analysis.figures import input_png, level_grid
-from acousticsense.audio.types import ClipInfo
+from acousticsense.audio import ClipInfo
 from acousticsense.i18n.page import ui_text
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import SpectrogramKind

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from acousticsense.analysis.figures import input_png
-from acousticsense.audio.types import ClipInfo
+from acousticsense.audio import ClipInfo
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.classifier import Analysis
 from acousticsense.models.genres import display_name

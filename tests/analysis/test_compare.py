@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from acousticsense.analysis.compare import compare, comparison_payload, comparison_sentences
-from acousticsense.audio.loudness import centroid_hz, integrated_lufs
+from acousticsense.audio import centroid_hz, integrated_lufs
 from acousticsense.cli.main import main
 from acousticsense.errors import AudioDecodeError
 from acousticsense.inference.classifier import GenreClassifier

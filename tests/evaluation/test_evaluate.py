@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from acousticsense.audio.types import ClipInfo, HealthReport
+from acousticsense.audio import ClipInfo, HealthReport
 from acousticsense.errors import AudioError, SettingsError
 from acousticsense.evaluation.dataset import LabelledClip, read_items
 from acousticsense.evaluation.evaluate import ClipResult, Evaluation, NotMusic, evaluate, measure, write_report

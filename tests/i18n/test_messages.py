@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from acousticsense.audio.types import HealthNote, HealthReport
+from acousticsense.audio import HealthNote, HealthReport
 from acousticsense.i18n.messages import TEXTS, preferred_language, text
 from acousticsense.inference.confidence import advise
 from acousticsense.inference.prediction import Verdict

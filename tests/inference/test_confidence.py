@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acousticsense.audio.types import ClipInfo, HealthReport
+from acousticsense.audio import ClipInfo, HealthReport
 from acousticsense.inference.confidence import advise, disagreement, verdict_of
 from acousticsense.inference.payload import advice_text
 from acousticsense.inference.prediction import Verdict

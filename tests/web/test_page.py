@@ -19,7 +19,7 @@ from gradio.utils import get_upload_folder
 
 from acousticsense.analysis.figures import input_png
 from acousticsense.analysis.results import Timeline
-from acousticsense.audio.types import ClipInfo
+from acousticsense.audio import ClipInfo
 from acousticsense.errors import (
     AudioDecodeError,
     CorruptCheckpointError,

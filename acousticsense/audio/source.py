@@ -1,0 +1,89 @@
+"""What audio is read from: a local file, bytes or a file object, as one seekable binary file."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from acousticsense.audio.limits import AudioLimits
+from acousticsense.errors import AudioDecodeError, AudioEmptyError, AudioTooLargeError, RequestError
+
+__all__ = ["Source", "opened", "unreadable"]
+
+#: A str or Path is a local file, never a URL.
+Source = str | Path | bytes | BinaryIO
+
+
+@contextmanager
+def opened(source: Source, limits: AudioLimits) -> Iterator[BinaryIO]:
+    """The source as a seekable binary file whose size is within the limits."""
+    if isinstance(source, (str, os.PathLike)):
+        with _open_path(Path(source)) as file:
+            yield _sized(file, limits)
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        yield _sized(io.BytesIO(source), limits)
+    elif hasattr(source, "read"):
+        yield _sized(_seekable(source, limits), limits)
+    else:
+        raise RequestError(
+            f"Audio was given as {type(source).__name__}.", hint="Give a path, bytes or a binary file object."
+        )
+
+
+def _open_path(path: Path) -> BinaryIO:
+    """Opens a regular file, unbuffered; devices, pipes and folders are refused before they can block."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise AudioDecodeError(f"'{path}' is not a file.", hint="Give the path of one audio file.")
+        return path.open("rb", buffering=0)
+    except (FileNotFoundError, ValueError) as error:
+        raise AudioDecodeError(
+            f"There is no file '{path}'.", hint="Check the path; only local files are read, no web addresses."
+        ) from error
+    except OSError as error:
+        raise AudioDecodeError(
+            f"'{path}' cannot be opened ({error.strerror}).", hint="Check that you may read it."
+        ) from error
+
+
+def _seekable(file: BinaryIO, limits: AudioLimits) -> BinaryIO:
+    """The file itself, or a copy in memory when it is a pipe or the like."""
+    try:
+        file.seek(0)
+    except ValueError as error:  # io.UnsupportedOperation is one too
+        if getattr(file, "closed", False):
+            raise RequestError("The audio file object is closed.", hint="Open it again.") from error
+    except (AttributeError, OSError):
+        pass
+    else:
+        probe: Any = file.read(0)
+        if not isinstance(probe, str):
+            return file
+    content: Any = file.read(limits.max_file_bytes + 1)
+    if isinstance(content, str):
+        raise RequestError("The audio file object gives text.", hint='Open the file in binary mode ("rb").')
+    return io.BytesIO(content)
+
+
+def _sized(file: BinaryIO, limits: AudioLimits) -> BinaryIO:
+    """The file, when its size is neither 0 nor over the limit."""
+    size = file.seek(0, os.SEEK_END) or file.tell()
+    file.seek(0)
+    if size == 0:
+        raise AudioEmptyError("The file is empty (0 bytes).", hint="Choose or upload it again.")
+    if size > limits.max_file_bytes:
+        raise AudioTooLargeError(
+            f"The file has {size / 2**20:.0f} MiB or more; the limit is {limits.max_file_bytes / 2**20:.0f} MiB.",
+            hint="Cut or compress it (10 seconds are enough), or raise the limit.",
+        )
+    return file
+
+
+def unreadable(error: OSError) -> AudioDecodeError:
+    """What a reader is told when the disk or the network below a file fails."""
+    return AudioDecodeError(f"The file cannot be read ({error}).", hint="Check the disk and try again.")

@@ -1,0 +1,112 @@
+"""An opened file, and the excerpt of it that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final, NoReturn, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acousticsense.errors import AudioDecodeError, AudioEmptyError, RequestError
+
+__all__ = [
+    "BLOCK_FRAMES",
+    "MARGIN_S",
+    "Excerpt",
+    "Samples",
+    "Track",
+    "check_arguments",
+    "mend",
+    "refuse_damage",
+    "refuse_empty",
+]
+
+Samples = NDArray[np.float32]
+
+#: Decoded on either side of the excerpt and cut off after resampling, so that the filter never sees an edge.
+MARGIN_S: Final = Fraction(1, 10)
+#: Frames per read from libsndfile: 0.7 s at 44.1 kHz.
+BLOCK_FRAMES: Final = 1 << 15
+#: Larger samples than this are damage; float files scaled like integers stay below it, and its square fits a float32.
+_ABSURD_SAMPLE: Final = 1e6
+#: A codec overshoots full scale by a few dB; what goes further is a damaged frame's burst.
+_LOUDEST_COMPRESSED: Final = 2.0
+#: Damaged samples are silenced up to this share; a file with more is not worth analysing.
+_MAX_DAMAGED_SHARE: Final = 0.01
+
+
+class Track(Protocol):
+    """An opened file: what its header says, and its samples from a given frame on."""
+
+    sample_rate_hz: int
+    n_channels: int
+    n_frames: int | None
+    compressed: bool
+
+    def blocks(self, start: int) -> Iterator[Samples]:
+        """Blocks (n_channels, n) from frame `start` to the end; none when it lies beyond."""
+
+    def count_frames(self) -> int:
+        """Frames of the whole track when the header does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excerpt:
+    """What was asked for, in seconds; `duration_s` None is to the end."""
+
+    offset_s: float
+    duration_s: float | None
+    centred: bool
+
+
+def check_arguments(sample_rate_hz: int, duration_s: float | None, offset_s: float, anchor: str) -> None:
+    """Raises RequestError when an argument is out of range."""
+    if sample_rate_hz <= 0:
+        raise RequestError(f"The sample rate asked for is {sample_rate_hz} Hz.", hint="It must be above 0.")
+    if duration_s is not None and not 0 < duration_s < float("inf"):
+        raise RequestError(f"The duration asked for is {duration_s} s.", hint="It must be above 0.")
+    if not 0 <= offset_s < float("inf"):
+        raise RequestError(f"The offset asked for is {offset_s} s.", hint="It must be 0 or more.")
+    if anchor not in {"start", "center"}:
+        raise RequestError(f"The anchor is {anchor!r}.", hint='It must be "start" or "center".')
+    if anchor == "center" and offset_s:
+        raise RequestError(
+            f"An offset of {offset_s} s was given for the middle of the track.",
+            hint='Leave the offset out, or use anchor "start".',
+        )
+
+
+def refuse_empty(track: Track, excerpt: Excerpt) -> NoReturn:
+    """Raises AudioEmptyError: nothing was decoded."""
+    if not excerpt.offset_s:
+        raise AudioEmptyError("The file holds no sound (0 samples).", hint="Export or record it again.")
+    total = track.n_frames if track.n_frames is not None else track.count_frames()
+    length_s = total / track.sample_rate_hz
+    raise AudioEmptyError(
+        f"There is no sound at {excerpt.offset_s:g} s: the track is {length_s:.1f} s long.",
+        hint="Choose an earlier offset.",
+    )
+
+
+def mend(channels: Samples, track: Track) -> int:
+    """Limits a codec's bursts, silences NaN, infinite and absurd samples, both in place; how many were silenced."""
+    if track.compressed:
+        np.clip(channels, -_LOUDEST_COMPRESSED, _LOUDEST_COMPRESSED, out=channels)
+    if max(channels.max(), -channels.min()) <= _ABSURD_SAMPLE:  # False when a NaN is among them
+        return 0
+    bad = ~(np.abs(channels) <= _ABSURD_SAMPLE)
+    channels[bad] = 0.0
+    return int(np.count_nonzero(bad))
+
+
+def refuse_damage(n_bad: int, n_samples: int) -> None:
+    """Raises AudioDecodeError when more than a few samples had to be silenced."""
+    share = n_bad / n_samples
+    if share > _MAX_DAMAGED_SHARE:
+        raise AudioDecodeError(
+            f"{share:.1%} of the samples are not numbers (NaN, infinite or beyond {_ABSURD_SAMPLE:g}).",
+            hint="Export the file again.",
+        )
