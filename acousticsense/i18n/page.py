@@ -294,27 +294,28 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.json": ("Download JSON", "下载 JSON"),
 }
 
-_BANDS: Final[dict[str, tuple[str, str]]] = {
-    "bands.title": ("How far to trust a verdict", "结论的可信程度"),
-    "bands.intro": (
+_LEVELS: Final[dict[str, tuple[str, str]]] = {
+    "levels.title": ("How far to trust a verdict", "结论的可信程度"),
+    "levels.intro": (
         "What each verdict takes with {model}, and how often it was right on real test music.",
         "{model} 各结论的条件，以及在真实测试音乐上的正确率。",
     ),
-    "bands.verdict": ("Verdict", "结论"),
-    "bands.condition": ("When", "条件"),
-    "bands.right": ("Right", "正确"),
-    "bands.wrong": ("Wrong", "错误"),
-    "bands.top": ("best genre at {percent} or more", "最高概率不低于 {percent}"),
-    "bands.sum": ("two best together at {percent} or more", "前两名之和不低于 {percent}"),
-    "bands.rest": ("otherwise", "其余情况"),
-    "bands.not_music": ("“not music” at {percent} or more", "“非音乐”概率不低于 {percent}"),
-    "bands.never": ("never said by this model", "该模型不会给出"),
-    "bands.unmeasured": ("not measured", "未测量"),
-    "bands.fitted": ("Thresholds were set on: {words}.", "阈值依据：{words}。"),
+    "levels.verdict": ("Verdict", "结论"),
+    "levels.condition": ("When", "条件"),
+    "levels.right": ("Right", "正确"),
+    "levels.wrong": ("Wrong", "错误"),
+    "levels.top": ("best genre at {percent} or more", "最高概率不低于 {percent}"),
+    "levels.sum": ("two best together at {percent} or more", "前两名之和不低于 {percent}"),
+    "levels.rest": ("otherwise", "其余情况"),
+    "levels.not_music": ("“not music” at {percent} or more", "“非音乐”概率不低于 {percent}"),
+    "levels.never": ("never said by this model", "该模型不会给出"),
+    "levels.unmeasured": ("not measured", "未测量"),
+    "levels.fitted": ("Thresholds were set on: {words}.", "阈值依据：{words}。"),
 }
 
 _COMPARE: Final[dict[str, tuple[str, str]]] = {
-    "compare.intro": (
+    "compare.empty": ("What changed?", "改了什么？"),
+    "compare.empty.body": (
         "Two versions of the same piece: a new mix, a master, another encoding. Both are analysed from the same second "
         "on.",
         "同一作品的两个版本：新的混音、母带或另一种编码。两者从同一时刻起分析。",
@@ -443,7 +444,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_HEAT,
     **_STEPS,
     **_ENSEMBLE,
-    **_BANDS,
+    **_LEVELS,
     **_COMPARE,
     **_LIBRARY,
     **_ERRORS,

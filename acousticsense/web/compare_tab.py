@@ -9,8 +9,10 @@ import gradio as gr
 from acousticsense.analysis.compare import Comparison, comparison_payload
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.service import PredictionService, Request
-from acousticsense.web.compare_html import comparison_html, empty_comparison_html, failed_comparison_html
-from acousticsense.web.handlers import called_with, language_of, path_of, uploaded, waveform_options
+from acousticsense.web.compare_view import comparison_html
+from acousticsense.web.controls import duration_slider, offset_field, waveform_options, with_names
+from acousticsense.web.inputs import called_with, language_of, start_s, uploaded
+from acousticsense.web.message_view import message_html
 
 __all__ = ["build_compare_tab"]
 
@@ -24,26 +26,32 @@ class _Compare:
         self._service = service
 
     def show(
-        self, path_a: str | None, path_b: str | None, duration_s: float, offset_s: float | None, request: gr.Request
+        self,
+        song_a: gr.FileData | None,
+        song_b: gr.FileData | None,
+        duration_s: float,
+        offset_s: float | None,
+        request: gr.Request,
     ) -> str:
         """The comparison as HTML, in the browser's language."""
         language = language_of(request)
-        if not path_a or not path_b:
-            return failed_comparison_html(None, language, code="no_pair")
+        if not song_a or not song_b:
+            return message_html("compare", language, code="no_pair")
         try:
-            a, b = uploaded(path_a), uploaded(path_b)
-            comparison = self._service.compare(a, b, Request(duration_s=duration_s, offset_s=offset_s or 0.0))
+            a, b = uploaded(song_a), uploaded(song_b)
+            wanted = Request(duration_s=duration_s, offset_s=start_s(offset_s))
+            comparison = self._service.compare(a.path, b.path, wanted)
         except AcousticSenseError as error:
-            return failed_comparison_html(error, language)
+            return message_html("compare", language, error)
         return comparison_html(comparison, (a.name, b.name), language)
 
     def explain_failure(self, request: gr.Request) -> str:
         """What stands in place of a comparison after a fault of ours, which the log has in full."""
-        return failed_comparison_html(None, language_of(request), code="unexpected")
+        return message_html("compare", language_of(request), code="unexpected")
 
-    def clear(self, path_a: str | None, path_b: str | None, request: gr.Request) -> Any:
+    def clear(self, song_a: gr.FileData | None, song_b: gr.FileData | None, request: gr.Request) -> Any:
         """Takes a comparison away as soon as one of its files is."""
-        return gr.skip() if path_a and path_b else empty_comparison_html(language_of(request))
+        return gr.skip() if song_a and song_b else message_html("compare", language_of(request))
 
     def answer(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -68,7 +76,7 @@ class _Compare:
         """
         try:
             wanted = called_with(duration_s, offset_s, model, "", top_k=top_k)
-            comparison: Comparison = self._service.compare(uploaded(path_of(a)), uploaded(path_of(b)), wanted)
+            comparison: Comparison = self._service.compare(uploaded(a).path, uploaded(b).path, wanted)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
         return comparison_payload(comparison, top_k=top_k, language=language_of(request))
@@ -80,8 +88,8 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
     with gr.Row(elem_classes="as-versions-in"):
         a, b = (_version_input(i18n, letter) for letter in "ab")
     with gr.Row(elem_classes="as-compare-row"):
-        duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), scale=3)
-        offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, scale=1, min_width=130)
+        duration = duration_slider(i18n, scale=3)
+        offset = offset_field(i18n, scale=1)
         button = gr.Button(i18n("compare.go"), variant="primary", elem_classes="as-go", scale=1)
     result = gr.HTML(i18n("html.compare"), elem_classes="as-compare-block", apply_default_css=False, js_on_load=None)
     limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
@@ -101,7 +109,7 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
 
 
 def _version_input(i18n: Any, letter: str) -> Any:
-    return gr.Audio(
+    audio = gr.Audio(
         sources=["upload"],
         type="filepath",
         label=i18n(f"version.{letter}"),
@@ -110,3 +118,4 @@ def _version_input(i18n: Any, letter: str) -> Any:
         elem_classes=f"as-audio as-version as-version-{letter}",
         waveform_options=waveform_options(drawn=True),
     )
+    return with_names(audio)

@@ -13,10 +13,12 @@ from acousticsense.analysis.ensemble_payload import ensemble_payload
 from acousticsense.analysis.members import Progress, Spectrograms
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.service import EnsembleRequest, PredictionService
-from acousticsense.web.ensemble_html import ensemble_html, memory_html, no_ensemble_html, progress_html
-from acousticsense.web.handlers import language_of, path_of, uploaded, waveform_options
+from acousticsense.web.controls import duration_slider, offset_field, song_input
+from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
+from acousticsense.web.inputs import language_of, start_s, uploaded
+from acousticsense.web.message_view import message_html
 
-__all__ = ["EnsembleHandlers", "add_ensemble_tab"]
+__all__ = ["EnsembleHandlers", "build_ensemble_tab"]
 
 T = TypeVar("T")
 
@@ -44,13 +46,13 @@ class EnsembleHandlers:
                 lambda report: self._service.ensemble().warm_up(models, report=report), language
             )
         except AcousticSenseError as error:
-            yield no_ensemble_html(language, error)
+            yield message_html("ensemble", language, error)
         else:
             yield memory_html(loaded, language)
 
     def predict(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
-        path: str | None,
+        song: gr.FileData | None,
         models: list[str],
         spectrogram: str,
         duration_s: float,
@@ -59,28 +61,28 @@ class EnsembleHandlers:
     ) -> Iterator[str]:
         """Progress, then the answer card, in the browser's language."""
         language = language_of(request)
-        if not path:
-            yield no_ensemble_html(language)
+        if not song:
+            yield message_html("ensemble", language)
             return
         try:
-            source = uploaded(path)
+            source = uploaded(song)
             wanted = EnsembleRequest(
                 models=tuple(models),
                 spectrogram=cast(Spectrograms, spectrogram),
                 duration_s=duration_s,
-                offset_s=offset_s or 0.0,
+                offset_s=start_s(offset_s),
             )
             result = yield from self._shown(
-                lambda report: self._service.predict_together(source, wanted, report), language
+                lambda report: self._service.predict_together(source.path, wanted, report), language
             )
         except AcousticSenseError as error:
-            yield no_ensemble_html(language, error)
+            yield message_html("ensemble", language, error)
             return
         yield ensemble_html(result, source.name, language)
 
     def predict_now(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
-        path: str | None,
+        song: gr.FileData | None,
         models: list[str],
         spectrogram: str,
         duration_s: float,
@@ -88,14 +90,14 @@ class EnsembleHandlers:
         request: gr.Request,
     ) -> Iterator[str]:
         """As `predict`, for the button: without a song it says what is missing."""
-        if not path:
-            yield no_ensemble_html(language_of(request), code="nothing")
+        if not song:
+            yield message_html("ensemble", language_of(request), code="nothing")
             return
-        yield from self.predict(path, models, spectrogram, duration_s, offset_s, request)
+        yield from self.predict(song, models, spectrogram, duration_s, offset_s, request)
 
     def explain_failure(self, request: gr.Request) -> str:
         """What stands in place of an answer after a fault of ours, which the log has in full."""
-        return no_ensemble_html(language_of(request), code="unexpected")
+        return message_html("ensemble", language_of(request), code="unexpected")
 
     def ensemble(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -126,7 +128,7 @@ class EnsembleHandlers:
                 offset_s=offset_s,
                 top_k=top_k,
             )
-            result = self._service.predict_together(uploaded(path_of(audio)), wanted)
+            result = self._service.predict_together(uploaded(audio).path, wanted)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
         return ensemble_payload(result, top_k=top_k, language=language_of(request))
@@ -149,26 +151,17 @@ class EnsembleHandlers:
         return coming.result()
 
 
-def add_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
+def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
     """Fills the tab that is open now."""
     handlers = EnsembleHandlers(service)
     names = [entry.name for entry in service.models()]
     with gr.Row(elem_classes="as-columns"):
         with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
-            audio = gr.Audio(
-                sources=["upload", "microphone"],
-                type="filepath",
-                label=i18n("audio.label"),
-                show_label=False,
-                editable=True,
-                buttons=[],
-                elem_classes="as-audio",
-                waveform_options=waveform_options(drawn=True),
-            )
+            audio = song_input(i18n, "as-ensemble-audio")
             with gr.Group(elem_classes="as-excerpt"):
-                duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), elem_classes="as-duration")
+                duration = duration_slider(i18n)
                 with gr.Row(elem_classes="as-excerpt-row"):
-                    offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130)
+                    offset = offset_field(i18n)
                 images = gr.Radio(
                     [("mel + cqt", "both"), "mel", "cqt"],
                     value="both",

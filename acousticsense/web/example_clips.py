@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from acousticsense.i18n.page import ui_text
-from acousticsense.web.html import escape
-
-__all__ = ["EXAMPLES_DIR", "ExampleClip", "examples_html", "read_examples"]
+__all__ = ["EXAMPLES_DIR", "ExampleClip", "read_examples"]
 
 #: Beside the package: in a checkout and in the image alike.
 EXAMPLES_DIR: Final = Path(__file__).resolve().parents[2] / "examples"
@@ -35,16 +32,3 @@ def read_examples(folder: Path = EXAMPLES_DIR) -> tuple[ExampleClip, ...]:
         return ()
     entries = json.loads(index.read_text(encoding="utf-8"))
     return tuple(ExampleClip(path=folder / entry.pop("file"), **entry) for entry in entries)
-
-
-def examples_html(clips: tuple[ExampleClip, ...], language: str) -> str:
-    """A list of buttons; a click reports the clip's index."""
-    rows = "".join(
-        f'<li><button type="button" data-example="{index}" '
-        f'aria-label="{escape(ui_text("examples.play", language, title=clip.title, artist=clip.artist))}">'
-        f"{escape(clip.title)}</button><p>{escape(clip.artist)} · "
-        f'<a href="{escape(clip.licence_url)}" target="_blank" rel="noopener license">{escape(clip.licence)}</a>'
-        "</p></li>"
-        for index, clip in enumerate(clips)
-    )
-    return f'<div class="as-examples"><h3>{escape(ui_text("examples.title", language))}</h3><ul>{rows}</ul></div>'

@@ -11,8 +11,8 @@ from acousticsense.analysis.payload import explanation_payload
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.serving.service import PredictionService, Request
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.web.handlers import called_with, image_url, language_of, path_of, shown_excerpt, uploaded
-from acousticsense.web.heatmap_html import heatmap_html
+from acousticsense.web.heatmap_view import heatmap_html
+from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded
 
 __all__ = ["build_heatmap_card"]
 
@@ -40,13 +40,13 @@ class _Explain:
     def __init__(self, service: PredictionService) -> None:
         self._service = service
 
-    def show(self, path: str | None, request: gr.Request, event: gr.EventData) -> str:
+    def show(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> str:
         """The card with the heat map of the genre whose button was pressed."""
         language = language_of(request)
         try:
-            source = uploaded(str(path))
+            source = uploaded(song)
             label, shown, answer = _asked(event)
-            explanation = self._service.explain(source, shown, label)
+            explanation = self._service.explain(source.path, shown, label)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
         image_id = self._service.keep_heatmap(explanation)
@@ -86,7 +86,7 @@ class _Explain:
         """
         try:
             wanted = called_with(duration_s, offset_s, model, spectrogram, top_k=top_k, private=private)
-            explanation = self._service.explain(uploaded(path_of(audio)), wanted, label)
+            explanation = self._service.explain(uploaded(audio).path, wanted, label)
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
         prediction, heatmap = explanation.analysis.prediction, explanation.heatmap

@@ -1,11 +1,44 @@
-"""Small helpers that every part of the page is written with. All text that reaches the page goes through `escape`."""
+"""HTML from the templates in `templates/` and plain data; what is put into a template is escaped."""
 
 from __future__ import annotations
 
 import base64
-from html import escape
+import re
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final
 
-__all__ = ["clock", "data_uri", "escape", "number", "percent"]
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
+
+from acousticsense.audio import ClipInfo
+from acousticsense.i18n.messages import text
+from acousticsense.i18n.page import ui_text
+from acousticsense.models.genres import display_name
+
+__all__ = ["both_languages", "clock", "excerpt", "number", "percent", "render", "run_on", "stem"]
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+#: A line break beside a tag, with the indentation around it.
+_BREAK_AT_TAG: Final = re.compile(r"(?<=[>}])\s*\n\s*|\s*\n\s*(?=[<{]|\Z)")
+_BREAK: Final = re.compile(r"\s*\n\s*")
+
+
+def render(template: str, language: str, **data: object) -> str:
+    """The HTML of a template. It may use `data`, and in `language` ("en" or "zh"):
+
+    `t(key, **values)` and `message(key, **values)` for sentences of the page and of results, `genre(label)`,
+    `excerpt(clip)`, and the filters percent, clock, number, stem and data_uri.
+
+    Raises:
+        jinja2.UndefinedError: the template uses a name that `data` does not have.
+    """
+    return _environment(language).get_template(template).render(**data)
+
+
+def both_languages(template: str, **data: object) -> tuple[str, str]:
+    """`render` in English and in Chinese."""
+    return render(template, "en", **data), render(template, "zh", **data)
 
 
 def percent(probability: float) -> str:
@@ -32,6 +65,48 @@ def number(value: float) -> str:
     return shown.replace(",", "\u202f").replace("-", "\u2212")
 
 
-def data_uri(png: bytes) -> str:
+def excerpt(clip: ClipInfo, language: str) -> str:
+    """Which part of the track was analysed."""
+    start, end = clock(clip.offset_s), clock(clip.offset_s + clip.duration_s)
+    if clip.track_duration_s is None:
+        return ui_text("result.range", language, start=start, end=end)
+    return ui_text("result.range_of", language, start=start, end=end, total=clock(clip.track_duration_s))
+
+
+def run_on(language: str, *sentences: str) -> str:
+    """Sentences one after the other; Chinese has no space between them."""
+    return (" " if language == "en" else "").join(filter(None, sentences))
+
+
+def stem(name: str) -> str:
+    """A file's name without its suffix."""
+    stem, dot, _ = name.rpartition(".")
+    return stem if dot and stem else name
+
+
+class _WithoutBreaks(Extension):
+    """Line breaks and indentation are for those who read a template: beside a tag they are dropped, else a space."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
+        return _BREAK.sub(" ", _BREAK_AT_TAG.sub("", source))
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, extensions=[_WithoutBreaks]
+    )
+    environment.filters.update(percent=percent, clock=clock, number=number, stem=stem, data_uri=_data_uri)
+    named: dict[str, Any] = {
+        "t": lambda key, **values: ui_text(key, language, **values),
+        "message": lambda key, **values: text(key, language, **values),
+        "genre": lambda label: display_name(label, language),
+        "excerpt": partial(excerpt, language=language),
+    }
+    environment.globals.update(named)
+    return environment
+
+
+def _data_uri(png: bytes) -> str:
     """A PNG as an address that needs no request."""
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"

@@ -10,12 +10,12 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from acousticsense.errors import RequestError, quoted
-from acousticsense.i18n.messages import preferred_language
 from acousticsense.library.batch import Batch
 from acousticsense.library.export import Decided, csv_bytes, json_values
 from acousticsense.library.routing import decide
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.library_html import row_values
+from acousticsense.web.language import language_of
+from acousticsense.web.library_view import row_values
 
 __all__ = ["add_library_routes", "json_rows", "threshold_of"]
 
@@ -31,7 +31,7 @@ def add_library_routes(app: FastAPI, service: PredictionService) -> None:
 
     @app.get("/library/{job_id}/rows", include_in_schema=False)
     def rows(request: Request, job_id: str, start: int = 0, accept: str = "") -> JSONResponse:
-        language = preferred_language(request.headers.get("accept-language"))
+        language = language_of(request)
         return JSONResponse(_rows_for_page(batch_of(job_id), max(0, start), threshold_of(accept), language))
 
     @app.get("/library/{job_id}.csv", include_in_schema=False)

@@ -10,11 +10,12 @@ from typing import Any, Final
 import gradio as gr
 
 from acousticsense.errors import AcousticSenseError
-from acousticsense.library.batch import Upload
 from acousticsense.serving.service import BatchJob, PredictionService, Request
-from acousticsense.web.handlers import called_with, chosen_model, language_of, path_of, uploaded
-from acousticsense.web.library_html import library_error_html, library_html
+from acousticsense.web.controls import excerpt_controls, model_choice, with_names
+from acousticsense.web.inputs import called_with, chosen_model, language_of, start_s, uploaded
 from acousticsense.web.library_routes import json_rows, threshold_of
+from acousticsense.web.library_view import library_html
+from acousticsense.web.message_view import message_html
 
 __all__ = ["LibraryHandlers", "build_library_tab"]
 
@@ -30,7 +31,7 @@ class LibraryHandlers:
 
     async def predict(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
-        files: list[str] | None,
+        files: list[gr.FileData] | None,
         duration_s: float,
         whole_track: bool,
         offset_s: float | None,
@@ -40,7 +41,7 @@ class LibraryHandlers:
         """How far the work is, again and again; the page's script fetches the rows."""
         language = language_of(request)
         if not files:
-            yield library_error_html(None, language, code="no_files")
+            yield message_html("library", language, code="no_files")
             return
         try:
             name, kind = chosen_model(model)
@@ -48,7 +49,7 @@ class LibraryHandlers:
                 model=name,
                 spectrogram=kind,
                 duration_s=None if whole_track else float(duration_s),
-                offset_s=float(offset_s or 0.0),
+                offset_s=start_s(offset_s),
             )
             job = await asyncio.to_thread(self._start, files, wanted)
             job_id = self._service.batches.put(job)
@@ -58,7 +59,7 @@ class LibraryHandlers:
             finally:
                 job.cancel()
         except AcousticSenseError as error:
-            yield library_error_html(error, language)
+            yield message_html("library", language, error)
 
     async def _progress(self, job: BatchJob, job_id: str, language: str) -> AsyncIterator[str]:
         started: float | None = None
@@ -79,13 +80,12 @@ class LibraryHandlers:
         worked_s = time.monotonic() - started if started is not None else 0.0
         yield library_html(job.batch, job_id, "ready", language, worked_s=worked_s)
 
-    def _start(self, paths: list[str], wanted: Request) -> BatchJob:
-        files = [uploaded(path) for path in paths]
-        return self._service.start_batch([Upload(path=file, name=file.name) for file in files], wanted)
+    def _start(self, files: list[gr.FileData], wanted: Request) -> BatchJob:
+        return self._service.start_batch([uploaded(file) for file in files], wanted)
 
     def explain_failure(self, request: gr.Request) -> str:
         """What stands in place of progress after a fault of ours, which the log has in full."""
-        return library_error_html(None, language_of(request), code="unexpected")
+        return message_html("library", language_of(request), code="unexpected")
 
     def stop(self, job_id: str) -> None:
         """Gives the work up; whoever tells of it says so, and what there is by then stays."""
@@ -114,7 +114,7 @@ class LibraryHandlers:
         try:
             wanted = called_with(duration_s, offset_s, model, spectrogram)
             threshold = threshold_of("" if accept is None else str(accept))
-            job = await asyncio.to_thread(self._start, [path_of(file) for file in files], wanted)
+            job = await asyncio.to_thread(self._start, files, wanted)
             try:
                 while not job.finished:
                     await asyncio.sleep(_TELL_EVERY_S / 5)
@@ -126,13 +126,12 @@ class LibraryHandlers:
         return {"rows": json_rows(job.batch, threshold), "ignored": job.batch.ignored}
 
 
-def build_library_tab(i18n: Any, service: PredictionService, model: Any) -> None:
+def build_library_tab(i18n: Any, service: PredictionService) -> None:
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
         i18n: the page's texts.
         service: what answers.
-        model: makes the choice of models, when called.
     """
     handlers = LibraryHandlers(service)
     plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
@@ -145,12 +144,10 @@ def build_library_tab(i18n: Any, service: PredictionService, model: Any) -> None
                 height=216,
                 elem_classes="as-files",
             )
+            with_names(files)
             with gr.Group(elem_classes="as-excerpt"):
-                duration = gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), elem_classes="as-duration")
-                with gr.Row(elem_classes="as-excerpt-row"):
-                    offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130)
-                    whole = gr.Checkbox(False, label=i18n("whole.label"), min_width=130, elem_classes="as-whole")
-                chosen = model()
+                duration, offset, whole = excerpt_controls(i18n)
+                chosen = model_choice(i18n, service)
         with gr.Column(scale=8, min_width=320, elem_classes="as-output"):
             progress = gr.HTML(i18n("html.library"), elem_classes="as-library-block", **plain)
             button = gr.Button(i18n("library.go"), variant="primary", elem_classes="as-go as-library-go")
@@ -159,7 +156,6 @@ def build_library_tab(i18n: Any, service: PredictionService, model: Any) -> None
     batch_id = gr.Textbox(visible=False)
 
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    whole.change(lambda on: gr.Slider(interactive=not on), whole, duration, **quietly)
     analysed = button.click(
         handlers.predict,
         [files, duration, whole, offset, chosen],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final, cast
 
 import gradio as gr
@@ -13,16 +14,12 @@ from acousticsense.analysis.payload import timeline_payload
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.service import PredictionService, TimelineJob, TimelineRequest
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.web.handlers import chosen_model, language_of, path_of, uploaded, waveform_options
-from acousticsense.web.timeline_html import (
-    empty_timeline_html,
-    progress_html,
-    stopped_timeline_html,
-    timeline_error_html,
-    timeline_html,
-)
+from acousticsense.web.controls import model_choice, song_input
+from acousticsense.web.inputs import chosen_model, language_of, uploaded
+from acousticsense.web.message_view import message_html
+from acousticsense.web.timeline_view import progress_html, timeline_html
 
-__all__ = ["TimelineHandlers", "timeline_tab"]
+__all__ = ["TimelineHandlers", "build_timeline_tab"]
 
 #: How often the page is told how far the work is.
 _TELL_EVERY_S: Final = 0.5
@@ -36,23 +33,23 @@ class TimelineHandlers:
     def __init__(self, service: PredictionService) -> None:
         self._service = service
         #: What each page is waiting for: the file, and the work on it.
-        self._awaited: dict[str | None, tuple[str, TimelineJob]] = {}
+        self._awaited: dict[str | None, tuple[Path, TimelineJob]] = {}
 
     async def draw(
-        self, path: str | None, window_s: float, hop_s: float, model: str | None, request: gr.Request
+        self, song: gr.FileData | None, window_s: float, hop_s: float, model: str | None, request: gr.Request
     ) -> AsyncIterator[str]:
         """How far the work is, again and again, and then the timeline."""
         language = language_of(request)
-        if not path:
-            yield timeline_error_html(None, language, code="nothing")
+        if not song:
+            yield message_html("timeline", language, code="nothing")
             return
         try:
-            source = uploaded(path)
+            source = uploaded(song)
             name, kind = chosen_model(model)
             wanted = TimelineRequest(model=name, spectrogram=kind, window_s=window_s, hop_s=hop_s)
-            job = self._service.start_timeline(source, wanted)
+            job = self._service.start_timeline(source.path, wanted)
             page = request.session_hash
-            self._awaited[page] = mine = (path, job)
+            self._awaited[page] = mine = (source.path, job)
             try:
                 async for words in _progress(job, language):
                     if self._awaited.get(page) is not mine:
@@ -61,7 +58,7 @@ class TimelineHandlers:
                 if self._awaited.get(page) is not mine:
                     return
                 if job.cancelled:
-                    yield stopped_timeline_html(language)
+                    yield message_html("timeline", language, key="stopped")
                     return
             finally:
                 job.cancel()
@@ -69,26 +66,26 @@ class TimelineHandlers:
                     del self._awaited[page]
             made = job.result()
         except AcousticSenseError as error:
-            yield timeline_error_html(error, language)
+            yield message_html("timeline", language, error)
             return
         yield timeline_html(made, self._service.timelines.put(made), source.name, language)
 
     def explain_failure(self, request: gr.Request) -> str:
         """What stands in place of a timeline after a fault of ours, which the log has in full."""
-        return timeline_error_html(None, language_of(request), code="unexpected")
+        return message_html("timeline", language_of(request), code="unexpected")
 
-    def clear(self, path: str | None, request: gr.Request) -> Any:
+    def clear(self, song: gr.FileData | None, request: gr.Request) -> Any:
         """The card for a new file, and the end of the work on another one.
 
         The page may ask for the new file's timeline before it tells of the file: that work goes on.
         """
         awaited = self._awaited.get(request.session_hash)
-        if awaited and awaited[0] == path:
+        if awaited and song and awaited[0] == Path(song.path).resolve():
             return gr.skip()
         if awaited:
             del self._awaited[request.session_hash]
             awaited[1].cancel()
-        return empty_timeline_html(language_of(request))
+        return message_html("timeline", language_of(request))
 
     def stop(self, request: gr.Request) -> None:
         """Gives the page's timeline up; whoever tells of it says so."""
@@ -125,7 +122,7 @@ class TimelineHandlers:
                 duration_s=duration_s,
                 offset_s=offset_s,
             )
-            job = self._service.start_timeline(uploaded(path_of(audio)), wanted)
+            job = self._service.start_timeline(uploaded(audio).path, wanted)
             try:
                 while not job.finished:
                     await asyncio.sleep(_TELL_EVERY_S / 5)
@@ -153,31 +150,22 @@ async def _progress(job: TimelineJob, language: str) -> AsyncIterator[str]:
             await asyncio.sleep(_TELL_EVERY_S / 10)
 
 
-def timeline_tab(i18n: Any, service: PredictionService, model: Any, window_s: float) -> None:
+def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -> None:
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
         i18n: the page's texts.
         service: what answers.
-        model: makes the choice of models, when called.
         window_s: the default model's own window.
     """
     handlers = TimelineHandlers(service)
     with gr.Row(elem_classes="as-columns"):
         with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
-            audio = gr.Audio(
-                sources=["upload", "microphone"],
-                type="filepath",
-                label=i18n("audio.label"),
-                show_label=False,
-                buttons=[],
-                elem_classes="as-audio as-timeline-audio",
-                waveform_options=waveform_options(drawn=False),
-            )
+            audio = song_input(i18n, "as-timeline-audio", drawn=False)
             with gr.Group(elem_classes="as-excerpt"):
                 window = gr.Slider(2, 30, window_s, step=1, label=i18n("window.label"))
                 hop = gr.Slider(1, 60, window_s, step=1, label=i18n("hop.label"))
-                chosen = model()
+                chosen = model_choice(i18n, service)
             button = gr.Button(i18n("timeline.draw"), variant="primary", elem_classes="as-go as-draw")
             stop = gr.Button(i18n("timeline.stop"), elem_classes="as-stop")
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):

@@ -404,7 +404,7 @@ def test_the_tab_shows_progress_and_then_the_table(  # noqa: PLR0917 - fixtures
     path.write_bytes(music_mp3.read_bytes())
     handlers = EnsembleHandlers(service)
     request = SimpleNamespace(headers={"accept-language": language})
-    shown = list(handlers.predict(str(path), ["resnet50", "mobilenetv3_large"], "cqt", 10, 0, request))
+    shown = list(handlers.predict({"path": str(path)}, ["resnet50", "mobilenetv3_large"], "cqt", 10, 0, request))
     assert all('data-state="working"' in page for page in shown[:-1])
     result = service.predict_together(
         path, EnsembleRequest(models=("resnet50", "mobilenetv3_large"), spectrogram="cqt")
@@ -417,7 +417,7 @@ def test_the_tab_shows_progress_and_then_the_table(  # noqa: PLR0917 - fixtures
     assert "<img" not in shown[-1]
     *_, memory = handlers.prepare(["resnet50"], request)
     assert "MB" in memory
-    (refused,) = handlers.predict("/etc/passwd", [], "mel", 10, 0, request)
+    (refused,) = handlers.predict({"path": "/etc/passwd"}, [], "mel", 10, 0, request)
     assert 'data-state="error"' in refused
     answer = handlers.ensemble({"path": str(path)}, request, models="resnet50,mobilenetv3_large", spectrogram="cqt")
     assert answer["consensus"]["probabilities"] == pytest.approx(result.consensus.probabilities, abs=1e-6)

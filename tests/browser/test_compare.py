@@ -45,7 +45,7 @@ def compared(visit: Visit, a: Path, b: Path, go: str = "Compare", **options: Any
         page.evaluate(script, [base64.b64encode(path.read_bytes()).decode("ascii"), path.name])
         page.locator(f".as-version-{letter} .play-pause-button").wait_for()
     page.get_by_role("button", name=go, exact=True).click()
-    expect(page.locator(".as-compared[data-state='ready']")).to_be_visible()
+    expect(page.locator(".as-compare[data-state='ready']")).to_be_visible()
     return page
 
 
@@ -102,7 +102,7 @@ def test_a_missing_version_is_asked_for(visit: Visit) -> None:
     page = visit()
     click_tab(page, TAB)
     page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page.locator(".as-compared [role='alert']")).to_contain_text("Choose two files")
+    expect(page.locator(".as-compare [role='alert']")).to_contain_text("Choose two files")
 
 
 def test_a_phone_in_chinese_needs_no_sideways_scrolling(visit: Visit, dull_and_quiet: Path) -> None:

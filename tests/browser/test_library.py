@@ -245,7 +245,7 @@ def test_a_phone_shows_cards_and_reaches_every_tab(visit: Visit, songs: Path, lo
     page = visit(locale=locale, viewport=PHONE, has_touch=True, is_mobile=True)
     english = locale == "en-US"
     for name, part in zip(
-        ("Ensemble", "Timeline", "Compare"), (".as-ensemble", ".as-timeline", ".as-compared"), strict=True
+        ("Ensemble", "Timeline", "Compare"), (".as-ensemble", ".as-timeline", ".as-compare"), strict=True
     ):
         click_tab(page, name if english else UI_TEXTS[f"tab.{name.lower()}"][1])
         expect(page.locator(part)).to_be_visible()

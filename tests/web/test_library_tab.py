@@ -26,12 +26,12 @@ from acousticsense.library.batch import Upload
 from acousticsense.library.rows import Row, RowError
 from acousticsense.serving.service import BatchJob, PredictionService, Request, Shelf
 from acousticsense.settings import Settings
-from acousticsense.web.library_html import library_frame_html, row_values
 from acousticsense.web.library_routes import add_library_routes, json_rows, threshold_of
 from acousticsense.web.library_tab import LibraryHandlers
+from acousticsense.web.library_view import library_frame_html, row_values
 from tests.conftest import run_alone
 from tests.library.conftest import EXAMPLES
-from tests.web.test_page import CHINESE, ENGLISH
+from tests.web.test_page import CHINESE, ENGLISH, sent
 
 SONG = EXAMPLES / "starfall.mp3"
 
@@ -85,7 +85,12 @@ def shown(
     """Everything that the card says, one after the other."""
 
     async def watch() -> list[str]:
-        return [words async for words in LibraryHandlers(service).predict(files, duration_s, False, 0, "", request)]
+        return [
+            words
+            async for words in LibraryHandlers(service).predict(
+                files and [sent(file) for file in files], duration_s, False, 0, "", request
+            )
+        ]
 
     return run_alone(watch())
 
@@ -177,7 +182,7 @@ def test_gradios_own_endpoint_answers_with_the_rows_of_the_command(
 
 def test_a_closed_page_ends_its_batch(service: PredictionService, many: Path) -> None:
     async def leave() -> None:
-        run = LibraryHandlers(service).predict([str(many)], 1.0, False, 0, "", ENGLISH)
+        run = LibraryHandlers(service).predict([sent(many)], 1.0, False, 0, "", ENGLISH)
         async for words in run:
             if 'data-done="0"' not in words:
                 break
@@ -193,7 +198,7 @@ def test_a_stopped_batch_ends_in_its_own_words_and_keeps_its_rows(service: Predi
     handlers = LibraryHandlers(service)
 
     async def stop() -> list[str]:
-        run = handlers.predict([str(many)], 1.0, False, 0, "", ENGLISH)
+        run = handlers.predict([sent(many)], 1.0, False, 0, "", ENGLISH)
         async for words in run:
             if 'data-done="0"' not in words:
                 handlers.stop(cast(re.Match[str], re.search('data-as-batch="([^"]+)"', words))[1])

@@ -8,6 +8,7 @@ import json
 import re
 import string
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,26 +31,33 @@ from acousticsense.errors import (
 from acousticsense.i18n.page import UI_TEXTS, ui_text
 from acousticsense.inference.classifier import Analysis
 from acousticsense.inference.payload import prediction_payload
+from acousticsense.library.batch import Upload
 from acousticsense.models.genres import GENRES, display_name
 from acousticsense.models.spec import Alternative, Calibration, ModelSpec
 from acousticsense.serving.service import PredictionService, Request, TimelineRequest
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_CQT
 from acousticsense.web import build_ui
-from acousticsense.web.bands_html import bands_html
-from acousticsense.web.example_clips import examples_html, read_examples
-from acousticsense.web.handlers import Handlers, is_long, model_choices, uploaded
-from acousticsense.web.heatmap_html import heatmap_html, heatmap_offer_html
-from acousticsense.web.html import clock, escape, number, percent
-from acousticsense.web.result_html import empty_html, error_html, identity_html, range_text, result_html
-from acousticsense.web.spectrogram_html import spectrogram_html
-from acousticsense.web.steps_html import steps_html
+from acousticsense.web.classify_tab import ClassifyHandlers
+from acousticsense.web.controls import is_long
+from acousticsense.web.example_clips import read_examples
+from acousticsense.web.heatmap_view import heatmap_html, heatmap_offer_html
+from acousticsense.web.html import clock, excerpt, number, percent, render
+from acousticsense.web.inputs import model_choices, uploaded
+from acousticsense.web.levels_view import levels_html
+from acousticsense.web.result_view import blank_html, identity_html, result_html
+from acousticsense.web.spectrogram_view import spectrogram_html
+from acousticsense.web.steps_view import steps_html
 from acousticsense.web.theme import build_theme, read_css, read_head
-from acousticsense.web.timeline_html import progress_html, timeline_html
 from acousticsense.web.timeline_tab import TimelineHandlers
+from acousticsense.web.timeline_view import progress_html, timeline_html
 from tests.conftest import run_alone
 
 ROOT = Path(__file__).resolve().parents[2]
+WEB = ROOT / "acousticsense" / "web"
+#: Everything that names texts.
+PAGE = "\n".join(file.read_text(encoding="utf-8") for file in [*WEB.glob("*.py"), *WEB.glob("templates/*.html")])
+CARDS = ("ensemble", "timeline", "compare", "library")
 HOSTILE = '<img src=x onerror="alert(1)">&.mp3'
 
 
@@ -64,6 +72,11 @@ class FakeRequest:
 
 CHINESE: Any = FakeRequest({"accept-language": "zh-CN,zh;q=0.9"})
 ENGLISH: Any = FakeRequest({"accept-language": "en-GB,en;q=0.9"})
+
+
+def sent(path: Path | str) -> Any:
+    """What Gradio tells of a file that a browser sent."""
+    return {"path": str(path), "orig_name": Path(path).name}
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +95,8 @@ def analysis(service: PredictionService, music_wav: Path) -> Analysis:
 
 
 @pytest.fixture
-def handlers(service: PredictionService) -> Handlers:
-    return Handlers(service, GENRES, read_examples())
+def handlers(service: PredictionService) -> ClassifyHandlers:
+    return ClassifyHandlers(service, GENRES, read_examples())
 
 
 @pytest.fixture
@@ -106,27 +119,15 @@ def test_both_languages_are_there_and_use_the_same_marks(key: str) -> None:
 
 
 def test_every_text_that_the_page_names_exists() -> None:
-    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "acousticsense" / "ui").glob("*.py"))
-    named = set(re.findall(r"""(?:ui_text|i18n)\(\s*["']([\w.]+)["']""", source))
-    assert len(named) > 20
+    named = set(re.findall(r"""(?:\bt|ui_text|i18n)\(\s*["']([\w.]+)["']\s*[,)]""", PAGE))
+    assert len(named) > 100
     assert {key for key in named if not key.startswith("html.")} <= set(UI_TEXTS)
 
 
 def test_there_is_no_text_that_nobody_uses() -> None:
-    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "acousticsense" / "ui").glob("*.py"))
-    made_of_parts = (
-        "error.",
-        "severity.",
-        "step.",
-        "kind.",
-        "zoom.",
-        "version.",
-        "ensemble.column.",
-        "ensemble.state.",
-        "library.",
-        "decision.",
-    )
-    assert {key for key in UI_TEXTS if not key.startswith(made_of_parts) and key not in source} == set()
+    made_of_parts = re.findall(r"""["'](\w+(?:\.\w+)?\.)["'] \+|f["'](\w+(?:\.\w+)?\.)\{""", PAGE)
+    prefixes = tuple({first or second for first, second in made_of_parts} | {f"{card}." for card in CARDS})
+    assert {key for key in UI_TEXTS if not key.startswith(prefixes) and key not in PAGE} == set()
 
 
 # Figures
@@ -192,18 +193,18 @@ def test_a_file_name_cannot_bring_markup_into_the_page(analysis: Analysis, spec:
     pages = (
         result_html(prediction, HOSTILE, language),
         card(analysis, spec, name=HOSTILE, language=language),
-        error_html(AudioDecodeError(f"{HOSTILE} is no audio."), GENRES, language),
+        blank_html(GENRES, language, error=AudioDecodeError(f"{HOSTILE} is no audio.")),
         steps_html(analysis, replace(spec, architecture=HOSTILE), "song.mp3", language),
         identity_html(replace(prediction, model=replace(prediction.model, name=HOSTILE)), language),
         heatmap_offer_html(prediction, answer=HOSTILE, model="", name=HOSTILE, language=language),
     )
     for page in pages:
         assert "<img src=x" not in page
-        assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in page
+        assert "&lt;img src=x onerror=&#34;alert(1)&#34;&gt;" in page
 
 
 def test_the_empty_page_has_the_bars_already_so_that_nothing_jumps(analysis: Analysis) -> None:
-    empty, full = empty_html(GENRES, "en"), result_html(analysis.prediction, "song.mp3", "en")
+    empty, full = blank_html(GENRES, "en"), result_html(analysis.prediction, "song.mp3", "en")
     for part in ('class="as-bar"', 'class="as-top"', "as-answer"):
         assert empty.count(part) == full.count(part)
 
@@ -211,7 +212,7 @@ def test_the_empty_page_has_the_bars_already_so_that_nothing_jumps(analysis: Ana
 @pytest.mark.parametrize(("track_s", "words"), [(243.1, "0:05 to 0:15 of 4:03"), (None, "0:05 to 0:15")])
 def test_which_excerpt_was_analysed(track_s: float | None, words: str) -> None:
     clip = ClipInfo(offset_s=5, duration_s=10, track_duration_s=track_s, sample_rate_hz=44_100, channels=2)
-    assert range_text(clip, "en") == words
+    assert excerpt(clip, "en") == words
 
 
 # Errors
@@ -219,7 +220,7 @@ def test_which_excerpt_was_analysed(track_s: float | None, words: str) -> None:
 
 def test_an_error_says_what_was_wrong_and_what_to_do() -> None:
     error = AudioDecodeError("song.mp3 is text.", hint="Send an mp3.")
-    english, chinese = (error_html(error, GENRES, language) for language in ("en", "zh"))
+    english, chinese = (blank_html(GENRES, language, error=error) for language in ("en", "zh"))
     assert all(part in english for part in ("This file cannot be read as audio.", "song.mp3 is text.", "Send an mp3."))
     assert ui_text("error.audio_undecodable", "zh") in chinese
     assert ui_text("error.audio_undecodable.hint", "zh") in chinese
@@ -235,28 +236,28 @@ def test_an_error_says_what_was_wrong_and_what_to_do() -> None:
     ],
 )
 def test_an_error_without_words_of_its_own_takes_its_ancestors(error: Any, code: str) -> None:
-    assert ui_text(f"error.{code}", "zh") in error_html(error, GENRES, "zh")
+    assert ui_text(f"error.{code}", "zh") in blank_html(GENRES, "zh", error=error)
 
 
-# Verdict bands
+# Confidence levels
 
 
-def band_cells(spec: ModelSpec, band: str) -> str:
-    html = bands_html(spec, "plausible", "en")
-    return re.sub(r"<[^>]+>", "|", html.split(f'data-band="{band}"')[1].split("</tr>")[0])
+def level_cells(spec: ModelSpec, level: str) -> str:
+    html = levels_html(spec, "plausible", "en")
+    return re.sub(r"<[^>]+>", "|", html.split(f'data-level="{level}"')[1].split("</tr>")[0])
 
 
-def test_bands_quote_the_card_and_nothing_else(spec: ModelSpec) -> None:
+def test_levels_quote_the_card_and_nothing_else(spec: ModelSpec) -> None:
     calibration = Calibration(
         confident_at=1.01, plausible_at=0.38, mixed_at=0.6, not_music_at=None, level_accuracy={"plausible": 0.319}
     )
     card = replace(spec, calibration=calibration)
-    assert "never said by this model" in band_cells(card, "confident")
-    assert "38% or more" in band_cells(card, "plausible")
-    assert "|32%||68%|" in band_cells(card, "plausible")
-    assert "not measured" in band_cells(card, "unsure")
-    assert 'data-band="not_music"' not in bands_html(card, "unsure", "en")
-    unmeasured = bands_html(replace(spec, calibration=Calibration()), "unsure", "en")
+    assert "never said by this model" in level_cells(card, "confident")
+    assert "38% or more" in level_cells(card, "plausible")
+    assert "|32%||68%|" in level_cells(card, "plausible")
+    assert "not measured" in level_cells(card, "unsure")
+    assert 'data-level="not_music"' not in levels_html(card, "unsure", "en")
+    unmeasured = levels_html(replace(spec, calibration=Calibration()), "unsure", "en")
     assert re.findall(r"<td>\d+%</td>", unmeasured) == []
 
 
@@ -287,13 +288,13 @@ class Press(gr.EventData):
 EXCERPT = {"offset": "4.0", "duration": "3.0", "model": ""}
 
 
-def test_any_clip_can_be_seen_as_cqt_in_the_excerpt_that_is_shown(handlers: Handlers, upload: Path) -> None:
-    html = handlers.show_kind(str(upload), ENGLISH, Press(kind="cqt", **EXCERPT))
+def test_any_clip_can_be_seen_as_cqt_in_the_excerpt_that_is_shown(handlers: ClassifyHandlers, upload: Path) -> None:
+    html = handlers.show_kind(sent(upload), ENGLISH, Press(kind="cqt", **EXCERPT))
     assert 'data-kind="cqt"' in html
     assert 'data-offset="4.0" data-duration="3.0"' in html
     assert "the model predicts the Mel image" in html
     assert "cqt-input" not in html
-    back = handlers.show_kind(str(upload), ENGLISH, Press(kind="mel", **EXCERPT))
+    back = handlers.show_kind(sent(upload), ENGLISH, Press(kind="mel", **EXCERPT))
     assert 'data-kind="mel"' in back
     assert "song-mel-input-1.png" in back
 
@@ -309,9 +310,9 @@ def test_any_clip_can_be_seen_as_cqt_in_the_excerpt_that_is_shown(handlers: Hand
         {**EXCERPT, "kind": "cqt", "model": "../tiny"},
     ],
 )
-def test_a_press_that_makes_no_sense_is_refused_in_words(handlers: Handlers, upload: Path, data: Any) -> None:
+def test_a_press_that_makes_no_sense_is_refused_in_words(handlers: ClassifyHandlers, upload: Path, data: Any) -> None:
     with pytest.raises(gr.Error, match=r"\w+ \w+.*\."):
-        handlers.show_kind(str(upload), ENGLISH, Press(**data))
+        handlers.show_kind(sent(upload), ENGLISH, Press(**data))
 
 
 def test_the_steps_show_the_numbers_of_this_clip(analysis: Analysis, spec: ModelSpec) -> None:
@@ -335,48 +336,50 @@ def test_a_whole_track_shows_a_dozen_of_its_windows(
 # What a visitor can do
 
 
-def test_a_song_gives_an_answer_in_the_language_of_the_browser(handlers: Handlers, upload: Path) -> None:
+def test_a_song_gives_an_answer_in_the_language_of_the_browser(handlers: ClassifyHandlers, upload: Path) -> None:
     for request, words in ((ENGLISH, "Top 5"), (CHINESE, "前五名")):
-        answer, image, *_ = handlers.classify(str(upload), 10, False, 0, None, request)
+        answer, image, *_ = handlers.classify(sent(upload), 10, False, 0, None, request)
         assert words in answer
         assert 'data-state="ready"' in image
 
 
-def test_the_download_link_leads_to_the_image(handlers: Handlers, service: PredictionService, upload: Path) -> None:
-    _, image, *_ = handlers.classify(str(upload), 10, False, 0, None, ENGLISH)
+def test_the_download_link_leads_to_the_image(
+    handlers: ClassifyHandlers, service: PredictionService, upload: Path
+) -> None:
+    _, image, *_ = handlers.classify(sent(upload), 10, False, 0, None, ENGLISH)
     link = re.search(r"api/spectrograms/([\w-]+)\.png", image)
     assert link
     assert (service.images.get(link[1]) or b"").startswith(b"\x89PNG")
 
 
-def test_the_chosen_excerpt_is_analysed(handlers: Handlers, upload: Path) -> None:
-    assert "0:04 to 0:07 of 0:12" in handlers.classify(str(upload), 3, False, 4, None, ENGLISH)[0]
-    assert "0:00 to 0:12 of 0:12" in handlers.classify(str(upload), 3, True, 0, None, ENGLISH)[0]
+def test_the_chosen_excerpt_is_analysed(handlers: ClassifyHandlers, upload: Path) -> None:
+    assert "0:04 to 0:07 of 0:12" in handlers.classify(sent(upload), 3, False, 4, None, ENGLISH)[0]
+    assert "0:00 to 0:12 of 0:12" in handlers.classify(sent(upload), 3, True, 0, None, ENGLISH)[0]
 
 
-def test_an_offset_beyond_the_end_is_explained(handlers: Handlers, upload: Path) -> None:
-    answer, image, *_ = handlers.classify(str(upload), 10, False, 99, None, ENGLISH)
+def test_an_offset_beyond_the_end_is_explained(handlers: ClassifyHandlers, upload: Path) -> None:
+    answer, image, *_ = handlers.classify(sent(upload), 10, False, 99, None, ENGLISH)
     assert 'data-state="error"' in answer
     assert 'data-state="empty"' in image
 
 
-def test_nothing_to_classify_is_said_only_to_those_who_ask(handlers: Handlers) -> None:
+def test_nothing_to_classify_is_said_only_to_those_who_ask(handlers: ClassifyHandlers) -> None:
     assert 'data-state="empty"' in handlers.classify(None, 10, False, 0, None, ENGLISH)[0]
     assert "There is no song yet." in handlers.classify_now(None, 10, False, 0, None, ENGLISH)[0]
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "/etc", "no such file", "a\0b"])
 def test_only_uploaded_files_are_read(path: str, upload: Path) -> None:
-    assert uploaded(str(upload)) == upload
+    assert uploaded(sent(upload)) == Upload(path=upload, name="a song.wav")
     with pytest.raises(RequestError, match="no file uploaded to this server"):
-        uploaded(path)
+        uploaded({"path": path})
 
 
 def test_a_link_out_of_the_upload_folder_is_not_followed(upload: Path) -> None:
     link = upload.with_name("link.mp3")
     link.symlink_to("/etc/passwd")
     with pytest.raises(RequestError, match="no file uploaded to this server"):
-        uploaded(str(link))
+        uploaded({"path": str(link)})
 
 
 def test_a_long_track_has_no_waveform_in_the_browser(tmp_path: Path) -> None:
@@ -388,9 +391,9 @@ def test_a_long_track_has_no_waveform_in_the_browser(tmp_path: Path) -> None:
 
 
 def test_gradios_own_endpoint_answers_what_rest_answers(
-    handlers: Handlers, service: PredictionService, upload: Path
+    handlers: ClassifyHandlers, service: PredictionService, upload: Path
 ) -> None:
-    answer = handlers.predict({"path": str(upload)}, ENGLISH)
+    answer = handlers.predict(sent(upload), ENGLISH)
     expected = prediction_payload(service.analyse(upload, Request()).prediction)
     for key in ("prediction", "probabilities", "verdict", "advice", "health", "clip", "model"):
         assert answer[key] == expected[key]
@@ -406,13 +409,13 @@ def test_each_image_of_a_model_can_be_chosen(spec: ModelSpec) -> None:
 
 def test_the_chosen_image_is_analysed_and_shown(cnn_models: Path, upload: Path) -> None:
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
-    handlers = Handlers(service, GENRES, ())
-    result, _, offer, below = handlers.classify(str(upload), 10, False, 0, "|cqt", ENGLISH)
+    handlers = ClassifyHandlers(service, GENRES, ())
+    result, _, offer, below = handlers.classify(sent(upload), 10, False, 0, "|cqt", ENGLISH)
     prediction = service.analyse(upload, Request(spectrogram="cqt", duration_s=10.0)).prediction
     assert percent(prediction.top(1)[0].confidence) in result
     assert "Log constant-Q spectrogram" in below
     assert 'data-spectrogram="cqt"' in offer
-    answer = handlers.predict({"path": str(upload)}, ENGLISH, spectrogram="cqt")
+    answer = handlers.predict(sent(upload), ENGLISH, spectrogram="cqt")
     assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
 
 
@@ -424,7 +427,7 @@ def test_the_chosen_image_is_analysed_and_shown(cnn_models: Path, upload: Path) 
         ({"path": 3}, "There is no audio file"),
     ],
 )
-def test_gradios_own_endpoint_refuses_in_words(handlers: Handlers, audio: dict[str, Any], words: str) -> None:
+def test_gradios_own_endpoint_refuses_in_words(handlers: ClassifyHandlers, audio: dict[str, Any], words: str) -> None:
     with pytest.raises(gr.Error, match=words):
         handlers.predict(audio, ENGLISH)
 
@@ -457,8 +460,8 @@ def test_an_idle_page_leaves_the_processor_alone(service: PredictionService, mon
 # Where the model looked
 
 
-def test_each_answer_offers_the_heat_maps_of_its_five_best_genres(handlers: Handlers, upload: Path) -> None:
-    answer, _, offer, _ = handlers.classify(str(upload), 10, False, 1, None, ENGLISH)
+def test_each_answer_offers_the_heat_maps_of_its_five_best_genres(handlers: ClassifyHandlers, upload: Path) -> None:
+    answer, _, offer, _ = handlers.classify(sent(upload), 10, False, 1, None, ENGLISH)
     top = answer.split('data-testid="top"')[1].split("</ol>")[0]
     named = re.findall(r'class="as-label">([^<]+)<', top)
     assert re.findall(r'data-as-label="([^"]+)" aria-pressed="false"', offer) == named
@@ -524,7 +527,7 @@ def test_every_example_may_be_shared_and_says_whose_it_is() -> None:
     clips = read_examples()
     assert len(clips) == 6
     assert {clip.path.suffix for clip in clips} >= {".mp3", ".wav", ".ogg"}
-    html = examples_html(clips, "en")
+    html = render("examples.html", "en", clips=clips)
     for clip in clips:
         assert clip.path.stat().st_size < 300_000
         assert soundfile.info(clip.path).duration <= 12.1
@@ -607,7 +610,7 @@ def test_progress_says_how_far_and_how_long() -> None:
 
 def drawn(handlers: TimelineHandlers, path: Path | str | None, window_s: float = 2.0) -> list[str]:
     async def collect() -> list[str]:
-        return [words async for words in handlers.draw(path and str(path), window_s, window_s, "", CHINESE)]
+        return [words async for words in handlers.draw(path and sent(path), window_s, window_s, "", CHINESE)]
 
     return run_alone(collect())
 
@@ -628,7 +631,7 @@ def test_the_tab_explains_what_is_wrong(service: PredictionService, upload: Path
 
 def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Path) -> None:
     async def leave() -> None:
-        run = TimelineHandlers(service).draw(str(upload), 1.0, 0.1, "", ENGLISH)
+        run = TimelineHandlers(service).draw(sent(upload), 1.0, 0.1, "", ENGLISH)
         assert 'data-state="running"' in await anext(run)
         await run.aclose()  # type: ignore[attr-defined]
 
@@ -642,7 +645,7 @@ def test_a_stopped_timeline_ends_in_its_own_words(service: PredictionService, up
     handlers, page = TimelineHandlers(service), cast(gr.Request, ENGLISH)
 
     async def stop() -> list[str]:
-        run = handlers.draw(str(upload), 1.0, 0.1, "", page)
+        run = handlers.draw(sent(upload), 1.0, 0.1, "", page)
         assert 'data-state="running"' in await anext(run)
         handlers.stop(page)
         return [words async for words in run]
@@ -660,12 +663,12 @@ def test_a_new_file_ends_the_timeline_of_another_and_not_its_own(service: Predic
     handlers, page = TimelineHandlers(service), cast(gr.Request, ENGLISH)
 
     async def choose() -> None:
-        run = handlers.draw(str(upload), 1.0, 0.1, "", page)
+        run = handlers.draw(sent(upload), 1.0, 0.1, "", page)
         assert 'data-state="running"' in await anext(run)
         # the page tells of a file after it has asked for its timeline
-        assert handlers.clear(str(upload), page) == gr.skip()
+        assert handlers.clear(sent(upload), page) == gr.skip()
         assert 'data-state="running"' in await anext(run)
-        assert 'data-state="empty"' in handlers.clear("another.wav", page)
+        assert 'data-state="empty"' in handlers.clear(sent(upload.with_name("another.wav")), page)
         assert [words async for words in run] == []  # nothing is written over the new card
 
     started = service.counters.timelines

@@ -6,15 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from acousticsense.analysis.figures import input_png
 from acousticsense.audio import ClipInfo
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.classifier import Analysis
 from acousticsense.models.genres import display_name
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.images import normalise
-from acousticsense.web.html import clock, data_uri, escape, number, percent
-from acousticsense.web.spectrogram_html import input_download
+from acousticsense.web.html import clock, number, percent, render, run_on
+from acousticsense.web.plot_view import input_image
 
 __all__ = ["steps_html"]
 
@@ -34,27 +33,17 @@ def steps_html(analysis: Analysis, spec: ModelSpec, name: str, language: str) ->
         language: "en" or "zh".
     """
     front_end = analysis.images.front_end
-    native = front_end.style == "native"
+    native = front_end.style == "native" and front_end.kind in ("mel", "cqt")
     steps = [
-        _step("step.decode", _decode_body(analysis.prediction.clip, language), language),
-        _step("step.resample", _resample_body(analysis, spec, language), language, _wave(analysis)),
-        _step(
-            f"step.{front_end.kind}" if native and front_end.kind in ("mel", "cqt") else "step.figure",
-            _spectrogram_body(analysis, language),
-            language,
-        ),
-        _step("step.image", _image_body(analysis, spec, language), language, _images(analysis, spec, name, language)),
-        _step("step.normalise", _normalise_body(analysis, language), language),
-        _step("step.network", _network_body(spec, language), language),
+        ("step.decode", _decode_body(analysis.prediction.clip, language)),
+        ("step.resample", _resample_body(analysis, spec, language)),
+        (f"step.{front_end.kind}" if native else "step.figure", _spectrogram_body(analysis, language)),
+        ("step.image", _image_body(analysis, spec, language)),
+        ("step.normalise", _normalise_body(analysis, language)),
+        ("step.network", _network_body(spec, language)),
     ]
-    return (
-        f'<details class="as-card as-steps"><summary><h3>{escape(ui_text("steps.title", language))}</h3></summary>'
-        f"<ol>{''.join(steps)}</ol></details>"
-    )
-
-
-def _step(key: str, body: str, language: str, extra: str = "") -> str:
-    return f"<li><h4>{escape(ui_text(key, language))}</h4><p>{escape(body)}</p>{extra}</li>"
+    windows = [_window(analysis, spec, index, name, language) for index in _shown_windows(analysis)]
+    return render("steps.html", language, steps=steps, windows=windows, peaks=_peaks(analysis))
 
 
 def _decode_body(clip: ClipInfo, language: str) -> str:
@@ -79,7 +68,7 @@ def _resample_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
         "step.resample.body", language, rate=number(audio.sample_rate_hz), samples=number(audio.waveform.size)
     )
     if audio.waveform.size < window_s * audio.sample_rate_hz:
-        body += (" " if language == "en" else "") + ui_text("step.looped", language, window=number(window_s))
+        body = run_on(language, body, ui_text("step.looped", language, window=number(window_s)))
     return body
 
 
@@ -108,7 +97,7 @@ def _image_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
     body = ui_text(key, language, window=number(spec.windows.window_s), size=front_end.image_size)
     amount = "one" if total == 1 else "many" if total <= _MAX_IMAGES else "some"
     shown = ui_text(f"step.image.{amount}", language, n=total, shown=min(total, _MAX_IMAGES))
-    return body + (" " if language == "en" else "") + shown
+    return run_on(language, body, shown)
 
 
 def _normalise_body(analysis: Analysis, language: str) -> str:
@@ -134,42 +123,30 @@ def _network_body(spec: ModelSpec, language: str) -> str:
         outputs=spec.n_outputs,
         temperature=number(spec.calibration.temperature),
     )
-    return body + (" " if language == "en" else "") + ui_text(f"step.network.{spec.windows.vote}", language)
+    return run_on(language, body, ui_text(f"step.network.{spec.windows.vote}", language))
 
 
-def _images(analysis: Analysis, spec: ModelSpec, name: str, language: str) -> str:
-    """The images that are fed, evenly chosen when there are many."""
+def _shown_windows(analysis: Analysis) -> list[int]:
+    """Evenly chosen when there are many."""
     total = len(analysis.images.start_s)
     chosen = np.unique(np.linspace(0, total - 1, min(total, _MAX_IMAGES)).round().astype(int))
-    shown = "".join(_image(analysis, spec, int(index), name, language) for index in chosen)
-    return f'<div class="as-inputs">{shown}</div>'
+    return [int(index) for index in chosen]
 
 
-def _image(analysis: Analysis, spec: ModelSpec, index: int, name: str, language: str) -> str:
+def _window(analysis: Analysis, spec: ModelSpec, index: int, name: str, language: str) -> dict[str, object]:
     start_s = analysis.prediction.clip.offset_s + analysis.images.start_s[index]
-    span = f"{clock(start_s)}\u2013{clock(start_s + spec.windows.window_s)}"
     probabilities = analysis.window_probabilities[index]
     best = int(probabilities.argmax())
-    guess = f"{display_name(spec.labels[best], language)} {percent(float(probabilities[best]))}"
-    size = analysis.images.front_end.image_size
-    return (
-        f'<figure><img src="{data_uri(input_png(analysis.images, index))}" width="{size}" height="{size}" '
-        f'alt="{escape(ui_text("step.image.alt", language, range=span))}">'
-        f"<figcaption><b>{escape(guess)}</b><span>{escape(span)}</span></figcaption>"
-        f"{input_download(analysis.images, index, name, language)}</figure>"
-    )
+    return {
+        "input": input_image(analysis.images, index, name),
+        "span": f"{clock(start_s)}\u2013{clock(start_s + spec.windows.window_s)}",
+        "guess": f"{display_name(spec.labels[best], language)} {percent(float(probabilities[best]))}",
+    }
 
 
-def _wave(analysis: Analysis) -> str:
-    """The waveform as a filled outline, loudest value at full height."""
+def _peaks(analysis: Analysis) -> list[float]:
+    """The waveform's outline in 0..1, the loudest value at 1."""
     waveform = analysis.audio.waveform
     edges = np.linspace(0, waveform.size, min(_WAVE_COLUMNS, waveform.size) + 1).astype(int)
-    starts = edges[:-1]
-    peaks = np.maximum.reduceat(np.abs(waveform), starts)
-    peaks = peaks / max(float(peaks.max()), 1e-9)
-    columns = len(peaks)
-    bars = "".join(f"M{x + 0.5} {32 - 31 * peak:.1f}V{32 + 31 * peak:.1f}" for x, peak in enumerate(peaks))
-    return (
-        f'<svg class="as-wave" viewBox="0 0 {columns} 64" preserveAspectRatio="none" aria-hidden="true">'
-        f'<path d="{bars}"/></svg>'
-    )
+    peaks = np.maximum.reduceat(np.abs(waveform), edges[:-1])
+    return [float(peak) for peak in peaks / max(float(peaks.max()), 1e-9)]

@@ -1,0 +1,254 @@
+"""The first tab: a song in, its genre out, with the spectrogram, a heat map and every step below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, cast, get_args
+
+import gradio as gr
+
+from acousticsense.errors import AcousticSenseError, RequestError
+from acousticsense.i18n.page import ui_text
+from acousticsense.inference.payload import prediction_payload
+from acousticsense.serving.service import PredictionService, Request
+from acousticsense.spectrogram.front_end import SpectrogramKind
+from acousticsense.web.controls import excerpt_controls, is_long, model_choice, song_input, waveform_options
+from acousticsense.web.example_clips import ExampleClip
+from acousticsense.web.heatmap_card import build_heatmap_card
+from acousticsense.web.heatmap_view import heatmap_offer_html
+from acousticsense.web.html import render
+from acousticsense.web.inputs import called_with, chosen_model, image_url, language_of, shown_excerpt, start_s, uploaded
+from acousticsense.web.levels_view import levels_html
+from acousticsense.web.result_view import blank_html, identity_html, result_html
+from acousticsense.web.spectrogram_view import spectrogram_html
+from acousticsense.web.steps_view import steps_html
+
+__all__ = ["ClassifyHandlers", "build_classify_tab"]
+
+_REPORT_EXAMPLE: Final = (
+    "element.addEventListener('click', (event) => {"
+    " const button = event.target.closest('[data-example]');"
+    " if (button) trigger('click', {index: Number(button.dataset.example)}); });"
+)
+#: The card says itself which excerpt it shows: the controls may have been moved since.
+_REPORT_KIND: Final = (
+    "element.addEventListener('click', (event) => {"
+    " const button = event.target.closest('[data-as-kind][aria-pressed=false]');"
+    " if (button) trigger('click', {...button.closest('figure').dataset, kind: button.dataset.asKind}); });"
+)
+
+#: The answer card, the spectrogram, the offer of a heat map, and the rest below.
+_Cards = tuple[str, str, str, str]
+
+
+class ClassifyHandlers:
+    """The callbacks of the tab; everything a call needs comes with it.
+
+    Args:
+        service: what answers.
+        labels: shown before there is an answer.
+        examples: the clips that the page offers.
+    """
+
+    def __init__(self, service: PredictionService, labels: Sequence[str], examples: Sequence[ExampleClip]) -> None:
+        self._service = service
+        self._labels = tuple(labels)
+        self._examples = tuple(examples)
+
+    def classify(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        song: gr.FileData | None,
+        duration_s: float,
+        whole_track: bool,
+        offset_s: float | None,
+        model: str | None,
+        request: gr.Request,
+    ) -> _Cards:
+        """The answer card, the spectrogram, the offer of a heat map and the rest, in the browser's language."""
+        language = language_of(request)
+        if not song:
+            return self._blank(language)
+        try:
+            source = uploaded(song)
+            name_of_model, kind = chosen_model(model)
+            wanted = Request(
+                model=name_of_model,
+                spectrogram=kind,
+                duration_s=None if whole_track else duration_s,
+                offset_s=start_s(offset_s),
+            )
+            analysis = self._service.analyse(source.path, wanted)
+            spec = self._service.classifier(wanted.model).for_spectrogram(wanted.spectrogram).spec
+            image_id = self._service.keep_image(analysis)
+        except AcousticSenseError as error:
+            return self._blank(language, error=error)
+        prediction, name = analysis.prediction, source.name
+        return (
+            result_html(prediction, name, language),
+            spectrogram_html(
+                prediction.clip,
+                analysis.images,
+                spec,
+                model=wanted.model,
+                image_id=image_id,
+                name=name,
+                language=language,
+            ),
+            heatmap_offer_html(prediction, answer=image_id, model=wanted.model, name=name, language=language),
+            levels_html(spec, prediction.verdict, language)
+            + steps_html(analysis, spec, name, language)
+            + identity_html(prediction, language),
+        )
+
+    def classify_now(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        song: gr.FileData | None,
+        duration_s: float,
+        whole_track: bool,
+        offset_s: float | None,
+        model: str | None,
+        request: gr.Request,
+    ) -> _Cards:
+        """As `classify`, for the button: without a song it says what is missing."""
+        if not song:
+            return self._blank(language_of(request), code="nothing")
+        return self.classify(song, duration_s, whole_track, offset_s, model, request)
+
+    def explain_failure(self, request: gr.Request) -> _Cards:
+        """What stands in place of an answer after a fault of ours, which the log has in full."""
+        return self._blank(language_of(request), code="unexpected")
+
+    def _blank(self, language: str, *, error: AcousticSenseError | None = None, code: str = "") -> _Cards:
+        answer = blank_html(self._labels, language, error=error, code=code)
+        return answer, render("spectrogram_empty.html", language), "", ""
+
+    def show_kind(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> Any:
+        """The spectrogram card with an image of another kind; the excerpt is the one that the card shows now."""
+        language = language_of(request)
+        try:
+            source = uploaded(song)
+            kind, shown = _look_request(event)
+            clip = self._service.look(source.path, shown, kind)
+            spec = self._service.classifier(shown.model).spec
+        except AcousticSenseError as error:
+            raise gr.Error(str(error)) from error
+        image_id = self._service.keep_image(clip)
+        return spectrogram_html(
+            clip.audio.info,
+            clip.images,
+            spec,
+            model=shown.model,
+            image_id=image_id,
+            name=source.name,
+            language=language,
+        )
+
+    def prepare_player(self, song: gr.FileData | None, request: gr.Request) -> tuple[Any, Any]:
+        """The player and the note under it: a long track plays without a waveform, and the note says so."""
+        try:
+            long = song is not None and is_long(uploaded(song).path)
+        except AcousticSenseError:
+            long = False
+        language = language_of(request)
+        note = render("note.html", language, kind="as-note", words=ui_text("long_track", language))
+        return (
+            gr.Audio(waveform_options=waveform_options(drawn=not long)),
+            gr.HTML(note, visible=long),
+        )
+
+    def choose_example(self, event: gr.EventData) -> str:
+        """The path of the clip that was clicked."""
+        return str(self._examples[int(event.index)].path)
+
+    def predict(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        audio: gr.FileData,
+        request: gr.Request,
+        duration_s: float | None = None,
+        offset_s: float = 0.0,
+        top_k: int = 5,
+        model: str = "",
+        spectrogram: str = "",
+        private: bool = False,
+    ) -> dict[str, Any]:
+        """Predicts one audio file, like POST /api/predict.
+
+        Args:
+            audio: the file; gradio_client: `handle_file("song.mp3")`.
+            request: of the caller.
+            duration_s: seconds to predict; None is the model's own choice (10 s for ours).
+            offset_s: where the excerpt begins, in seconds.
+            top_k: how many labels `prediction` lists, best first.
+            model: name of an installed model; "" is the default.
+            spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
+            private: keep nothing of the answer for the next who sends the same file.
+        """
+        try:
+            source = uploaded(audio)
+            wanted = called_with(duration_s, offset_s, model, spectrogram, top_k=top_k, private=private)
+            analysis = self._service.analyse(source.path, wanted)
+        except AcousticSenseError as error:
+            raise gr.Error(str(error)) from error
+        body = prediction_payload(analysis.prediction, top_k=top_k, language=language_of(request))
+        body["mel_spectrogram_url"] = image_url(self._service, request, self._service.keep_image(analysis))
+        return body
+
+
+def _look_request(event: gr.EventData) -> tuple[SpectrogramKind, Request]:
+    """Which image of which excerpt a press of a button in the card asks for; a browser may send anything.
+
+    Raises:
+        RequestError: no such image, or a excerpt out of range.
+    """
+    kind = getattr(event, "kind", "")
+    if kind not in get_args(SpectrogramKind):
+        raise RequestError("There is no such image.", hint=f"Ask for {', '.join(get_args(SpectrogramKind))}.")
+    return cast("SpectrogramKind", kind), shown_excerpt(event)
+
+
+def build_classify_tab(
+    i18n: Any, service: PredictionService, labels: Sequence[str], examples: Sequence[ExampleClip]
+) -> None:
+    """The contents of the tab, inside the blocks that are being built.
+
+    Args:
+        i18n: the page's texts.
+        service: what answers.
+        labels: shown before there is an answer.
+        examples: the clips that the page offers.
+    """
+    handlers = ClassifyHandlers(service, labels, examples)
+    plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
+    with gr.Row(elem_classes="as-columns"):
+        with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
+            audio = song_input(i18n, "as-song")
+            note = gr.HTML("", visible=False, **plain)
+            with gr.Group(elem_classes="as-excerpt"):
+                duration, offset, whole = excerpt_controls(i18n)
+                model = model_choice(i18n, service)
+            button = gr.Button(i18n("classify"), variant="primary", elem_classes="as-go")
+            picked = gr.HTML(i18n("html.examples"), apply_default_css=False, js_on_load=_REPORT_EXAMPLE)
+        with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
+            result = gr.HTML(i18n("html.empty"), elem_classes="as-result-block", **plain)
+    image = gr.HTML(i18n("html.spectrogram"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_KIND)
+    heat, heat_computed = build_heatmap_card(service, audio)
+    below = gr.HTML("", elem_classes="as-below", **plain)
+
+    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
+    shown: dict[str, Any] = {
+        "api_visibility": "private",
+        "show_progress": "minimal",
+        "trigger_mode": "always_last",
+        **limits,
+    }
+    audio.change(handlers.prepare_player, audio, [audio, note], **quietly)
+    picked.click(handlers.choose_example, None, audio, **quietly)
+    image.click(handlers.show_kind, audio, image, **shown)
+    inputs = [audio, duration, whole, offset, model]
+    outputs = [result, image, heat, below]
+    for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
+        answered = trigger(handler, inputs, outputs, show_progress_on=[result], cancels=[heat_computed], **shown)
+        answered.failure(handlers.explain_failure, None, outputs, **quietly)
+        answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
+    gr.events.api(handlers.predict, api_name="predict", **limits)

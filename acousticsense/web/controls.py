@@ -1,0 +1,124 @@
+"""Components that several tabs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+
+from acousticsense.audio import read_clip
+from acousticsense.errors import AcousticSenseError
+from acousticsense.models.catalog import DEFAULT_MODEL
+from acousticsense.serving.service import PredictionService
+from acousticsense.spectrogram.front_end import NATIVE_MEL
+from acousticsense.web.inputs import model_choices
+
+__all__ = [
+    "default_name",
+    "duration_slider",
+    "excerpt_controls",
+    "is_long",
+    "model_choice",
+    "offset_field",
+    "song_input",
+    "waveform_options",
+    "with_names",
+]
+
+#: Longest track whose waveform is drawn: the browser decodes all of it for that.
+_WAVEFORM_MAX_S: Final = 900.0
+#: Largest file whose waveform is drawn when its length is unknown.
+_WAVEFORM_MAX_BYTES: Final = 20 * 2**20
+
+
+def with_names(component: Any) -> Any:
+    """Makes handlers of a component get files as they were sent, with their own names, and not only their paths."""
+    component.preprocess = _as_sent
+    return component
+
+
+def _as_sent(payload: Any) -> Any:
+    return getattr(payload, "root", payload)
+
+
+def song_input(i18n: Any, name: str, *, drawn: bool = True) -> Any:
+    """A place for a song or a recording; `name` is its class, and `drawn` whether it has a waveform to crop."""
+    audio = gr.Audio(
+        sources=["upload", "microphone"],
+        type="filepath",
+        label=i18n("audio.label"),
+        show_label=False,
+        editable=drawn,
+        buttons=[],
+        elem_classes=f"as-audio {name}",
+        waveform_options=waveform_options(drawn=drawn),
+    )
+    return with_names(audio)
+
+
+def duration_slider(i18n: Any, **options: Any) -> Any:
+    """How many seconds are analysed."""
+    return gr.Slider(1, 60, 10, step=1, label=i18n("duration.label"), elem_classes="as-duration", **options)
+
+
+def offset_field(i18n: Any, **options: Any) -> Any:
+    """Where the excerpt begins."""
+    return gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130, **options)
+
+
+def excerpt_controls(i18n: Any) -> tuple[Any, Any, Any]:
+    """Seconds, start, and the box for the whole track, which disables the seconds."""
+    duration = duration_slider(i18n)
+    with gr.Row(elem_classes="as-excerpt-row"):
+        offset = offset_field(i18n)
+        whole = gr.Checkbox(False, label=i18n("whole.label"), min_width=130, elem_classes="as-whole")
+    whole.change(
+        lambda on: gr.Slider(interactive=not on),
+        whole,
+        duration,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    return duration, offset, whole
+
+
+def model_choice(i18n: Any, service: PredictionService) -> Any:
+    """A choice of installed models, the default one first; invisible where there is nothing to choose."""
+    default = default_name(service)
+    known = {entry.name: entry.spec for entry in service.models() if entry.spec is not None}
+    choices = model_choices(known.pop(default), is_default=True) if default in known else [(default, "")]
+    for spec in known.values():
+        choices += model_choices(spec)
+    return gr.Dropdown(
+        choices,
+        value="",
+        label=i18n("model.label"),
+        visible=len(choices) > 1,
+        elem_classes="as-model",
+    )
+
+
+def default_name(service: PredictionService) -> str:
+    """The name of the model that answers by default."""
+    return service.settings.model or DEFAULT_MODEL
+
+
+def waveform_options(*, drawn: bool) -> Any:
+    """The player's waveform. Without one the browser's own player streams the file; with one it decodes all of it."""
+    return gr.WaveformOptions(
+        waveform_color="#a39eae",
+        waveform_progress_color="#b02a70",
+        trim_region_color="#b02a7033",
+        show_recording_waveform=drawn,
+    )
+
+
+def is_long(path: Path) -> bool:
+    """Whether a track is too long to have its waveform drawn in the browser."""
+    try:
+        duration_s = read_clip(path, duration_s=0.1, sample_rate_hz=NATIVE_MEL.sample_rate_hz).info.track_duration_s
+    except AcousticSenseError:
+        return False
+    return path.stat().st_size > _WAVEFORM_MAX_BYTES if duration_s is None else duration_s > _WAVEFORM_MAX_S

@@ -1,0 +1,81 @@
+"""The answer of an ensemble as the page shows it: consensus, table, a plot of every member, and the files to keep."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from acousticsense.analysis.ensemble_payload import ensemble_csv, ensemble_payload, guidance, member_name, sentences
+from acousticsense.analysis.results import Consensus, EnsembleResult
+from acousticsense.i18n.page import ui_text
+from acousticsense.inference.model_cache import LoadedModel
+from acousticsense.inference.payload import advice_text
+from acousticsense.inference.prediction import GenreScore, ranked
+from acousticsense.web.html import percent, render
+
+__all__ = ["ensemble_html", "memory_html", "progress_html"]
+
+#: Genres in the plot: the rest are noise near zero.
+_PLOTTED: Final = 8
+
+
+def ensemble_html(result: EnsembleResult, name: str, language: str) -> str:
+    """The answer for the file called `name`."""
+    consensus = result.consensus
+    advice = consensus.advice if consensus else ()
+    return render(
+        "ensemble.html",
+        language,
+        result=result,
+        name=name,
+        consensus=consensus,
+        best=consensus.top(1)[0] if consensus else None,
+        said=sentences(result, language),
+        advice=[advice_text(piece, language) for piece in advice if piece.code != "unmeasured"],
+        plotted=_plotted(result, consensus) if consensus else [],
+        guidance=[entry["message"] for entry in guidance(result, language)],
+        downloads=_downloads(result, language),
+    )
+
+
+def progress_html(states: Mapping[str, str], total: int, language: str) -> str:
+    """What each model has come to; `states` maps its name to "loading", "analysing", "done" or "failed"."""
+    done = sum(state in ("done", "failed") for state in states.values())
+    return render("ensemble_progress.html", language, states=states, done=done, total=total)
+
+
+def memory_html(loaded: Sequence[LoadedModel], language: str) -> str:
+    """How many models are in memory, and what they take."""
+    megabytes = sum(model.size_bytes for model in loaded) / 1e6
+    words = ui_text("ensemble.in_memory", language, n=len(loaded), megabytes=f"{megabytes:.0f}")
+    return render("note.html", language, kind="as-memory", words=words)
+
+
+def _plotted(result: EnsembleResult, consensus: Consensus) -> list[tuple[GenreScore, list[tuple[str, float, str]]]]:
+    """The likeliest genres, each with a mark per member: kind of image, probability, words."""
+    members = [result.members[index] for index in consensus.members]
+    rows = []
+    for score in ranked(consensus.probabilities, _PLOTTED):
+        shares = [member.prediction.probabilities[score.label] if member.prediction else 0.0 for member in members]
+        marks = [
+            (member.spectrogram, share, f"{member_name(member)}: {percent(share)}")
+            for member, share in zip(members, shares, strict=True)
+        ]
+        rows.append((score, marks))
+    return rows
+
+
+def _downloads(result: EnsembleResult, language: str) -> list[tuple[str, str]]:
+    """Key of the link's words, which ends its file's name, and the file as an address."""
+    body = json.dumps(ensemble_payload(result, language=language), ensure_ascii=False, indent=2)
+    # A byte-order mark tells spreadsheets that the file is UTF-8.
+    files = (
+        ("ensemble.csv", "text/csv", "\ufeff" + ensemble_csv(result)),
+        ("ensemble.json", "application/json", body),
+    )
+    return [
+        (key, f"data:{kind};charset=utf-8;base64,{base64.b64encode(content.encode()).decode()}")
+        for key, kind, content in files
+    ]

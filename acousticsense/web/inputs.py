@@ -1,0 +1,117 @@
+"""What a call from the page or from Gradio's own API asks for. It may come from anybody and name anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, cast
+
+import gradio as gr
+
+from acousticsense.errors import RequestError
+from acousticsense.inference.classifier import MODEL_DEFAULT, Duration
+from acousticsense.library.batch import Upload
+from acousticsense.models.spec import ModelSpec
+from acousticsense.serving.service import PredictionService, Request
+from acousticsense.serving.uploads import uploaded_file
+from acousticsense.spectrogram.front_end import SpectrogramKind
+from acousticsense.web.language import language_of
+
+__all__ = [
+    "called_with",
+    "chosen_model",
+    "image_url",
+    "language_of",
+    "model_choices",
+    "shown_excerpt",
+    "start_s",
+    "uploaded",
+]
+
+#: Stands between model and kind of image in a choice; no name of a model has it.
+_KIND_MARK: Final = "|"
+
+
+def image_url(service: PredictionService, request: gr.Request, image_id: str) -> str:
+    """Where the caller can fetch an image that is kept."""
+    known = service.settings.public_url or (str(request.request.base_url) if request.request else "")
+    return f"{known.rstrip('/')}/api/spectrograms/{image_id}.png"
+
+
+def model_choices(spec: ModelSpec, *, is_default: bool = False) -> list[tuple[str, str]]:
+    """Words and value of each way to ask a model: one, or one for each kind of image; "" is the default."""
+    name = "" if is_default else spec.name
+    if len(spec.kinds) == 1:
+        return [(spec.name, name)]
+    first, *others = spec.kinds
+    choices = [(f"{spec.name} · {kind}", f"{name}{_KIND_MARK}{kind}") for kind in others]
+    return [(f"{spec.name} · {first}", name), *choices]
+
+
+def chosen_model(choice: str | None) -> tuple[str, SpectrogramKind | None]:
+    """The model and the kind of image that a value of `model_choices` stands for."""
+    name, _, kind = (choice or "").partition(_KIND_MARK)
+    return name, cast(SpectrogramKind, kind) if kind else None
+
+
+def uploaded(file: object) -> Upload:
+    """The uploaded file that a component or a client names, and what its owner calls it.
+
+    Raises:
+        RequestError: there is none, it lies outside the upload folder, or it is gone.
+    """
+    path, name = _path_and_name(file)
+    if not isinstance(path, str):
+        raise RequestError("There is no audio file.", hint='Pass handle_file("song.mp3").')
+    found = uploaded_file(path, Path(gr.utils.get_upload_folder()))
+    return Upload(path=found, name=name if isinstance(name, str) and name else found.name)
+
+
+def _path_and_name(file: object) -> tuple[object, object]:
+    if isinstance(file, str):
+        return file, None
+    if isinstance(file, dict):
+        return file.get("path"), file.get("orig_name")
+    return getattr(file, "path", None), getattr(file, "orig_name", None)
+
+
+def shown_excerpt(event: gr.EventData) -> Request:
+    """The excerpt that a card shows and the model that analysed it, as the card says; a browser may send anything.
+
+    Raises:
+        RequestError: the card does not say, or names an excerpt out of range.
+    """
+    try:
+        model, duration_s, offset_s = str(event.model), float(event.duration), float(event.offset)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise RequestError("The image asked for is not described.", hint="Classify the song again.") from error
+    return Request(model=model, duration_s=max(duration_s, 0.1), offset_s=offset_s)
+
+
+def start_s(offset_s: float | None) -> float:
+    """Where an excerpt begins by the page's field, which may be empty, or negative by the keyboard."""
+    return max(0.0, offset_s or 0.0)
+
+
+def called_with(
+    duration_s: float | None,
+    offset_s: float,
+    model: str,
+    spectrogram: str,
+    *,
+    top_k: int = 5,
+    private: bool = False,
+) -> Request:
+    """What a call of a Gradio endpoint asks for: there None stands for the model's own duration, and "" for a default.
+
+    Raises:
+        RequestError: a value is out of range.
+    """
+    duration: Duration = MODEL_DEFAULT if duration_s is None else float(duration_s)
+    return Request(
+        model=model,
+        spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
+        duration_s=duration,
+        offset_s=float(offset_s),
+        top_k=top_k,
+        private=private,
+    )

@@ -1,0 +1,39 @@
+"""What each verdict takes and how often it was right, out of the model's own card; nothing that is not in it."""
+
+from __future__ import annotations
+
+from acousticsense.i18n.page import ui_text
+from acousticsense.inference.prediction import Verdict
+from acousticsense.models.spec import Calibration, ModelSpec
+from acousticsense.web.html import render
+
+__all__ = ["levels_html"]
+
+
+def levels_html(spec: ModelSpec, verdict: Verdict, language: str) -> str:
+    """A closed panel with one row per verdict; the one of this answer is marked."""
+    accuracy = spec.calibration.level_accuracy
+    levels = [
+        (level, condition, round(100 * accuracy[level]) if level in accuracy else None)
+        for level, condition in _conditions(spec.calibration, language).items()
+    ]
+    return render("levels.html", language, spec=spec, verdict=verdict, levels=levels)
+
+
+def _conditions(calibration: Calibration, language: str) -> dict[Verdict, str]:
+    """Verdict -> what it takes, most certain first; a threshold of 1 or more is never reached."""
+
+    def at(key: str, threshold: float) -> str:
+        if threshold >= 1:
+            return ui_text("levels.never", language)
+        return ui_text(key, language, percent=f"{100 * threshold:.0f}%")
+
+    conditions: dict[Verdict, str] = {
+        "confident": at("levels.top", calibration.confident_at),
+        "plausible": at("levels.top", calibration.plausible_at),
+        "mixed": at("levels.sum", calibration.mixed_at),
+        "unsure": ui_text("levels.rest", language),
+    }
+    if calibration.not_music_at is not None:
+        conditions["not_music"] = at("levels.not_music", calibration.not_music_at)
+    return conditions

@@ -1,0 +1,64 @@
+"""A card without an answer: an invitation, or what went wrong and what to do, in the reader's language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from acousticsense.errors import AcousticSenseError
+from acousticsense.i18n.page import UI_TEXTS, ui_text
+from acousticsense.web.html import render
+
+__all__ = ["Trouble", "message_html", "trouble_of"]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A heading, what to do, and the error's own words where there are any."""
+
+    title: str
+    hint: str
+    detail: str = ""
+
+
+def message_html(
+    card: str,
+    language: str,
+    error: AcousticSenseError | None = None,
+    *,
+    code: str = "",
+    key: str = "empty",
+) -> str:
+    """The card of a tab without an answer.
+
+    Args:
+        card: "ensemble", "timeline", "compare" or "library".
+        language: "en" or "zh".
+        error: what was raised.
+        code: names the words of a trouble that is no error.
+        key: names the words where there is no trouble: CARD.KEY and CARD.KEY.body.
+    """
+    return render(
+        "message.html",
+        language,
+        card=f"as-{card}",
+        trouble=trouble_of(error, language, code=code),
+        title=ui_text(f"{card}.{key}", language),
+        body=ui_text(f"{card}.{key}.body", language),
+    )
+
+
+def trouble_of(error: AcousticSenseError | None, language: str, *, code: str = "") -> Trouble | None:
+    """The words for `error`, or for a `code` that no error stands behind; None where there is neither."""
+    if error is None and not code:
+        return None
+    code = _known_code(error) if error else code
+    hint = ui_text(f"error.{code}.hint", language) if f"error.{code}.hint" in UI_TEXTS else ""
+    if error:
+        hint = error.hint if language == "en" and error.hint else hint or error.hint
+    return Trouble(ui_text(f"error.{code}", language), hint, error.message if error else "")
+
+
+def _known_code(error: AcousticSenseError) -> str:
+    """The code of the error or of its nearest ancestor that has words of its own."""
+    codes = (getattr(cls, "code", "error") for cls in type(error).__mro__)
+    return next((code for code in codes if f"error.{code}" in UI_TEXTS), "error")

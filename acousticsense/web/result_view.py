@@ -1,0 +1,49 @@
+"""The answer as the page shows it: verdict, Top-5, all probabilities, notes, and which model said so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from acousticsense.errors import AcousticSenseError
+from acousticsense.inference.payload import advice_text, health_text
+from acousticsense.inference.prediction import Prediction
+from acousticsense.web.html import render
+from acousticsense.web.message_view import trouble_of
+
+__all__ = ["blank_html", "identity_html", "result_html"]
+
+
+def result_html(prediction: Prediction, name: str, language: str) -> str:
+    """The answer for the file called `name`."""
+    lead, *advice = [advice_text(advice, language) for advice in prediction.advice] or [""]
+    ranked = prediction.top(len(prediction.probabilities))
+    return render(
+        "result.html",
+        language,
+        prediction=prediction,
+        name=name,
+        state=prediction.verdict,
+        best=ranked[0],
+        labels=[score.label for score in ranked],
+        lead=lead,
+        advice=advice,
+        notes=[(note.severity, health_text(note, language)) for note in prediction.health.notes],
+    )
+
+
+def blank_html(labels: Sequence[str], language: str, *, error: AcousticSenseError | None = None, code: str = "") -> str:
+    """The same card without an answer, of the same size: the invitation, or what went wrong and what to do.
+
+    Args:
+        labels: of the bars, which stay in place.
+        language: "en" or "zh".
+        error: what was raised.
+        code: names the words of a trouble that is no error.
+    """
+    trouble = trouble_of(error, language, code=code)
+    return render("result_blank.html", language, labels=labels, trouble=trouble, state="error" if trouble else "empty")
+
+
+def identity_html(prediction: Prediction, language: str) -> str:
+    """Which weights answered, and how long each stage took."""
+    return render("identity.html", language, model=prediction.model, timing=prediction.timing_ms)
