@@ -22,7 +22,7 @@ import numpy as np
 
 from acousticsense.errors import AudioError
 from acousticsense.evaluation.calibration import wilson_interval
-from acousticsense.evaluation.dataset import is_audio_name
+from acousticsense.audio.names import is_audio_name
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.prediction import Prediction
 

@@ -74,7 +74,7 @@ def classifier_of(options: argparse.Namespace) -> GenreClassifier:
 
 def check_outputs(*places: Path | None) -> None:
     """Raises RequestError when a file to be written cannot be, before any work is done."""
-    from acousticsense.evaluation.dataset import check_output
+    from acousticsense.audio.names import check_output
 
     for place in places:
         if place is not None:

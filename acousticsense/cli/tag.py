@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from acousticsense.audio.names import check_output
 from acousticsense.cli.options import positive
 from acousticsense.errors import LibraryError, TagError
-from acousticsense.evaluation.dataset import check_output
 from acousticsense.library.storage import absolute, check_store, output
 from acousticsense.settings import Settings
 

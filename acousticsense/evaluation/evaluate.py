@@ -232,9 +232,8 @@ def evaluate(
             unreadable[str(item.path)] = str(error)
             continue
         values = prediction.probabilities
-        if item.genre not in (*values, NOT_MUSIC):
-            raise SettingsError(f"{item.genre!r} is not a label of this model.", hint=f"It knows: {', '.join(values)}.")
-        results.append(ClipResult(path=item.path, genre=item.genre, probabilities=values, verdict=prediction.verdict))
+        genre = item.label_among((*values, NOT_MUSIC))
+        results.append(ClipResult(path=item.path, genre=genre, probabilities=values, verdict=prediction.verdict))
     return measure(results, unreadable=unreadable)
 
 

@@ -15,7 +15,8 @@
     batch      uploads | engine, without a ledger: what the page does
     routing    which answers are accepted, and how many of those to expect to be wrong
     export     rows as CSV, JSON Lines, Parquet
-    tags       the genre in a file's own tags
+    tagging    where each kind of file keeps its genre, and the edits that leave it with one
+    tags       the genre in a file's own tags: planned, written, verified
     undo       the record that takes written tags back
 
 Import the modules; this file imports none, so that a decoder process does not load a network.

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from acousticsense.audio.names import AUDIO_SUFFIXES
 from acousticsense.errors import AudioDecodeError, AudioTooLargeError
-from acousticsense.evaluation.dataset import AUDIO_SUFFIXES
 
 __all__ = ["Archive", "Entry", "is_archive_name"]
 
@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def suffix(self) -> str:
-        """Of its name: one of `labelled.AUDIO_SUFFIXES`."""
+        """Of its name: one of `names.AUDIO_SUFFIXES`."""
         return _suffix(self.name)
 
 

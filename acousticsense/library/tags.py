@@ -15,25 +15,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import BinaryIO, Final, Literal
 
 import av
 import mutagen
-from mutagen.aiff import AIFF
-from mutagen.flac import FLAC
-from mutagen.id3 import ID3, TCON, ID3NoHeaderError
-from mutagen.mp3 import MP3
-from mutagen.mp4 import MP4
-from mutagen.oggflac import OggFLAC
-from mutagen.oggopus import OggOpus
-from mutagen.oggvorbis import OggVorbis
-from mutagen.wave import WAVE
+from av.container import InputContainer
 
 from acousticsense.errors import TagError
 from acousticsense.files import replace_file, sha256_of
 from acousticsense.library.identity import FileStamp, stamp
 from acousticsense.library.rows import printable
 from acousticsense.library.storage import is_remote
+from acousticsense.library.tagging.edits import Part, apply_edits
+from acousticsense.library.tagging.ends import ends
+from acousticsense.library.tagging.kinds import genre_edits, genres_of
 
 __all__ = [
     "TagPlan",
@@ -45,13 +40,9 @@ __all__ = [
     "write_tag",
 ]
 
-_ID3_TYPES: Final = (MP3, WAVE, AIFF)
-_COMMENT_TYPES: Final = (FLAC, OggFLAC, OggOpus, OggVorbis)
-_MP4_GENRE: Final = "\xa9gen"
-#: In lower case: ID3, MP4, Vorbis comments.
-_GENRE_KEYS: Final = frozenset({"tcon", _MP4_GENRE, "genre"})
-#: Written where there is no ID3 tag yet: the version that every player reads.
-_ID3_VERSION: Final = 3
+#: Where mutagen keeps genres: ID3, MP4, Vorbis comments and APE, ASF. In lower case.
+_GENRE_KEYS: Final = frozenset({"tcon", "tco", "\xa9gen", "gnre", "genre", "wm/genre", "wm/genreid"})
+_SEPARATOR: Final = "; "
 
 #: Called with the original and the finished copy, before the copy takes the original's place.
 BeforeReplace = Callable[[Path, Path], None]
@@ -101,18 +92,17 @@ def plan_tag(path: str, genre: str, *, overwrite: bool = False) -> TagPlan:
 
 
 def read_genre(path: Path) -> str:
-    """The genre in a file's tags, of whatever kind they are; empty when there is none.
+    """The genre in a file's tags, of whatever kind they are; several with semicolons between; empty when there is none.
 
     Raises:
         TagError: no kind of tag is known for this format, or the file is damaged.
     """
-    file = _opened(path)
-    found: list[str] = []
-    if file.tags is not None and isinstance(file, _ID3_TYPES):
-        found = [genre for frame in file.tags.getall("TCON") for genre in frame.genres]
-    elif file.tags is not None:
-        found = file.tags.get(_genre_key(file), [])
-    return "; ".join(found).strip() or _container_genre(path)
+    try:
+        with path.open("rb") as file:
+            found = genres_of(file)
+    except OSError as error:
+        raise TagError(f"Its tags cannot be read ({error.strerror}).") from error
+    return _SEPARATOR.join(found) or _genre_by_ffmpeg(path)
 
 
 def write_tag(plan: TagPlan, *, keep_mtime: bool = False, before_replace: BeforeReplace | None = None) -> None:
@@ -131,8 +121,7 @@ def write_tag(plan: TagPlan, *, keep_mtime: bool = False, before_replace: Before
         before = _state(real)
         with tempfile.TemporaryDirectory(dir=real.parent, prefix=".acousticsense-") as folder:
             copy = Path(folder, real.name)
-            shutil.copyfile(real, copy)
-            _set_genre(copy, plan.new)
+            _set_genre(real, copy, plan.new)
             _verify(real, copy, plan.new)
             like_original(real, copy, keep_mtime=keep_mtime)
             if before_replace is not None:
@@ -168,7 +157,7 @@ def audio_sha256(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file, av.open(file, "r") as container:
+        with path.open("rb") as file, _by_ffmpeg(file, ends(file).end) as container:
             for packet in container.demux(container.streams.audio):
                 digest.update(bytes(packet))
     except (av.FFmpegError, OSError) as error:
@@ -188,20 +177,13 @@ def _check_writable(path: Path) -> None:
         raise TagError("It belongs to another user, to whom a new copy would not.")
 
 
-def _opened(path: Path) -> Any:
-    """The file by mutagen, which looks at its content and name."""
-    try:
-        file = mutagen.File(path, options=[*_ID3_TYPES, *_COMMENT_TYPES, MP4])
-    except (mutagen.MutagenError, OSError) as error:
-        raise TagError(f"Its tags cannot be read ({error}).") from error
-    if file is None:
-        raise TagError("Tags are written into mp3, wav, aiff, flac, ogg, opus and mp4 files; this is another format.")
-    return file
-
-
-def _container_genre(path: Path) -> str:
-    """A genre in tags that mutagen does not know, such as a wav file's INFO or an mp3's APE tag."""
-    with suppress(av.FFmpegError, OSError), path.open("rb") as file, av.open(file, "r") as container:
+def _genre_by_ffmpeg(path: Path) -> str:
+    """What FFmpeg takes for the genre: it may know a place that we do not."""
+    with (
+        suppress(av.FFmpegError, OSError, UnicodeDecodeError),
+        path.open("rb") as file,
+        av.open(file, "r") as container,
+    ):
         for metadata in (container.metadata, *(stream.metadata for stream in container.streams)):
             for key, value in metadata.items():
                 if key.lower() == "genre" and value.strip():
@@ -209,51 +191,38 @@ def _container_genre(path: Path) -> str:
     return ""
 
 
-def _set_genre(path: Path, genre: str) -> None:
-    file = _opened(path)
-    if isinstance(file, _ID3_TYPES):
-        _set_id3_genre(path, file, genre)
-        return
-    if file.tags is None:
-        file.add_tags()
-    file.tags[_genre_key(file)] = [genre]
-    file.save()
+def _by_ffmpeg(file: BinaryIO, end: int) -> InputContainer:
+    """The file up to `end`; FFmpeg is not told its name, which may be no text."""
+    return av.open(Part(file, 0, end), "r", metadata_errors="replace")
 
 
-def _genre_key(file: Any) -> str:
-    return _MP4_GENRE if isinstance(file, MP4) else "GENRE"
-
-
-def _set_id3_genre(path: Path, file: Any, genre: str) -> None:
-    """Keeps the tag's version and its other frames as they are; version 2.2, which nobody writes, becomes 2.3."""
-    is_new = file.tags is None
-    if is_new:
-        file.add_tags()
-    tags: Any = file.tags
-    version = 4 if tags.version[:2] == (2, 4) and not is_new else _ID3_VERSION
-    if isinstance(file, MP3) and tags.version[:2] == (2, version):
-        with suppress(ID3NoHeaderError):
-            tags = ID3(path, translate=False)
-    elif version == _ID3_VERSION:
-        tags.update_to_v23()
-    tags.setall("TCON", [TCON(encoding=3, text=[genre])])
-    tags.save(path, v2_version=version)
+def _set_genre(original: Path, copy: Path, genre: str) -> None:
+    """Writes `original` with this genre to `copy`."""
+    with original.open("rb") as old, copy.open("wb") as new:
+        apply_edits(old, genre_edits(old, genre), new)
 
 
 def _verify(original: Path, copy: Path, genre: str) -> None:
     """Raises TagError unless the copy is the original with the genre and nothing else changed."""
+    unchanged = "The file is as it was."
     if read_genre(copy) != genre:
-        raise TagError("The genre did not read back as it was written.", hint="The file is as it was.")
+        raise TagError("The genre did not read back as it was written.", hint=unchanged)
+    if (left := _genre_by_ffmpeg(copy)) not in ("", genre):
+        raise TagError(f"It would keep the genre {left!r} in a place that cannot be changed.", hint=unchanged)
     if _other_tags(original) != _other_tags(copy):
-        raise TagError("Other tags would have changed.", hint="The file is as it was.")
+        raise TagError("Other tags would have changed.", hint=unchanged)
     if audio_sha256(original) != audio_sha256(copy):
-        raise TagError("The sound would have changed.", hint="The file is as it was.")
+        raise TagError("The sound would have changed.", hint=unchanged)
 
 
 def _other_tags(path: Path) -> dict[str, str]:
-    tags = _opened(path).tags
-    items = tags.items() if tags is not None else ()
-    return {str(key): repr(value) for key, value in items if str(key).lower() not in _GENRE_KEYS}
+    """All tags but the genre, as mutagen reads them; none where it does not know the format."""
+    try:
+        file = mutagen.File(path)
+    except mutagen.MutagenError:
+        return {}
+    items = file.tags.items() if file is not None and file.tags is not None else ()
+    return {str(key): repr(value) for key, value in items if str(key).lower().split(":")[-1] not in _GENRE_KEYS}
 
 
 def plan_line(plan: TagPlan) -> str:

@@ -1,7 +1,7 @@
 """The record that takes written tags back: one JSON line a file, written to disk before the file is replaced.
 
-A line holds no copy of the file but what turns the new bytes into the old ones: both are lined up at their beginning
-or at their end, whichever leaves less, and the difference (exclusive or) is compressed. A tag that moved megabytes of
+A line holds no copy of the file but what turns the new bytes into the old ones: which stretch of the new file lines up
+with which of the old one, and the difference (exclusive or) between them, compressed. A tag that moved megabytes of
 sound costs some hundred bytes that way.
 """
 
@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import base64
 import json
+import mmap
 import os
 import tempfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Literal
+from typing import Annotated, BinaryIO, Final, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
 from acousticsense.errors import LibraryError, TagError
 from acousticsense.files import replace_file, sha256_of, sync_folder
@@ -27,11 +29,20 @@ from acousticsense.library.tags import like_original
 __all__ = ["UndoRecord", "Undone", "undo"]
 
 _BLOCK: Final = 1 << 20
-Alignment = Literal["start", "end"]
+#: Bytes that are lined up together, of which the last ones are looked for elsewhere, and how far away.
+_UNIT: Final = 4096
+_ANCHOR: Final = 64
+_REACH: Final = 32 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
+def _path_text(value: object) -> str:
+    """Any text, also with the surrogates that stand for bytes which are no UTF-8: pydantic's own str refuses those."""
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    return value
+
+
+class _Entry(BaseModel):
     """One line of the record.
 
     Attributes:
@@ -40,16 +51,20 @@ class _Entry:
         old_sha256: its hash before.
         old_mtime_ns: its modification time before.
         new_sha256: its hash after.
-        alignment: where both were lined up.
+        pieces: (place in the old file, how much further on the same is in the new one), from each place to the next.
+        alignment: what older records have in place of pieces: lined up at the beginning or at the end.
         patch: the compressed difference in base64.
     """
 
-    path: str
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Annotated[str, PlainValidator(_path_text)]
     old_size: int
     old_sha256: str
     old_mtime_ns: int
     new_sha256: str
-    alignment: Alignment
+    pieces: tuple[tuple[int, int], ...] = ()
+    alignment: Literal["start", "end"] = "start"
     patch: str
 
 
@@ -89,18 +104,18 @@ class UndoRecord:
             OSError: the record cannot be written.
         """
         status = old.stat()
-        patch, alignment = min(((_difference(old, new, where), where) for where in ("start", "end")), key=_length)
+        pieces = tuple(_lined_up(old, new))
         entry = _Entry(
             path=str(old),
             old_size=status.st_size,
             old_sha256=sha256_of(old),
             old_mtime_ns=status.st_mtime_ns,
             new_sha256=sha256_of(new),
-            alignment="start" if alignment == "start" else "end",
-            patch=base64.b64encode(patch).decode(),
+            pieces=pieces,
+            patch=base64.b64encode(_difference(old, new, pieces)).decode(),
         )
         file = self._opened()
-        file.write(json.dumps(asdict(entry)).encode() + b"\n")
+        file.write(json.dumps(entry.model_dump(exclude={"alignment"})).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -123,12 +138,20 @@ def undo(record: Path) -> Iterator[Undone]:
         raise LibraryError(f"The undo record {record} cannot be read ({error.strerror}).") from error
     for number, line in reversed(list(enumerate(lines, start=1))):
         try:
-            entry = _Entry(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            entry = _Entry.model_validate(json.loads(line))
+        except ValueError as error:
             if number == len(lines):
                 continue  # the run was killed while it wrote this line: the file was not replaced yet
-            raise LibraryError(f"Line {number} of {record} is damaged: {error}.") from error
+            raise LibraryError(f"Line {number} of {record} is damaged: {_reason(error)}.") from error
         yield _undo_entry(entry)
+
+
+def _reason(error: ValueError) -> str:
+    """The first thing that is wrong with a line, in one clause."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _undo_entry(entry: _Entry) -> Undone:
@@ -157,28 +180,65 @@ def _restore(entry: _Entry, path: Path) -> None:
         replace_file(copy, path)
 
 
-def _difference(old: Path, new: Path, alignment: Alignment) -> bytes:
+def _lined_up(old: Path, new: Path) -> Iterator[tuple[int, int]]:
+    """(place in `old`, shift), where from that place on `old[n]` is best compared with `new[n + shift]`."""
+    yield 0, 0
+    if not old.stat().st_size or not new.stat().st_size:
+        return
+    with (
+        old.open("rb") as one,
+        new.open("rb") as other,
+        mmap.mmap(one.fileno(), 0, access=mmap.ACCESS_READ) as original,
+        mmap.mmap(other.fileno(), 0, access=mmap.ACCESS_READ) as changed,
+    ):
+        shift = 0
+        for place in range(0, len(original), _UNIT):
+            unit = original[place : place + _UNIT]
+            here = max(0, place + shift)
+            if place + shift == here and unit == changed[here : here + len(unit)]:
+                continue
+            end = place + len(unit)
+            anchor = unit[-_ANCHOR:]
+            found = changed.find(anchor, max(0, end + shift - _REACH), min(len(changed), end + shift + _REACH))
+            elsewhere = found + len(anchor) - end if found >= 0 else shift
+            if _n_unlike(unit, changed, place + elsewhere) < _n_unlike(unit, changed, place + shift):
+                shift = elsewhere
+                yield place, shift
+
+
+def _n_unlike(unit: bytes, changed: mmap.mmap, place: int) -> int:
+    """Bytes that would be left over."""
+    there = (bytes(max(0, -place)) + changed[max(0, place) : max(0, place + len(unit))])[: len(unit)]
+    return int(np.count_nonzero(np.frombuffer(_xor(unit, there.ljust(len(unit), b"\0")), np.uint8)))
+
+
+def _stretches(pieces: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, int, int]]:
+    """(from, to, shift) of each piece, a block at a time."""
+    ends = [start for start, _ in pieces[1:]] + [size]
+    for (start, shift), end in zip(pieces, ends, strict=True):
+        for position in range(start, end, _BLOCK):
+            yield position, min(end, position + _BLOCK), shift
+
+
+def _difference(old: Path, new: Path, pieces: tuple[tuple[int, int], ...]) -> bytes:
     """What `_apply` needs to make `old` out of `new`: old exclusive-or new, zeros where new has nothing."""
     compressor = zlib.compressobj(1)
     parts = []
-    shift = new.stat().st_size - old.stat().st_size if alignment == "end" else 0
     with old.open("rb") as original, new.open("rb") as changed:
-        position = 0
-        while block := original.read(_BLOCK):
-            parts.append(compressor.compress(_xor(block, _read_at(changed, position + shift, len(block)))))
-            position += len(block)
+        for start, end, shift in _stretches(pieces, old.stat().st_size):
+            block = original.read(end - start)
+            parts.append(compressor.compress(_xor(block, _read_at(changed, start + shift, len(block)))))
     return b"".join([*parts, compressor.flush()])
 
 
 def _apply(entry: _Entry, new: BinaryIO, old: BinaryIO) -> None:
+    shift = new.seek(0, os.SEEK_END) - entry.old_size if entry.alignment == "end" else 0
     decompressor = zlib.decompressobj()
     difference = base64.b64decode(entry.patch)
-    shift = new.seek(0, os.SEEK_END) - entry.old_size if entry.alignment == "end" else 0
-    position = 0
-    while position < entry.old_size and (block := decompressor.decompress(difference, _BLOCK)):
-        difference = decompressor.unconsumed_tail
-        old.write(_xor(block, _read_at(new, position + shift, len(block))))
-        position += len(block)
+    for start, end, further in _stretches(entry.pieces or ((0, shift),), entry.old_size):
+        while (left := end - max(start, old.tell())) > 0 and (block := decompressor.decompress(difference, left)):
+            difference = decompressor.unconsumed_tail
+            old.write(_xor(block, _read_at(new, old.tell() + further, len(block))))
 
 
 def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
@@ -190,7 +250,3 @@ def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
 
 def _xor(one: bytes, other: bytes) -> bytes:
     return np.bitwise_xor(np.frombuffer(one, np.uint8), np.frombuffer(other, np.uint8)).tobytes()
-
-
-def _length(found: tuple[bytes, str]) -> int:
-    return len(found[0])

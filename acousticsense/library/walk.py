@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from acousticsense.audio.names import AUDIO_SUFFIXES
 from acousticsense.errors import LibraryError
-from acousticsense.evaluation.dataset import AUDIO_SUFFIXES
 from acousticsense.library import storage
 from acousticsense.library.identity import FileStamp
 from acousticsense.library.rows import RowError
@@ -37,7 +37,7 @@ class Walk:
     """Iterates over the files that arguments stand for; each argument may be
 
     - a file, taken whatever its name;
-    - a folder, searched with all its subfolders for `labelled.AUDIO_SUFFIXES`; hidden files and folders are left out;
+    - a folder, searched with all its subfolders for `names.AUDIO_SUFFIXES`; hidden files and folders are left out;
     - the URL of an object in a store, of a folder there, or of a pattern, see `storage`;
     - a pattern with `*`, `?` or `[...]`, in which `**` is any depth of folders;
     - `@LIST`: a text file (`@-` is the standard input) with one of these on each line, relative to the list's folder;

@@ -1,0 +1,86 @@
+"""Stretches of a file that are replaced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+__all__ = ["Edit", "Part", "apply_edits", "read_at", "size_of"]
+
+_BLOCK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Edit:
+    """The bytes from `start` to before `end` become `data`; with `start == end` it is inserted."""
+
+    start: int
+    end: int
+    data: bytes
+
+    @property
+    def growth(self) -> int:
+        """By how many bytes the file grows."""
+        return len(self.data) - (self.end - self.start)
+
+
+class Part:
+    """A stretch of a file, as a file to read: FFmpeg takes tags at the end of some formats for sound."""
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self._file, self._start, self._end = file, start, end
+        self._position = 0
+
+    def read(self, n_bytes: int = -1) -> bytes:
+        """As of any file."""
+        left = max(0, self._end - self._start - self._position)
+        data = read_at(self._file, self._start + self._position, left if n_bytes < 0 else min(n_bytes, left))
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of any file."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._end - self._start}
+        self._position = max(0, base[whence] + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """As of any file."""
+        return self._position
+
+
+def apply_edits(old: BinaryIO, edits: Sequence[Edit], new: BinaryIO) -> None:
+    """Writes `old` with its edits, which must not overlap, to `new`."""
+    position = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if edit.start < position:
+            raise ValueError(f"edits overlap at byte {edit.start}")
+        _copy(old, new, position, edit.start)
+        new.write(edit.data)
+        position = edit.end
+    _copy(old, new, position, size_of(old))
+
+
+def _copy(old: BinaryIO, new: BinaryIO, start: int, end: int) -> None:
+    old.seek(start)
+    while start < end:
+        block = old.read(min(_BLOCK_BYTES, end - start))
+        if not block:
+            raise EOFError(f"the file ends before byte {end}")
+        new.write(block)
+        start += len(block)
+
+
+def read_at(file: BinaryIO, start: int, n_bytes: int) -> bytes:
+    """Up to `n_bytes` from `start` on; fewer at the end of the file, none before its beginning."""
+    if start < 0:
+        return b""
+    file.seek(start)
+    return file.read(n_bytes)
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an open file."""
+    return file.seek(0, 2)
