@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from acousticsense.audio.names import is_audio_name
+from acousticsense.audio.names import AUDIO_SUFFIXES, is_audio_name
 from acousticsense.errors import SettingsError
 from acousticsense.evaluation.places import locate
 from acousticsense.evaluation.table import TableRow, read_table
@@ -91,7 +91,7 @@ def _path(source: Path, row: TableRow, needed: Sequence[str]) -> str:
         if not row.values[name]:
             raise SettingsError(f"{source}, line {row.line}: the {name} is empty.", hint="Fill the cell in.")
     path = locate(row.values["path"], os.fspath(source.parent))
-    if row.more and not os.path.lexists(path):
+    if row.more and not os.path.lexists(path) and any(map(_is_name, (*row.values.values(), *row.more)[1:])):
         n_columns = len(row.values)
         raise SettingsError(
             f"{source}, line {row.line} has {n_columns + len(row.more)} cells under {n_columns} columns, and there is "
@@ -99,3 +99,7 @@ def _path(source: Path, row: TableRow, needed: Sequence[str]) -> str:
             hint="Put quotation marks around a name that holds the delimiter.",
         )
     return path
+
+
+def _is_name(cell: str) -> bool:
+    return Path(cell).suffix.lower() in AUDIO_SUFFIXES

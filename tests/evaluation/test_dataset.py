@@ -47,6 +47,7 @@ def read(folder: Path, content: bytes) -> list[tuple[str, str]]:
         (f"path,genre\r{A},Jazz\r", [A]),
         (f"path,genre\n\n{A},Jazz\n\n,\n;;\n".replace(";;", " , "), [A]),
         (f"path,genre\n{A},Jazz,a comment\n", [A]),
+        ("path,genre\nm/gone.mp3,Jazz,a comment\n", ["m/gone.mp3"]),
         (f"path,genre,bpm,group\n{A},Jazz\n", [A]),
         (f'"path","genre"\n"{A}","Jazz\n"\n', [A]),
         ("path,genre\nm\\a.mp3,Jazz\n", [A]),

@@ -166,8 +166,8 @@ def test_what_does_not_verify_is_not_written(
     before = sha256(path)
     real = tags._set_genre
 
-    def careless(copy: Path, genre: str) -> None:
-        real(copy, "Polka" if fault == "genre" else genre)
+    def careless(original: Path, copy: Path, genre: str) -> None:
+        real(original, copy, "Polka" if fault == "genre" else genre)
         if fault == "others":
             other = ID3(copy)
             other.delall("TIT2")
