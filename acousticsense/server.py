@@ -20,7 +20,7 @@ from swagger_ui_bundle import swagger_ui_path
 
 from acousticsense.api.routes import create_api
 from acousticsense.inference.backends.selection import check_installed
-from acousticsense.inference.classifier import pick_device
+from acousticsense.inference.device import pick_device
 from acousticsense.models.catalog import Catalog, resolve
 from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings

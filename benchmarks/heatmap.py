@@ -32,9 +32,11 @@ from numpy.typing import NDArray
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from acousticsense.analysis.explain import Score, heatmap, method_for, relevance, twin
+from acousticsense.analysis.explain import heatmap
+from acousticsense.analysis.relevance import Score, method_for, relevance, weight_sharing_copy
 from acousticsense.errors import AudioError
-from acousticsense.inference.classifier import Analysis, GenreClassifier
+from acousticsense.inference.answer import Analysis
+from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.spectrogram.images import normalise
 from benchmarks.common import EXAMPLES, machine
 
@@ -279,7 +281,7 @@ def attention_and_slope(network: Any, inputs: Tensor, score: Score) -> tuple[lis
     are left out."""
     projected: list[Tensor] = []
     heads_out: list[Tensor] = []
-    private = twin(network)
+    private = weight_sharing_copy(network)
     for block in private.blocks:
         block.attn.qkv.register_forward_hook(lambda *call: projected.append(call[-1]))
         block.attn.proj.register_forward_pre_hook(lambda *call: heads_out.append(call[1][0]))

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from acousticsense.errors import AudioError
-from acousticsense.evaluation.calibration import wilson_interval
 from acousticsense.audio.names import is_audio_name
+from acousticsense.errors import AudioError
+from acousticsense.evaluation.statistics import wilson_interval
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.prediction import Prediction
 

@@ -107,7 +107,14 @@ def install(root: Path, spec: ModelSpec, *, seed: int, direct: bool = False) -> 
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with one small ViT named "tiny"."""
     root = tmp_path_factory.mktemp("models")
-    tiny = ModelSpec(name="tiny", architecture="vit_tiny_patch16_224", labels=GENRES, has_not_music=True, licence="MIT")
+    tiny = ModelSpec(
+        name="tiny",
+        architecture="vit_tiny_patch16_224",
+        labels=GENRES,
+        has_not_music=True,
+        calibration=Calibration(measured_on="nothing: a test"),
+        licence="MIT",
+    )
     install(root, tiny, seed=0)
     return root
 

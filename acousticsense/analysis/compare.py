@@ -18,7 +18,8 @@ import soxr
 
 from acousticsense.audio import AudioClip, Source, centroid_hz, integrated_lufs
 from acousticsense.errors import AudioError
-from acousticsense.inference.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier
+from acousticsense.inference.answer import Analysis
+from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier
 from acousticsense.inference.payload import prediction_payload, sentence
 from acousticsense.inference.prediction import Advice, Prediction
 
@@ -29,7 +30,7 @@ _LEAST_CHANGE: Final = 0.03
 #: How far beyond the change of one more encoding a change must go. `python -m benchmarks.reencoding` counts how often
 #: other encodings of the same music still exceed it.
 _BEYOND_NOISE: Final = 2.0
-#: Half a loudness unit is what a codec or another rate may cost; nobody hears it.
+#: Half a loudness unit is what a codec or another rate may cost; it is inaudible.
 _LEAST_LU: Final = 0.5
 #: So is a shift of the spectral centroid by a twentieth.
 _LEAST_BRIGHTNESS: Final = 0.05
@@ -41,7 +42,7 @@ _MP3_RATES_HZ: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 4
 
 @dataclass(frozen=True, kw_only=True)
 class Sound:
-    """What is heard before any genre.
+    """How a version sounds, apart from any genre.
 
     Attributes:
         loudness_lufs: integrated loudness of the excerpt (ITU-R BS.1770); None when it is silent or under 400 ms.
@@ -140,7 +141,7 @@ def _noise(classifier: GenreClassifier, analysis: Analysis) -> float:
 
 
 def _as_mp3(audio: AudioClip) -> io.BytesIO:
-    """The excerpt at the encoder's usual quality; what an mp3 cannot hold is mixed to mono or resampled first."""
+    """The excerpt at the encoder's default quality; what an mp3 cannot hold is mixed to mono or resampled first."""
     samples, rate_hz = audio.channels.T, audio.info.sample_rate_hz
     if samples.shape[1] > 2:
         samples = samples.mean(axis=1, dtype=np.float32)

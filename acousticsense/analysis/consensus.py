@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -12,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.analysis.results import Consensus
-from acousticsense.inference.confidence import advise, verdict_of
+from acousticsense.inference.confidence import advise, earned, stands_clear, verdict_of
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.spec import Calibration
 
 __all__ = ["agreement", "build_consensus", "largest_group"]
 
-#: A clip lies on a border when the runner-up has at least this share of the best label's probability.
-_BORDER: Final = 0.75
-
 Vector = NDArray[np.float64]
+
+#: Where the members' mean is called not music when nothing was measured for them together.
+_MEAN_NOT_MUSIC_AT: Final = 0.5
 
 
 def largest_group(predictions: Sequence[Prediction | None]) -> tuple[int, ...]:
@@ -51,9 +50,9 @@ def build_consensus(
     Args:
         predictions: of all members; None where a member failed.
         calibration: temperature and verdict thresholds that were measured for these very members; None when they
-            were not. Without them the verdict takes what it takes the strictest of the members.
-        own: the averaged members' own calibrations; without them, and without `calibration`, verdicts have the default
-            thresholds.
+            were not. Without them, each threshold is the highest of the members' own.
+        own: the averaged members' own calibrations; without them, and without `calibration`, no verdict is above
+            unsure.
         tested: labels that the shares of `calibration` were measured on; None when that is not known.
     """
     group = largest_group(predictions)
@@ -64,35 +63,38 @@ def build_consensus(
     table = np.array([[answer.probabilities[label] for label in labels] for answer in answers])
     mean = _named(labels, table.mean(axis=0))
     calibrated = _named(labels, _tempered(table.mean(axis=0), calibration.temperature)) if calibration else None
-    opinions = [answer.not_music for answer in answers if answer.not_music is not None]
-    not_music = float(np.mean(opinions)) if opinions else None
+    scores = [answer.not_music for answer in answers if answer.not_music is not None]
+    not_music = float(np.mean(scores)) if scores else None
     shown = calibrated or mean
-    verdict = verdict_of(shown, not_music, calibration or _strictest(own))
+    clip = answers[0].clip
+    verdict = verdict_of(shown, not_music, calibration or _highest_thresholds(own), duration_s=clip.duration_s)
     votes = Counter(labels[index] for index in table.argmax(axis=1))
     return Consensus(
         probabilities=mean,
         calibrated=calibrated,
         not_music=not_music,
         verdict=verdict,
-        advice=advise(verdict, shown, answers[0].health, calibration or Calibration(), tested=tested),
+        advice=advise(verdict, shown, answers[0].health, calibration or Calibration(), clip=clip, tested=tested),
         agreement=agreement(votes.values()) if len(answers) > 1 else None,
         votes=dict(sorted(votes.items(), key=lambda vote: (-vote[1], -mean[vote[0]]))),
-        border=_border(mean),
+        border=None if stands_clear(shown, verdict) else _best_two(shown),
         pair=_pair(table, group),
         members=group,
     )
 
 
-def _strictest(own: Sequence[Calibration]) -> Calibration:
-    """Thresholds for a mean of which nothing was measured: no verdict is bolder than the most careful member's."""
-    usual = Calibration(not_music_at=0.5)
-    if not own:
-        return usual
-    return replace(
-        usual,
-        confident_at=max(each.confident_at for each in own),
-        plausible_at=max(each.plausible_at for each in own),
-        mixed_at=max(each.mixed_at for each in own),
+def _highest_thresholds(own: Sequence[Calibration]) -> Calibration:
+    """Element-wise maximum of the members' thresholds, for a mean of which nothing was measured.
+
+    A member that was never measured has none below 1 (`earned`), and without members there are none either.
+    """
+    thresholds = [earned(each) for each in own or [Calibration()]]
+    return Calibration(
+        confident_at=max(each.confident_at for each in thresholds),
+        plausible_at=max(each.plausible_at for each in thresholds),
+        mixed_at=max(each.mixed_at for each in thresholds),
+        not_music_at=_MEAN_NOT_MUSIC_AT,
+        measured_on="each member by itself",
     )
 
 
@@ -132,9 +134,9 @@ def _named(labels: Sequence[str], values: Vector) -> dict[str, float]:
     return dict(zip(labels, (values / values.sum()).tolist(), strict=True))
 
 
-def _border(mean: Mapping[str, float]) -> tuple[str, str] | None:
-    (best, most), (second, less), *_ = [*sorted(mean.items(), key=lambda item: -item[1]), ("", 0.0)][:2]
-    return (best, second) if second and less >= _BORDER * most else None
+def _best_two(probabilities: Mapping[str, float]) -> tuple[str, str] | None:
+    best = sorted(probabilities, key=lambda label: -probabilities[label])[:2]
+    return (best[0], best[1]) if len(best) == 2 else None
 
 
 def _pair(table: Vector, group: Sequence[int]) -> tuple[int, int] | None:

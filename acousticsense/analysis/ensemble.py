@@ -28,9 +28,10 @@ from acousticsense.analysis.parallel import WorkerPool, own_stream, split_by_cos
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.audio import Source
 from acousticsense.errors import AcousticSenseError, CheckpointError
-from acousticsense.inference.classifier import GenreClassifier, limits_of, pick_device
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.device import pick_device
 from acousticsense.inference.model_cache import LoadedModel, ModelCache
-from acousticsense.inference.preprocess import PreparedClip
+from acousticsense.inference.preprocess import PreparedClip, limits_of
 from acousticsense.models.catalog import Catalog
 from acousticsense.models.spec import EnsembleSpec, ModelSpec, tested_labels
 from acousticsense.settings import Settings

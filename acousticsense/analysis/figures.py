@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
-from acousticsense.analysis.results import Heatmap
+from acousticsense.analysis.heatmap import Heatmap
 from acousticsense.spectrogram.front_end import FrontEnd
 from acousticsense.spectrogram.images import SpectrogramImages, frame_s, frequencies_hz
 

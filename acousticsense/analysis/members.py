@@ -184,17 +184,17 @@ def drawing_times(clips: Clips) -> dict[str, float]:
 
 def failed_members(model: ChosenModel, error: Exception) -> tuple[Member, ...]:
     """One member with its error for each image that was asked for."""
-    if not isinstance(error, AcousticSenseError):
-        reason = CheckpointError(
-            f"{model.name} could not answer: {error or type(error).__name__}.", hint="See the server's log."
-        )
-        reason.__cause__ = error
-    else:
-        reason = error
+    reason = error if isinstance(error, AcousticSenseError) else _unforeseen(model.name, error)
     return tuple(
         Member(name=model.name, spectrogram=kind, error=reason, measured=measured_accuracy(spec))
         for kind, spec in model.specs.items()
     )
+
+
+def _unforeseen(name: str, error: Exception) -> CheckpointError:
+    reason = CheckpointError(f"{name} could not answer: {error or type(error).__name__}.", hint="See the server's log.")
+    reason.__cause__ = error
+    return reason
 
 
 def identities(members: Iterable[Member]) -> tuple[tuple[str, str, str], ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from acousticsense.analysis.results import Heatmap, Timeline
+from acousticsense.analysis.heatmap import Heatmap
+from acousticsense.analysis.results import Timeline
 from acousticsense.inference.payload import prediction_payload
 from acousticsense.inference.prediction import Prediction
 

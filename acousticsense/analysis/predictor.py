@@ -61,6 +61,7 @@ class EnsemblePredictor:
             not_music=consensus.not_music,
             verdict=consensus.verdict,
             advice=consensus.advice,
+            vote=None,
             model=replace(first.model, name="ensemble", architecture="ensemble", weights_sha256=""),
         )
 
@@ -101,7 +102,7 @@ class EnsemblePredictor:
         logits = np.log(np.maximum(np.array(rows), _SMALLEST))
         answers = Answers(logits=logits, labels=np.array(truths), n_labels=logits.shape[1] - 1)
         fit = fit_calibration(answers, measured_on=measured_on)
-        for criterion in fit.shortfalls:
+        for criterion in fit.unmet_criteria:
             _log.warning("%s", criterion)
         return EnsembleSpec(members=members, calibration=fit.calibration, metrics={"calibrated_on": {"n": len(rows)}})
 

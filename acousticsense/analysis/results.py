@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from acousticsense.audio import ClipInfo, HealthReport
 from acousticsense.errors import AcousticSenseError
-from acousticsense.inference.prediction import Advice, GenreScore, ModelInfo, Prediction, Timing, Verdict, ranked
+from acousticsense.inference.prediction import (
+    VALIDATED,
+    Advice,
+    GenreScore,
+    Milliseconds,
+    ModelInfo,
+    Prediction,
+    Probabilities,
+    Probability,
+    Timing,
+    Verdict,
+    ranked,
+)
 
 __all__ = [
     "Consensus",
     "EnsembleResult",
-    "HeatMethod",
-    "HeatPlace",
-    "Heatmap",
     "Member",
     "Segment",
     "Timeline",
@@ -26,14 +35,13 @@ __all__ = [
     "TimelineWindow",
 ]
 
+Seconds = Annotated[float, Field(ge=0)]
+
 #: A clip without sound is refused; within a track, silence is a place like others.
 TimelineVerdict = Literal[Verdict, "silence"]
 
 
-HeatMethod = Literal["grad_cam", "attention"]
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class Member:
     """What one model of an ensemble made of one image of the clip, or why it could not.
 
@@ -52,12 +60,12 @@ class Member:
     spectrogram: str
     prediction: Prediction | None = None
     error: AcousticSenseError | None = None
-    size_bytes: int = 0
-    load_ms: float = 0.0
-    measured: tuple[float, int] | None = None
+    size_bytes: Annotated[int, Field(ge=0)] = 0
+    load_ms: Milliseconds = 0.0
+    measured: tuple[Probability, int] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class Consensus:
     """What several members with the same labels say together; see `consensus` for how it is computed.
 
@@ -74,12 +82,12 @@ class Consensus:
         members: positions in `EnsembleResult.members` of those that were averaged.
     """
 
-    probabilities: Mapping[str, float]
-    calibrated: Mapping[str, float] | None
-    not_music: float | None
+    probabilities: Probabilities
+    calibrated: Probabilities | None
+    not_music: Probability | None
     verdict: Verdict
     advice: tuple[Advice, ...]
-    agreement: float | None
+    agreement: Probability | None
     votes: Mapping[str, int]
     border: tuple[str, str] | None
     pair: tuple[int, int] | None
@@ -90,7 +98,7 @@ class Consensus:
         return ranked(self.calibrated or self.probabilities, k)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class EnsembleResult:
     """The answer of an ensemble for one clip.
 
@@ -109,10 +117,10 @@ class EnsembleResult:
     consensus: Consensus | None
     clip: ClipInfo
     health: HealthReport
-    decode_ms: float
-    spectrogram_ms: Mapping[str, float]
-    network_ms: float
-    total_ms: float
+    decode_ms: Milliseconds
+    spectrogram_ms: Mapping[str, Milliseconds]
+    network_ms: Milliseconds
+    total_ms: Milliseconds
 
     def facts(self) -> dict[str, Any]:
         """Clip and timing as plain JSON values."""
@@ -125,7 +133,7 @@ class EnsembleResult:
         return {"clip": asdict(self.clip), "timing_ms": timing_ms}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class TimelineWindow:
     """What was said of one window of a track.
 
@@ -137,10 +145,10 @@ class TimelineWindow:
         verdict: how far to trust the best label.
     """
 
-    start_s: float
-    end_s: float
-    probabilities: Mapping[str, float]
-    not_music: float | None
+    start_s: Seconds
+    end_s: Seconds
+    probabilities: Probabilities
+    not_music: Probability | None
     verdict: TimelineVerdict
 
     @property
@@ -151,9 +159,9 @@ class TimelineWindow:
         return ranked(self.probabilities, 1)[0]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class Segment:
-    """A excerpt of a track in one genre; segments follow each other without gaps.
+    """An excerpt of a track in one genre; segments follow each other without gaps.
 
     Attributes:
         start_s: where it begins in the track, in seconds.
@@ -163,14 +171,14 @@ class Segment:
         verdict: how far to trust it.
     """
 
-    start_s: float
-    end_s: float
+    start_s: Seconds
+    end_s: Seconds
     genre: str | None
-    confidence: float | None
+    confidence: Probability | None
     verdict: TimelineVerdict
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class Timeline:
     """Genre along a track.
 
@@ -194,58 +202,3 @@ class Timeline:
     def facts(self) -> dict[str, Any]:
         """Clip, model and timing as plain JSON values."""
         return {"clip": asdict(self.clip), "model": asdict(self.model), "timing_ms": asdict(self.timing_ms)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeatPlace:
-    """A place in a clip's spectrogram, in seconds from the start of the clip and Hz."""
-
-    time_s: float
-    frequency_hz: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heatmap:
-    """Where a model looked for one label, in the coordinates of its images.
-
-    Rows run from high frequencies (0) to low ones, columns with time from the start of a window to its end. 1 is the
-    place that speaks most for the label in all windows, 0 a place that does not speak for it or speaks against it.
-
-    Attributes:
-        label: what was asked about.
-        probability: of that label, as in the prediction.
-        method: how the network was explained, see `explain`.
-        grids: float32 (n, rows, columns) in 0..1, one per explained window, as coarse as the network sees.
-        maps: float32 (n, S, S) in 0..1, the same smoothly enlarged to the size of the images.
-        start_s: start of each explained window in the clip, in seconds.
-        window_s: seconds that a window is long.
-        n_windows: windows in the clip; more than `n` when not all were explained.
-        hottest: the hottest place; None when nothing speaks for the label.
-    """
-
-    label: str
-    probability: float
-    method: HeatMethod
-    grids: NDArray[np.float32]
-    maps: NDArray[np.float32]
-    start_s: tuple[float, ...]
-    window_s: float
-    n_windows: int
-    hottest: HeatPlace | None
-
-    def over_clip(self, duration_s: float, *, max_columns: int) -> NDArray[np.float32]:
-        """The maps side by side on the time axis of the clip: (S, columns); 0 where no window was explained.
-
-        Args:
-            duration_s: what the clip's spectrogram spans, in seconds.
-            max_columns: the most columns, however long the clip.
-        """
-        size = self.maps.shape[-1]
-        columns = max(1, min(max_columns, round(size * duration_s / self.window_s)))
-        moments_s = (np.arange(columns) + 0.5) * duration_s / columns
-        heat = np.zeros((size, columns), dtype=np.float32)
-        for window, start_s in zip(self.maps, self.start_s, strict=True):
-            inside = (moments_s >= start_s) & (moments_s < start_s + self.window_s)
-            places = ((moments_s[inside] - start_s) / self.window_s * size).astype(int)
-            heat[:, inside] = np.maximum(heat[:, inside], window[:, places])
-        return heat

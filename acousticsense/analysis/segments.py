@@ -114,5 +114,6 @@ def _segment(start_s: float, end_s: float, state: int, mean: Matrix, spec: Model
     confidence = float(mean[state])
     if state == len(spec.labels):
         return Segment(start_s=start_s, end_s=end_s, genre=None, confidence=confidence, verdict="not_music")
-    verdict = verdict_of(dict(zip(spec.labels, mean.tolist(), strict=False)), None, spec.calibration)
+    shares = dict(zip(spec.labels, mean.tolist(), strict=False))
+    verdict = verdict_of(shares, None, spec.calibration, duration_s=end_s - start_s)
     return Segment(start_s=start_s, end_s=end_s, genre=spec.labels[state], confidence=confidence, verdict=verdict)

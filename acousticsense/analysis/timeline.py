@@ -23,7 +23,8 @@ from acousticsense.analysis.results import Timeline, TimelineWindow
 from acousticsense.analysis.segments import merge
 from acousticsense.audio import SILENCE_DB, Source, loudest_db, open_stream
 from acousticsense.errors import RequestError
-from acousticsense.inference.classifier import GenreClassifier, Posterior
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.prediction import Timing
 from acousticsense.spectrogram.images import clip_images
 
@@ -184,7 +185,10 @@ def _predict(classifier: GenreClassifier, batch: list[tuple[int, Samples]], cloc
     parts = iter(torch.split(logits, [len(part) for part in images]))
     clock.spectrogram += 1000 * (drawn - started)
     clock.network += 1000 * (time.perf_counter() - drawn)
-    return [None if skipped else classifier.posterior(next(parts)) for skipped in silent]
+    return [
+        None if skipped else classifier.posterior(next(parts), duration_s=len(waveform) / front_end.sample_rate_hz)
+        for (_, waveform), skipped in zip(batch, silent, strict=True)
+    ]
 
 
 def _window(start_s: float, end_s: float, posterior: Posterior | None) -> TimelineWindow:

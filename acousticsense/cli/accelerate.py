@@ -37,25 +37,26 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from acousticsense.inference.acceleration import accelerate, become_unimportant
+    from acousticsense.inference.acceleration import accelerate
+    from acousticsense.inference.accelerator import lower_priority
     from acousticsense.inference.backends.selection import check_installed, network_store
     from acousticsense.inference.backends.store import NetworkStore
-    from acousticsense.inference.equivalence_data import examples_music, folder_music
+    from acousticsense.inference.equivalence_data import example_data, folder_data
 
     settings = settings_of(options)
     if settings.backend == "pytorch":
         raise RequestError("The backend is set to pytorch.", hint="Unset ACOUSTICSENSE_BACKEND.")
     check_installed("openvino")
     if options.background:
-        become_unimportant()
+        lower_priority()
     classifier = classifier_of(options)
     if options.folder:
-        music = folder_music(classifier.spec, options.folder, n_gate=options.windows or 500)
+        data = folder_data(classifier.spec, options.folder, n_comparison=options.windows or 500)
     else:
-        music = examples_music(classifier.spec, n_gate=options.windows or 200)
+        data = example_data(classifier.spec, n_comparison=options.windows or 200)
     store = NetworkStore(options.store) if options.store else network_store(settings)
     with redirect_stdout(sys.stderr):  # NNCF draws its progress
-        outcome = accelerate(classifier, store, music, wanted=settings.backend, again=not options.background)
+        outcome = accelerate(classifier, store, data, wanted=settings.backend, again=not options.background)
     if outcome:
         print(json.dumps(outcome.to_dict(), ensure_ascii=False) if options.json else outcome.to_table())
     return 0

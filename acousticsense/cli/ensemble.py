@@ -38,7 +38,8 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from acousticsense.analysis.ensemble import Ensemble
-    from acousticsense.analysis.ensemble_payload import ensemble_csv, ensemble_payload, ensemble_text
+    from acousticsense.analysis.ensemble_payload import ensemble_payload
+    from acousticsense.analysis.ensemble_table import ensemble_csv, ensemble_text
 
     settings = settings_of(options)
     check_outputs(options.csv)

@@ -19,7 +19,7 @@ from acousticsense.errors import RequestError
 
 if TYPE_CHECKING:
     from acousticsense.analysis.predictor import EnsemblePredictor
-    from acousticsense.evaluation.evaluate import Evaluation
+    from acousticsense.evaluation.results import Evaluation
 
 __all__ = ["add"]
 
@@ -44,7 +44,8 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from acousticsense.evaluation.dataset import read_items
-    from acousticsense.evaluation.evaluate import evaluate, write_report
+    from acousticsense.evaluation.evaluate import evaluate
+    from acousticsense.evaluation.report import report_markdown, write_report
 
     items = read_items(options.data)
     if options.record and not options.models:
@@ -59,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         _record(result, cast("EnsemblePredictor", predicts), options)
     if options.out:
         write_report(result, options.out)
-    print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else result.to_markdown())
+    print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else report_markdown(result))
     return 1 if result.unreadable else 0
 
 
@@ -96,12 +97,13 @@ def _calibrate(predictor: EnsemblePredictor, clips: Sequence[tuple[Path, str]], 
 def _record(result: Evaluation, predictor: EnsemblePredictor, options: argparse.Namespace) -> None:
     """Keeps in the description of an ensemble how it did on music that calibrated nothing."""
     from acousticsense.analysis.ensemble import ENSEMBLE_FILE
+    from acousticsense.evaluation.calibration import with_counts
     from acousticsense.models.spec import EnsembleSpec
 
     path = settings_of(options).models / ENSEMBLE_FILE
     spec = EnsembleSpec.read(path)
     if not predictor.is_calibrated(result.clips[0].path):
         raise RequestError(f"{path} was calibrated for other models or images.", hint="Calibrate these first.")
-    calibration = replace(spec.calibration, level_accuracy=result.level_accuracy)
+    calibration = with_counts(spec.calibration, result.level_counts)
     spec = replace(spec, calibration=calibration, metrics={**spec.metrics, "real_test": result.metrics()})
     path.write_text(spec.to_json(), encoding="utf-8")

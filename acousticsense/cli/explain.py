@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acousticsense.analysis.heatmap import Heatmap
 from acousticsense.analysis.payload import explanation_payload
-from acousticsense.analysis.results import Heatmap
 from acousticsense.cli.options import (
     add_excerpt_options,
     add_model_options,

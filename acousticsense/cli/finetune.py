@@ -39,7 +39,8 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from acousticsense.finetune.run import Options, finetune
+    from acousticsense.evaluation.report import report_markdown
+    from acousticsense.finetune import Options, finetune
 
     settings = Settings()
     settings = settings.replace(device=options.device) if options.device else settings
@@ -57,11 +58,11 @@ def _run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("Stopped. Give the same command again to go on; nothing was written.", file=sys.stderr)
         raise
-    facts = {"model": str(options.out), "shortfalls": result.shortfalls, **result.evaluation.to_dict()}
+    facts = {"model": str(options.out), "unmet_criteria": result.unmet_criteria, **result.evaluation.to_dict()}
     if options.json:
         print(json.dumps(facts, ensure_ascii=False))
     else:
-        print(result.evaluation.to_markdown(), *result.shortfalls, *_left_out(result.skipped), sep="\n\n")
+        print(report_markdown(result.evaluation), *result.unmet_criteria, *_left_out(result.skipped), sep="\n\n")
         print(f"\n{options.out} is ready. Try: acousticsense predict --model {options.out} SONG.mp3")
     return 0
 

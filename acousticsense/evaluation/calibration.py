@@ -1,12 +1,11 @@
-"""What a network's numbers mean, from answers whose truth is known: a temperature and the verdict bands.
+"""What a network's numbers mean, from answers whose truth is known: a temperature and the confidence levels.
 
-A band is a promise about errors. A threshold is chosen when the answers beyond it claim what is promised (the mean of
-their calibrated probabilities) and keep it (the share of right ones, less one standard error); where no threshold does,
-the band is never said, and the reason is given.
+A level is a promise about errors. Its threshold is the lowest one at which both the mean confidence and the lower bound
+of the share of right answers meet the target; where there is none, the level is never said, and the reason is given.
 
-That a collection has much of what the network knows best must not make it bolder on the rest. So each label counts the
-same for the temperature; and "confident" must keep its promise that way, too, with answers of half of the labels at
-least. "Plausible" and "mixed" promise less, and only for music like that which was measured.
+A label that dominates a collection must not make the others look surer than they are: the temperature is fitted with
+each label counting the same, and "confident" must meet its target that way, too, with answers of half of the labels
+at least. "Plausible" and "mixed" promise less, and only for music like that which was measured.
 """
 
 from __future__ import annotations
@@ -17,56 +16,18 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, softmax
+from scipy.special import softmax
 
+from acousticsense.evaluation.levels import FEWEST, Outcomes, Targets, level_threshold, not_music_threshold
+from acousticsense.evaluation.statistics import class_balanced_weights
 from acousticsense.inference.confidence import verdict_of
-from acousticsense.models.spec import NEVER, Calibration
+from acousticsense.models.spec import Calibration
 
-__all__ = [
-    "FEWEST",
-    "NEVER",
-    "Answers",
-    "CalibrationFit",
-    "Targets",
-    "fit_calibration",
-    "level_accuracy",
-    "wilson_interval",
-]
-
-#: Fewest answers of which a share is told.
-FEWEST: Final = 8
+__all__ = ["Answers", "CalibrationFit", "fit_calibration", "level_counts", "with_counts"]
 
 #: Temperatures are sought between these.
 _COOLEST: Final = math.exp(-3.0)
 _WARMEST: Final = math.exp(3.0)
-
-_GRID: Final = np.round(np.arange(0.2, 1.0, 0.01), 2)
-
-#: Where the not-music output is less than half, a genre is likelier: "not music" is said there only if it must be, to
-#: catch what is to be caught.
-_USUAL_NOT_MUSIC_AT: Final = 0.5
-
-#: Probabilities beyond are rounding: their log-odds would outweigh everything.
-_PROBABILITY_LIMITS: Final = (1e-4, 1 - 1e-4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Targets:
-    """What the bands promise; shares in 0..1.
-
-    Attributes:
-        confident: least share of right answers among those called confident.
-        plausible: the same for plausible.
-        mixed: least share of answers called a mix whose genre is one of the two named.
-        caught: least share of sounds that are not music that are called so.
-        refused: largest share of music that is called not music.
-    """
-
-    confident: float = 0.9
-    plausible: float = 0.6
-    mixed: float = 0.7
-    caught: float = 0.95
-    refused: float = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,85 +70,92 @@ class Answers:
 
 @dataclass(frozen=True)
 class CalibrationFit:
-    """A calibration, and in words which bands the answers could not support."""
+    """A calibration, and in words the criteria that the answers do not meet."""
 
     calibration: Calibration
-    shortfalls: tuple[str, ...]
+    unmet_criteria: tuple[str, ...]
 
 
 def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | None = None) -> CalibrationFit:
-    """Temperature by maximum likelihood (Guo et al., arXiv 1706.04599), then the bands on the scaled probabilities.
-
-    `level_accuracy` is a plain count of the clips.
+    """Temperature by maximum likelihood (Guo et al., arXiv 1706.04599), then thresholds on the scaled probabilities.
 
     Args:
         answers: for clips that the network was not trained on, music and, if there is any, what is not.
-        measured_on: what the clips are, in words.
-        targets: what the bands promise; the defaults of `Targets` when None.
+        measured_on: what the clips are, in words; not empty, or the calibration counts as never measured.
+        targets: what the levels promise; the defaults of `Targets` when None.
     """
     targets = targets or Targets()
     is_music = answers.labels >= 0
     labels = answers.labels[is_music]
     temperature = round(_temperature(answers), 4)
     probabilities = answers.genres(temperature)[is_music]
-    ranks = (-probabilities).argsort(1, kind="stable")
-    best, right = probabilities.max(1), ranks[:, 0] == labels
     sources = np.arange(len(answers.labels)) if answers.sources is None else answers.sources
-    weights, modest = _alike(labels), np.ones(len(labels), bool)
-    heard = _Heard(best, right, sources[is_music], labels, weights, modest)
+    thresholds, unmet = _level_thresholds(probabilities, labels, sources[is_music], targets)
+    not_music_at, not_music = None, answers.not_music()
+    if not_music is not None:
+        not_music_at, notes = not_music_threshold(not_music, is_music, targets)
+        unmet += notes
+    if not _COOLEST * 1.01 < temperature < _WARMEST / 1.01:
+        unmet.append(f"temperature: {temperature} is as far as it is sought; these answers cannot tell how sure to be.")
+    calibration = Calibration(temperature=temperature, **thresholds, not_music_at=not_music_at, measured_on=measured_on)
+    return CalibrationFit(with_counts(calibration, level_counts(probabilities, labels, calibration)), tuple(unmet))
 
-    confident_at, confident_note = _band("confident", heard, targets.confident, everywhere=True)
-    lower = replace(heard, modest=best < targets.confident).only(best < confident_at)
-    plausible_at, plausible_note = _band("plausible", lower, targets.plausible)
+
+def _level_thresholds(
+    probabilities: NDArray[np.float64], labels: NDArray[np.integer], sources: NDArray[np.integer], targets: Targets
+) -> tuple[dict[str, float], list[str]]:
+    """Thresholds of the three levels, and the criteria that are not met."""
+    best, ranks = probabilities.max(1), (-probabilities).argsort(1, kind="stable")
+    top = Outcomes(
+        scores=best,
+        right=ranks[:, 0] == labels,
+        sources=sources,
+        labels=labels,
+        weights=class_balanced_weights(labels),
+        below_previous=np.ones(len(labels), bool),
+    )
+    confident_at, confident_unmet = level_threshold("confident", top, targets.confident, balanced=True)
+    lower = replace(top, below_previous=best < targets.confident).only(best < confident_at)
+    plausible_at, plausible_unmet = level_threshold("plausible", lower, targets.plausible)
     plausible_at = min(confident_at, plausible_at)
     two = replace(
-        heard,
-        values=np.sort(probabilities, 1)[:, -2:].sum(1),
+        top,
+        scores=np.sort(probabilities, 1)[:, -2:].sum(1),
         right=(ranks[:, :2] == labels[:, None]).any(1),
-        modest=best < targets.plausible,
+        below_previous=best < targets.plausible,
     )
-    mixed_at, mixed_note = _band("mixed", two.only(best < plausible_at), targets.mixed)
-    not_music_at, not_music_notes = _not_music(answers.not_music(), is_music, targets)
-    calibration = Calibration(
-        temperature=temperature,
-        confident_at=confident_at,
-        plausible_at=plausible_at,
-        mixed_at=mixed_at,
-        not_music_at=not_music_at,
-        measured_on=measured_on,
-    )
-    told = level_accuracy(probabilities, labels, calibration)
-    notes = [note for note in (confident_note, plausible_note, mixed_note) if note] + not_music_notes
-    if not _COOLEST * 1.01 < temperature < _WARMEST / 1.01:
-        notes.append(f"temperature: {temperature} is as far as it is sought; these answers cannot tell how sure to be.")
-    return CalibrationFit(replace(calibration, level_accuracy=told), tuple(notes))
+    mixed_at, mixed_unmet = level_threshold("mixed", two.only(best < plausible_at), targets.mixed)
+    thresholds = {"confident_at": confident_at, "plausible_at": plausible_at, "mixed_at": mixed_at}
+    return thresholds, [words for words in (confident_unmet, plausible_unmet, mixed_unmet) if words]
 
 
-def level_accuracy(
+def level_counts(
     probabilities: NDArray[np.float64], labels: NDArray[np.integer], calibration: Calibration
-) -> dict[str, float]:
-    """Verdict -> share of right answers, for verdicts given to enough clips. A mix is right about either of its two.
+) -> dict[str, tuple[int, int]]:
+    """Verdict -> (right answers, all answers). A mix is right about either of its two.
 
     Args:
         probabilities: (n, n_labels), calibrated.
         labels: (n,) indices of the true ones.
         calibration: the thresholds.
     """
-    bands: dict[str, list[bool]] = {}
+    counts: dict[str, tuple[int, int]] = {}
     for row, label in zip(probabilities, labels, strict=True):
         verdict = verdict_of({str(index): float(value) for index, value in enumerate(row)}, None, calibration)
         named = np.argsort(-row, kind="stable")[: 2 if verdict == "mixed" else 1]
-        bands.setdefault(verdict, []).append(label in named)
-    return {verdict: round(float(np.mean(hits)), 3) for verdict, hits in bands.items() if len(hits) >= FEWEST}
+        right, n = counts.get(verdict, (0, 0))
+        counts[verdict] = right + int(label in named), n + 1
+    return counts
 
 
-def wilson_interval(hits: float, n: int, *, z: float = 1.96) -> tuple[float, float]:
-    """Bounds of a share of `hits` out of `n` >= 1 (Wilson 1927); z = 1.96 is 95 %, z = 1 one standard error."""
-    share = hits / n
-    centre = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+def with_counts(calibration: Calibration, counts: dict[str, tuple[int, int]]) -> Calibration:
+    """The calibration with how often each verdict was right (verdict -> (right, all)); `FEWEST` answers are the least.
+
+    What it held of that before is replaced.
+    """
+    enough = {verdict: (right, n) for verdict, (right, n) in counts.items() if n >= FEWEST}
+    accuracy = {verdict: round(right / n, 3) for verdict, (right, n) in enough.items()}
+    return replace(calibration, level_accuracy=accuracy, level_counts=enough)
 
 
 def _temperature(answers: Answers) -> float:
@@ -196,7 +164,7 @@ def _temperature(answers: Answers) -> float:
 
     clips = np.flatnonzero(answers.labels >= 0)
     labels = answers.labels[clips]
-    weights = _alike(labels)
+    weights = class_balanced_weights(labels)
 
     def loss(log_temperature: float) -> float:
         chosen = answers.genres(math.exp(log_temperature))[clips, labels]
@@ -204,133 +172,3 @@ def _temperature(answers: Answers) -> float:
 
     bounds = math.log(_COOLEST), math.log(_WARMEST)
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
-
-
-def _alike(labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Weights (n,) under which each label that occurs counts the same."""
-    return np.asarray(1.0 / np.bincount(labels)[labels])
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """What a band is said by, and whether it was right; the recording, its label and what that counts; whether the
-    answer claims less than the band above promises: (n,) each."""
-
-    values: NDArray[np.float64]
-    right: NDArray[np.bool_]
-    sources: NDArray[np.integer]
-    labels: NDArray[np.integer]
-    weights: NDArray[np.float64]
-    modest: NDArray[np.bool_]
-
-    def only(self, chosen: NDArray[np.bool_]) -> _Heard:
-        """Those of a mask."""
-        return _Heard(*(values[chosen] for values in vars(self).values()))
-
-    @property
-    def n_sources(self) -> int:
-        """How many recordings there are: what the answers prove."""
-        return len(np.unique(self.sources))
-
-    @property
-    def n_labels(self) -> int:
-        """How many labels occur."""
-        return len(np.unique(self.labels))
-
-    def claim(self) -> float:
-        """The mean of what the band is said by."""
-        return float(self.values.mean())
-
-    def surely(self) -> float:
-        """The share of right answers, less one standard error for so many recordings."""
-        low, _ = wilson_interval(float(self.right.mean()) * self.n_sources, self.n_sources, z=1.0)
-        return round(low, 9)  # nine of nine are 90 %, and not a rounding error less, like all shares here
-
-    def alike(self) -> float:
-        """The share of right answers when each label counts the same."""
-        return round(float(np.average(self.right, weights=self.weights)), 9)
-
-
-def _band(name: str, heard: _Heard, promise: float, *, everywhere: bool = False) -> tuple[float, str]:
-    """The lowest threshold that keeps a promise, and why there is none when there is none.
-
-    Modest answers must keep it by themselves, where there are enough: answers that missed the band above would flatter
-    this one.
-
-    Args:
-        name: of the band.
-        heard: what it is measured on.
-        promise: share of right answers.
-        everywhere: whether it must be kept by half of the labels or more, and with each counting the same.
-    """
-    if not len(heard.values):
-        return NEVER, ""  # nothing is left to it: every answer is in the band above
-    tried: list[_Heard] = []
-    fewest_labels = (heard.n_labels + 1) // 2 if everywhere else 1
-
-    def shown(chosen: _Heard) -> float:
-        return min(chosen.claim(), chosen.surely(), chosen.alike() if everywhere else 1.0)
-
-    for threshold in _GRID:
-        chosen = heard.only(heard.values >= threshold)
-        if chosen.n_sources < FEWEST:
-            break
-        parts = [part for part in (chosen, chosen.only(chosen.modest)) if part.n_sources >= FEWEST]
-        worst = min(parts, key=shown)
-        if chosen.n_labels >= fewest_labels and shown(worst) >= promise:
-            measured_from = math.floor(100 * chosen.values.min()) / 100  # of less sure answers nothing is known
-            return min(max(float(threshold), measured_from), float(_GRID[-1])), ""
-        tried.append(worst)
-    if not tried:
-        n_left = heard.n_sources
-        reason = f"only {n_left} clips of different recordings are left to measure it on, {FEWEST} are the least"
-    else:
-        top = max(tried, key=shown)
-        missed = {
-            "less one standard error that is {}%": top.surely(),
-            "their probabilities claim {}%": top.claim(),
-            "with each label counting the same it is {}%": top.alike() if everywhere else 1.0,
-        }
-        but = [words.format(math.floor(100 * share)) for words, share in missed.items() if share < promise]
-        if top.n_labels < fewest_labels:
-            but.append(f"answers of {fewest_labels} labels or more must be among them, not of {top.n_labels}")
-        right = f"at best {top.right.sum()} of {len(top.right)} answers, from {top.n_sources} recordings, are right"
-        reason = f"{right}, but {', and '.join(but)}"
-    return NEVER, f"{name} is never said: {promise:.0%} right cannot be shown ({reason})."
-
-
-def _not_music(
-    scores: NDArray[np.float64] | None, is_music: NDArray[np.bool_], targets: Targets
-) -> tuple[float | None, list[str]]:
-    """The threshold of the not-music output: refusing little music comes first, then catching what is none."""
-    if scores is None:
-        return None, []
-    music, others = np.sort(scores[is_music]), np.sort(scores[~is_music])
-    # Just above the surest piece of music that must not be refused, and just at the least sure sound to be caught.
-    lowest = float(music[len(music) - 1 - int(targets.refused * len(music))]) + 1e-3
-    if not len(others):
-        threshold = max(lowest, _USUAL_NOT_MUSIC_AT)
-    else:
-        highest = float(others[int((1 - targets.caught) * len(others))])
-        # Anything between keeps both promises: the middle is farthest from breaking either.
-        middle = float(expit(logit(np.clip([lowest, highest], *_PROBABILITY_LIMITS)).mean()))
-        threshold = max(middle, min(_USUAL_NOT_MUSIC_AT, highest)) if lowest <= highest else lowest
-    return threshold, _not_music_notes(threshold, music, others, targets)
-
-
-def _not_music_notes(
-    threshold: float, music: NDArray[np.float64], others: NDArray[np.float64], targets: Targets
-) -> list[str]:
-    notes = []
-    if len(music) * targets.refused < 1:
-        notes.append(f"not music: {len(music)} clips of music are too few to show {targets.refused:.0%} refused.")
-    if not len(others):
-        notes.append("not music: nothing that is no music was measured.")
-    elif (caught := float(np.mean(others >= threshold))) < targets.caught:
-        notes.append(
-            f"not music: {caught:.0%} of {len(others)} sounds are caught, not {targets.caught:.0%}, "
-            f"since no more than {targets.refused:.0%} of music may be refused."
-        )
-    elif len(others) < FEWEST:
-        notes.append(f"not music: {len(others)} sounds are too few to show {targets.caught:.0%} caught.")
-    return notes

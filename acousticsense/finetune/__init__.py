@@ -2,8 +2,15 @@
 
     labelled files -> tracks       tracks.py      who is what, what belongs together, what is left out
       -> features                  features.py    windows of each track through the base network, once, kept in files
-      -> out-of-fold answers       folds.py, head.py, unfreeze.py
-      -> calibration, figures, weights, card       run.py, card.py
+      -> networks, one a fold      folds.py, head.py, unfreeze.py, trainer.py
+      -> figures and calibration   out_of_fold.py
+      -> weights, card             run.py, card.py
 
-Every track is held out once: all figures are about tracks that the network which analysed them was not trained on.
+Every track is held out once, together with its group: all figures are about tracks that the network which analysed them
+was not trained on.
 """
+
+from acousticsense.finetune.options import Options
+from acousticsense.finetune.run import Finetuned, finetune
+
+__all__ = ["Finetuned", "Options", "finetune"]

@@ -1,4 +1,4 @@
-"""The card of a fine-tuned model: what it heard, how good it is on tracks that it had not heard, what it is not."""
+"""The card of a fine-tuned model: what it was trained on, how good it is on other tracks, what it cannot do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from acousticsense.evaluation.evaluate import Evaluation
 from acousticsense.evaluation.markdown import filled, table
+from acousticsense.evaluation.report import report_markdown
+from acousticsense.evaluation.results import Evaluation
 from acousticsense.finetune.tracks import Material
 from acousticsense.models.spec import ModelSpec
 
@@ -22,9 +23,9 @@ _CARD: Final = """\
 
 ## How good it is
 
-On {n} tracks, **each analysed by a network that had not heard it**: {n_folds} networks were trained, each without one
-part of the tracks, and each analysed the part that it was without. {grouping} The network that is in this folder was
-trained on all of them, so it cannot be tested on them any more; test it with
+On {n} tracks, **each analysed by a network that was trained without it**: {n_folds} networks were trained, each without
+one part of the tracks, and each analysed the part that it was without (cross-validation). {grouping} The network that
+is in this folder was trained on all of them, so it cannot be tested on them any more; test it with
 `acousticsense evaluate` on tracks that are not in this list.
 
 {tables}
@@ -47,12 +48,12 @@ trained on all of them, so it cannot be tested on them any more; test it with
 
 ## What its confidence means
 
-Temperature {temperature:.3f} and the verdict thresholds come from the same held-out answers; in the tables above, each
-part was analysed by thresholds from the other parts. {bands}
+Temperature {temperature:.3f} and the verdict thresholds come from the same out-of-fold answers; in the tables above,
+each part was analysed by thresholds from the other parts. {levels}
 
 ## Limits
 
-- It knows the genres above and no others: whatever it hears, it will name one of them.{not_music}
+- It knows the genres above and no others: whatever it is given, it will name one of them.{not_music}
 - It was measured on tracks like those in the folder: the same collection, the same mastering, the same taste in labels.
   Expect less on others.
 - {analysed_s} decide unless more are asked for.
@@ -80,7 +81,7 @@ def card(
     command: str,
     n_folds: int,
     single_group: Sequence[str],
-    shortfalls: Sequence[str],
+    unmet_criteria: Sequence[str],
     compared: str,
 ) -> str:
     """The text of `README.md`; see `run.finetune` for where the arguments come from."""
@@ -96,13 +97,13 @@ def card(
             n=result.n,
             n_folds=n_folds,
             grouping=_grouping(material, single_group),
-            tables=result.to_markdown(),
+            tables=report_markdown(result),
             compared=compared,
             counts=_counts(material),
             trained=spec.provenance,
             skipped=_skipped(material.skipped),
             temperature=spec.calibration.temperature,
-            bands=_bands(shortfalls),
+            levels=_levels(unmet_criteria),
             not_music=""
             if spec.has_not_music
             else ' Nor can it tell that something is no music; a folder "not_music" teaches that.',
@@ -134,10 +135,10 @@ def _grouping(material: Material, single_group: Sequence[str]) -> str:
     return told
 
 
-def _bands(shortfalls: Sequence[str]) -> str:
-    if not shortfalls:
-        return "All bands are supported by the data."
-    return "What the data do not support: " + " ".join(shortfalls)
+def _levels(unmet_criteria: Sequence[str]) -> str:
+    if not unmet_criteria:
+        return "All confidence levels are supported by the data."
+    return "What the data do not support: " + " ".join(unmet_criteria)
 
 
 def _skipped(skipped: Mapping[str, str]) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from acousticsense.audio import AudioLimits
 from acousticsense.errors import AudioError, CheckpointError
+from acousticsense.files import atomic_write
 from acousticsense.finetune.augment import vary
 from acousticsense.finetune.tracks import Track
 from acousticsense.i18n.messages import text
@@ -150,7 +150,7 @@ class FeatureStore:
             if now - told > 10 or number == len(missing):
                 told = now
                 left_s = (now - started) / number * (len(missing) - number)
-                logger.info("listened to %d of %d tracks, %s left", number, len(missing), _in_words(left_s))
+                logger.info("features of %d of %d tracks computed, %s left", number, len(missing), _in_words(left_s))
         return failed
 
     def load(self, track: Track) -> TrackFeatures:
@@ -183,8 +183,10 @@ class FeatureStore:
         if images:
             grey = bool((analysed == analysed[:, :1]).all())
             drawn = torch.cat([analysed, learned])[:, : 1 if grey else 3]
-            _write(self._images_path(track), lambda file: np.save(file, drawn.numpy()))
-        _write(self._path(track), lambda file: np.savez(file, analysed=features[: len(analysed)], learned=features))
+            with atomic_write(self._images_path(track)) as file:
+                np.save(file, drawn.numpy())
+        with atomic_write(self._path(track)) as file:
+            np.savez(file, analysed=features[: len(analysed)], learned=features)
 
     def _draw(self, track: Track) -> tuple[Tensor, Tensor]:
         """Images that are analysed, and the further ones that are only learned from."""
@@ -216,14 +218,6 @@ class FeatureStore:
             duration_s=duration_s,
             offset_s=offset_s,
         )
-
-
-def _write(path: Path, save: Callable[[BinaryIO], None]) -> None:
-    """A file that appears whole or not at all."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with draft.open("wb") as file:
-        save(file)
-    draft.replace(path)
 
 
 def _in_words(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Which tracks are held out together: every track once, and no group on both sides."""
+"""Group hold-out: every track is held out once, and no group lies on both sides of a split."""
 
 from __future__ import annotations
 

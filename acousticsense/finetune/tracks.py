@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from acousticsense.audio import read_artist
-from acousticsense.errors import CheckpointError, SettingsError
+from acousticsense.errors import SettingsError
 from acousticsense.evaluation.dataset import LabelledClip
-from acousticsense.models.checkpoint import sha256_of
+from acousticsense.files import sha256_of
 from acousticsense.models.genres import NOT_MUSIC
 
 __all__ = ["Material", "Track", "gather"]
@@ -85,8 +85,8 @@ def gather(items: Sequence[LabelledClip]) -> Material:
     for item in items:
         try:
             sha256 = sha256_of(item.path)
-        except CheckpointError as error:
-            skipped[str(item.path)] = error.message
+        except OSError as error:
+            skipped[str(item.path)] = f"cannot be read: {error.strerror}"
             continue
         first = tracks.get(sha256)
         if first is None:

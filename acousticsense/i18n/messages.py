@@ -29,8 +29,13 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "没有哪种流派明显领先，{best}仅略占优势。",
     ),
     "advice.unproven": (
-        "{best} leads clearly, but how far this model's answers can be trusted could not be shown: take it as a guess.",
-        "{best}明显领先，但该模型的回答有多可信尚无证据，请只当作猜测。",
+        "{best} is ahead of {second}, but such answers have not been shown to be reliable: take it as a guess.",
+        "{best}领先于{second}，但尚无证据表明这样的回答可靠，请只当作猜测。",
+    ),
+    "advice.too_short": (
+        "{best} is the best guess, but {seconds:.1f} s of sound are too little to be sure: give {shortest:.0f} s or "
+        "more, better ten.",
+        "最可能是{best}，但只有 {seconds:.1f} 秒的声音，不足以确定：请提供 {shortest:.0f} 秒以上的音频，最好十秒。",
     ),
     "advice.not_music": (
         "This does not sound like music, so the genres below mean little.",
@@ -39,6 +44,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
     "advice.measured": (
         "On real music kept out of training, answers with this verdict were right {percent:.0f} % of the time.",
         "在训练中未听过的真实音乐上，得到该结论的回答有 {percent:.0f}% 是正确的。",
+    ),
+    "advice.counted": (
+        "In a test on real music kept out of training, {right:.0f} of {n:.0f} such answers were right.",
+        "在用训练中未听过的真实音乐所做的测试中，{n:.0f} 个这样的回答有 {right:.0f} 个正确。",
     ),
     "advice.untested": (
         "None of that music was {best}: how often that is right, nobody knows.",
@@ -128,13 +137,13 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
 }
 
 ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
-    "ensemble.single": ("Only one member: {best}.", "只有一个声音：{best}。"),
-    "ensemble.all": ("All {n} members say {best}.", "{n} 个声音一致认为是{best}。"),
+    "ensemble.single": ("Only one member: {best}.", "只有一个模型：{best}。"),
+    "ensemble.all": ("All {n} members say {best}.", "{n} 个模型一致认为是{best}。"),
     "ensemble.two": (
         "{best} against {second}: {n} members, {counts}.",
-        "{best}对{second}：{n} 个声音，{counts}。",
+        "{best}对{second}：{n} 个模型，{counts}。",
     ),
-    "ensemble.many": ("{n} members split {ways} ways: {labels}.", "{n} 个声音分成 {ways} 派：{labels}。"),
+    "ensemble.many": ("{n} members split {ways} ways: {labels}.", "{n} 个模型分成 {ways} 派：{labels}。"),
     "ensemble.counts": (" to ", " 比 "),
     "ensemble.list": (", ", "、"),
     "ensemble.border": (
@@ -155,11 +164,11 @@ ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     ),
     "ensemble.calibrated": (
         "The consensus is calibrated for exactly these members.",
-        "共识已针对这组声音校准。",
+        "共识已针对这组模型校准。",
     ),
     "ensemble.uncalibrated": (
         "The consensus is the plain mean: how often it is right has not been measured for this choice of members.",
-        "共识为简单平均：尚未测量这组声音的正确率。",
+        "共识为简单平均：尚未测量这组模型的正确率。",
     ),
     "ensemble.failed": (
         "{n} of {total} could not answer; the reason stands in the table.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
+
+from cachetools import LRUCache
 
 from acousticsense.audio import Source
 
@@ -27,33 +28,25 @@ class AnswerCache(Generic[Answer]):
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._answers: OrderedDict[Hashable, tuple[Answer, int]] = OrderedDict()
+        self._answers: LRUCache[Hashable, tuple[Answer, int]] = LRUCache(max_bytes, getsizeof=lambda kept: kept[1])
         self._lock = threading.Lock()
 
     @property
     def is_on(self) -> bool:
         """Whether anything is ever kept."""
-        return self._max_bytes > 0
+        return self._answers.maxsize > 0
 
     def get(self, key: Hashable) -> Answer | None:
         """The answer under that key; it is then the most recently used one."""
         with self._lock:
-            if key not in self._answers:
-                return None
-            self._answers.move_to_end(key)
-            return self._answers[key][0]
+            kept = self._answers.get(key)
+        return None if kept is None else kept[0]
 
     def put(self, key: Hashable, answer: Answer, n_bytes: int) -> None:
         """Keeps an answer that takes `n_bytes`, unless it alone is too large; the longest unused ones make room."""
         with self._lock:
-            self._bytes -= self._answers.pop(key, (answer, 0))[1]
-            if n_bytes <= self._max_bytes:
-                self._answers[key] = (answer, n_bytes)
-                self._bytes += n_bytes
-            while self._bytes > self._max_bytes:
-                self._bytes -= self._answers.popitem(last=False)[1][1]
+            if n_bytes <= self._answers.maxsize:
+                self._answers[key] = answer, n_bytes
 
 
 def content_digest(source: Source) -> str | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -14,20 +13,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from acousticsense.audio import AudioClip, AudioLimits, Source
-from acousticsense.errors import CorruptCheckpointError, SettingsError, quoted
+from acousticsense.audio import AudioLimits, Source
+from acousticsense.inference.answer import Analysis, analysis_of
 from acousticsense.inference.backends import Backend, Precision, SharedForward, TorchBackend, best_precision, to_device
 from acousticsense.inference.backends.selection import check_installed, network_store, stored_backend
-from acousticsense.inference.confidence import advise, verdict_of
-from acousticsense.inference.prediction import Advice, ModelInfo, Prediction, Timing, Verdict, WindowVote
-from acousticsense.inference.preprocess import PreparedClip, Recipe, prepare
+from acousticsense.inference.device import pick_device
+from acousticsense.inference.posterior import Posterior, posterior_of, probabilities_of
+from acousticsense.inference.prediction import ModelInfo, Prediction
+from acousticsense.inference.preprocess import PreparedClip, Recipe, limits_of, prepare
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
-from acousticsense.models.spec import ModelSpec, tested_labels
+from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.spectrogram.images import SpectrogramImages, clip_images, normalise
 
-__all__ = ["MODEL_DEFAULT", "Analysis", "Duration", "GenreClassifier", "Posterior", "limits_of", "pick_device"]
+__all__ = ["MODEL_DEFAULT", "Duration", "GenreClassifier"]
 
 #: Stands for "as many seconds as the model's window policy says".
 MODEL_DEFAULT: Final = "model"
@@ -36,53 +36,6 @@ Duration = float | Literal["model"] | None
 #: Most images in one forward pass, by kind of device: bounds the memory that long clips take on a CPU, and is where
 #: a GPU's gain from larger batches ends.
 _MAX_BATCH: Final = {"cpu": 16, "cuda": 128}
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """What a network makes of one clip.
-
-    Attributes:
-        probabilities: label -> calibrated probability, the mean over windows, in label order; they sum to 1.
-        not_music: probability that this is not music at all; None when the model cannot tell.
-        verdict: how far to trust the best label.
-        window_probabilities: float32 (n_windows, n_labels).
-        vote: the label by majority vote, where the model's window policy asks for one.
-    """
-
-    probabilities: Mapping[str, float]
-    not_music: float | None
-    verdict: Verdict
-    window_probabilities: Tensor
-    vote: WindowVote | None
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """A prediction with everything that led to it.
-
-    Attributes:
-        prediction: the answer.
-        audio: the excerpt that was decoded.
-        images: what the network saw.
-        window_probabilities: float32 (n_windows, n_labels).
-    """
-
-    prediction: Prediction
-    audio: AudioClip
-    images: SpectrogramImages
-    window_probabilities: Tensor
-
-    @property
-    def n_bytes(self) -> int:
-        """Memory that its arrays take, about."""
-        arrays = (self.audio.waveform, self.audio.channels, self.images.images, self.images.spectrogram)
-        return sum(array.nbytes for array in arrays)
-
-    def repeated(self, *, total_ms: float) -> Analysis:
-        """The same answer, given again in `total_ms` without decoding or computing anything."""
-        timing = Timing(decode=0.0, spectrogram=0.0, network=0.0, total=round(total_ms, 2))
-        return replace(self, prediction=replace(self.prediction, timing_ms=timing))
 
 
 @dataclass(frozen=True)
@@ -211,29 +164,12 @@ class GenreClassifier:
         return self._engine.logits(images)
 
     def probabilities(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Calibrated genre probabilities (n, n_labels) and P(not music) (n,), None when the model has no such output.
+        """See `posterior.probabilities_of`."""
+        return probabilities_of(logits, self.spec)
 
-        The genres are a softmax over the labels alone, divided by the temperature (Guo et al. 2017, "On Calibration
-        of Modern Neural Networks"); not-music is a softmax over all outputs.
-
-        Raises:
-            CorruptCheckpointError: the network answered with numbers that are not finite.
-        """
-        if not bool(torch.isfinite(logits).all()):
-            raise CorruptCheckpointError(
-                f"{self.spec.name} answers with numbers that are not finite.", hint="Its weights are damaged."
-            )
-        genres = torch.softmax(logits[:, : len(self.spec.labels)] / self.spec.calibration.temperature, dim=1)
-        return genres, torch.softmax(logits, dim=1)[:, -1] if self.spec.has_not_music else None
-
-    def posterior(self, logits: Tensor) -> Posterior:
-        """The answer for one clip from the raw outputs (n_windows, n_outputs) of its images."""
-        per_window, not_music_per_window = self.probabilities(logits)
-        mean = per_window.double().mean(dim=0)
-        values = dict(zip(self.spec.labels, (mean / mean.sum()).tolist(), strict=True))
-        not_music = None if not_music_per_window is None else float(not_music_per_window.mean())
-        verdict = verdict_of(values, not_music, self.spec.calibration)
-        return Posterior(values, not_music, verdict, per_window, self._vote(per_window))
+    def posterior(self, logits: Tensor, *, duration_s: float | None = None) -> Posterior:
+        """See `posterior.posterior_of`."""
+        return posterior_of(logits, self.spec, duration_s=duration_s)
 
     def recipe(
         self,
@@ -260,7 +196,7 @@ class GenreClassifier:
         duration_s: Duration = MODEL_DEFAULT,
         offset_s: float = 0.0,
     ) -> PreparedClip:
-        """A excerpt as a image of any kind, for people to look at; see `analyse` for the arguments.
+        """An excerpt as an image of any kind, for people to look at; see `analyse` for the arguments.
 
         Raises:
             AudioError: not audio, over a limit, or nothing in it.
@@ -278,7 +214,7 @@ class GenreClassifier:
         anchor: Literal["start", "center"] = "start",
         kind: SpectrogramKind | None = None,
     ) -> Prediction:
-        """Predicts a excerpt of a track; see `analyse` for the arguments and errors."""
+        """Predicts an excerpt of a track; see `analyse` for the arguments and errors."""
         return self.analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor, kind=kind).prediction
 
     def analyse(
@@ -290,7 +226,7 @@ class GenreClassifier:
         anchor: Literal["start", "center"] = "start",
         kind: SpectrogramKind | None = None,
     ) -> Analysis:
-        """Predicts a excerpt of a track and keeps what led to the answer.
+        """Predicts an excerpt of a track and keeps what led to the answer.
 
         Args:
             source: path, bytes or binary file object of any audio format.
@@ -312,73 +248,7 @@ class GenreClassifier:
         """Predicts a clip that was prepared by this model's recipe."""
         started = time.perf_counter()
         engine = self._engine
-        posterior = self.posterior(engine.logits(clip.images.images))
+        logits = engine.logits(clip.images.images)
+        posterior = self.posterior(logits, duration_s=clip.audio.info.duration_s)
         network_ms = 1000 * (time.perf_counter() - started)
-        prediction = Prediction(
-            probabilities=posterior.probabilities,
-            not_music=posterior.not_music,
-            verdict=posterior.verdict,
-            advice=(
-                *advise(
-                    posterior.verdict,
-                    posterior.probabilities,
-                    clip.health,
-                    self.spec.calibration,
-                    clip=clip.audio.info,
-                    other_kinds=self.spec.kinds[1:],
-                    tested=tested_labels(self.spec.metrics),
-                ),
-                *_told(posterior.vote),
-            ),
-            health=clip.health,
-            clip=clip.audio.info,
-            model=self._info(engine),
-            timing_ms=Timing(
-                decode=round(clip.decode_ms, 2),
-                spectrogram=round(clip.spectrogram_ms, 2),
-                network=round(network_ms, 2),
-                total=round(clip.decode_ms + clip.spectrogram_ms + network_ms, 2),
-            ),
-            vote=posterior.vote,
-        )
-        return Analysis(prediction, clip.audio, clip.images, posterior.window_probabilities)
-
-    def _vote(self, per_window: Tensor) -> WindowVote | None:
-        """The label that most windows put first, where the window policy asks for it."""
-        if self.spec.windows.vote != "majority":
-            return None
-        best, count = Counter(per_window.argmax(dim=1).tolist()).most_common(1)[0]
-        return WindowVote(self.spec.labels[best], count, len(per_window))
-
-
-def _told(vote: WindowVote | None) -> tuple[Advice, ...]:
-    """A vote in words; a single window has nothing to vote about."""
-    if vote is None or vote.of == 1:
-        return ()
-    return (Advice("vote", {"best": vote.label, "windows": vote.windows, "of": vote.of}),)
-
-
-def limits_of(settings: Settings) -> AudioLimits:
-    """The decoding limits that the settings ask for."""
-    return AudioLimits(
-        max_file_bytes=settings.max_upload_mb * 2**20,
-        max_clip_s=settings.max_clip_s,
-        max_stream_s=settings.max_timeline_s,
-        max_pcm_bytes=settings.max_pcm_mb * 2**20,
-    )
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name.
-
-    Raises:
-        SettingsError: no such device on this machine.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"device {quoted(name)} cannot be used here.", hint='Choose "auto" or "cpu".') from error
-    return device
+        return analysis_of(clip, posterior, self.spec, self._info(engine), network_ms=network_ms)

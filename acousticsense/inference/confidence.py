@@ -1,40 +1,80 @@
-"""How far to trust the best label: verdict bands and the advice that goes with them."""
+"""How far to trust the best label: confidence levels and the advice that goes with them.
+
+A level above *unsure* is earned: by answers to labelled music (`Calibration.measured_on`), and by enough sound.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from acousticsense.audio import ClipInfo, HealthReport
 from acousticsense.inference.prediction import Advice, Verdict
-from acousticsense.models.spec import Calibration
+from acousticsense.models.spec import NEVER, Calibration
 
-__all__ = ["advise", "disagreement", "verdict_of"]
+__all__ = ["SHORTEST_S", "advise", "disagreement", "earned", "is_too_short", "stands_clear", "verdict_of"]
 
-#: A label with more than this has more than all others together: it cannot be said that none stands out.
-_STANDS_OUT: Final = 0.5
+#: Seconds of sound below which no answer is more than unsure.
+SHORTEST_S: Final = 3.0
+
+#: The best label stands clear when the runner-up has less than this share of its probability.
+_CLOSE: Final = 0.75
 
 #: Where else a track may be itself, as shares of its length: past the intro first.
 _PLACES: Final = (0.35, 0.6, 0.8)
 
 
-def verdict_of(probabilities: Mapping[str, float], not_music: float | None, calibration: Calibration) -> Verdict:
-    """The verdict band of one answer.
+def verdict_of(
+    probabilities: Mapping[str, float],
+    not_music: float | None,
+    calibration: Calibration,
+    *,
+    duration_s: float | None = None,
+) -> Verdict:
+    """The confidence level of one answer.
 
     Args:
         probabilities: label -> calibrated probability.
         not_music: probability that this is no music; None when the model cannot tell.
-        calibration: thresholds, measured on real validation music.
+        calibration: thresholds; see `earned` for those that were never measured.
+        duration_s: seconds of sound that were analysed; None when that is not known.
     """
     if not_music is not None and calibration.not_music_at is not None and not_music >= calibration.not_music_at:
         return "not_music"
+    if is_too_short(duration_s):
+        return "unsure"
+    thresholds = earned(calibration)
     best, second = [*sorted(probabilities.values(), reverse=True), 0.0][:2]
-    if best >= calibration.confident_at:
+    if best >= thresholds.confident_at:
         return "confident"
-    if best >= calibration.plausible_at:
+    if best >= thresholds.plausible_at:
         return "plausible"
-    return "mixed" if best + second >= calibration.mixed_at else "unsure"
+    return "mixed" if best + second >= thresholds.mixed_at else "unsure"
+
+
+def earned(calibration: Calibration) -> Calibration:
+    """The calibration with the thresholds that hold: a model that was never measured is never more than unsure."""
+    if calibration.measured_on:
+        return calibration
+    return replace(calibration, confident_at=NEVER, plausible_at=NEVER, mixed_at=NEVER)
+
+
+def is_too_short(duration_s: float | None) -> bool:
+    """Whether so many seconds of sound are too few for any level above unsure; False when the length is not known."""
+    return duration_s is not None and duration_s < SHORTEST_S
+
+
+def stands_clear(probabilities: Mapping[str, float], verdict: Verdict | None = None) -> bool:
+    """Whether the best label stands clear of the runner-up: the one rule for every sentence that says so.
+
+    Args:
+        probabilities: label -> probability.
+        verdict: the level of the answer; what is called a mix of two labels has none that stands clear.
+    """
+    best, second = [*sorted(probabilities.values(), reverse=True), 0.0][:2]
+    return verdict != "mixed" and second < _CLOSE * best
 
 
 def advise(
@@ -50,7 +90,7 @@ def advise(
     """Guidance for a verdict, most useful first. A share of right answers is only quoted where it was measured.
 
     Args:
-        verdict: as `predict` gave it.
+        verdict: as `verdict_of` gave it.
         probabilities: label -> calibrated probability.
         health: what is wrong with the recording.
         calibration: of the model, with the measured shares.
@@ -60,21 +100,31 @@ def advise(
     """
     best, second = (sorted(probabilities, key=lambda label: -probabilities[label]) * 2)[:2]
     values: dict[str, str | float] = {"best": best, "second": second}
-    measured = calibration.level_accuracy.get(verdict)
-    is_unproven = verdict == "unsure" and probabilities[best] > _STANDS_OUT
-    advice = [Advice("unproven" if is_unproven else verdict, values)]
-    if measured is not None:
-        advice.append(Advice("measured", {"percent": round(100 * measured)}))
-        if tested is not None and best not in tested:
-            advice.append(Advice("untested", {"best": best}))
-    elif verdict != "not_music":
-        advice.append(Advice("unmeasured", {}))
+    if verdict == "unsure" and clip and is_too_short(clip.duration_s):
+        advice = [Advice("too_short", {**values, "seconds": clip.duration_s, "shortest": SHORTEST_S})]
+    else:
+        is_unproven = verdict == "unsure" and stands_clear(probabilities)
+        advice = [
+            Advice("unproven" if is_unproven else verdict, values),
+            *_measured(verdict, calibration, best, tested),
+        ]
     if verdict in ("mixed", "unsure"):
         advice += [Advice("other_image", {"kind": kind.upper()}) for kind in other_kinds[:1]]
         advice += _other_place(clip)
     if any(note.severity != "info" for note in health.notes):
         advice.append(Advice("check_audio", {}))
     return tuple(advice)
+
+
+def _measured(verdict: Verdict, calibration: Calibration, best: str, tested: Collection[str] | None) -> list[Advice]:
+    """How often such answers were right: as counts where they are known, else as a share."""
+    if (counts := calibration.level_counts.get(verdict)) is not None:
+        advice = [Advice("counted", {"right": counts[0], "n": counts[1]})]
+    elif (share := calibration.level_accuracy.get(verdict)) is not None:
+        advice = [Advice("measured", {"percent": round(100 * share)})]
+    else:
+        return [] if verdict == "not_music" else [Advice("unmeasured", {})]
+    return [*advice, Advice("untested", {"best": best})] if tested is not None and best not in tested else advice
 
 
 def _other_place(clip: ClipInfo | None) -> list[Advice]:

@@ -3,7 +3,7 @@
 Never the same music for both: recordings, in the order of their names, go by turns to one and to the other. A network
 that is calibrated on a recording would do better on it than on what users bring.
 
-The clips in `examples/` are on every machine, and are few: six recordings. Each is heard at several speeds (which moves
+The clips in `examples/` are on every machine, and are few: six recordings. Each is used at several speeds (which moves
 its pitch, too), from several starts and at two levels, so that the windows differ as images. That suffices to find a
 quantisation that went wrong; how often a good one changes an answer is measured on a folder of the user's own music.
 """
@@ -27,7 +27,7 @@ from acousticsense.errors import AudioError, RequestError
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.images import clip_images
 
-__all__ = ["EXAMPLES", "GateMusic", "examples_music", "folder_music"]
+__all__ = ["EXAMPLES", "EquivalenceData", "example_data", "folder_data"]
 
 #: `examples/` beside the package: in a checkout and in the image alike.
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
@@ -42,35 +42,37 @@ _STARTS: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateMusic:
+class EquivalenceData:
     """Windows of music as images, uint8 (n, 3, S, S).
 
     Attributes:
         calibration: what ranges are measured on.
-        gate: what answers are compared on; of other recordings.
+        comparison: what answers are compared on; of other recordings.
         source: where they come from, in words.
     """
 
     calibration: Tensor
-    gate: Tensor
+    comparison: Tensor
     source: str
 
 
-def examples_music(spec: ModelSpec, *, n_gate: int, n_calibration: int = 48, folder: Path = EXAMPLES) -> GateMusic:
+def example_data(
+    spec: ModelSpec, *, n_comparison: int, n_calibration: int = 48, folder: Path = EXAMPLES
+) -> EquivalenceData:
     """Versions of the example clips, as a model sees them.
 
     Raises:
         RequestError: there are fewer than two clips.
     """
     files = _music_files(folder)
-    return GateMusic(
+    return EquivalenceData(
         calibration=_spread(_versions, files[::2], spec, n_calibration),
-        gate=_spread(_versions, files[1::2], spec, n_gate),
+        comparison=_spread(_versions, files[1::2], spec, n_comparison),
         source=f"versions of the {len(files)} clips in {folder.name}/",
     )
 
 
-def folder_music(spec: ModelSpec, folder: Path, *, n_gate: int, n_calibration: int = 48) -> GateMusic:
+def folder_data(spec: ModelSpec, folder: Path, *, n_comparison: int, n_calibration: int = 48) -> EquivalenceData:
     """Windows of the music in a folder and those below it, as a model sees them; no two of them overlap.
 
     There may be fewer than asked for. Files that cannot be read are passed over.
@@ -79,9 +81,9 @@ def folder_music(spec: ModelSpec, folder: Path, *, n_gate: int, n_calibration: i
         RequestError: there are fewer than two recordings in it.
     """
     files = _music_files(folder)
-    return GateMusic(
+    return EquivalenceData(
         calibration=_spread(_windows, files[::2], spec, n_calibration),
-        gate=_spread(_windows, files[1::2], spec, n_gate),
+        comparison=_spread(_windows, files[1::2], spec, n_comparison),
         source=f"windows of {len(files)} recordings in {folder}",
     )
 

@@ -1,36 +1,51 @@
-"""What comes out: frozen results that every face turns into its own form. No torch here."""
+"""What comes out: frozen, validated results that every interface turns into its own form. No torch here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from acousticsense.audio import ClipInfo, HealthReport
 
 __all__ = [
+    "VALIDATED",
     "Advice",
     "GenreScore",
+    "Milliseconds",
     "ModelInfo",
     "Prediction",
+    "Probabilities",
+    "Probability",
     "Timing",
     "Verdict",
     "WindowVote",
     "ranked",
 ]
 
-from acousticsense.audio import ClipInfo, HealthReport
-
 Verdict = Literal["confident", "plausible", "mixed", "unsure", "not_music"]
 
+#: Results are checked when they are made: types, ranges, no number that is none.
+VALIDATED: Final = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
 
-@dataclass(frozen=True)
+Probability = Annotated[float, Field(ge=0, le=1)]
+Milliseconds = Annotated[float, Field(ge=0)]
+#: Label -> probability.
+Probabilities = Mapping[str, Probability]
+
+
+@dataclass(frozen=True, config=VALIDATED)
 class GenreScore:
     """A label and its calibrated probability in 0..1."""
 
     label: str
-    confidence: float
+    confidence: Probability
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class ModelInfo:
     """Which weights answered, so that a result can be audited later.
 
@@ -46,17 +61,17 @@ class ModelInfo:
     backend: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class Timing:
     """Milliseconds spent per stage."""
 
-    decode: float
-    spectrogram: float
-    network: float
-    total: float
+    decode: Milliseconds
+    spectrogram: Milliseconds
+    network: Milliseconds
+    total: Milliseconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=VALIDATED)
 class Advice:
     """One piece of guidance: `code` names its words in `texts` under "advice.CODE", `values` fill them."""
 
@@ -64,7 +79,7 @@ class Advice:
     values: Mapping[str, str | float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=VALIDATED)
 class WindowVote:
     """The label by majority vote, as ccmusic-database/music_genre answers.
 
@@ -75,11 +90,11 @@ class WindowVote:
     """
 
     label: str
-    windows: int
-    of: int
+    windows: Annotated[int, Field(ge=1)]
+    of: Annotated[int, Field(ge=1)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class Prediction:
     """The answer for one clip.
 
@@ -91,8 +106,8 @@ class Prediction:
         vote: the label by majority vote, for models that were published with one; None for others.
     """
 
-    probabilities: Mapping[str, float]
-    not_music: float | None
+    probabilities: Probabilities
+    not_music: Probability | None
     verdict: Verdict
     advice: tuple[Advice, ...]
     health: HealthReport

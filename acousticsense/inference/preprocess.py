@@ -12,10 +12,11 @@ from typing import Literal
 import torch
 
 from acousticsense.audio import AudioClip, AudioLimits, HealthReport, Source, check, read_clip
+from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
 from acousticsense.spectrogram.images import SpectrogramImages, clip_images
 
-__all__ = ["DecodedClip", "PreparedClip", "Recipe", "decode", "draw", "prepare"]
+__all__ = ["DecodedClip", "PreparedClip", "Recipe", "decode", "draw", "limits_of", "prepare"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedClip:
-    """A excerpt of sound, ready to be drawn by any recipe of the same sample rate.
+    """An excerpt of sound, ready to be drawn by any recipe of the same sample rate.
 
     Attributes:
         audio: the excerpt that was decoded.
@@ -74,7 +75,7 @@ class PreparedClip:
 
 
 def prepare(source: Source, recipe: Recipe, *, device: str | torch.device = "cpu") -> PreparedClip:
-    """Decodes a excerpt, checks its health and draws its images.
+    """Decodes an excerpt, checks its health and draws its images.
 
     Args:
         source: path, bytes or binary file object of any audio format.
@@ -89,7 +90,7 @@ def prepare(source: Source, recipe: Recipe, *, device: str | torch.device = "cpu
 
 
 def decode(source: Source, recipe: Recipe) -> DecodedClip:
-    """Decodes a excerpt and checks its health; raises like `prepare`."""
+    """Decodes an excerpt and checks its health; raises like `prepare`."""
     started = time.perf_counter()
     audio = read_clip(
         source,
@@ -113,4 +114,14 @@ def draw(clip: DecodedClip, recipe: Recipe, *, device: str | torch.device = "cpu
         images=images,
         decode_ms=clip.decode_ms,
         spectrogram_ms=1000 * (time.perf_counter() - started),
+    )
+
+
+def limits_of(settings: Settings) -> AudioLimits:
+    """The decoding limits that the settings ask for."""
+    return AudioLimits(
+        max_file_bytes=settings.max_upload_mb * 2**20,
+        max_clip_s=settings.max_clip_s,
+        max_stream_s=settings.max_timeline_s,
+        max_pcm_bytes=settings.max_pcm_mb * 2**20,
     )

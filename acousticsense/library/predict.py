@@ -87,7 +87,9 @@ class BatchPredictor:
             settings_digest=self.digest,
             probabilities=probabilities,
             not_music=not_music,
-            verdict=verdict_of(probabilities, not_music, self._classifier.spec.calibration),
+            verdict=verdict_of(
+                probabilities, not_music, self._classifier.spec.calibration, duration_s=file.clip.duration_s
+            ),
             health=file.health.notes,
             clip=file.clip,
             images_sha256=file.images_sha256,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from acousticsense.i18n.messages import text
+from acousticsense.inference.confidence import is_too_short
 from acousticsense.library.rows import Row
 from acousticsense.models.spec import Calibration
 
@@ -23,10 +24,13 @@ def decide(row: Row, accept: float) -> Decision:
         accept: lowest confidence, 0..1, that is taken over.
 
     Returns:
-        "rejected" for errors and for what is not music, "accepted" at or above the threshold, else "review".
+        "rejected" for errors and for what is not music, "accepted" at or above the threshold, else "review". What has
+        too little sound for any level above unsure is never accepted.
     """
     if row.confidence is None or row.verdict == "not_music":
         return "rejected"
+    if row.clip and is_too_short(row.clip.duration_s):
+        return "review"
     return "accepted" if row.confidence >= accept else "review"
 
 

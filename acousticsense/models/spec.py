@@ -11,7 +11,7 @@ from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AliasChoices, Field, JsonValue, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from acousticsense.errors import CheckpointError, RequestError
@@ -42,6 +42,17 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 _Threshold = Annotated[float, Field(ge=0, le=NEVER)]
 _Text = Annotated[str, Field(min_length=1)]
 
+
+def _no_more_than_all(counts: tuple[int, int]) -> tuple[int, int]:
+    right, total = counts
+    if right > total:
+        raise ValueError(f"{right} right answers of {total} are too many")
+    return counts
+
+
+#: Right answers, and all answers.
+_RightOf = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(gt=0)]], AfterValidator(_no_more_than_all)]
+
 #: Mistakes in a file that are told at once; the first ones usually explain the others.
 _TOLD: Final = 3
 
@@ -57,6 +68,7 @@ class Calibration:
         mixed_at: lowest sum of the two best that is called a mix of two styles, when neither is plausible alone.
         not_music_at: lowest probability of the not-music output that is called not music; None when there is none.
         level_accuracy: verdict -> share of right answers on test music, for those that were measured; quoted to users.
+        level_counts: verdict -> (right answers, all answers) behind that share; empty in files that do not say.
         measured_on: what temperature and thresholds were fitted on, in words; empty when they were not.
     """
 
@@ -68,6 +80,7 @@ class Calibration:
     level_accuracy: dict[str, _Share] = Field(
         default_factory=dict, validation_alias=AliasChoices("level_accuracy", "band_accuracy")
     )
+    level_counts: dict[str, _RightOf] = field(default_factory=dict)
     measured_on: str = ""
 
 

@@ -25,9 +25,11 @@ from acousticsense.analysis.results import EnsembleResult, Timeline
 from acousticsense.analysis.timeline import make_timeline
 from acousticsense.audio import Source
 from acousticsense.errors import AcousticSenseError, OverloadError, RequestError, quoted
-from acousticsense.inference.acceleration import Accelerator
+from acousticsense.inference.accelerator import Accelerator
+from acousticsense.inference.answer import Analysis
 from acousticsense.inference.answer_cache import AnswerCache, content_digest
-from acousticsense.inference.classifier import MODEL_DEFAULT, Analysis, Duration, GenreClassifier, pick_device
+from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier
+from acousticsense.inference.device import pick_device
 from acousticsense.inference.model_cache import ModelCache
 from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.library.batch import Batch, BatchLimits, Upload

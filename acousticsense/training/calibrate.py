@@ -29,6 +29,6 @@ def calibrate(
     """
     answers = Answers(logits=logits, labels=labels, n_labels=NOT_MUSIC_INDEX, sources=sources)
     fit = fit_calibration(answers, measured_on=measured_on)
-    for shortfall in fit.shortfalls:
-        logger.warning("%s: %s", name, shortfall)
+    for criterion in fit.unmet_criteria:
+        logger.warning("%s: %s", name, criterion)
     return fit

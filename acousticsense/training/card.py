@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from acousticsense.evaluation.evaluate import Evaluation
 from acousticsense.evaluation.markdown import filled, table
+from acousticsense.evaluation.report import report_markdown
+from acousticsense.evaluation.results import Evaluation
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.training.sources import Kind
@@ -148,7 +149,7 @@ def card(
         n=result.n,
         own="\n".join(_own_row(kind, figures) for kind, figures in results.items()),
         peers="\n".join(_peer_row(name, figures) for name, figures in peers.items()),
-        tables=result.to_markdown(),
+        tables=report_markdown(result),
         unmeasured=", ".join(result.unmeasured) or "none",
         few=", ".join(few) or "none",
         corpus=_corpus(training["corpus"]),

@@ -202,10 +202,10 @@ def _calibrated(
         "real_validation": asdict(score(of_music.logits, of_music.labels)),
         "not_music_validation": _not_music(of_music, of_sounds, calibration.not_music_at),
         "validation_bands": calibration.level_accuracy,
-        "validation_shortfalls": list(fit.shortfalls),
+        "validation_shortfalls": list(fit.unmet_criteria),
     }
     # The thresholds were chosen by these very answers: users are told what other music shows, or nothing.
-    return replace(calibration, level_accuracy={}), metrics, of_music
+    return replace(calibration, level_accuracy={}, level_counts={}), metrics, of_music
 
 
 def _not_music(music: Heard, sounds: Heard | None, threshold: float | None) -> dict[str, Any]:

@@ -12,8 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from acousticsense.evaluation.calibration import with_counts
 from acousticsense.evaluation.dataset import LabelledClip
-from acousticsense.evaluation.evaluate import Evaluation, evaluate, measure, write_report
+from acousticsense.evaluation.evaluate import evaluate
+from acousticsense.evaluation.metrics import measure
+from acousticsense.evaluation.report import write_report
+from acousticsense.evaluation.results import Evaluation
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.genres import GENRES
 from acousticsense.models.spec import ModelSpec
@@ -122,12 +126,12 @@ def _with_figures(
     (main, result), *others = ((figures.metrics(), figures) for figures in results.values())
     return replace(
         spec,
-        calibration=replace(spec.calibration, level_accuracy=result.level_accuracy),
+        calibration=with_counts(spec.calibration, result.level_counts),
         metrics={**spec.metrics, "real_test": main, "teachers": {name: asdict(value) for name, value in peers.items()}},
         alternatives=tuple(
             replace(
                 other,
-                calibration=replace(other.calibration, level_accuracy=figures.level_accuracy),
+                calibration=with_counts(other.calibration, figures.level_counts),
                 metrics={**other.metrics, "real_test": measured},
             )
             for other, (measured, figures) in zip(spec.alternatives, others, strict=True)

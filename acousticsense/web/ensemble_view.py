@@ -7,7 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from acousticsense.analysis.ensemble_payload import ensemble_csv, ensemble_payload, guidance, member_name, sentences
+from acousticsense.analysis.ensemble_payload import ensemble_payload
+from acousticsense.analysis.ensemble_table import ensemble_csv
+from acousticsense.analysis.ensemble_words import guidance, member_name, sentences
 from acousticsense.analysis.results import Consensus, EnsembleResult
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.model_cache import LoadedModel

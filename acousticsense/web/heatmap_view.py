@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from acousticsense.analysis.explain import Explanation
 from acousticsense.analysis.figures import heat_png, level_grid
-from acousticsense.analysis.results import Heatmap
+from acousticsense.analysis.heatmap import Heatmap
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import display_name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from acousticsense.i18n.page import ui_text
+from acousticsense.inference.confidence import earned
 from acousticsense.inference.prediction import Verdict
 from acousticsense.models.spec import Calibration, ModelSpec
 from acousticsense.web.html import render
@@ -28,6 +29,7 @@ def _conditions(calibration: Calibration, language: str) -> dict[Verdict, str]:
             return ui_text("levels.never", language)
         return ui_text(key, language, percent=f"{100 * threshold:.0f}%")
 
+    calibration = earned(calibration)
     conditions: dict[Verdict, str] = {
         "confident": at("levels.top", calibration.confident_at),
         "plausible": at("levels.top", calibration.plausible_at),

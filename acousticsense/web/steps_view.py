@@ -8,7 +8,7 @@ import numpy as np
 
 from acousticsense.audio import ClipInfo
 from acousticsense.i18n.page import ui_text
-from acousticsense.inference.classifier import Analysis
+from acousticsense.inference.answer import Analysis
 from acousticsense.models.genres import display_name
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.images import normalise

@@ -63,7 +63,9 @@ def test_what_stands_clear_is_no_border_and_one_member_no_agreement() -> None:
 
 
 def test_a_measured_temperature_is_applied_after_pooling() -> None:
-    calibration = Calibration(temperature=0.5, confident_at=0.6, level_accuracy={"confident": 0.9})
+    calibration = Calibration(
+        temperature=0.5, confident_at=0.6, level_accuracy={"confident": 0.9}, measured_on="a test"
+    )
     consensus = build_consensus(members((0.6, 0.3, 0.1), (0.8, 0.1, 0.1)), calibration)
     assert consensus is not None
     assert consensus.calibrated is not None
@@ -98,17 +100,43 @@ def test_nobody_answered() -> None:
 
 def test_not_music_is_the_mean_over_those_who_can_tell() -> None:
     probabilities = {"Classical": 0.9, "Jazz": 0.1}
-    answers = [prediction(probabilities, opinion) for opinion in (0.9, 0.7, None)]
+    answers = [prediction(probabilities, not_music) for not_music in (0.9, 0.7, None)]
     consensus = build_consensus(answers)
     assert consensus is not None
     assert consensus.not_music == pytest.approx(0.8)
     assert consensus.verdict == "not_music"
 
 
-def test_a_mean_that_nobody_measured_is_no_bolder_than_its_most_careful_member() -> None:
+def test_a_mean_that_was_not_measured_has_the_highest_of_its_members_thresholds() -> None:
     answers = members((0.95, 0.03, 0.02), (0.9, 0.05, 0.05))
-    bold, careful = Calibration(confident_at=0.6), Calibration(confident_at=1.01, plausible_at=0.7, mixed_at=1.01)
-    for own, verdict in (((), "confident"), ((bold, bold), "confident"), ((bold, careful), "plausible")):
+    low = Calibration(confident_at=0.6, measured_on="a test")
+    high = Calibration(confident_at=1.01, plausible_at=0.7, mixed_at=1.01, measured_on="a test")
+    for own, verdict in (
+        ((low, low), "confident"),
+        ((low, high), "plausible"),
+        ((low, Calibration()), "unsure"),
+        ((), "unsure"),
+    ):
         consensus = build_consensus(answers, own=own)
         assert consensus is not None
         assert consensus.verdict == verdict
+
+
+@pytest.mark.parametrize("best", [0.3, 0.39, 0.45, 0.6, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.74, 0.76, 1.0])
+def test_one_answer_never_both_stands_clear_and_is_only_slightly_ahead(best: float, share: float) -> None:
+    second = min(best * share, 1 - best)
+    rest = 1 - best - second
+    labels = ("Classical", "Jazz", *(f"other {number}" for number in range(20)))
+    row = dict(zip(labels, (best, second, *[rest / 20] * 20), strict=True))
+    consensus = build_consensus([prediction(row), prediction(row)])
+    assert consensus is not None
+    assert consensus.verdict == "unsure"
+    assert (consensus.advice[0].code == "unsure") is (consensus.border is not None)
+
+
+def test_a_mix_of_two_lies_on_the_border_between_them() -> None:
+    calibration = Calibration(plausible_at=0.7, mixed_at=0.6, measured_on="a test")
+    consensus = build_consensus(members((0.5, 0.3, 0.2)), own=[calibration])
+    assert consensus is not None
+    assert (consensus.verdict, consensus.border) == ("mixed", ("Classical", "Jazz"))

@@ -19,7 +19,8 @@ from gradio.utils import get_upload_folder
 
 import acousticsense
 from acousticsense.analysis.ensemble import ENSEMBLE_FILE, Ensemble
-from acousticsense.analysis.ensemble_payload import ensemble_csv, ensemble_payload
+from acousticsense.analysis.ensemble_payload import ensemble_payload
+from acousticsense.analysis.ensemble_table import ensemble_csv
 from acousticsense.analysis.members import Progress
 from acousticsense.analysis.parallel import split_by_cost
 from acousticsense.analysis.predictor import EnsemblePredictor
@@ -181,7 +182,7 @@ def test_members_that_were_not_measured_together_keep_to_their_own_thresholds(
 ) -> None:
     for described in few_models.glob("*/model.json"):
         spec = ModelSpec.read(described)
-        low = Calibration(confident_at=0.01)
+        low = Calibration(confident_at=0.01, measured_on="a test")
         others = tuple(replace(other, calibration=low) for other in spec.alternatives)
         described.write_text(replace(spec, calibration=low, alternatives=others).to_json(), encoding="utf-8")
     consensus = Ensemble.load(settings=settings_of(few_models)).predict(music_mp3).consensus
@@ -390,7 +391,7 @@ def test_one_model_is_in_memory_once_for_all_uses(
 HOSTILE = '<img src=x onerror="alert(1)">.mp3'
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "members"), ("zh-CN", "个声音")])
+@pytest.mark.parametrize(("language", "words"), [("en", "members"), ("zh-CN", "个模型")])
 def test_the_tab_shows_progress_and_then_the_table(  # noqa: PLR0917 - fixtures
     service: PredictionService,
     music_mp3: Path,

@@ -16,9 +16,10 @@ import torchvision
 from PIL import Image
 from torch import Tensor, nn
 
-from acousticsense.analysis.explain import MAX_WINDOWS, Explanation, explain, relevance
+from acousticsense.analysis.explain import MAX_WINDOWS, Explanation, explain
 from acousticsense.analysis.figures import heat_png, heatmap_drawing, level_grid
-from acousticsense.analysis.results import Heatmap
+from acousticsense.analysis.heatmap import Heatmap
+from acousticsense.analysis.relevance import relevance
 from acousticsense.errors import RequestError, UnexplainableError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.genres import GENRES

@@ -10,7 +10,11 @@ from acousticsense.models.spec import Calibration, ModelSpec
 
 LABELS = ("Jazz", "Rock", "Folk")
 SPEC = ModelSpec(
-    name="m", architecture="a", labels=LABELS, has_not_music=True, calibration=Calibration(not_music_at=0.5)
+    name="m",
+    architecture="a",
+    labels=LABELS,
+    has_not_music=True,
+    calibration=Calibration(not_music_at=0.5, measured_on="a test"),
 )
 SILENT = None
 Said = tuple[float, float] | None

@@ -11,10 +11,15 @@ import pytest
 
 from acousticsense.audio import ClipInfo, HealthReport
 from acousticsense.errors import AudioError, SettingsError
+from acousticsense.evaluation.calibration import with_counts
 from acousticsense.evaluation.dataset import LabelledClip, read_items
-from acousticsense.evaluation.evaluate import ClipResult, Evaluation, NotMusic, evaluate, measure, write_report
+from acousticsense.evaluation.evaluate import evaluate
+from acousticsense.evaluation.metrics import measure
 from acousticsense.evaluation.plots import drawable
+from acousticsense.evaluation.report import report_markdown, write_report
+from acousticsense.evaluation.results import ClipResult, Evaluation, NotMusic
 from acousticsense.inference.prediction import ModelInfo, Prediction, Timing
+from acousticsense.models.spec import Calibration
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
 
@@ -74,7 +79,7 @@ def test_the_calibration_error_of_an_honest_model_depends_on_the_number_of_clips
     result = measure([clip("A", 0.6, 0.3, 0.1), clip("A", 0.9, 0.1, 0.0)] * n)
     assert result.expected_ece == pytest.approx(expected, rel=0.05)
     assert result.metrics()["expected_ece"] == result.expected_ece
-    assert f"calibration error of {result.expected_ece:.3f} on these clips." in result.to_markdown()
+    assert f"calibration error of {result.expected_ece:.3f} on these clips." in report_markdown(result)
 
 
 def test_a_confidence_of_one_falls_into_the_last_bin() -> None:
@@ -85,7 +90,7 @@ def test_misclassified_clips_come_surest_first(four: Evaluation) -> None:
     assert [(wrong.genre, wrong.confidence) for wrong in four.misclassified] == [("A", 0.60), ("B", 0.40)]
 
 
-def test_verdicts_tell_how_often_each_band_was_right(four: Evaluation) -> None:
+def test_verdicts_tell_how_often_each_level_was_right(four: Evaluation) -> None:
     assert four.verdicts == {"confident": (1, 1.0), "plausible": (2, 0.5), "unsure": (1, 0.0)}
 
 
@@ -95,20 +100,25 @@ def test_a_verdict_on_music_is_right_as_it_was_worded(four: Evaluation) -> None:
     result = measure([*four.clips, *[mixed] * 8, *[refused] * 8])
     assert result.verdicts["mixed"] == (8, 1.0)
     assert result.verdicts["not_music"] == (8, 0.0)
-    assert result.level_accuracy == {"mixed": 1.0}
+    assert result.level_counts == {"confident": (1, 1), "plausible": (1, 2), "unsure": (0, 1), "mixed": (8, 8)}
+    told = with_counts(Calibration(), result.level_counts)
+    assert told.level_counts == {"mixed": (8, 8)}  # of fewer answers nobody is told a share
+    assert told.level_accuracy == {"mixed": 1.0}
 
 
 def test_markdown_names_genres_without_clips(four: Evaluation) -> None:
     assert four.unmeasured == ("C",)
-    assert "No clips of: C. Nothing is known of these; the macro figures average over the other 2" in four.to_markdown()
-    assert "Fewer than 5 clips, so that the recall says little: A, B." in four.to_markdown()
-    assert "| A | 2 | 0.50 | 0.09 to 0.91 |" in four.to_markdown()
+    assert "No clips of: C. Nothing is known of these; the macro figures average over the other 2" in report_markdown(
+        four
+    )
+    assert "Fewer than 5 clips, so that the recall says little: A, B." in report_markdown(four)
+    assert "| A | 2 | 0.50 | 0.09 to 0.91 |" in report_markdown(four)
 
 
 def test_accuracy_and_recall_come_with_their_uncertainty(four: Evaluation) -> None:
     assert four.accuracy_interval == pytest.approx((0.150, 0.850), abs=1e-3)
     assert four.recall_interval["B"] == pytest.approx((0.0945, 0.9055), abs=1e-3)
-    assert "| 4 | 0.500 | 0.15 to 0.85 |" in four.to_markdown()
+    assert "| 4 | 0.500 | 0.15 to 0.85 |" in report_markdown(four)
 
 
 def test_what_is_not_music_counts_in_a_figure_of_its_own(four: Evaluation) -> None:
@@ -117,7 +127,7 @@ def test_what_is_not_music_counts_in_a_figure_of_its_own(four: Evaluation) -> No
     result = measure([*four.clips, refused, *others])
     assert result.not_music == NotMusic(n=3, caught=pytest.approx(2 / 3), refused=pytest.approx(1 / 5))
     assert (result.n, result.accuracy) == (5, 0.6)
-    assert "67% of 3 such clips are caught, 20.0% of the music is refused" in result.to_markdown()
+    assert "67% of 3 such clips are caught, 20.0% of the music is refused" in report_markdown(result)
     assert json.loads(json.dumps(result.to_dict()))["not_music"]["n"] == 3
     assert four.not_music is None
 
@@ -188,7 +198,7 @@ def test_unreadable_files_are_listed_and_count_in_no_figure() -> None:
     items = [LabelledClip(Path("a.wav"), "A"), LabelledClip(Path("broken.wav"), "B")]
     result = evaluate(Oracle(), items)
     assert (result.n, result.accuracy) == (1, 1.0)
-    assert "Not analysed: 1 files" in result.to_markdown()
+    assert "Not analysed: 1 files" in report_markdown(result)
     assert "no audio" in result.unreadable["broken.wav"]
 
 

@@ -1,4 +1,4 @@
-"""A model of one's own from a folder per genre: real audio in, a folder that every face can use out."""
+"""A model of one's own from a folder per genre: real audio in, a folder that every interface can use out."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from acousticsense.cli.main import main
 from acousticsense.errors import CheckpointError, CorruptCheckpointError, RequestError, SettingsError
 from acousticsense.evaluation.dataset import LabelledClip, read_items
 from acousticsense.evaluation.evaluate import evaluate
+from acousticsense.finetune import Finetuned, Options, finetune
 from acousticsense.finetune.folds import assign_folds
 from acousticsense.finetune.head import Examples, fit_head
-from acousticsense.finetune.run import Finetuned, Options, finetune
 from acousticsense.finetune.tracks import gather
+from acousticsense.finetune.trainer import kept_array
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.catalog import Catalog, load_resolved
 from acousticsense.settings import Settings
@@ -94,7 +95,9 @@ def test_it_tells_them_apart_on_new_sounds(own: tuple[Path, Finetuned], tmp_path
             assert prediction.top(1)[0].label == genre
 
 
-def test_every_track_was_held_out_once(own: tuple[Path, Finetuned], own_folder: Path) -> None:
+def test_every_track_is_predicted_once_by_a_network_trained_without_it(
+    own: tuple[Path, Finetuned], own_folder: Path
+) -> None:
     _, result = own
     analysed = sorted(clip.path for clip in result.evaluation.clips)
     assert analysed == sorted(path for path in own_folder.glob("*/*/*.ogg") if "not_music" not in path.parts)
@@ -102,10 +105,10 @@ def test_every_track_was_held_out_once(own: tuple[Path, Finetuned], own_folder: 
     assert result.evaluation.not_music.n == 4
 
 
-def test_held_out_answers_come_the_way_that_users_take(
+def test_out_of_fold_answers_come_the_way_that_users_take(
     own: tuple[Path, Finetuned], own_folder: Path, own_settings: Settings
 ) -> None:
-    """The classifier on all tracks agrees with the held-out ones on data this easy; a wrong window would not."""
+    """The classifier on all tracks agrees with the out-of-fold ones on data this easy; a wrong window would not."""
     out, result = own
     again = evaluate(GenreClassifier.load(out, settings=own_settings), read_items(own_folder))
     assert (again.n, again.accuracy) == (8, 1.0)
@@ -118,7 +121,7 @@ def test_the_card_tells_what_was_done(own: tuple[Path, Finetuned]) -> None:
     card = (out / "README.md").read_text(encoding="utf-8")
     assert "acousticsense finetune own" in card
     assert "| 京剧 | 4 | 2 |" in card
-    assert "each analysed by a network that had not heard it" in card
+    assert "each analysed by a network that was trained without it" in card
     assert "broken.mp3" in card
     assert "to be filled in by whoever trained them" in card
     assert f"| {result.evaluation.n} | {result.evaluation.accuracy:.3f} |" in card
@@ -129,11 +132,11 @@ def test_the_card_tells_what_was_done(own: tuple[Path, Finetuned]) -> None:
 
 def test_eight_clips_earn_no_confidence(own: tuple[Path, Finetuned]) -> None:
     _, result = own
-    assert any(note.startswith("confident") for note in result.shortfalls)
+    assert any(note.startswith("confident") for note in result.unmet_criteria)
     assert result.spec.calibration.confident_at > 1
 
 
-def test_a_second_run_listens_to_nothing_again_and_gives_the_same(
+def test_a_second_run_decodes_nothing_again_and_gives_the_same(
     own: tuple[Path, Finetuned],
     own_folder: Path,
     own_settings: Settings,
@@ -150,7 +153,7 @@ def _fails_but_for(name: str) -> Callable[..., None]:
     from acousticsense.errors import AudioDecodeError
 
     def compute(_store: object, track: object, **_: object) -> None:
-        assert track.path.name == name, "listened to again"  # type: ignore[attr-defined]
+        assert track.path.name == name, "decoded again"  # type: ignore[attr-defined]
         raise AudioDecodeError("broken")
 
     return compute
@@ -175,6 +178,17 @@ def test_a_run_that_was_stopped_leaves_no_model_and_goes_on(
         finetune(own_folder, tmp_path / "models" / "own", settings=settings)
     assert not (tmp_path / "models").exists()
     assert len(list(tmp_path.glob("cache/finetune/*/*.npz"))) == 2
+
+
+@pytest.mark.parametrize("left", [b"", b"\x93NUMPY", None])
+def test_answers_that_a_killed_run_left_damaged_are_computed_again(tmp_path: Path, left: bytes | None) -> None:
+    path, answers = tmp_path / "answers.npy", np.eye(3, dtype=np.float32)
+    if left is None:
+        np.save(path, answers)
+        left = path.read_bytes()[:-8]
+    path.write_bytes(left)
+    np.testing.assert_array_equal(kept_array(path, lambda: answers), answers)
+    np.testing.assert_array_equal(kept_array(path, lambda: 9 * answers), answers)  # and are kept
 
 
 def test_the_last_blocks_can_be_trained_too(own_folder: Path, own_settings: Settings, tmp_path: Path) -> None:

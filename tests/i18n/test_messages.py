@@ -25,7 +25,8 @@ def test_both_languages_use_the_same_marks(key: str) -> None:
 def test_every_verdict_and_its_advice_has_words(verdict: Verdict) -> None:
     assert text(f"verdict.{verdict}") != text(f"verdict.{verdict}", "zh")
     sick = HealthReport((HealthNote(code="clipping", severity="warning", value=0.1),))
-    for calibration in (Calibration(), Calibration(level_accuracy={verdict: 0.93})):
+    counted = Calibration(level_counts={verdict: (41, 50)})
+    for calibration in (Calibration(), Calibration(level_accuracy={verdict: 0.93}), counted):
         for advice in advise(verdict, {"Jazz": 0.7, "Blues": 0.3}, sick, calibration):
             assert text(f"advice.{advice.code}", **advice.values)
 

@@ -1,4 +1,4 @@
-"""Faster networks: they pass the gate or are not used, are kept on disk for later starts, and nobody waits for them."""
+"""Faster networks: used when they pass the equivalence check, kept on disk for later starts; nobody waits for them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from torch import Tensor
 
 from acousticsense.cli.main import main
 from acousticsense.errors import RequestError, SettingsError
-from acousticsense.inference.acceleration import Accelerator, Trial, _choose, _Comparison, accelerate
+from acousticsense.inference.acceleration import _choose, accelerate
+from acousticsense.inference.accelerator import Accelerator
 from acousticsense.inference.backends import Backend
-from acousticsense.inference.backends.equivalence import GateReport, compare
+from acousticsense.inference.backends.equivalence import EquivalenceReport, compare
 from acousticsense.inference.backends.openvino import (
     SHARES,
     OpenVinoBackend,
     convert,
+    exclude_first,
     has_bfloat16,
     library_versions,
-    spare_first,
 )
 from acousticsense.inference.backends.selection import network_key, network_store, stored_backend
 from acousticsense.inference.backends.store import NetworkStore
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.inference.equivalence_data import EXAMPLES, GateMusic, examples_music, folder_music
+from acousticsense.inference.equivalence_data import EXAMPLES, EquivalenceData, example_data, folder_data
+from acousticsense.inference.trials import Comparison, Trial
 from acousticsense.models.catalog import DEFAULT_MODEL
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import build_network
@@ -45,13 +47,13 @@ needs_openvino = pytest.mark.skipif(library_versions() is None, reason="needs th
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
-# --- the gate
+# --- the equivalence check
 
 
 def test_the_same_answers_pass() -> None:
     answers = torch.softmax(torch.randn(400, 16), dim=1)
     report = compare(answers, answers.clone())
-    assert report == GateReport(n_windows=400, agreement=1.0, mean_change=0.0, max_change=0.0)
+    assert report == EquivalenceReport(n_windows=400, agreement=1.0, mean_change=0.0, max_change=0.0)
     assert report.passed
 
 
@@ -81,8 +83,8 @@ def test_what_is_no_number_fails() -> None:
 
 
 def trial(backend: str, latency_ms: float, *, passed: bool = True) -> Trial:
-    gate = GateReport(n_windows=1, agreement=float(passed), mean_change=0.0, max_change=0.0)
-    return Trial(backend=backend, spared=0.0, gate=gate, latency_ms=latency_ms)
+    report = EquivalenceReport(n_windows=1, agreement=float(passed), mean_change=0.0, max_change=0.0)
+    return Trial(backend=backend, excluded=0.0, equivalence=report, latency_ms=latency_ms)
 
 
 def test_the_fastest_that_passed_is_chosen() -> None:
@@ -171,7 +173,7 @@ def test_what_an_ended_process_left_is_cleared_away(tmp_path: Path) -> None:
     assert not scratch.exists()
 
 
-# --- music
+# --- data
 
 
 @pytest.fixture(scope="module")
@@ -184,10 +186,10 @@ def unique(images: Tensor) -> set[bytes]:
 
 
 def test_nothing_is_both_calibrated_and_compared_on(classifier: GenreClassifier) -> None:
-    music = examples_music(classifier.spec, n_gate=40, n_calibration=20)
-    assert (len(music.gate), len(music.calibration)) == (40, 20)
-    assert len(unique(music.gate)) == 40
-    assert not unique(music.gate) & unique(music.calibration)
+    data = example_data(classifier.spec, n_comparison=40, n_calibration=20)
+    assert (len(data.comparison), len(data.calibration)) == (40, 20)
+    assert len(unique(data.comparison)) == 40
+    assert not unique(data.comparison) & unique(data.calibration)
 
 
 def test_recordings_of_a_folder_go_to_one_or_to_the_other(classifier: GenreClassifier, tmp_path: Path) -> None:
@@ -195,15 +197,15 @@ def test_recordings_of_a_folder_go_to_one_or_to_the_other(classifier: GenreClass
     for clip in clips:
         (tmp_path / clip.name).write_bytes(clip.read_bytes())
     (tmp_path / "z-not-audio.mp3").write_bytes(b"nothing")
-    music = folder_music(classifier.spec, tmp_path, n_gate=500)
+    data = folder_data(classifier.spec, tmp_path, n_comparison=500)
     expected = classifier.analyse(clips[1]).images.images
-    assert torch.equal(music.gate, expected)
-    assert torch.equal(music.calibration, classifier.analyse(clips[0]).images.images)
+    assert torch.equal(data.comparison, expected)
+    assert torch.equal(data.calibration, classifier.analyse(clips[0]).images.images)
 
 
 def test_one_recording_is_too_few(classifier: GenreClassifier, music_mp3: Path) -> None:
     with pytest.raises(RequestError, match="1 recordings"):
-        folder_music(classifier.spec, music_mp3.parent, n_gate=500)
+        folder_data(classifier.spec, music_mp3.parent, n_comparison=500)
 
 
 # --- the whole
@@ -216,17 +218,17 @@ def settings(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Set
 
 
 @pytest.fixture(scope="module")
-def music(classifier: GenreClassifier) -> GateMusic:
-    return examples_music(classifier.spec, n_gate=12, n_calibration=6)
+def data(classifier: GenreClassifier) -> EquivalenceData:
+    return example_data(classifier.spec, n_comparison=12, n_calibration=6)
 
 
 @pytest.fixture(scope="module")
-def accelerated(settings: Settings, classifier: GenreClassifier, music: GateMusic) -> Settings:
+def accelerated(settings: Settings, classifier: GenreClassifier, data: EquivalenceData) -> Settings:
     """The settings, with tiny's network in their store."""
-    outcome = accelerate(classifier, network_store(settings), music, wanted=settings.backend)
+    outcome = accelerate(classifier, network_store(settings), data, wanted=settings.backend)
     assert outcome is not None
     assert [entry.backend for entry in outcome.trials] == ["pytorch-fp32", "openvino-fp32"]
-    assert outcome.trials[1].gate.mean_change < 1e-4
+    assert outcome.trials[1].equivalence.mean_change < 1e-4
     assert outcome.chosen == "openvino-fp32"
     assert outcome.to_table().endswith("chosen: openvino-fp32")
     return settings
@@ -234,25 +236,25 @@ def accelerated(settings: Settings, classifier: GenreClassifier, music: GateMusi
 
 @needs_openvino
 def test_bfloat16_is_tried_where_the_cpu_has_it_and_answers_nearly_alike(
-    classifier: GenreClassifier, music: GateMusic, tmp_path: Path
+    classifier: GenreClassifier, data: EquivalenceData, tmp_path: Path
 ) -> None:
-    outcome = accelerate(classifier, NetworkStore(tmp_path), music, wanted="auto")
+    outcome = accelerate(classifier, NetworkStore(tmp_path), data, wanted="auto")
     assert outcome is not None
     half = [entry for entry in outcome.trials if entry.backend == "openvino-bf16"]
     assert bool(half) == has_bfloat16()
     for entry in half:
-        assert 0 < entry.gate.mean_change < 0.01
+        assert 0 < entry.equivalence.mean_change < 0.01
 
 
 @needs_openvino
-def test_the_first_layers_can_stay_in_float32(music: GateMusic, tmp_path: Path) -> None:
-    images = normalise(music.gate, NATIVE_MEL)
+def test_the_first_layers_can_stay_in_float32(data: EquivalenceData, tmp_path: Path) -> None:
+    images = normalise(data.comparison, NATIVE_MEL)
     torch.manual_seed(0)
     network = build_network("mobilenetv3_small_100", len(GENRES)).eval()
     convert(network, NATIVE_MEL.image_size, tmp_path / "plain.xml")
 
     def logits(share: float, name: str) -> Tensor:
-        spare_first(tmp_path / "plain.xml", share, tmp_path / f"{share}.xml")
+        exclude_first(tmp_path / "plain.xml", share, tmp_path / f"{share}.xml")
         return OpenVinoBackend(tmp_path / f"{share}.xml", name=name).logits(images)
 
     exact = logits(0.0, "openvino-fp32")
@@ -265,25 +267,29 @@ def test_the_first_layers_can_stay_in_float32(music: GateMusic, tmp_path: Path) 
 
 @needs_openvino
 @pytest.mark.parametrize("is_damaged", [False, True])
-def test_bfloat16_that_fails_is_tried_with_layers_spared(
-    is_damaged: bool, classifier: GenreClassifier, music: GateMusic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_bfloat16_that_fails_is_tried_with_layers_excluded(
+    is_damaged: bool,
+    classifier: GenreClassifier,
+    data: EquivalenceData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What OpenVINO cannot compute is passed over. A CPU without bfloat16 computes the same trials in float32."""
     monkeypatch.setattr("acousticsense.inference.acceleration.has_bfloat16", lambda: True)
-    add = _Comparison.add
+    add = Comparison.add
 
-    def refuse_the_whole(self: _Comparison, candidate: Backend, *, spared: float) -> bool:
-        return add(self, candidate, spared=spared) and spared > 0
+    def refuse_the_whole(self: Comparison, candidate: Backend, *, excluded: float) -> bool:
+        return add(self, candidate, excluded=excluded) and excluded > 0
 
     def damaged(_source: Path, _share: float, file: Path) -> None:
         file.write_text("no network", encoding="utf-8")
 
-    monkeypatch.setattr(_Comparison, "add", refuse_the_whole)
+    monkeypatch.setattr(Comparison, "add", refuse_the_whole)
     if is_damaged:
-        monkeypatch.setattr("acousticsense.inference.acceleration.spare_first", damaged)
-    outcome = accelerate(classifier, NetworkStore(tmp_path), music, wanted="auto")
+        monkeypatch.setattr("acousticsense.inference.acceleration.exclude_first", damaged)
+    outcome = accelerate(classifier, NetworkStore(tmp_path), data, wanted="auto")
     assert outcome is not None
-    tried = tuple(entry.spared for entry in outcome.trials if entry.backend == "openvino-bf16")
+    tried = tuple(entry.excluded for entry in outcome.trials if entry.backend == "openvino-bf16")
     assert tried == (SHARES[:1] if is_damaged else SHARES[:2])
     assert outcome.trials[-1].backend == "openvino-int8"
 
@@ -339,10 +345,10 @@ def test_nothing_is_reported_over_the_internet() -> None:
 
 @needs_openvino
 def test_what_is_known_is_not_found_out_again(
-    accelerated: Settings, classifier: GenreClassifier, music: GateMusic
+    accelerated: Settings, classifier: GenreClassifier, data: EquivalenceData
 ) -> None:
     store = network_store(accelerated)
-    assert accelerate(classifier, store, music, wanted=accelerated.backend, again=False) is None
+    assert accelerate(classifier, store, data, wanted=accelerated.backend, again=False) is None
 
 
 @needs_openvino
@@ -400,13 +406,15 @@ def test_a_backend_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPat
 
 @needs_openvino
 @pytest.mark.slow
-def test_eight_bits_answer_only_when_they_pass(classifier: GenreClassifier, music: GateMusic, tmp_path: Path) -> None:
-    outcome = accelerate(classifier, NetworkStore(tmp_path), music, wanted="openvino-int8")
+def test_eight_bits_answer_only_when_they_pass(
+    classifier: GenreClassifier, data: EquivalenceData, tmp_path: Path
+) -> None:
+    outcome = accelerate(classifier, NetworkStore(tmp_path), data, wanted="openvino-int8")
     assert outcome is not None
     *_, last = outcome.trials
     assert last.backend == "openvino-int8"
-    assert outcome.chosen == ("openvino-int8" if last.gate.passed else "openvino-fp32")
-    assert all(not entry.gate.passed for entry in outcome.trials[2:-1])
+    assert outcome.chosen == ("openvino-int8" if last.equivalence.passed else "openvino-fp32")
+    assert all(not entry.equivalence.passed for entry in outcome.trials[2:-1])
     backend = stored_backend(classifier.spec, NetworkStore(tmp_path), "openvino-int8")
     assert backend is not None
     assert backend.name == outcome.chosen
@@ -417,7 +425,7 @@ def test_eight_bits_answer_only_when_they_pass(classifier: GenreClassifier, musi
 
 @needs_openvino
 @pytest.mark.slow
-def test_the_default_model_is_computed_by_what_passed_the_gate(
+def test_the_default_model_is_computed_by_what_passed_the_equivalence_check(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -428,7 +436,7 @@ def test_the_default_model_is_computed_by_what_passed_the_gate(
     monkeypatch.setenv("ACOUSTICSENSE_BACKEND", "openvino-int8")
     assert main(["accelerate", "--windows", "40", "--json", "--store", str(tmp_path)]) == 0
     outcome = json.loads(capsys.readouterr().out.splitlines()[-1])
-    trials = {trial["backend"]: GateReport(**trial["gate"]) for trial in outcome["trials"]}
+    trials = {trial["backend"]: EquivalenceReport(**trial["equivalence"]) for trial in outcome["trials"]}
     assert trials["openvino-fp32"].passed  # float32 is never in question
     assert trials[outcome["chosen"]].passed
     assert outcome["chosen"] == ("openvino-int8" if trials["openvino-int8"].passed else "openvino-fp32")

@@ -12,10 +12,12 @@ import soundfile
 import torch
 
 from acousticsense.errors import AudioEmptyError, CorruptCheckpointError, RequestError, SettingsError, UnknownModelError
-from acousticsense.inference.classifier import GenreClassifier, pick_device
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.device import pick_device
 from acousticsense.inference.payload import advice_text, prediction_payload
 from acousticsense.inference.prediction import Prediction, WindowVote
 from acousticsense.models.genres import GENRES
+from acousticsense.models.spec import Calibration
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import WindowPolicy
 from tests.conftest import RATE_HZ, play_chords
@@ -190,3 +192,30 @@ def test_devices() -> None:
     assert pick_device("cpu").type == "cpu"
     with pytest.raises(SettingsError, match="'abacus' cannot be used"):
         pick_device("abacus")
+
+
+def calibrated(classifier: GenreClassifier, measured_on: str) -> GenreClassifier:
+    """Very sure of whatever it says."""
+    calibration = Calibration(temperature=0.001, measured_on=measured_on)
+    spec = replace(classifier.spec, calibration=calibration)
+    return GenreClassifier(classifier.network, spec, device=torch.device("cpu"))
+
+
+def test_random_weights_that_nobody_measured_are_unsure_however_sure_they_are(
+    classifier: GenreClassifier, music_mp3: Path
+) -> None:
+    unmeasured, measured = (calibrated(classifier, words).predict(music_mp3) for words in ("", "a test"))
+    assert unmeasured.top(1) == measured.top(1)
+    assert unmeasured.top(1)[0].confidence > 0.9
+    assert (unmeasured.verdict, measured.verdict) == ("unsure", "confident")
+    assert prediction_payload(unmeasured)["verdict"] == "unsure"
+    assert "not been shown to be reliable" in prediction_payload(unmeasured)["advice"][0]
+
+
+def test_less_than_three_seconds_of_sound_are_never_more_than_unsure(
+    classifier: GenreClassifier, music_mp3: Path
+) -> None:
+    sure = calibrated(classifier, "a test")
+    short, enough = (sure.predict(music_mp3, duration_s=seconds) for seconds in (2.5, 3.5))
+    assert (short.verdict, enough.verdict) == ("unsure", "confident")
+    assert "2.5 s of sound are too little to be sure" in advice_text(short.advice[0])

@@ -1,6 +1,8 @@
-"""Verdict bands follow the measured thresholds."""
+"""Confidence levels follow the measured thresholds, and are earned."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +12,7 @@ from acousticsense.inference.payload import advice_text
 from acousticsense.inference.prediction import Verdict
 from acousticsense.models.spec import Calibration
 
-CALIBRATION = Calibration(confident_at=0.8, plausible_at=0.5, mixed_at=0.6, not_music_at=0.7)
+CALIBRATION = Calibration(confident_at=0.8, plausible_at=0.5, mixed_at=0.6, not_music_at=0.7, measured_on="a test")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ CALIBRATION = Calibration(confident_at=0.8, plausible_at=0.5, mixed_at=0.6, not_
         (0.99, 0.01, None, "confident"),
     ],
 )
-def test_bands(best: float, second: float, not_music: float | None, verdict: str) -> None:
+def test_levels(best: float, second: float, not_music: float | None, verdict: str) -> None:
     rest = (1 - best - second) / 4
     probabilities = {"Jazz": best, "Blues": second, "Rock": rest, "Pop": rest, "Folk": rest, "Rap": rest}
     assert verdict_of(probabilities, not_music, CALIBRATION) == verdict
@@ -95,12 +97,50 @@ def test_a_share_that_was_measured_on_other_labels_is_said_to_be() -> None:
     ]
 
 
-def test_a_label_that_leads_is_not_said_to_be_hardly_ahead() -> None:
-    for best, code in ((0.45, "unsure"), (0.9, "unproven")):
-        given = advise("unsure", {"Jazz": best, "Blues": 0.05}, HealthReport(), CALIBRATION)
+def test_a_label_that_is_ahead_is_not_said_to_be_hardly_ahead() -> None:
+    for second, code in ((0.4, "unsure"), (0.05, "unproven")):
+        given = advise("unsure", {"Jazz": 0.45, "Blues": second}, HealthReport(), CALIBRATION)
         assert given[0].code == code
-    assert "Jazz leads clearly" in advice_text(given[0])
-    assert "爵士明显领先" in advice_text(given[0], "zh")
+    assert "Jazz is ahead of Blues" in advice_text(given[0])
+    assert "爵士领先于蓝调" in advice_text(given[0], "zh")
+
+
+@pytest.mark.parametrize("best", [0.4, 0.7, 0.999])
+def test_a_model_that_was_never_measured_is_never_more_than_unsure(best: float) -> None:
+    never = Calibration(confident_at=0.8, plausible_at=0.5, mixed_at=0.6)
+    assert verdict_of({"Jazz": best, "Blues": 1 - best}, None, never) == "unsure"
+    assert verdict_of({"Jazz": best, "Blues": 1 - best}, None, replace(never, measured_on="60 clips")) != "unsure"
+    given = advise("unsure", {"Jazz": 0.9, "Blues": 0.1}, HealthReport(), never)
+    assert [advice.code for advice in given][:2] == ["unproven", "unmeasured"]
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "verdict"), [(0.5, "unsure"), (2.99, "unsure"), (3.0, "confident"), (None, "confident")]
+)
+def test_little_sound_is_never_more_than_unsure(duration_s: float | None, verdict: str) -> None:
+    assert verdict_of({"Jazz": 0.95, "Blues": 0.05}, 0.0, CALIBRATION, duration_s=duration_s) == verdict
+
+
+def test_little_sound_may_still_be_no_music() -> None:
+    assert verdict_of({"Jazz": 0.95, "Blues": 0.05}, 0.9, CALIBRATION, duration_s=1) == "not_music"
+
+
+def test_the_advice_on_little_sound_says_so_and_quotes_no_share_of_longer_clips() -> None:
+    calibration = replace(CALIBRATION, level_counts={"unsure": (4, 10)})
+    given = advise("unsure", {"Jazz": 0.9, "Blues": 0.1}, HealthReport(), calibration, clip=clip(0, 2.5, 2.5))
+    assert [advice.code for advice in given] == ["too_short"]
+    assert advice_text(given[0]) == (
+        "Jazz is the best guess, but 2.5 s of sound are too little to be sure: give 3 s or more, better ten."
+    )
+    assert "只有 2.5 秒的声音" in advice_text(given[0], "zh")
+
+
+def test_how_often_such_answers_were_right_is_told_in_counts() -> None:
+    calibration = replace(CALIBRATION, level_accuracy={"plausible": 0.82}, level_counts={"plausible": (41, 50)})
+    given = advise("plausible", {"Jazz": 0.6, "Blues": 0.2}, HealthReport(), calibration)
+    assert "41 of 50 such answers were right" in advice_text(given[1])
+    assert "50 个这样的回答有 41 个正确" in advice_text(given[1], "zh")
+    assert "measured" not in [advice.code for advice in given]
 
 
 def test_models_that_disagree_are_told_apart_and_those_that_agree_are_not() -> None:

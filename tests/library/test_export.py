@@ -106,6 +106,13 @@ def test_decisions() -> None:
     assert decide(BAD, 0.0) == "rejected"
 
 
+def test_less_than_three_seconds_of_sound_are_never_accepted() -> None:
+    assert GOOD.clip
+    short = replace(GOOD, clip=replace(GOOD.clip, duration_s=2.9))
+    assert decide(short, 0.0) == "review"
+    assert decide(replace(GOOD, clip=replace(GOOD.clip, duration_s=3.0)), 0.0) == "accepted"
+
+
 def test_expectations_rest_on_what_was_measured() -> None:
     measured = Calibration(level_accuracy={"confident": 0.95, "plausible": 0.8})
     assert "about 3 to be wrong (1 in 10.0)" in expectation({"confident": 20, "plausible": 10}, measured)

@@ -29,7 +29,7 @@ from acousticsense.errors import (
     UnknownModelError,
 )
 from acousticsense.i18n.page import UI_TEXTS, ui_text
-from acousticsense.inference.classifier import Analysis
+from acousticsense.inference.answer import Analysis
 from acousticsense.inference.payload import prediction_payload
 from acousticsense.library.batch import Upload
 from acousticsense.models.genres import GENRES, display_name
@@ -249,7 +249,12 @@ def level_cells(spec: ModelSpec, level: str) -> str:
 
 def test_levels_quote_the_card_and_nothing_else(spec: ModelSpec) -> None:
     calibration = Calibration(
-        confident_at=1.01, plausible_at=0.38, mixed_at=0.6, not_music_at=None, level_accuracy={"plausible": 0.319}
+        confident_at=1.01,
+        plausible_at=0.38,
+        mixed_at=0.6,
+        not_music_at=None,
+        level_accuracy={"plausible": 0.319},
+        measured_on="a test",
     )
     card = replace(spec, calibration=calibration)
     assert "never said by this model" in level_cells(card, "confident")

@@ -1,4 +1,4 @@
-"""Whether a faster network may stand in for the one that was trained: it must give the same answers to real music."""
+"""The equivalence check: a faster network may stand in for the trained one if it answers real music the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from torch import Tensor
 
-__all__ = ["MAX_MEAN_CHANGE", "MIN_AGREEMENT", "GateReport", "compare"]
+__all__ = ["MAX_MEAN_CHANGE", "MIN_AGREEMENT", "EquivalenceReport", "compare"]
 
 #: Share of windows whose best label must stay the same.
 MIN_AGREEMENT: Final = 0.995
@@ -16,8 +16,8 @@ MAX_MEAN_CHANGE: Final = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateReport:
-    """How a network's answers differ from the reference's.
+class EquivalenceReport:
+    """How a network's answers differ from the trained network's.
 
     Attributes:
         n_windows: on how many windows they were compared.
@@ -37,12 +37,12 @@ class GateReport:
         return self.agreement >= MIN_AGREEMENT and self.mean_change < MAX_MEAN_CHANGE
 
 
-def compare(reference: Tensor, candidate: Tensor) -> GateReport:
+def compare(reference: Tensor, candidate: Tensor) -> EquivalenceReport:
     """Compares probabilities (n_windows, n_labels), each row summing to 1, of the same windows in the same order."""
     change = (candidate - reference).abs()
     same = candidate.argmax(dim=1) == reference.argmax(dim=1)
     # A number that is none compares as unequal to any, and must not pass.
-    return GateReport(
+    return EquivalenceReport(
         n_windows=len(reference),
         agreement=float(same.float().mean()) if change.isfinite().all() else 0.0,
         mean_change=float(change.mean()),

@@ -25,11 +25,11 @@ __all__ = [
     "QuantisationRecipe",
     "compile_options",
     "convert",
+    "exclude_first",
     "has_bfloat16",
     "keep_quiet",
     "library_versions",
     "quantise",
-    "spare_first",
 ]
 
 
@@ -38,11 +38,11 @@ class QuantisationRecipe:
     """How far 8 bits go.
 
     Attributes:
-        spared: share of the layers with weights, at either end of the network, that stay in float32: the first see
+        excluded: share of the layers with weights, at either end of the network, that stay in float32: the first see
             the image and the last write the answer, and errors there cost most.
     """
 
-    spared: float
+    excluded: float
 
 
 #: Operations of a network that multiply and add nothing.
@@ -52,7 +52,7 @@ _NOT_COMPUTED: Final = ("Constant", "Parameter", "Result")
 #: and its CPU plugin heeds it for bfloat16, too.
 _STAYS_FLOAT32: Final = "precise_0"
 
-#: Shares that stay in float32, tried in this order until a network passes the gate: the fastest first.
+#: Shares that stay in float32, tried in this order until a network passes the equivalence check: the fastest first.
 SHARES: Final = (0.0, 0.05, 0.2)
 RECIPES: Final = tuple(QuantisationRecipe(share) for share in SHARES)
 
@@ -62,7 +62,7 @@ class OpenVinoBackend:
 
     Args:
         file: the .xml of an OpenVINO network, with its .bin beside it.
-        name: "openvino-fp32", "openvino-bf16" (the same file, or one of `spare_first`, computed in bfloat16) or
+        name: "openvino-fp32", "openvino-bf16" (the same file, or one of `exclude_first`, computed in bfloat16) or
             "openvino-int8".
         n_threads: threads that compute; None is as many as PyTorch has.
 
@@ -129,7 +129,7 @@ def convert(network: nn.Module, image_size: int, file: Path) -> None:
     openvino.save_model(converted, file, compress_to_fp16=False)
 
 
-def spare_first(source: Path, share: float, file: Path) -> None:
+def exclude_first(source: Path, share: float, file: Path) -> None:
     """Writes a converted network so that its first operations stay in float32 where it is computed in bfloat16.
 
     Where bfloat16 changes answers, as of MobileNetV3 and EfficientNet, the first layers do most of it: they have few
@@ -172,7 +172,7 @@ def quantise(source: Path, images: Sequence[Tensor], recipe: QuantisationRecipe,
         nncf.Dataset([image[None].numpy() for image in images]),
         subset_size=len(images),
         model_type=nncf.ModelType.TRANSFORMER if is_transformer else None,
-        ignored_scope=nncf.IgnoredScope(names=_ends(network, recipe.spared), validate=False),
+        ignored_scope=nncf.IgnoredScope(names=_ends(network, recipe.excluded), validate=False),
         # Without VNNI, CPUs add two products in 16 bits, which full 8-bit weights overflow.
         advanced_parameters=AdvancedQuantizationParameters(
             overflow_fix=OverflowFix.FIRST_LAYER if _has_vnni() else OverflowFix.ENABLE

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from filelock import FileLock
 
-from acousticsense.models.weights import sha256_of
+from acousticsense.files import sha256_of
 
 __all__ = ["NetworkStore", "StoredNetwork", "key_of"]
 

@@ -1,0 +1,122 @@
+"""The answer of an ensemble in sentences, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from acousticsense.analysis.results import Consensus, EnsembleResult, Member
+from acousticsense.i18n.messages import text
+from acousticsense.models.genres import display_name
+
+__all__ = ["guidance", "member_name", "sentences"]
+
+_MB: Final = 1e6
+
+
+def member_name(member: Member) -> str:
+    """How a member is called: "resnet50 · cqt"."""
+    return f"{member.name} · {member.spectrogram}" if member.spectrogram else member.name
+
+
+def sentences(result: EnsembleResult, language: str = "en") -> list[str]:
+    """What the table means, in words: the split, the border, whom to compare, and what is missing."""
+    consensus = result.consensus
+    failed = sum(member.prediction is None for member in result.members)
+    missing = [text("ensemble.failed", language, n=failed, total=len(result.members))] if failed else []
+    if consensus is None:
+        return missing
+    beside = len(result.members) - failed - len(consensus.members)
+    if beside:
+        missing.append(text("ensemble.beside", language, n=beside))
+    known = "calibrated" if consensus.calibrated else "uncalibrated"
+    said = [_split(consensus, language), _border(consensus, language), _pair(result, consensus, language)]
+    return [*filter(None, said), text(f"ensemble.{known}", language), *missing]
+
+
+def guidance(result: EnsembleResult, language: str = "en") -> list[dict[str, Any]]:
+    """Which member suits what, from what was measured: here for time and memory, on test music for accuracy."""
+    answered = [member for member in result.members if member.prediction]
+    if len(answered) < 2:
+        return []
+    entries = [
+        _best("fastest", min(answered, key=_network_ms), _network_ms, language),
+        _best("smallest", min(answered, key=_size_mb), _size_mb, language),
+    ]
+    clips = {member.measured[1] if member.measured else 0 for member in answered}
+    if len(clips) > 1 or 0 in clips:
+        unknown = text("ensemble.accuracy_unmeasured", language)
+        return [*entries, {"code": "accuracy_unmeasured", "message": unknown}]
+    return [*entries, _best("most_accurate", max(answered, key=_accuracy), _accuracy, language, n=clips.pop())]
+
+
+def _network_ms(member: Member) -> float:
+    return member.prediction.timing_ms.network if member.prediction else 0.0
+
+
+def _size_mb(member: Member) -> float:
+    return member.size_bytes / _MB
+
+
+def _accuracy(member: Member) -> float:
+    """In per cent."""
+    return 100 * member.measured[0] if member.measured else 0.0
+
+
+def _best(
+    code: str, member: Member, figure: Callable[[Member], float], language: str, **values: float
+) -> dict[str, Any]:
+    who = member.name if code == "smallest" else member_name(member)
+    message = text(f"ensemble.{code}", language, who=who, value=figure(member), **values)
+    return {
+        "code": code,
+        "name": member.name,
+        "spectrogram": member.spectrogram,
+        "value": round(figure(member), 2),
+        **values,
+        "message": message,
+    }
+
+
+def _split(consensus: Consensus, language: str) -> str:
+    labels = [display_name(label, language) for label in consensus.votes]
+    n = len(consensus.members)
+    if n == 1:
+        return text("ensemble.single", language, best=labels[0])
+    if len(labels) == 1:
+        return text("ensemble.all", language, n=n, best=labels[0])
+    if len(labels) == 2:
+        counts = text("ensemble.counts", language).join(map(str, consensus.votes.values()))
+        return text("ensemble.two", language, best=labels[0], second=labels[1], n=n, counts=counts)
+    counted = [f"{label} {count}" for label, count in zip(labels, consensus.votes.values(), strict=True)]
+    listed = text("ensemble.list", language).join(counted)
+    return text("ensemble.many", language, n=n, ways=len(labels), labels=listed)
+
+
+def _border(consensus: Consensus, language: str) -> str:
+    if len(consensus.probabilities) < 2:
+        return ""
+    best, second = consensus.top(2)
+    return text(
+        "ensemble.border" if consensus.border else "ensemble.clear",
+        language,
+        best=display_name(best.label, language),
+        first=100 * best.confidence,
+        second=display_name(second.label, language),
+        other=100 * second.confidence,
+    )
+
+
+def _pair(result: EnsembleResult, consensus: Consensus, language: str) -> str:
+    if consensus.pair is None:
+        return ""
+    one, other = (result.members[index] for index in consensus.pair)
+    labels = [display_name(member.prediction.top(1)[0].label, language) for member in (one, other) if member.prediction]
+    return text(
+        "ensemble.pair_split" if len(set(labels)) > 1 else "ensemble.pair_same",
+        language,
+        one=member_name(one),
+        one_label=labels[0],
+        other=member_name(other),
+        other_label=labels[-1],
+    )
