@@ -7,11 +7,15 @@ from typing import Any, Final
 
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.i18n.messages import text
+from acousticsense.models.catalog import DEFAULT_MODEL
 from acousticsense.models.genres import display_name
 
 __all__ = ["guidance", "member_name", "sentences"]
 
 _MB: Final = 1e6
+
+#: The audio tagger among the models: it was trained by others, on other music, than the default model.
+_TAGGER: Final = "efficientat_mn04"
 
 
 def member_name(member: Member) -> str:
@@ -20,7 +24,7 @@ def member_name(member: Member) -> str:
 
 
 def sentences(result: EnsembleResult, language: str = "en") -> list[str]:
-    """What the table means, in words: the split, the border, whom to compare, and what is missing."""
+    """What the table means, in words: the split, the border, who contradicts whom, and what is missing."""
     consensus = result.consensus
     failed = sum(member.prediction is None for member in result.members)
     missing = [text("ensemble.failed", language, n=failed, total=len(result.members))] if failed else []
@@ -30,7 +34,12 @@ def sentences(result: EnsembleResult, language: str = "en") -> list[str]:
     if beside:
         missing.append(text("ensemble.beside", language, n=beside))
     known = "calibrated" if consensus.calibrated else "uncalibrated"
-    said = [_split(consensus, language), _border(consensus, language), _pair(result, consensus, language)]
+    contradiction = _contradiction(result, language)
+    said = [
+        _split(consensus, language),
+        _border(consensus, language),
+        contradiction or _pair(result, consensus, language),
+    ]
     return [*filter(None, said), text(f"ensemble.{known}", language), *missing]
 
 
@@ -104,6 +113,29 @@ def _border(consensus: Consensus, language: str) -> str:
         first=100 * best.confidence,
         second=display_name(second.label, language),
         other=100 * second.confidence,
+    )
+
+
+def _contradiction(result: EnsembleResult, language: str) -> str:
+    """The default model and the tagger by name, where they put different genres first; "" where they do not."""
+    default, tagger = (
+        next((member for member in result.members if member.prediction and is_it(member.prediction.model)), None)
+        for is_it in (lambda model: model.name == DEFAULT_MODEL, lambda model: model.architecture == _TAGGER)
+    )
+    if not (default and default.prediction and tagger and tagger.prediction):
+        return ""
+    if "not_music" in (default.prediction.verdict, tagger.prediction.verdict):
+        return ""
+    labels = [prediction.top(1)[0].label for prediction in (default.prediction, tagger.prediction)]
+    if labels[0] == labels[1]:
+        return ""
+    return text(
+        "ensemble.contradiction",
+        language,
+        one=member_name(default),
+        one_label=display_name(labels[0], language),
+        other=member_name(tagger),
+        other_label=display_name(labels[1], language),
     )
 
 

@@ -154,9 +154,13 @@ ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
         "{best} stands clear of {second}: {first:.0f} % to {other:.0f} %.",
         "{best}明显领先于{second}：{first:.0f}% 对 {other:.0f}%。",
     ),
+    "ensemble.contradiction": (
+        "{one} says {one_label}, but {other}, which was trained on other music, says {other_label}.",
+        "{one} 判为{one_label}，而用其他音乐训练的 {other} 判为{other_label}。",
+    ),
     "ensemble.pair_split": (
-        "Compare {one} ({one_label}) with {other} ({other_label}): these two differ most.",
-        "建议对比 {one}（{one_label}）与 {other}（{other_label}）：这两个分歧最大。",
+        "{one} says {one_label}, {other} says {other_label}: these two differ most.",
+        "{one} 判为{one_label}，{other} 判为{other_label}：这两个分歧最大。",
     ),
     "ensemble.pair_same": (
         "{one} and {other} differ most, and both say {one_label}.",

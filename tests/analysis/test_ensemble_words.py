@@ -1,0 +1,57 @@
+"""What an ensemble answers, in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from acousticsense.analysis.consensus import build_consensus
+from acousticsense.analysis.ensemble_words import sentences
+from acousticsense.analysis.results import EnsembleResult, Member
+from acousticsense.inference.prediction import Prediction
+from tests.analysis.test_consensus import prediction
+
+LABELS = ("Rap", "Rock", "Jazz")
+
+
+def answer(name: str, best: str, *, architecture: str = "resnet50") -> Prediction:
+    given = prediction({label: 0.8 if label == best else 0.1 for label in LABELS})
+    return replace(given, model=replace(given.model, name=name, architecture=architecture))
+
+
+def result(*answers: Prediction) -> EnsembleResult:
+    first = answers[0]
+    return EnsembleResult(
+        members=tuple(Member(name=given.model.name, spectrogram="mel", prediction=given) for given in answers),
+        consensus=build_consensus(answers),
+        clip=first.clip,
+        health=first.health,
+        decode_ms=1,
+        spectrogram_ms={"mel": 1},
+        network_ms=1,
+        total_ms=1,
+    )
+
+
+DEFAULT = answer("vit_b_16_mel", "Rap")
+TAGGER = answer("efficientat_mn04", "Rock", architecture="efficientat_mn04")
+
+
+def test_a_tagger_that_contradicts_the_default_is_named_with_it() -> None:
+    told = result(answer("resnet50", "Jazz"), TAGGER, DEFAULT)
+    assert sentences(told)[2] == (
+        "vit_b_16_mel · mel says Rap, but efficientat_mn04 · mel, which was trained on other music, says Rock."
+    )
+    assert sentences(told, "zh")[2] == (
+        "vit_b_16_mel · mel 判为说唱，而用其他音乐训练的 efficientat_mn04 · mel 判为摇滚。"
+    )
+
+
+@pytest.mark.parametrize(
+    "tagger", [answer("efficientat_mn04", "Rap", architecture="efficientat_mn04"), replace(TAGGER, verdict="not_music")]
+)
+def test_without_a_contradiction_the_two_that_differ_most_are_named(tagger: Prediction) -> None:
+    told = sentences(result(answer("resnet50", "Jazz"), DEFAULT, tagger))
+    assert not any("trained on other music" in sentence for sentence in told)
+    assert "these two differ most" in told[2]
