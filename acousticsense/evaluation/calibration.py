@@ -90,21 +90,28 @@ def fit_calibration(answers: Answers, *, measured_on: str, targets: Targets | No
     temperature = round(_temperature(answers), 4)
     probabilities = answers.genres(temperature)[is_music]
     sources = np.arange(len(answers.labels)) if answers.sources is None else answers.sources
-    thresholds, unmet = _level_thresholds(probabilities, labels, sources[is_music], targets)
+    (confident_at, plausible_at, mixed_at), unmet = _level_thresholds(probabilities, labels, sources[is_music], targets)
     not_music_at, not_music = None, answers.not_music()
     if not_music is not None:
         not_music_at, notes = not_music_threshold(not_music, is_music, targets)
         unmet += notes
     if not _COOLEST * 1.01 < temperature < _WARMEST / 1.01:
         unmet.append(f"temperature: {temperature} is as far as it is sought; these answers cannot tell how sure to be.")
-    calibration = Calibration(temperature=temperature, **thresholds, not_music_at=not_music_at, measured_on=measured_on)
+    calibration = Calibration(
+        temperature=temperature,
+        confident_at=confident_at,
+        plausible_at=plausible_at,
+        mixed_at=mixed_at,
+        not_music_at=not_music_at,
+        measured_on=measured_on,
+    )
     return CalibrationFit(with_counts(calibration, level_counts(probabilities, labels, calibration)), tuple(unmet))
 
 
 def _level_thresholds(
     probabilities: NDArray[np.float64], labels: NDArray[np.integer], sources: NDArray[np.integer], targets: Targets
-) -> tuple[dict[str, float], list[str]]:
-    """Thresholds of the three levels, and the criteria that are not met."""
+) -> tuple[tuple[float, float, float], list[str]]:
+    """Thresholds of confident, plausible and mixed, and the criteria that are not met."""
     best, ranks = probabilities.max(1), (-probabilities).argsort(1, kind="stable")
     top = Outcomes(
         scores=best,
@@ -125,8 +132,9 @@ def _level_thresholds(
         below_previous=best < targets.plausible,
     )
     mixed_at, mixed_unmet = level_threshold("mixed", two.only(best < plausible_at), targets.mixed)
-    thresholds = {"confident_at": confident_at, "plausible_at": plausible_at, "mixed_at": mixed_at}
-    return thresholds, [words for words in (confident_unmet, plausible_unmet, mixed_unmet) if words]
+    return (confident_at, plausible_at, mixed_at), [
+        words for words in (confident_unmet, plausible_unmet, mixed_unmet) if words
+    ]
 
 
 def level_counts(
