@@ -10,6 +10,7 @@ import numpy as np
 
 from acousticsense.audio.decode import decoded
 from acousticsense.audio.limits import AudioLimits, check_format
+from acousticsense.audio.mixing import covariance, mix, mix_weights
 from acousticsense.audio.resample import resample
 from acousticsense.audio.source import Source
 from acousticsense.audio.track import (
@@ -22,7 +23,7 @@ from acousticsense.audio.track import (
     refuse_damage,
     refuse_empty,
 )
-from acousticsense.audio.types import ClipInfo
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import AudioTooLargeError
 
 __all__ = ["AudioClip", "read_clip"]
@@ -33,16 +34,18 @@ class AudioClip:
     """A decoded excerpt.
 
     Attributes:
-        waveform: float32 (n,), mean of all channels at `sample_rate_hz`, nominally in -1..1.
+        waveform: float32 (n,), mean of all sounding channels at `sample_rate_hz` (see `mixing`), nominally in -1..1.
         sample_rate_hz: the rate that was asked for.
         channels: float32 (n_channels, m), the same excerpt as the file holds it, at `info.sample_rate_hz`.
         info: where the excerpt lies and what the file is.
+        notes: what was skipped, assumed or cut while decoding; `health.check` repeats them.
     """
 
     waveform: Samples
     sample_rate_hz: int
     channels: Samples
     info: ClipInfo
+    notes: tuple[HealthNote, ...] = ()
 
 
 def read_clip(
@@ -93,8 +96,10 @@ def _read(track: Track, excerpt: Excerpt, sample_rate_hz: int, limits: AudioLimi
     n_frames = channels.shape[1] - lead if wanted is None else min(wanted, channels.shape[1] - lead)
     if n_frames <= 0:
         refuse_empty(track, excerpt)
-    refuse_damage(mend(channels, track), channels.size)
-    waveform = resample(channels.mean(axis=0, dtype=np.float32), rate, sample_rate_hz, lead, n_frames)
+    refuse_damage(mend(channels, track), channels.size, track.notes)
+    excerpt_channels = channels[:, lead : lead + n_frames]
+    mono = mix(channels, mix_weights(covariance(excerpt_channels)))
+    waveform = resample(mono, rate, sample_rate_hz, lead, n_frames)
     end = start - lead + channels.shape[1]
     track_frames = end if ended else track.n_frames and max(end, track.n_frames)
     info = ClipInfo(
@@ -105,7 +110,11 @@ def _read(track: Track, excerpt: Excerpt, sample_rate_hz: int, limits: AudioLimi
         channels=track.n_channels,
     )
     return AudioClip(
-        waveform=waveform, sample_rate_hz=sample_rate_hz, channels=channels[:, lead : lead + n_frames], info=info
+        waveform=waveform,
+        sample_rate_hz=sample_rate_hz,
+        channels=excerpt_channels,
+        info=info,
+        notes=tuple(track.notes),
     )
 
 
@@ -114,8 +123,7 @@ def _start_frame(track: Track, excerpt: Excerpt) -> int:
         return round(excerpt.offset_s * track.sample_rate_hz)
     if excerpt.duration_s is None:
         return 0
-    total = track.n_frames if track.n_frames is not None else track.count_frames()
-    return max(0, (total - round(excerpt.duration_s * track.sample_rate_hz)) // 2)
+    return max(0, (track.count_frames() - round(excerpt.duration_s * track.sample_rate_hz)) // 2)
 
 
 def _decode(track: Track, start: int, wanted: int | None, limits: AudioLimits) -> tuple[Samples, int, bool]:
@@ -123,33 +131,41 @@ def _decode(track: Track, start: int, wanted: int | None, limits: AudioLimits) -
     margin = round(MARGIN_S * track.sample_rate_hz)
     lead = min(start, margin)
     ahead = None if track.n_frames is None else max(0, track.n_frames - start)
-    if ahead is not None:
-        _check_size(ahead if wanted is None else min(wanted, ahead), track, limits)
+    if ahead is not None and _size_fault(_fewer(wanted, ahead), track, limits):  # which may be the header's mistake
+        ahead = max(0, track.count_frames() - start)
+        _check_size(_fewer(wanted, ahead), track, limits)
     enough = None if wanted is None else lead + wanted + margin
     buffer = _Buffer(track.n_channels, expected=min((n for n in (enough, ahead) if n is not None), default=margin))
     for block in track.blocks(start - lead):
         buffer.append(block)
         decoded = max(0, buffer.n_frames - lead)
-        _check_size(decoded if wanted is None else min(wanted, decoded), track, limits)
+        _check_size(_fewer(wanted, decoded), track, limits)
         if enough is not None and buffer.n_frames >= enough:
             return buffer.samples[:, :enough], lead, False
     return buffer.samples, lead, True
 
 
+def _fewer(wanted: int | None, there: int) -> int:
+    """Frames that will be decoded: all there are, or fewer when fewer are wanted."""
+    return there if wanted is None else min(wanted, there)
+
+
 def _check_size(n_frames: int, track: Track, limits: AudioLimits) -> None:
     """Refuses an excerpt of `n_frames`, whether a header announces it or it has just been decoded."""
-    hint = "Analyse fewer seconds or cut the file."
+    fault = _size_fault(n_frames, track, limits)
+    if fault:
+        raise AudioTooLargeError(fault, hint="Analyse fewer seconds or cut the file.")
+
+
+def _size_fault(n_frames: int, track: Track, limits: AudioLimits) -> str:
     if n_frames > limits.max_clip_s * track.sample_rate_hz:
-        raise AudioTooLargeError(
-            f"The excerpt is longer than {limits.max_clip_s:g} s, the limit.",
-            hint=hint,
-        )
+        return f"The excerpt is longer than {limits.max_clip_s:g} s, the limit."
     if n_frames * track.n_channels * 4 > limits.max_pcm_bytes:
-        raise AudioTooLargeError(
+        return (
             f"The excerpt needs more than {limits.max_pcm_bytes / 2**20:.0f} MiB decoded, the limit "
-            f"({track.n_channels} channels at {track.sample_rate_hz} Hz).",
-            hint=hint,
+            f"({track.n_channels} channels at {track.sample_rate_hz} Hz)."
         )
+    return ""
 
 
 class _Buffer:

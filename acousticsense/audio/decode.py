@@ -1,42 +1,69 @@
-"""Which library decodes a file.
+"""Which library decodes a file, and what makes one distrust the other.
 
-Content decides, never the name. FLAC and Ogg Vorbis go to libsndfile, everything else to FFmpeg, and each is asked when
-the other declines. Why FFmpeg has the larger share:
+Content decides, never the name, which no library sees.
 
-- libsndfile ends a VBR mp3 without a Xing header at an estimate (171 s of a 240 s file when measured);
-- it needs three times as long for Opus;
-- its IMA-ADPCM reader overflows (CVE-2026-37555), so nothing that can hold ADPCM (wav, w64, aiff) is handed to it.
+| content | read by |
+|---|---|
+| plain PCM in wav, RIFX, RF64, Wave64, AIFF, CAF | `pcm` reads the header against the content, libsndfile the samples |
+| the same, when the samples are DTS or AC-3 in disguise | FFmpeg, from where they begin |
+| FLAC | `flac` mends the header by what the frames say, libsndfile reads it |
+| Ogg Vorbis | libsndfile |
+| Ogg or FLAC files joined end to end | each recording as above, one after the other |
+| everything else | FFmpeg |
 
-Nothing that a header claims is believed: limits hold for the samples that really come out, while they come out.
+Each is asked when the other declines, except where libsndfile must not look: its IMA ADPCM reader overflows
+(CVE-2026-37555), so no wav, w64 or aiff header reaches it. FFmpeg has the rest because libsndfile ends a VBR mp3
+without a Xing header at an estimate (171 s of a 240 s file when measured) and needs three times as long for Opus.
+
+Nothing that a header claims is believed: limits hold for the samples that really come out, while they come out, and
+whatever was skipped, assumed or cut is a note of the track.
 """
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Final, TypeVar
 
-from acousticsense.audio.ffmpeg import WAV_LIKE, ffmpeg_track
+import numpy as np
+
+from acousticsense.audio.bitstream import Bitstream, find_bitstream
+from acousticsense.audio.container import WAV_LIKE
+from acousticsense.audio.ffmpeg import FFmpegTrack, ffmpeg_track
+from acousticsense.audio.joined import JoinedTrack
 from acousticsense.audio.limits import FORMATS_HINT, AudioLimits, channels_fault, rate_fault
-from acousticsense.audio.sndfile import sndfile_track
-from acousticsense.audio.source import Source, opened, unreadable
+from acousticsense.audio.ogg import find_links
+from acousticsense.audio.pcm import PcmLayout, find_pcm
+from acousticsense.audio.sndfile import SndfileTrack, flac_track, sndfile_track
+from acousticsense.audio.source import Slice, Source, opened, unreadable
 from acousticsense.audio.track import Track
 from acousticsense.errors import AudioDecodeError, AudioError
 
 __all__ = ["decoded", "read_artist"]
 
 _T = TypeVar("_T")
+_Opener = Callable[[Slice], AbstractContextManager[Track]]
 
 #: What libsndfile must not see: formats that can hold IMA ADPCM, and tags in front of which it looks for such formats.
 _NOT_FOR_SNDFILE: Final = (*WAV_LIKE, b"FORM", b"ID3")
+#: Blocks of a FLAC file that are looked at for a coded stream.
+_BLOCKS_PROBED: Final = 4
+
+
+class _CodedStreamError(AudioDecodeError):
+    """The samples are no sound, whoever decodes them."""
 
 
 @contextmanager
 def decoded(source: Source, limits: AudioLimits, begin: Callable[[Track], _T]) -> Iterator[_T]:
     """What `begin` makes of the track of the first decoder that it can work with; the track stays open meanwhile."""
-    with opened(source, limits) as file, ExitStack() as kept_open:
+    with opened(source, limits) as whole, ExitStack() as kept_open:
+        file = Slice(whole)
         failures = _wav_faults(file.read(64), limits)
         for name, open_track in _decoders(file):
             try:
@@ -45,6 +72,8 @@ def decoded(source: Source, limits: AudioLimits, begin: Callable[[Track], _T]) -
                     begun = begin(attempt.enter_context(open_track(file)))
                     kept_open.push(attempt.pop_all())
                 break
+            except _CodedStreamError:
+                raise
             except AudioDecodeError as error:
                 if error.message not in failures:
                     failures.append(error.message if error.hint else f"{name}: {error.message}")
@@ -55,36 +84,96 @@ def decoded(source: Source, limits: AudioLimits, begin: Callable[[Track], _T]) -
         yield begun
 
 
-_Opener = Callable[[BinaryIO], Any]
+def _decoders(file: Slice) -> tuple[tuple[str, _Opener], ...]:
+    """Who reads this file, in order, by its content."""
+    links = find_links(file)
+    if len(links) > 1:
+        return (("Its recordings", partial(_joined_track, links)),)
+    return _decoders_of_one(file)
 
 
-def _decoders(file: BinaryIO) -> tuple[tuple[str, _Opener], ...]:
-    """Who reads this file, in order, by its first bytes."""
+def _decoders_of_one(file: Slice) -> tuple[tuple[str, _Opener], ...]:
     file.seek(0)
     head = file.read(64)
-    ffmpeg, sndfile = ("FFmpeg", ffmpeg_track), ("libsndfile", sndfile_track)
+    layout = find_pcm(file)
+    if layout is not None:
+        samples = Slice(file, layout.start, layout.start + layout.size)
+        hidden = find_bitstream(samples) if layout.subtype == "PCM_16" else None
+        if hidden is not None:
+            return ((hidden.name, partial(_hidden_track, hidden, layout)),)
+        return ("libsndfile", partial(sndfile_track, layout=layout)), ("FFmpeg", ffmpeg_track)
+    if head.startswith(b"fLaC"):
+        return ("libsndfile", _checked_flac_track), ("FFmpeg", ffmpeg_track)
+    if head.startswith(b"OggS") and b"vorbis" in head:
+        return ("libsndfile", sndfile_track), ("FFmpeg", ffmpeg_track)
     is_mpeg = head[:1] == b"\xff" and head[1:2] >= b"\xe0"
     if is_mpeg or head.startswith(_NOT_FOR_SNDFILE):
-        return (ffmpeg,)
-    if head.startswith(b"fLaC") or (head.startswith(b"OggS") and b"vorbis" in head):
-        return sndfile, ffmpeg
-    return ffmpeg, sndfile
+        return (("FFmpeg", ffmpeg_track),)
+    return ("FFmpeg", ffmpeg_track), ("libsndfile", sndfile_track)
+
+
+@contextmanager
+def _joined_track(links: list[tuple[int, int]], file: Slice) -> Iterator[JoinedTrack]:
+    yield JoinedTrack([Slice(file, start, end) for start, end in links], _first_that_opens)
+
+
+@contextmanager
+def _first_that_opens(file: Slice) -> Iterator[Track]:
+    failure: AudioDecodeError | None = None
+    with ExitStack() as kept_open:
+        for _, open_track in _decoders_of_one(file):
+            file.seek(0)
+            try:
+                track = kept_open.enter_context(open_track(file))
+                break
+            except AudioDecodeError as error:
+                failure = error
+        else:
+            raise failure or AudioDecodeError("No decoder reads it.")
+        yield track
+
+
+@contextmanager
+def _hidden_track(hidden: Bitstream, layout: PcmLayout, file: Slice) -> Iterator[FFmpegTrack]:
+    """The sound that is coded in what looks like PCM samples."""
+    begin = layout.start + hidden.start
+    with ffmpeg_track(Slice(file, begin, layout.start + layout.size), kind=hidden.kind) as track:
+        if not track.sample_rate_hz:
+            raise AudioDecodeError(
+                f"The samples are a coded stream ({hidden.name}), and not one that can be decoded.",
+                hint="Export the recording again as PCM.",
+            )
+        track.notes.add("coded_in_pcm", hidden.start / (2 * layout.n_channels * layout.sample_rate_hz))
+        yield track
+
+
+@contextmanager
+def _checked_flac_track(file: Slice) -> Iterator[SndfileTrack]:
+    """FLAC by libsndfile, unless its samples are something else in disguise, which is refused by name."""
+    with flac_track(file) as track:
+        blocks = [np.rint(block.T * 32_768).astype("<i2") for block in islice(track.blocks(0), _BLOCKS_PROBED)]
+        hidden = find_bitstream(Slice(io.BytesIO(b"".join(block.tobytes() for block in blocks))))
+        if hidden is not None:
+            raise _CodedStreamError(
+                f"The samples of this file are a coded stream ({hidden.name}), not sound.",
+                hint="Decode it first, for instance with ffmpeg after unpacking it to wav.",
+            )
+        yield track
+
+
+def read_artist(path: Path) -> str:
+    """Who plays, by the file's tags; empty when they do not say, or when the file cannot be read."""
+    try:
+        with opened(path, AudioLimits()) as file, ffmpeg_track(Slice(file)) as track:
+            tags = track.tags
+            return next((tags[key] for key in ("album_artist", "albumartist", "artist") if tags.get(key)), "")
+    except AudioError:
+        return ""
 
 
 def _wav_faults(head: bytes, limits: AudioLimits) -> list[str]:
     """What a wav header claims that no decoder will accept, in words; decoders only say "invalid data"."""
     if not (head.startswith(WAV_LIKE) and head[12:16] == b"fmt " and len(head) >= 28):
         return []
-    n_channels, rate_hz = struct.unpack_from("<HI", head, 22)
+    n_channels, rate_hz = struct.unpack_from(">HI" if head.startswith(b"RIFX") else "<HI", head, 22)
     return [message for message in (rate_fault(rate_hz, limits), channels_fault(n_channels, limits)) if message]
-
-
-def read_artist(path: Path) -> str:
-    """Who plays, by the file's tags; empty when they do not say, or when the file cannot be read."""
-    try:
-        with opened(path, AudioLimits()) as file, ffmpeg_track(file) as track:
-            return next(
-                (track.tags[key] for key in ("album_artist", "albumartist", "artist") if track.tags.get(key)), ""
-            )
-    except AudioError:
-        return ""

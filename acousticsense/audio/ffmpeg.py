@@ -1,58 +1,86 @@
-"""Tracks read by FFmpeg, through PyAV, in this process.
-
-FFmpeg reads from the one file it is given and from nothing else: playlists and formats that name other files are
-switched off, and a nested open is refused whatever asks for it.
-"""
+"""Tracks read by FFmpeg."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from itertools import chain
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import Any, Final
 
 import av
 import numpy as np
-from av.stream import Discard
-from numpy.typing import NDArray
+from av.stream import Discard, Disposition
 
+from acousticsense.audio.container import open_container, said
+from acousticsense.audio.frames import Uniform
+from acousticsense.audio.notes import Notes
+from acousticsense.audio.source import Slice
 from acousticsense.audio.track import MARGIN_S, Samples
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["WAV_LIKE", "FFmpegTrack", "ffmpeg_track"]
+__all__ = ["FFmpegTrack", "ffmpeg_track"]
 
 #: FFmpeg starts this much early: AAC and Opus need 80 ms to settle after a seek, mp3's bit reservoir two frames.
 _PREROLL_S: Final = Fraction(1, 5)
 #: Packets in a row that may fail before a file counts as broken.
 _MAX_BAD_PACKETS: Final = 1000
 
-#: FFmpeg's demuxers that hold sound themselves. No hls, dash, concat, sdp, rtsp, image or subtitle format.
-_DEMUXERS: Final = (
-    "3dostr,aa,aac,ac3,aea,aiff,amr,amrnb,amrwb,ape,asf,ast,au,avi,avr,caf,dsf,dts,dtshd,eac3,epaf,flac,flv,gsm,iff,"
-    "ircam,loas,matroska,mov,mp4,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nut,ogg,oma,paf,pvf,qcp,rm,shn,sox,tak,"
-    "truehd,tta,voc,w64,wav,wsd,wv,xwma"
-)
 #: Formats without a length in them; FFmpeg guesses one from the first frames' bit rate.
 _WITHOUT_LENGTH: Final = ("aac", "ac3", "eac3", "dts", "loas")
-WAV_LIKE: Final = (b"RIFF", b"RIFX", b"RF64", b"riff")
+#: Formats whose length is counted from the first time stamp, wherever that lies.
+_COUNTS_FROM_START: Final = ("mpegts", "mpeg")
+#: Formats in which the length may be no more than an estimate from the bit rate.
+_ESTIMATED: Final = (*_WITHOUT_LENGTH, "mp3", "mpegts", "mpeg", "amr", "asf", "flv")
+#: A track that ends this far from where its header says has lost something.
+_ENDS_ELSEWHERE_S: Final = 0.5
+#: A track that begins later than this begins late: an MPEG transport stream starts at 1.4 s.
+_LATE_S: Final = 10.0
+#: Far behind every track's end.
+_FAR_S: Final = 10**6
+#: Time stamps this far from the samples that were counted mean that something is missing.
+_GAP_S: Final = 0.25
+#: Seconds looked at to tell whether a track is silent, and the peak below which it is (-70 dBFS).
+_PROBE_S: Final = 5
+_SILENT_PEAK: Final = 10 ** (-70 / 20)
 
 
 class FFmpegTrack:
     """See `track.Track`."""
 
-    def __init__(self, container: Any, stream: Any) -> None:
-        self._container = container
-        self._stream = stream
-        self.sample_rate_hz: int = stream.codec_context.sample_rate
-        self.n_channels: int = stream.codec_context.channels
-        self.compressed: bool = not stream.codec_context.name.startswith("pcm")
-        self.n_frames: int | None = None
+    def __init__(self, file: Slice, kind: str | None, place: int) -> None:
+        self._file, self._kind, self._place = file, kind, place
+        self.notes = Notes()
+        self._open()
+        context = self._stream.codec_context
+        if context is None:
+            self.close()
+            raise AudioDecodeError("Its sound is in a codec that is not known.")
+        self.sample_rate_hz: int = context.sample_rate
+        self.n_channels: int = context.channels
+        self.compressed: bool = not context.name.startswith("pcm")
+        self._first_pts: int = self._stream.start_time or 0
+        self._time_base: Fraction = self._stream.time_base or Fraction(1, max(1, self.sample_rate_hz))
+        #: Where time stamps cannot be trusted, places are counted from the beginning: ADPCM's drift, those of a bare
+        #: stream are made up from its first frames, and FFmpeg reads those of FLAC in Ogg in two ways.
+        self._is_ogg_flac = (self._container.format.name, context.name) == ("ogg", "flac")
+        self._has_times = not (
+            self._is_ogg_flac or context.name.startswith("adpcm") or self._container.format.name in _WITHOUT_LENGTH
+        )
+        self.n_frames: int | None = self._declared_frames()
+
+    def close(self) -> None:
+        """Closes the container; the file stays open."""
+        self._container.close()
+
+    def _open(self) -> None:
+        """Opens the container at its beginning. A seek to the beginning is not the same: it can lose a packet."""
+        self._container = open_container(Slice(self._file), self._kind)
+        self._stream = self._container.streams.audio[self._place]
+        for other in self._container.streams:
+            if other is not self._stream:
+                other.discard = Discard.all
         self._moved = False
-        self._first_pts: int = stream.start_time or 0
-        self._time_base: Fraction = stream.time_base or Fraction(1, max(1, self.sample_rate_hz))
-        if container.duration is not None and container.format.name not in _WITHOUT_LENGTH:
-            self.n_frames = round(Fraction(container.duration, av.time_base) * self.sample_rate_hz)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -68,33 +96,85 @@ class FFmpegTrack:
         frames = self._frames()
         first = next(frames, None)
         position = start if first is None or first.pts is None else self._frame_number(first.pts)
-        if position > start + self.sample_rate_hz * MARGIN_S:  # the index led astray
+        if first is None or position > start + self.sample_rate_hz * MARGIN_S:  # the index led astray
             self._rewind()
             yield from self._blocks_after(start, 0)
-        elif first is not None:
+        else:
             yield from self._blocks_after(start, position, chain((first,), frames))
 
     def count_frames(self) -> int:
-        """See `track.Track`."""
+        """Frames up to the end of the last packet, whatever the header says."""
+        end = (self._has_times and self._end(far=True)) or self._end(far=False)
         self._rewind()
-        ends = (p.pts + (p.duration or 0) for p in self._packets() if p.pts is not None)
-        return max(0, self._frame_number(max(ends, default=0)))
+        self.n_frames = max(0, self._frame_number(end))
+        return self.n_frames
+
+    def _end(self, *, far: bool) -> int:
+        """Where the last packet ends, in ticks; 0 when none says. `far` looks at the packets near the end only."""
+        self._rewind()
+        if far:
+            try:
+                self._container.seek(self._first_pts + round(_FAR_S / self._time_base), stream=self._stream)
+            except (av.error.FFmpegError, OverflowError):
+                return 0
+            self._moved = True
+        if not self._has_times:
+            return self._first_pts + sum(packet.duration or 0 for packet in self._packets())
+        return max((p.pts + (p.duration or 0) for p in self._packets() if p.pts is not None), default=0)
+
+    def _declared_frames(self) -> int | None:
+        """What the header says, without what lies before the first time stamp; measured where that begins late."""
+        if self._container.format.name in _WITHOUT_LENGTH:
+            return None
+        start_s = float(self._first_pts * self._time_base)
+        if start_s > _LATE_S:
+            self.notes.add("late_start", start_s)
+        if start_s > _LATE_S and self._container.format.name not in _COUNTS_FROM_START:
+            return self.count_frames()
+        if self._is_ogg_flac:
+            n_frames = self.count_frames()
+            start_s = (self._container.duration or 0) / av.time_base - n_frames / self.sample_rate_hz
+            if start_s > _LATE_S:
+                self.notes.add("late_start", start_s)
+            return n_frames
+        if self._stream.duration is not None:
+            return max(0, int(self._stream.duration * self._time_base * self.sample_rate_hz))
+        if self._container.duration is None:
+            return None
+        return round(Fraction(self._container.duration, av.time_base) * self.sample_rate_hz)
 
     def _blocks_after(self, start: int, position: int, frames: Iterable[Any] | None = None) -> Iterator[Samples]:
         """What lies after `start`, from frames that begin at `position`.
 
-        Positions are counted, not read: Vorbis time stamps jitter by half a block.
+        Positions are counted, not read: Vorbis time stamps jitter by half a block. Where they run away from what is
+        counted, something is missing, and a note says so.
         """
+        off = 0
+        uniform = Uniform(self.sample_rate_hz, self.n_channels, self.notes)
         for frame in self._frames() if frames is None else frames:
-            if frame.sample_rate != self.sample_rate_hz:
-                return  # another recording was appended
-            skip = max(0, start - position)
-            position += frame.samples
-            if skip < frame.samples:
-                yield _fit_channels(_to_float(frame), self.n_channels)[:, skip:]
+            if self._has_times and frame.pts is not None:
+                ahead = self._frame_number(frame.pts) - position - off
+                if abs(ahead) > self.sample_rate_hz * _GAP_S:
+                    self.notes.add("gap", ahead / self.sample_rate_hz)
+                    off += ahead
+            for samples in uniform.take(frame):
+                skip = max(0, start - position)
+                position += samples.shape[1]
+                if skip < samples.shape[1]:
+                    yield samples[:, skip:]
+        for samples in uniform.rest():
+            yield samples[:, max(0, start - position) :]
+            position += samples.shape[1]
+        self._compare_length(position)
+
+    def _compare_length(self, n_decoded: int) -> None:
+        """Notes that the track ended, after `n_decoded` frames, elsewhere than its header says."""
+        difference_s = 0.0 if self.n_frames is None else (n_decoded - self.n_frames) / self.sample_rate_hz
+        if self._container.format.name not in _ESTIMATED and abs(difference_s) > _ENDS_ELSEWHERE_S:
+            self.notes.add("longer" if difference_s > 0 else "truncated", abs(difference_s))
 
     def _frames(self) -> Iterator[Any]:
-        """Decoded frames; damaged packets are skipped, unless there is nothing else."""
+        """Decoded frames; damaged packets are skipped and noted, unless there is nothing else."""
         n_bad, any_good = 0, False
         for packet in self._packets():
             try:
@@ -103,26 +183,30 @@ class FFmpegTrack:
                     yield frame
             except av.error.FFmpegError as error:
                 n_bad += 1
+                if packet.size:
+                    self.notes.count("damaged")
                 if n_bad > _MAX_BAD_PACKETS or (packet.size == 0 and not any_good):
-                    raise AudioDecodeError(f"{_said(error)}") from error
+                    raise AudioDecodeError(f"{said(error)}") from error
         if n_bad and not any_good:
             raise AudioDecodeError("Every packet is damaged.")
 
     def _packets(self) -> Iterator[Any]:
         """Packets up to the end, or to where the container breaks."""
         self._moved = True
-        with suppress(av.error.FFmpegError):
+        try:
             yield from self._container.demux(self._stream)
+        except av.error.FFmpegError:
+            self.notes.count("damaged")
 
     def _seek(self, start: int) -> bool:
         """Goes to a little before frame `start`; False when the next frame is the track's first."""
         early_s = Fraction(start, self.sample_rate_hz) - _PREROLL_S
-        if early_s <= 0 or self._stream.codec_context.name.startswith("adpcm"):  # whose time stamps drift
+        if early_s <= 0 or not self._has_times:
             self._rewind()
             return False
         try:
             self._container.seek(self._first_pts + round(early_s / self._time_base), stream=self._stream)
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, OverflowError):
             self._rewind()
             return False
         self._moved = True
@@ -130,65 +214,54 @@ class FFmpegTrack:
 
     def _rewind(self) -> None:
         if self._moved:
-            with suppress(av.error.FFmpegError):
-                self._container.seek(self._first_pts, stream=self._stream)
-            self._moved = False
+            self.close()
+            self._open()
 
     def _frame_number(self, pts: int) -> int:
         return round((pts - self._first_pts) * self._time_base * self.sample_rate_hz)
 
 
 @contextmanager
-def ffmpeg_track(file: BinaryIO) -> Iterator[FFmpegTrack]:
-    """Opens with FFmpeg, which may read this file object and nothing else.
+def ffmpeg_track(file: Slice, *, kind: str | None = None) -> Iterator[FFmpegTrack]:
+    """Opens a file with FFmpeg: its default track or its first, unless that is silent and another is not.
 
-    A wav file is probed on its first 64 KiB only: its header says all, and looking for DTS in it takes 20 ms.
+    A note says which, where there are several. Silence is what a track holds at its beginning and in its middle.
+
+    Args:
+        file: what to read; it has no name that FFmpeg could judge it by.
+        kind: the one format that it is to be read as; None lets its content decide.
+
+    Raises:
+        AudioDecodeError: not a format that FFmpeg reads, or no sound in it.
     """
-    options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
-    if file.read(4) in WAV_LIKE:
-        options["probesize"] = "65536"
-    file.seek(0)
+    with closing(open_container(Slice(file), kind)) as container:
+        is_default = [bool(stream.disposition & Disposition.default) for stream in container.streams.audio]
+    if not is_default:
+        raise AudioDecodeError("There is no sound track in it.")
+    places = sorted(range(len(is_default)), key=lambda place: not is_default[place])
+    chosen = places[0]
+    if len(places) > 1:
+        chosen = next((place for place in places if _holds_sound(file, kind, place)), places[0])
+    with closing(FFmpegTrack(file, kind, chosen)) as track:
+        if len(places) > 1:
+            track.notes.add("track_choice", chosen + 1)
+        yield track
+
+
+def _holds_sound(file: Slice, kind: str | None, place: int) -> bool:
     try:
-        container = av.open(file, mode="r", options=options, io_open=_refuse_nested_file, metadata_errors="replace")
-    except av.error.FFmpegError as error:
-        raise AudioDecodeError(_said(error)) from error
-    with container:
-        stream = container.streams.best("audio")
-        if stream is None:
-            raise AudioDecodeError("There is no sound track in it.")
-        if stream.codec_context is None:
-            raise AudioDecodeError("Its sound is in a codec that is not known.")
-        for other in container.streams:
-            if other is not stream:
-                other.discard = Discard.all
-        yield FFmpegTrack(container, stream)
+        with closing(FFmpegTrack(file, kind, place)) as track:
+            return any(_is_loud(track, start) for start in (0, (track.n_frames or 0) // 2))
+    except AudioDecodeError:
+        return False
 
 
-def _refuse_nested_file(*_: Any) -> NoReturn:
-    raise PermissionError("An audio file may not name other files.")
-
-
-def _said(error: av.error.FFmpegError) -> str:
-    return f"{error.strerror or error}."
-
-
-def _to_float(frame: Any) -> NDArray[Any]:
-    """Samples of a decoded frame as floats (n_channels, n), full scale at 1."""
-    try:
-        samples: NDArray[Any] = frame.to_ndarray()
-    except ValueError as error:
-        raise AudioDecodeError(f"Samples of type {frame.format.name} are not read.") from error
-    if not frame.format.is_planar:
-        samples = samples.reshape(frame.samples, -1).T
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128.0) / 128.0
-    if samples.dtype.kind == "i":
-        samples = samples * np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
-    return samples
-
-
-def _fit_channels(samples: NDArray[Any], n_channels: int) -> NDArray[Any]:
-    """As many channels as the track began with; a change within it, as radio streams have, is mixed to mono."""
-    if len(samples) == n_channels:
-        return samples
-    return np.broadcast_to(samples.mean(axis=0), (n_channels, samples.shape[1]))
+def _is_loud(track: FFmpegTrack, start: int) -> bool:
+    n_left = track.sample_rate_hz * _PROBE_S
+    for block in track.blocks(start):
+        if np.abs(block).max(initial=0.0) > _SILENT_PEAK:
+            return True
+        n_left -= block.shape[1]
+        if n_left <= 0:
+            return False
+    return False

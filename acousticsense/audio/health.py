@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.audio.bandwidth import check_spectrum, decibels
+from acousticsense.audio.mixing import covariance, mix, mix_weights
+from acousticsense.audio.notes import DECODING_CODES
 from acousticsense.audio.track import Samples
 from acousticsense.audio.types import ClipInfo, HealthNote, HealthReport
 
@@ -24,10 +26,12 @@ __all__ = ["CODES", "SILENCE_DB", "Clip", "check", "loudest_db"]
 #: Every note there is, in the order in which equally severe ones are listed.
 CODES: Final = (
     "silence",
+    *DECODING_CODES,
     "quiet",
     "clipping",
     "out_of_phase",
     "dead_channel",
+    "silent_channels",
     "dc_offset",
     "noise",
     "dull",
@@ -56,8 +60,6 @@ _FLAT_STEP: Final = 2.0**-15
 #: ... unless it is a square wave, which rests there most of the time (chip tunes). Only full scale then counts.
 _SQUARE_WAVE_SHARE: Final = 0.25
 
-#: Mixing to mono costs 3 dB for unrelated channels. Losing 10 dB takes channels of opposite sign, a swapped cable.
-_PHASE_LOSS_DB: Final = 10.0
 #: Two channels are one when they differ by less than this: below it only the codec's rounding is left.
 _SAME_CHANNELS_DB: Final = -50.0
 
@@ -70,7 +72,7 @@ _SHORT_S: Final = 5.0
 
 
 class Clip(Protocol):
-    """What is looked at: an `audio.AudioClip`, or anything with these two."""
+    """What is looked at: an `audio.AudioClip`, or anything with these three."""
 
     @property
     def channels(self) -> Samples:
@@ -79,6 +81,10 @@ class Clip(Protocol):
     @property
     def info(self) -> ClipInfo:
         """Duration and sample rate."""
+
+    @property
+    def notes(self) -> tuple[HealthNote, ...]:
+        """What the decoder found."""
 
 
 def check(clip: Clip) -> HealthReport:
@@ -99,11 +105,14 @@ def _notes(clip: Clip) -> Iterator[HealthNote]:
     rate_hz = clip.info.sample_rate_hz
     means = channels.mean(axis=1, dtype=np.float64)
     levels_db = [loudest_db(channel, rate_hz) for channel in channels]
-    mono = channels.mean(axis=0, dtype=np.float32)
+    weights = mix_weights(covariance(channels))
+    mono = mix(channels, weights)
     level_db = loudest_db(mono, rate_hz)
+    yield from clip.notes
     yield from _check_length(clip)
     if max(levels_db) > SILENCE_DB:
-        yield from _check_channels(channels, levels_db, level_db)
+        lost_db = max(levels_db) - loudest_db(channels.mean(axis=0, dtype=np.float32), rate_hz)
+        yield from _check_channels(channels, levels_db, weights, lost_db)
     if level_db <= SILENCE_DB:
         yield HealthNote(code="silence", severity="error", value=level_db)
         return
@@ -127,16 +136,20 @@ def loudest_db(samples: Samples, rate_hz: int) -> float:
     return decibels(float(power.max()))
 
 
-def _check_channels(channels: Samples, levels_db: list[float], mono_db: float) -> Iterator[HealthNote]:
-    """One silent channel, channels that cancel each other, or one channel written twice."""
+def _check_channels(
+    channels: Samples, levels_db: list[float], weights: NDArray[np.float32], lost_db: float
+) -> Iterator[HealthNote]:
+    """Silent channels, channels that would cancel each other, or one channel written twice."""
     if len(channels) < 2:
         return
     loud = [number for number, level in enumerate(levels_db) if level > SILENCE_DB]
     if len(channels) == 2 and len(loud) == 1 and levels_db[loud[0]] > _QUIET_DB:
         yield HealthNote(code="dead_channel", severity="warning", value=2.0 - loud[0])
         return
-    if max(levels_db) - mono_db > _PHASE_LOSS_DB + 20.0 * float(np.log10(len(channels) / len(loud))):
-        yield HealthNote(code="out_of_phase", severity="warning", value=max(levels_db) - mono_db)
+    if len(channels) > 2 and not weights.all():
+        yield HealthNote(code="silent_channels", severity="info", value=float(np.count_nonzero(weights == 0)))
+    if (weights < 0).any():
+        yield HealthNote(code="out_of_phase", severity="warning", value=lost_db)
         return
     if len(channels) == 2:
         difference = channels[0] - channels[1]

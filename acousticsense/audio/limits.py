@@ -7,9 +7,13 @@ from typing import Final
 
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["FORMATS_HINT", "AudioLimits", "channels_fault", "check_format", "rate_fault"]
+__all__ = ["FORMATS_HINT", "MOST_CHANNELS", "AudioLimits", "channels_fault", "check_format", "rate_fault"]
 
 FORMATS_HINT: Final = "Use an mp3, wav, flac, ogg, opus, m4a or aac file that plays in an ordinary player."
+
+
+#: 22.2 surround has 24 channels.
+MOST_CHANNELS: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +27,7 @@ class AudioLimits:
         max_pcm_bytes: decoded float32 samples of the excerpt, at the file's rate and with all its channels.
         min_sample_rate_hz: below this no music is left.
         max_sample_rate_hz: highest rate of real equipment (DSD and DXD files reach 352.8 and 705.6 kHz).
-        max_channels: most channels; 22.2 surround has 24.
+        max_channels: most channels.
     """
 
     max_file_bytes: int = 200 * 2**20
@@ -32,7 +36,7 @@ class AudioLimits:
     max_pcm_bytes: int = 512 * 2**20
     min_sample_rate_hz: int = 2_000
     max_sample_rate_hz: int = 768_000
-    max_channels: int = 32
+    max_channels: int = MOST_CHANNELS
 
 
 def rate_fault(rate_hz: int, limits: AudioLimits) -> str:

@@ -13,10 +13,69 @@ from typing import Any, BinaryIO
 from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import AudioDecodeError, AudioEmptyError, AudioTooLargeError, RequestError
 
-__all__ = ["Source", "opened", "unreadable"]
+__all__ = ["Slice", "Source", "opened", "unreadable"]
 
 #: A str or Path is a local file, never a URL.
 Source = str | Path | bytes | BinaryIO
+
+
+class Slice(io.RawIOBase):
+    """A part of a file as a file of its own: with a position of its own, some bytes replaced, and without a name.
+
+    Libraries guess a format from a name. A name is what its owner liked, so they never see one.
+
+    Attributes:
+        failure: what reading last failed with; libsndfile cannot pass it on.
+    """
+
+    def __init__(
+        self, file: BinaryIO | Slice, start: int = 0, end: int | None = None, *, patches: dict[int, bytes] | None = None
+    ):
+        super().__init__()
+        self._file, self._start = file, start
+        self._size = (file.seek(0, os.SEEK_END) or file.tell() if end is None else end) - start
+        self._position = 0
+        self._patches = patches or {}
+        self.failure: OSError | None = None
+
+    def readable(self) -> bool:  # noqa: D102  # io.RawIOBase
+        return True
+
+    def seekable(self) -> bool:  # noqa: D102  # io.RawIOBase
+        return True
+
+    def tell(self) -> int:  # noqa: D102  # io.RawIOBase
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:  # noqa: D102  # io.RawIOBase
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def read(self, size: int | None = -1, /) -> bytes:  # noqa: D102  # io.RawIOBase
+        left = max(0, self._size - self._position)
+        wanted = left if size is None or size < 0 else min(size, left)
+        try:
+            self._file.seek(self._start + self._position)
+            content = self._file.read(wanted)
+        except OSError as error:
+            self.failure = error
+            raise
+        for at, octets in self._patches.items():
+            content = _patched(content, at - self._position, octets)
+        self._position += len(content)
+        return content
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: D102  # io.RawIOBase
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def _patched(content: bytes, at: int, octets: bytes) -> bytes:
+    """The content with `octets` in place of what stands at `at`, as far as that lies within it."""
+    low, high = max(0, at), min(len(content), at + len(octets))
+    return content if low >= high else content[:low] + octets[low - at : high - at] + content[high:]
 
 
 @contextmanager
@@ -35,19 +94,24 @@ def opened(source: Source, limits: AudioLimits) -> Iterator[BinaryIO]:
         )
 
 
+def _shown(path: Path) -> str:
+    """The path as text that can be printed, whatever bytes it is made of."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _open_path(path: Path) -> BinaryIO:
     """Opens a regular file, unbuffered; devices, pipes and folders are refused before they can block."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise AudioDecodeError(f"'{path}' is not a file.", hint="Give the path of one audio file.")
+            raise AudioDecodeError(f"'{_shown(path)}' is not a file.", hint="Give the path of one audio file.")
         return path.open("rb", buffering=0)
     except (FileNotFoundError, ValueError) as error:
         raise AudioDecodeError(
-            f"There is no file '{path}'.", hint="Check the path; only local files are read, no web addresses."
+            f"There is no file '{_shown(path)}'.", hint="Check the path; only local files are read, no web addresses."
         ) from error
     except OSError as error:
         raise AudioDecodeError(
-            f"'{path}' cannot be opened ({error.strerror}).", hint="Check that you may read it."
+            f"'{_shown(path)}' cannot be opened ({error.strerror}).", hint="Check that you may read it."
         ) from error
 
 

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from itertools import chain
+from typing import Final
 
 import numpy as np
 import soxr
 
 from acousticsense.audio.decode import decoded
 from acousticsense.audio.limits import AudioLimits, check_format
+from acousticsense.audio.mixing import Mixer
 from acousticsense.audio.resample import between_zeros
 from acousticsense.audio.source import Source, unreadable
 from acousticsense.audio.track import (
@@ -26,10 +28,13 @@ from acousticsense.audio.track import (
     refuse_damage,
     refuse_empty,
 )
-from acousticsense.audio.types import ClipInfo
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import AudioTooLargeError
 
 __all__ = ["AudioStream", "open_stream"]
+
+#: Seconds that are listened to before the first is mixed: a network's window.
+_LOOK_AHEAD_S: Final = 10.0
 
 
 @contextmanager
@@ -83,12 +88,21 @@ class AudioStream:
         self._lead = min(self._start, round(MARGIN_S * rate))
         self._wanted = None if excerpt.duration_s is None else max(1, round(excerpt.duration_s * rate))
         self._n_decoded, self._ended = 0, False
-        ahead = None if track.n_frames is None else max(0, track.n_frames - self._start)
-        expected = min((n for n in (self._wanted, ahead) if n is not None), default=None)
+        self._most_frames = limits.max_stream_s * rate
+        self._mixer = Mixer(track.n_channels, rate)
+        expected = self._expected()
+        if expected is not None and expected > self._most_frames:  # which may be the header's mistake
+            track.count_frames()
+            expected = self._expected()
         self._check_length(expected or 0)
         self.expected_s = None if expected is None else expected / rate
         self._mono_blocks = self._mono()
         self._first = next(self._mono_blocks, None)  # so that a decoder that cannot read the file fails here
+
+    @property
+    def notes(self) -> tuple[HealthNote, ...]:
+        """What was skipped, assumed or cut so far."""
+        return tuple(self._track.notes)
 
     def blocks(self) -> Iterator[Samples]:
         """Mono blocks (n,) of about a second, one after the other, once; together they are the excerpt.
@@ -127,6 +141,12 @@ class AudioStream:
             channels=self._track.n_channels,
         )
 
+    def _expected(self) -> int | None:
+        """Frames that will come, as far as the track knows its length."""
+        n_frames = self._track.n_frames
+        ahead = None if n_frames is None else max(0, n_frames - self._start)
+        return min((n for n in (self._wanted, ahead) if n is not None), default=None)
+
     def _resampled(self) -> Iterator[Samples]:
         """The mono sound at the rate that is wanted, margins included, as `_resample` makes it."""
         blocks = self._mono_blocks if self._first is None else chain((self._first,), self._mono_blocks)
@@ -138,7 +158,20 @@ class AudioStream:
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
     def _mono(self) -> Iterator[Samples]:
-        """Mended mono blocks at the file's rate, from the leading margin to the end of the trailing one."""
+        """Mono blocks at the file's rate; the mixer knows the first seconds before it mixes the first block."""
+        waiting: list[Samples] = []
+        ahead_s = 0.0
+        for block in self._mended():
+            self._mixer.learn(block)
+            waiting.append(block)
+            ahead_s += block.shape[1] / self._track.sample_rate_hz
+            if ahead_s >= _LOOK_AHEAD_S:
+                yield from map(self._mixer.mix, waiting)
+                waiting = []
+        yield from map(self._mixer.mix, waiting)
+
+    def _mended(self) -> Iterator[Samples]:
+        """Blocks (n_channels, n) without damage, from the leading margin to the end of the trailing one."""
         n_bad = n_samples = 0
         margin = round(MARGIN_S * self._track.sample_rate_hz)
         enough = None if self._wanted is None else self._lead + self._wanted + margin
@@ -149,16 +182,16 @@ class AudioStream:
             self._n_decoded += block.shape[1]
             decoded = self._n_decoded - self._lead
             self._check_length(decoded if self._wanted is None else min(self._wanted, decoded))
-            yield block[:, :left].mean(axis=0, dtype=np.float32)
+            yield block[:, :left]
             if left <= block.shape[1] and enough is not None:
                 break
         else:
             self._ended = True
         if n_samples:
-            refuse_damage(n_bad, n_samples)
+            refuse_damage(n_bad, n_samples, self._track.notes)
 
     def _check_length(self, n_frames: int) -> None:
-        if n_frames > self._limits.max_stream_s * self._track.sample_rate_hz:
+        if n_frames > self._most_frames:
             raise AudioTooLargeError(
                 f"The track is longer than {self._limits.max_stream_s:g} s, the limit.",
                 hint="Choose a shorter excerpt or cut the file.",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acousticsense.audio.notes import Notes
 from acousticsense.errors import AudioDecodeError, AudioEmptyError, RequestError
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Samples",
     "Track",
     "check_arguments",
+    "fit_channels",
     "mend",
     "refuse_damage",
     "refuse_empty",
@@ -45,12 +47,13 @@ class Track(Protocol):
     n_channels: int
     n_frames: int | None
     compressed: bool
+    notes: Notes
 
     def blocks(self, start: int) -> Iterator[Samples]:
         """Blocks (n_channels, n) from frame `start` to the end; none when it lies beyond."""
 
     def count_frames(self) -> int:
-        """Frames of the whole track when the header does not say."""
+        """Frames of the whole track, measured where the header may be wrong; `n_frames` says the same from then on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +86,18 @@ def refuse_empty(track: Track, excerpt: Excerpt) -> NoReturn:
     """Raises AudioEmptyError: nothing was decoded."""
     if not excerpt.offset_s:
         raise AudioEmptyError("The file holds no sound (0 samples).", hint="Export or record it again.")
-    total = track.n_frames if track.n_frames is not None else track.count_frames()
-    length_s = total / track.sample_rate_hz
+    length_s = track.count_frames() / track.sample_rate_hz
     raise AudioEmptyError(
         f"There is no sound at {excerpt.offset_s:g} s: the track is {length_s:.1f} s long.",
         hint="Choose an earlier offset.",
     )
+
+
+def fit_channels(samples: NDArray[Any], n_channels: int) -> NDArray[Any]:
+    """As many channels as the track began with; a change within it, as radio streams have, is mixed to mono."""
+    if len(samples) == n_channels:
+        return samples
+    return np.broadcast_to(samples.mean(axis=0), (n_channels, samples.shape[1]))
 
 
 def mend(channels: Samples, track: Track) -> int:
@@ -102,9 +111,11 @@ def mend(channels: Samples, track: Track) -> int:
     return int(np.count_nonzero(bad))
 
 
-def refuse_damage(n_bad: int, n_samples: int) -> None:
-    """Raises AudioDecodeError when more than a few samples had to be silenced."""
+def refuse_damage(n_bad: int, n_samples: int, notes: Notes) -> None:
+    """Notes samples that had to be silenced; raises AudioDecodeError when they are more than a few."""
     share = n_bad / n_samples
+    if n_bad:
+        notes.add("bad_samples", 100 * share)
     if share > _MAX_DAMAGED_SHARE:
         raise AudioDecodeError(
             f"{share:.1%} of the samples are not numbers (NaN, infinite or beyond {_ABSURD_SAMPLE:g}).",

@@ -99,8 +99,60 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
         "有 {value:.1f}% 的采样削波，声音已失真。请改用未过载的版本。",
     ),
     "health.out_of_phase": (
-        "Left and right cancel each other: mixed to mono, {value:.0f} dB are lost. Invert one channel and try again.",
-        "左右声道反相，混成单声道后损失 {value:.0f} dB。请将其中一个声道反相后重试。",
+        "The channels would cancel each other: {value:.0f} dB would be lost in mono. One was inverted before mixing.",
+        "声道相互反相，直接混成单声道会损失 {value:.0f} dB。已先将其中一个声道反相再混合。",
+    ),
+    "health.silent_channels": (
+        "{value:.0f} of the channels are silent; only the others are analysed.",
+        "有 {value:.0f} 个声道没有声音，仅按其余声道判断。",
+    ),
+    "health.header_repaired": (
+        "The file's header contradicts itself or the sound (in {value:.0f} places); the likeliest reading was used.",
+        "文件头与自身或与声音数据矛盾（{value:.0f} 处），已按最可能的含义读取。",
+    ),
+    "health.truncated": (
+        "The file ends {value:.1f} s earlier than its header says; what is there was used. Check for a fuller copy.",
+        "文件比文件头所述短 {value:.1f} 秒，仅使用现有部分。请检查是否有完整版本。",
+    ),
+    "health.longer": (
+        "The file holds {value:.1f} s more sound than its header says; all of it was used.",
+        "文件中的声音比文件头所述多 {value:.1f} 秒，已全部使用。",
+    ),
+    "health.length_unknown": (
+        "The header does not say how long the sound is; it was read to the end ({value:.1f} s).",
+        "文件头未注明时长，已读到文件末尾（{value:.1f} 秒）。",
+    ),
+    "health.damaged": (
+        "{value:.0f} damaged pieces of the file were skipped. Use an intact copy, if any.",
+        "跳过了 {value:.0f} 处损坏的数据。如有完好的版本，请改用。",
+    ),
+    "health.bad_samples": (
+        "{value:.3f} % of the samples are not numbers and were silenced. Export the file again.",
+        "有 {value:.3f}% 的采样不是有效数值，已置为静音。请重新导出文件。",
+    ),
+    "health.gap": (
+        "The time stamps jump by {value:.1f} s; the sound was read as it follows. Use an intact copy, if any.",
+        "时间戳跳变 {value:.1f} 秒，声音按先后顺序连续读取。如有完好的版本，请改用。",
+    ),
+    "health.joined": (
+        "Sample rate or channels change {value:.0f} times within the file, as in joined recordings; all was read.",
+        "文件中采样率或声道数变化了 {value:.0f} 次，像是拼接而成，已全部读取。",
+    ),
+    "health.chained": (
+        "The file holds {value:.0f} recordings, one after the other; they are read as one track.",
+        "文件由 {value:.0f} 段录音首尾相接而成，按一首曲目读取。",
+    ),
+    "health.track_choice": (
+        "The file has several audio tracks; number {value:.0f} is analysed.",
+        "文件含有多条音轨，分析的是第 {value:.0f} 条。",
+    ),
+    "health.coded_in_pcm": (
+        "The samples are a coded stream (DTS or AC-3) in disguise; it was decoded from {value:.1f} s on.",
+        "采样实为编码流（DTS 或 AC-3），已从 {value:.1f} 秒处起解码。",
+    ),
+    "health.late_start": (
+        "The file's time stamps begin at {value:.0f} s; places are counted from the first sound.",
+        "文件的时间戳从 {value:.0f} 秒开始，位置从首个声音起计算。",
     ),
     "health.dead_channel": (
         "Channel {value:.0f} of 2 is silent. Check the cable or the export; the other channel is analysed.",

@@ -28,9 +28,13 @@ def make_signal(seconds: float, rate_hz: int = RATE_HZ) -> Samples:
     return np.asarray(soxr.resample(coarse, 12_000, rate_hz), np.float32)
 
 
-def sound_file(samples: Samples, rate_hz: int = RATE_HZ, *, kind: str, subtype: str | None = None) -> bytes:
+def sound_file(
+    samples: Samples, rate_hz: int = RATE_HZ, *, kind: str, subtype: str | None = None, endian: str | None = None
+) -> bytes:
     file = io.BytesIO()
-    with soundfile.SoundFile(file, "w", rate_hz, samples.shape[1], subtype=subtype, format=kind) as sound:
+    with soundfile.SoundFile(
+        file, "w", rate_hz, samples.shape[1], subtype=subtype, endian=endian, format=kind
+    ) as sound:
         for start in range(0, len(samples), rate_hz):  # libsndfile's Vorbis encoder overflows on one large write
             sound.write(samples[start : start + rate_hz])
     return file.getvalue()
@@ -102,6 +106,11 @@ def pcm16(samples: Samples) -> bytes:
 
 def read(source: Source, **options: Any) -> AudioClip:
     return read_clip(source, sample_rate_hz=options.pop("sample_rate_hz", WANTED_HZ), **options)
+
+
+def codes(clip: AudioClip) -> set[str]:
+    """Of the notes that decoding left."""
+    return {note.code for note in clip.notes}
 
 
 def lag(found: Samples, expected: Samples) -> int:

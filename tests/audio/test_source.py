@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from acousticsense.audio import AudioLimits
+from acousticsense.audio.source import Slice
 from acousticsense.errors import (
     AudioDecodeError,
     AudioTooLargeError,
@@ -81,3 +82,37 @@ def test_a_file_over_the_limit(wav: bytes, tmp_path: Path) -> None:
     for source in (wav, io.BytesIO(wav), tmp_path / "big.wav"):
         with pytest.raises(AudioTooLargeError, match="the limit is 1 MiB"):
             read(source, limits=AudioLimits(max_file_bytes=2**20))
+
+
+SUFFIXES = (
+    "png jpg jpeg bmp webp svg gif tiff ico pdf txt m3u m3u8 pls sln g722 g723_1 g726 sbc gsm raw pcm "
+    "s16le adx dfpwm bin srt ass vtt sub ts mkv wav flac ogg aac ac3 dts mp4 webm caf w64 zip exe"
+)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES.split())
+def test_one_mp3_under_any_suffix(tmp_path: Path, mp3: bytes, suffix: str) -> None:
+    path = tmp_path / f"song.{suffix}"
+    path.write_bytes(mp3)
+    with path.open("rb") as file:
+        for source in (path, file):  # a file object has a name, too
+            np.testing.assert_array_equal(read(source, duration_s=0.5).waveform, read(mp3, duration_s=0.5).waveform)
+
+
+def test_a_path_that_is_no_utf_8(tmp_path: Path, mp3: bytes) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/Gen\xe8ve.mp3")
+    Path(name).write_bytes(mp3)
+    assert read(name, duration_s=0.5).info.duration_s == 0.5
+    missing = os.fsdecode(os.fsencode(tmp_path) + b"/Z\xfcrich.mp3")
+    with pytest.raises(AudioDecodeError, match=r"Z\\xfcrich") as caught:
+        read(missing)
+    caught.value.message.encode()  # can be printed
+
+
+def test_a_slice_is_a_file_of_its_own() -> None:
+    whole = io.BytesIO(bytes(range(100)))
+    part = Slice(whole, 10, 20, patches={2: b"xy"})
+    assert part.read(4) == bytes([10, 11]) + b"xy"
+    assert part.seek(-2, os.SEEK_END) == 8
+    assert (part.read(), part.read()) == (bytes([18, 19]), b"")
+    assert not hasattr(part, "name")

@@ -1,0 +1,64 @@
+"""Frames that a decoder hands out, as samples of one rate and one number of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from acousticsense.audio.notes import Notes
+from acousticsense.audio.track import Samples, fit_channels
+from acousticsense.errors import AudioDecodeError
+
+__all__ = ["Uniform"]
+
+
+class Uniform:
+    """Converts frames to the rate and the channels that a track began with; a note counts the changes."""
+
+    def __init__(self, sample_rate_hz: int, n_channels: int, notes: Notes) -> None:
+        self._rate_hz, self._n_channels, self._notes = sample_rate_hz, n_channels, notes
+        self._last_format: tuple[int, int] | None = None
+        self._resampler: Any = None
+
+    def take(self, frame: Any) -> Iterator[Samples]:
+        """Samples (n_channels, n) of a decoded frame."""
+        samples = _to_float(frame)
+        if (frame.sample_rate, len(samples)) != self._last_format:
+            yield from self.rest()
+            self._begin(frame.sample_rate, len(samples))
+        samples = fit_channels(samples, self._n_channels)
+        if self._resampler is not None:
+            samples = self._resampler.resample_chunk(np.ascontiguousarray(samples.T, np.float32)).T
+        yield samples
+
+    def rest(self) -> Iterator[Samples]:
+        """What the resampler still holds."""
+        if self._resampler is not None:
+            yield self._resampler.resample_chunk(np.zeros((0, self._n_channels), np.float32), last=True).T
+            self._resampler = None
+
+    def _begin(self, rate_hz: int, n_channels: int) -> None:
+        if self._last_format is not None:
+            self._notes.count("joined")
+        self._last_format = (rate_hz, n_channels)
+        if rate_hz != self._rate_hz:
+            self._resampler = soxr.ResampleStream(rate_hz, self._rate_hz, self._n_channels, "float32", quality="HQ")
+
+
+def _to_float(frame: Any) -> NDArray[Any]:
+    """Samples of a decoded frame as floats (n_channels, n), full scale at 1."""
+    try:
+        samples: NDArray[Any] = frame.to_ndarray()
+    except ValueError as error:
+        raise AudioDecodeError(f"Samples of type {frame.format.name} are not read.") from error
+    if not frame.format.is_planar:
+        samples = samples.reshape(frame.samples, -1).T
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128.0) / 128.0
+    if samples.dtype.kind == "i":
+        samples = samples * np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
+    return samples

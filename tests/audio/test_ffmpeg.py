@@ -1,0 +1,161 @@
+"""What containers do with time, and which of several audio tracks is read."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from acousticsense.audio import AudioLimits
+from tests.audio.files import RATE_HZ, WANTED_HZ, Samples, codes, ffmpeg_file, lag, make_signal, read, sound_file
+
+SECONDS = 12.0
+
+
+def _tracks(
+    container: str,
+    codec: str,
+    sounds: list[Samples],
+    *,
+    begins_s: float = 0.0,
+    default: int | None = None,
+    rate_hz: int = RATE_HZ,
+) -> bytes:
+    """A file with one audio track for each of the sounds (n, channels), whose time stamps begin somewhere."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container, options={"avoid_negative_ts": "disabled"}) as out:
+        streams = []
+        for place, samples in enumerate(sounds):
+            stream: Any = out.add_stream(codec, rate=rate_hz)
+            stream.layout = "stereo" if samples.shape[1] == 2 else "5.1"
+            if default is not None:
+                stream.disposition = av.stream.Disposition.default if place == default else av.stream.Disposition(0)
+            streams.append(stream)
+        for stream, samples in zip(streams, sounds, strict=True):
+            size = stream.codec_context.frame_size or 1024
+            layout = stream.layout.name
+            form = stream.codec_context.format.name
+            resampler = av.AudioResampler(format=form, layout=layout, rate=rate_hz, frame_size=size)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
+            frame.sample_rate, frame.time_base = rate_hz, Fraction(1, rate_hz)
+            frame.pts = round(begins_s * rate_hz)
+            for part in [*resampler.resample(frame), *resampler.resample(None)]:
+                out.mux(stream.encode(part))
+            out.mux(stream.encode())
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def song() -> Samples:
+    return make_signal(SECONDS)
+
+
+# --- time stamps that begin anywhere
+
+
+@pytest.mark.parametrize("begins_s", [5_000.0, 20_000.0])
+@pytest.mark.parametrize(
+    ("container", "codec"), [("ogg", "flac"), ("matroska", "flac"), ("matroska", "aac"), ("nut", "pcm_s16le")]
+)
+def test_a_late_start_is_neither_length_nor_offset(song: Samples, container: str, codec: str, begins_s: float) -> None:
+    late = _tracks(container, codec, [song], begins_s=begins_s)
+    plain = _tracks(container, codec, [song])
+    whole = read(late, duration_s=None, limits=AudioLimits(max_clip_s=60))
+    assert whole.info.duration_s == pytest.approx(SECONDS, abs=0.05)
+    assert "late_start" in codes(whole)
+    for options in ({"offset_s": 0.0}, {"offset_s": 7.3}, {"anchor": "center"}):
+        part, expected = (read(file, duration_s=2.0, **options) for file in (late, plain))
+        assert part.info.track_duration_s == pytest.approx(SECONDS, abs=0.05)
+        assert abs(lag(part.waveform, expected.waveform)) <= 0.03 * WANTED_HZ
+
+
+def _crc(page: bytes) -> int:
+    """Ogg's checksum: polynomial 0x04c11db7, not reflected."""
+    crc = 0
+    for octet in page:
+        crc = (crc << 8 & 0xFFFF_FFFF) ^ _CRC_TABLE[crc >> 24 ^ octet]
+    return crc
+
+
+def _crc_step(octet: int) -> int:
+    crc = octet << 24
+    for _ in range(8):
+        crc = crc << 1 & 0xFFFF_FFFF ^ (0x04C1_1DB7 if crc & 0x8000_0000 else 0)
+    return crc
+
+
+_CRC_TABLE = [_crc_step(octet) for octet in range(256)]
+
+
+def _later(ogg: bytes, ticks: int) -> bytes:
+    """An Ogg file whose pages of sound carry time stamps that are later by `ticks`."""
+    pages = []
+    position = 0
+    while position < len(ogg):
+        n_segments = ogg[position + 26]
+        size = 27 + n_segments + sum(ogg[position + 27 : position + 27 + n_segments])
+        page = bytearray(ogg[position : position + size])
+        granule = int.from_bytes(page[6:14], "little", signed=True)
+        if granule > 0:
+            page[6:14] = (granule + ticks).to_bytes(8, "little")
+            page[22:26] = bytes(4)
+            page[22:26] = _crc(page).to_bytes(4, "little")
+        pages.append(bytes(page))
+        position += size
+    return b"".join(pages)
+
+
+@pytest.mark.parametrize("codec", ["VORBIS", "OPUS"])
+def test_a_recording_of_a_stream_that_ran_for_hours(codec: str) -> None:
+    rate_hz = 48_000
+    plain = sound_file(make_signal(6, rate_hz), rate_hz, kind="OGG", subtype=codec)
+    late = _later(plain, 5_000 * rate_hz)
+    assert read(late, duration_s=None, limits=AudioLimits(max_clip_s=60)).info.duration_s == pytest.approx(6, abs=0.05)
+    for options in ({"offset_s": 0.0}, {"offset_s": 3.3}, {"anchor": "center"}):
+        part, expected = (read(file, duration_s=2.0, **options) for file in (late, plain))
+        assert part.info.track_duration_s == pytest.approx(6, abs=0.05)
+        assert abs(lag(part.waveform, expected.waveform)) <= 0.03 * WANTED_HZ
+
+
+def test_a_transport_stream_begins_where_it_likes(song: Samples) -> None:
+    clip = read(_tracks("mpegts", "mp2", [song], begins_s=5_000.0), duration_s=2.0, offset_s=7.3)
+    plain = read(ffmpeg_file(song, "mpegts", "mp2"), duration_s=2.0, offset_s=7.3)
+    assert abs(lag(clip.waveform, plain.waveform)) <= 0.03 * WANTED_HZ
+    assert clip.info.track_duration_s == pytest.approx(SECONDS, abs=0.1)
+
+
+# --- several tracks
+
+
+def test_a_silent_first_track_is_passed_over(song: Samples) -> None:
+    file = _tracks("matroska", "aac", [np.zeros_like(song), song])
+    clip = read(file, duration_s=4.0)
+    assert [(note.code, note.value) for note in clip.notes] == [("track_choice", 2.0)]
+    assert np.std(clip.waveform) > 0.01
+
+
+@pytest.mark.parametrize("container", ["matroska", "mpegts", "mp4"])
+def test_the_first_that_sounds_is_read_not_the_one_with_most_channels(song: Samples, container: str) -> None:
+    surround = np.zeros((len(song), 6), np.float32)
+    surround[:, :2] = song[::-1]
+    clip = read(_tracks(container, "ac3", [song, surround]), duration_s=4.0)
+    expected = read(_tracks(container, "ac3", [song]), duration_s=4.0)
+    assert clip.info.channels == 2
+    assert lag(clip.waveform, expected.waveform) == 0
+    assert codes(clip) == {"track_choice"}
+
+
+def test_the_default_track_comes_before_the_first(song: Samples) -> None:
+    clip = read(_tracks("matroska", "flac", [song[::-1], song], default=1), duration_s=4.0)
+    expected = read(_tracks("matroska", "flac", [song]), duration_s=4.0)
+    np.testing.assert_allclose(clip.waveform, expected.waveform, atol=1e-6)
+    assert [(note.code, note.value) for note in clip.notes] == [("track_choice", 2.0)]
+
+
+def test_when_all_are_silent_the_first_is_read(song: Samples) -> None:
+    clip = read(_tracks("matroska", "flac", [np.zeros_like(song), np.zeros_like(song)]), duration_s=4.0)
+    assert [(note.code, note.value) for note in clip.notes] == [("track_choice", 1.0)]
