@@ -1,9 +1,9 @@
 """AcousticSense: a song in, sixteen genre probabilities out.
 
-    from acousticsense import load_model, predict_genre
+from acousticsense import load_model, predict_genre
 
-    model = load_model()
-    predict_genre(model, "song.mp3")  # [("Jazz", 0.91), ("Blues", 0.05), ...]
+model = load_model()
+predict_genre(model, "song.mp3")  # [("Jazz", 0.91), ("Blues", 0.05), ...]
 """
 
 from __future__ import annotations

@@ -37,7 +37,6 @@ from acousticsense.analysis.relevance import Score, method_for, relevance, weigh
 from acousticsense.errors import AudioError
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.spectrogram.images import normalise
 from benchmarks.common import EXAMPLES, machine
 
 SUFFIXES: Final = (".ogg", ".mp3", ".wav", ".flac", ".opus", ".m4a")
@@ -137,13 +136,13 @@ def mask(
     alternatives: Mapping[str, Method],
 ) -> Masked:
     """Paints over the fifth that each method calls hottest, and random ones, in the first image of a clip."""
-    image, front_end = analysis.images.images[:1], analysis.images.front_end
+    image, front_end = analysis.images.inputs[:1], analysis.images.front_end
     index = classifier.spec.labels.index(label)
 
     def score(logits: Tensor) -> Tensor:
         return classifier.probabilities(logits)[0][:, index].log()
 
-    inputs = normalise(image.to(classifier.device), front_end)
+    inputs = front_end.to_input(image.to(classifier.device))
     heats = {name: method(classifier.network, inputs, score) for name, method in alternatives.items()}
     heats = {OURS: torch.from_numpy(heatmap(classifier, analysis, label).grids[0]), **heats}
     names, images = [], [image[0]]
@@ -203,7 +202,7 @@ def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def time_ratio(classifier: GenreClassifier, analysis: Analysis, label: str) -> float:
     """Time of a heat map over that of a forward pass of the same network, one after the other."""
-    inputs = normalise(analysis.images.images[:1].to(classifier.device), analysis.images.front_end)
+    inputs = analysis.images.front_end.to_input(analysis.images.inputs[:1].to(classifier.device))
     started = time.perf_counter()
     with torch.inference_mode():
         classifier.network(inputs)  # not what a faster backend makes of it: maps come from this network

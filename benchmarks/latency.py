@@ -22,7 +22,6 @@ from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.prediction import Timing
 from acousticsense.models.networks import timm_name
 from acousticsense.settings import Settings
-from acousticsense.spectrogram.images import normalise
 from benchmarks import upstream
 from benchmarks.common import backends, machine, make_song, medians_in_turns, parser, tell, timed_ms
 
@@ -86,7 +85,7 @@ def compare_requests(song: Path, classifier: GenreClassifier, repeats: int) -> d
 def compare_networks(song: Path, classifier: GenreClassifier, settings: Settings) -> dict[str, Any]:
     """Median milliseconds of one window through timm's own network in float32, and through each of ours."""
     plain = timm.create_model(timm_name(classifier.spec.architecture), num_classes=classifier.spec.n_outputs).eval()
-    window = normalise(classifier.analyse(song).images.images[:1].cpu(), classifier.spec.front_end)
+    window = classifier.spec.front_end.to_input(classifier.analyse(song).images.inputs[:1].cpu())
 
     def eager() -> object:
         with torch.inference_mode():

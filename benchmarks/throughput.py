@@ -21,7 +21,6 @@ import torch
 
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
-from acousticsense.spectrogram.images import normalise
 from benchmarks.common import backends, example_files, machine, make_song, parser, tell
 
 BATCHES = (1, 2, 4, 8, 16)
@@ -49,9 +48,9 @@ def main() -> None:
 
 def windows_per_s(classifier: GenreClassifier, settings: Settings) -> dict[str, dict[str, dict[str, float]]]:
     """Backend -> threads -> batch size -> windows per second."""
-    images = torch.cat([classifier.analyse(file).images.images for file in example_files()])
+    images = torch.cat([classifier.analyse(file).images.inputs for file in example_files()])
     largest = images.repeat(1 + max(BATCHES) // len(images), 1, 1, 1)[: max(BATCHES)]
-    batch = normalise(largest, classifier.spec.front_end)
+    batch = classifier.spec.front_end.to_input(largest)
     rates: dict[str, dict[str, dict[str, float]]] = {}
     usual = torch.get_num_threads()
     try:

@@ -16,8 +16,8 @@ from acousticsense.audio import Source
 from acousticsense.errors import RequestError, quoted
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier
+from acousticsense.spectrogram import frequencies_hz
 from acousticsense.spectrogram.front_end import FrontEnd
-from acousticsense.spectrogram.images import frequencies_hz, normalise
 
 __all__ = ["MAX_WINDOWS", "Explanation", "check_label", "explain", "explanation_of", "heatmap"]
 
@@ -87,12 +87,14 @@ def heatmap(classifier: GenreClassifier, analysis: Analysis, label: str) -> Heat
         [
             relevance(
                 classifier.network,
-                normalise(images.images[window : window + 1].to(classifier.device), images.front_end),
+                images.front_end.to_input(images.inputs[window : window + 1].to(classifier.device)),
                 lambda logits: _log_odds(logits[:, : len(spec.labels)], index),
             ).cpu()
             for window in chosen
         ]
     )
+    if not images.front_end.reads_images:
+        grid = grid.flip(-2)  # the lowest frequency is its first row, and an image's last
     maps = _enlarged(grid, images.front_end.image_size)
     start_s = tuple(images.start_s[window] for window in chosen)
     return Heatmap(

@@ -26,7 +26,7 @@ from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.prediction import Timing
-from acousticsense.spectrogram.images import clip_images
+from acousticsense.spectrogram import clip_images
 
 __all__ = ["MAX_WINDOWS", "MAX_WINDOW_S", "MIN_HOP_S", "MIN_WINDOW_S", "Progress", "make_timeline"]
 
@@ -176,7 +176,7 @@ def _predict(classifier: GenreClassifier, batch: list[tuple[int, Samples]], cloc
     started = time.perf_counter()
     silent = [loudest_db(waveform, front_end.sample_rate_hz) <= SILENCE_DB for _, waveform in batch]
     images = [
-        clip_images(waveform, front_end, policy, device=classifier.device).images
+        clip_images(waveform, front_end, policy, device=classifier.device).inputs
         for (_, waveform), skipped in zip(batch, silent, strict=True)
         if not skipped
     ]

@@ -24,8 +24,7 @@ from acousticsense.i18n.messages import text
 from acousticsense.inference.preprocess import Recipe, prepare
 from acousticsense.models.networks import classifier_name
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
-from acousticsense.spectrogram.images import clip_images, normalise
+from acousticsense.spectrogram import FrontEnd, WindowPolicy, clip_images
 
 __all__ = ["FeatureStore", "TrackFeatures", "Trunk", "last_linear"]
 
@@ -71,7 +70,7 @@ class Trunk:
         hook = self._layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().cpu()))
         try:
             for start in range(0, len(images), _BATCH):
-                self._network(normalise(images[start : start + _BATCH].to(self._device), self._front_end))
+                self._network(self._front_end.to_input(images[start : start + _BATCH].to(self._device)))
         finally:
             hook.remove()
         return torch.cat(seen).numpy()
@@ -158,10 +157,11 @@ class FeatureStore:
         with np.load(self._path(track)) as stored:
             return TrackFeatures(stored["analysed"], stored["learned"])
 
-    def images(self, track: Track) -> NDArray[np.uint8]:
-        """Images (m, 3, S, S) behind `learned`, mapped from their file; the last ones of `fill(images=True)`."""
+    def images(self, track: Track) -> NDArray[np.uint8 | np.float32]:
+        """Inputs (m, channels, rows, columns) behind `learned`, mapped from their file, after `fill(images=True)`."""
         stored: NDArray[np.uint8] = np.load(self._images_path(track), mmap_mode="r")
-        return np.broadcast_to(stored, (len(stored), 3, *stored.shape[2:]))
+        n_channels = self._front_end.input_shape(self._windows)[0]
+        return np.broadcast_to(stored, (len(stored), n_channels, *stored.shape[2:]))
 
     def drop_images(self) -> None:
         """Removes all images, which take much more room than features."""
@@ -203,12 +203,12 @@ class FeatureStore:
                 other = prepare(track.path, self._recipe(self._windows.window_s, float(offset_s)))
             except AudioError:  # the track is shorter than its header says
                 break
-            drawn += [other.images.images[:1], self._varied(other.audio.waveform, source)]
-        return clip.images.images, torch.cat(drawn)
+            drawn += [other.images.inputs[:1], self._varied(other.audio.waveform, source)]
+        return clip.images.inputs, torch.cat(drawn)
 
     def _varied(self, waveform: NDArray[np.float32], source: np.random.Generator) -> Tensor:
         varied = vary(waveform, self._front_end.sample_rate_hz, source)
-        return clip_images(varied, self._front_end, self._windows).images[:1]
+        return clip_images(varied, self._front_end, self._windows).inputs[:1]
 
     def _recipe(self, duration_s: float | None, offset_s: float) -> Recipe:
         return Recipe(

@@ -75,7 +75,7 @@ def finetune(
     material = gather(read_items(source))
     found = resolve(base or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     network, base_spec = load_resolved(found)
-    check_answers(network, base_spec.front_end.image_size)
+    check_answers(network, base_spec.front_end.input_shape(base_spec.windows))
     trainer = Trainer(network, base_spec, material, options, settings)
     result, fit, compared = _measured(trainer, options)
     spec = _described(trainer, options, out.resolve().name, result, fit)

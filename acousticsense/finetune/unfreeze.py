@@ -20,7 +20,6 @@ from acousticsense.finetune.features import last_linear
 from acousticsense.finetune.head import Head
 from acousticsense.models.networks import classifier_name
 from acousticsense.spectrogram.front_end import FrontEnd
-from acousticsense.spectrogram.images import normalise
 
 __all__ = ["ImageExamples", "put_head", "train_last_blocks"]
 
@@ -101,7 +100,7 @@ def train_last_blocks(
     told = time.monotonic()
     for step in range(1, n_steps + 1):
         images, targets = examples.draw(_BATCH, source)
-        logits = network(normalise(images.to(device), front_end))
+        logits = network(front_end.to_input(images.to(device)))
         loss = functional.cross_entropy(logits, targets.to(device), label_smoothing=0.05)
         optimiser.zero_grad(set_to_none=True)
         cast(Any, loss).backward()

@@ -221,6 +221,11 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "pixels.",
         "每个 {window} 秒的窗口按原训练图片的配色着色，并缩放为 {size} × {size} 像素。",
     ),
+    "step.image_kaldi.body": (
+        "This network is given the values themselves, {window} s a window. Below they are shown in grey, "
+        "{size} × {size} pixels.",
+        "该网络直接读取这些数值，每个窗口 {window} 秒。下图以灰度显示，{size} × {size} 像素。",
+    ),
     "step.image.one": (
         "Below is exactly what goes in, pixel for pixel.",
         "下图就是送入网络的图像，逐像素一致。",
@@ -236,8 +241,12 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "step.image.alt": ("The image of {range}", "{range} 的图像"),
     "step.normalise": ("Normalise", "归一化"),
     "step.normalise.body": (
-        "(value / 255 − {mean}) / {std} makes {n} × 3 × {size} × {size} numbers from {low} to {high}.",
-        "(数值 / 255 − {mean}) / {std}，得到 {n} × 3 × {size} × {size} 个数，范围 {low} 至 {high}。",
+        "(value / 255 − {mean}) / {std} makes {shape} numbers from {low} to {high}.",
+        "(数值 / 255 − {mean}) / {std}，得到 {shape} 个数，范围 {low} 至 {high}。",
+    ),
+    "step.normalise_kaldi.body": (
+        "(value − {mean}) / {std} makes {shape} numbers from {low} to {high}.",
+        "(数值 − {mean}) / {std}，得到 {shape} 个数，范围 {low} 至 {high}。",
     ),
     "step.network": ("BatchPredictor", "判断"),
     "step.network.body": (

@@ -80,7 +80,7 @@ def _try_all(comparison: Comparison, folder: Path, wanted: str) -> dict[tuple[st
     more layers excluded until they pass; the file of each."""
     plain = folder / "fp32.xml"
     spec = comparison.classifier.spec
-    convert(comparison.classifier.network, spec.front_end.image_size, plain)
+    convert(comparison.classifier.network, spec.front_end.input_shape(spec.windows), plain)
     files = {("openvino-fp32", 0.0): plain}
     comparison.add(OpenVinoBackend(plain, name="openvino-fp32"), excluded=0.0)
     if wanted == "auto" and has_bfloat16():

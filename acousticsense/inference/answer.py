@@ -12,7 +12,7 @@ from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.prediction import Advice, ModelInfo, Prediction, Timing, WindowVote
 from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.models.spec import ModelSpec, tested_labels
-from acousticsense.spectrogram.images import SpectrogramImages
+from acousticsense.spectrogram import SpectrogramImages
 
 __all__ = ["Analysis", "analysis_of"]
 
@@ -36,7 +36,7 @@ class Analysis:
     @property
     def n_bytes(self) -> int:
         """Memory that its arrays take, about."""
-        arrays = (self.audio.waveform, self.audio.channels, self.images.images, self.images.spectrogram)
+        arrays = (self.audio.waveform, self.audio.channels, self.images.inputs, self.images.spectrogram)
         return sum(array.nbytes for array in arrays)
 
     def repeated(self, *, total_ms: float) -> Analysis:

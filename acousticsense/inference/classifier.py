@@ -24,8 +24,8 @@ from acousticsense.inference.preprocess import PreparedClip, Recipe, limits_of, 
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
+from acousticsense.spectrogram import SpectrogramImages, clip_images
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.spectrogram.images import SpectrogramImages, clip_images, normalise
 
 __all__ = ["MODEL_DEFAULT", "Duration", "GenreClassifier"]
 
@@ -50,7 +50,7 @@ class GenreClassifier:
     """A network, its recipe and a device. Safe to share between threads: their images share forward passes.
 
     Args:
-        network: maps float32 (n, 3, S, S) to logits (n, spec.n_outputs).
+        network: maps float32 (n, *spec.front_end.input_shape(spec.windows)) to logits (n, spec.n_outputs).
         spec: the model's description.
         device: where images are made and analysed.
         limits: bounds on what is decoded.
@@ -116,7 +116,7 @@ class GenreClassifier:
         """Lets `backend` compute from now on; answers that are under way are finished by the one they began with."""
 
         def forward(images: Tensor) -> Tensor:
-            return backend.logits(normalise(to_device(images, self.device), self.spec.front_end))
+            return backend.logits(self.spec.front_end.to_input(to_device(images, self.device)))
 
         self._engine = _Engine(backend, SharedForward(forward, max_batch=_MAX_BATCH.get(self.device.type, 16)))
 
@@ -156,11 +156,11 @@ class GenreClassifier:
         """Predicts a second of silence, so that the first request pays for no lazy import and no first allocation."""
         silence = np.zeros(self.spec.front_end.sample_rate_hz, dtype=np.float32)
         images = clip_images(silence, self.spec.front_end, self.spec.windows, device=self.device)
-        self.logits(images.images)
+        self.logits(images.inputs)
         return images
 
     def logits(self, images: Tensor) -> Tensor:
-        """Raw outputs, float32 (n, n_outputs) on the CPU, for uint8 images (n, 3, S, S)."""
+        """Raw outputs, float32 (n, n_outputs) on the CPU, for `SpectrogramImages.inputs`."""
         return self._engine.logits(images)
 
     def probabilities(self, logits: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -248,7 +248,7 @@ class GenreClassifier:
         """Predicts a clip that was prepared by this model's recipe."""
         started = time.perf_counter()
         engine = self._engine
-        logits = engine.logits(clip.images.images)
+        logits = engine.logits(clip.images.inputs)
         posterior = self.posterior(logits, duration_s=clip.audio.info.duration_s)
         network_ms = 1000 * (time.perf_counter() - started)
         return analysis_of(clip, posterior, self.spec, self._info(engine), network_ms=network_ms)

@@ -25,7 +25,7 @@ from torch import Tensor
 from acousticsense.audio import read_clip
 from acousticsense.errors import AudioError, RequestError
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram.images import clip_images
+from acousticsense.spectrogram import clip_images
 
 __all__ = ["EXAMPLES", "EquivalenceData", "example_data", "folder_data"]
 
@@ -43,7 +43,7 @@ _STARTS: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class EquivalenceData:
-    """Windows of music as images, uint8 (n, 3, S, S).
+    """Windows of music as the model sees them, see `SpectrogramImages.inputs`.
 
     Attributes:
         calibration: what ranges are measured on.
@@ -145,4 +145,4 @@ def _windows(file: Path, spec: ModelSpec) -> Iterator[Tensor]:
 def _image(waveform: NDArray[np.float32], spec: ModelSpec) -> Tensor:
     """The image of the first window, the waveform repeated to fill it."""
     wanted = round(spec.windows.window_s * spec.front_end.sample_rate_hz)
-    return clip_images(np.resize(waveform, wanted), spec.front_end, spec.windows).images[0]
+    return clip_images(np.resize(waveform, wanted), spec.front_end, spec.windows).inputs[0]

@@ -13,8 +13,8 @@ import torch
 
 from acousticsense.audio import AudioClip, AudioLimits, HealthReport, Source, check, read_clip
 from acousticsense.settings import Settings
+from acousticsense.spectrogram import SpectrogramImages, clip_images
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
-from acousticsense.spectrogram.images import SpectrogramImages, clip_images
 
 __all__ = ["DecodedClip", "PreparedClip", "Recipe", "decode", "draw", "limits_of", "prepare"]
 

@@ -16,7 +16,6 @@ from acousticsense.inference.backends import Backend, TorchBackend
 from acousticsense.inference.backends.equivalence import EquivalenceReport, compare
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.equivalence_data import EquivalenceData
-from acousticsense.spectrogram.images import normalise
 
 __all__ = ["Comparison", "Outcome", "Trial"]
 
@@ -94,7 +93,7 @@ class Comparison:
 
     def __init__(self, classifier: GenreClassifier, data: EquivalenceData) -> None:
         self.classifier = classifier
-        self.calibration = list(normalise(data.calibration, classifier.spec.front_end))
+        self.calibration = list(classifier.spec.front_end.to_input(data.calibration))
         self.reference = TorchBackend(classifier.network, classifier.device)
         self._images = data.comparison
         self._expected = self._probabilities(self.reference)
@@ -114,12 +113,12 @@ class Comparison:
 
     def _probabilities(self, backend: Backend) -> Tensor:
         front_end = self.classifier.spec.front_end
-        logits = [backend.logits(normalise(part, front_end)) for part in torch.split(self._images, _BATCH)]
+        logits = [backend.logits(front_end.to_input(part)) for part in torch.split(self._images, _BATCH)]
         return self.classifier.probabilities(torch.cat(logits))[0]
 
     def _latency_ms(self, candidate: Backend) -> float:
         """Relative to the reference's first time, so that trials made minutes apart can be compared."""
-        one = normalise(self._images[:1], self.classifier.spec.front_end)
+        one = self.classifier.spec.front_end.to_input(self._images[:1])
         theirs, ours = [], []
         for backend in (self.reference, candidate):
             backend.logits(one)

@@ -22,14 +22,14 @@ class DecodedFile:
 
     Attributes:
         path: the file, or the object's URL.
-        images: uint8 (n_windows, 3, S, S).
+        images: what the network sees, see `SpectrogramImages.inputs`.
         images_sha256: their hash, in hex.
         health: what is wrong with the recording.
         clip: which excerpt was decoded.
     """
 
     path: str
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8 | np.float32]
     images_sha256: str
     health: HealthReport
     clip: ClipInfo
@@ -53,7 +53,7 @@ def decode_file(path: str, recipe: Recipe) -> Outcome:
             clip = prepare(source, recipe)
     except Exception as error:  # noqa: BLE001 - one file must not end the work on thousands
         return FailedFile(path=path, error=RowError.of(error))
-    images = np.ascontiguousarray(clip.images.images.numpy())
+    images = np.ascontiguousarray(clip.images.inputs.cpu().numpy())
     return DecodedFile(
         path=path,
         images=images,

@@ -37,7 +37,7 @@ from acousticsense.models.checkpoint import (
 )
 from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
 from acousticsense.models.hub import WEIGHTS_SUFFIXES, fetch, is_hub_reference
-from acousticsense.models.networks import UPSTREAM_ARCHITECTURES, input_size, timm_name
+from acousticsense.models.networks import OWN_ARCHITECTURES, UPSTREAM_ARCHITECTURES, input_size, timm_name
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import (
     NATIVE_CQT,
@@ -316,13 +316,16 @@ def import_checkpoint(
     """
     labels = tuple(labels)
     catalog.check_new(name, labels, overwrite=overwrite)
+    if timm_name(architecture) in OWN_ARCHITECTURES and (spectrogram != "mel" or style == "figure"):
+        raise RequestError(f"{architecture} is fed its own mel spectrogram.", hint="Choose mel, and no style.")
     if spectrogram == "chroma" and style == "native":
         raise RequestError("chroma images are drawn as figures only.", hint="Choose mel or cqt, or the figure style.")
     network_name = timm_name(architecture)
     network, report = load_network(
         file, architecture=network_name, n_outputs=len(labels), image_size=input_size(network_name)
     )
-    check_answers(network, input_size(network_name))
+    front_end = _front_end(spectrogram, network_name, figure=False)
+    check_answers(network, front_end.input_shape(NATIVE_WINDOWS))
     if style is None:
         upstreams = spectrogram == "chroma" or labels == CCMUSIC_LABELS or bool(report.head)
         style = "figure" if upstreams else "native"
@@ -340,15 +343,15 @@ def import_checkpoint(
 
 
 @torch.inference_mode()
-def check_answers(network: nn.Module, image_size: int) -> None:
-    """Asks a network about one image of noise, before anybody asks it about music.
+def check_answers(network: nn.Module, input_shape: tuple[int, int, int]) -> None:
+    """Asks a network about one input of noise (channels, rows, columns), before anybody asks it about music.
 
     Raises:
         CorruptCheckpointError: it answers with numbers that are not finite, as finite weights can make it do (a
             variance below zero is enough).
     """
-    image = torch.rand(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0)) - 0.5
-    if not bool(torch.isfinite(network.eval()(image)).all()):
+    noise = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0)) - 0.5
+    if not bool(torch.isfinite(network.eval()(noise)).all()):
         raise CorruptCheckpointError(
             "With these weights the network answers with numbers that are not finite.", hint="Export them again."
         )
@@ -450,6 +453,8 @@ def _labels(n_outputs: int, *, figure: bool) -> tuple[str, ...]:
 
 
 def _front_end(kind: SpectrogramKind, architecture: str, *, figure: bool) -> FrontEnd:
+    if architecture in OWN_ARCHITECTURES:
+        return OWN_ARCHITECTURES[architecture].front_end
     size = input_size(architecture)
     if figure:
         return upstream_front_end(kind, image_size=size)

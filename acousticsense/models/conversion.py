@@ -242,6 +242,11 @@ def _with_eps(name: str, tensor: Tensor) -> Tensor:
     return tensor + _EPS_SHIFT if name.endswith(".running_var") else tensor
 
 
+def _efficientat_layout(name: str, tensor: Tensor) -> Tensor:
+    """The release's gates are linear layers, ours convolutions of one pixel."""
+    return tensor[..., None, None] if name.endswith((".fc1.weight", ".fc2.weight")) and tensor.ndim == 2 else tensor
+
+
 def _convnext_layout(name: str, tensor: Tensor) -> Tensor:
     return tensor.flatten() if name.endswith(".gamma") else tensor
 
@@ -255,6 +260,7 @@ _FAMILIES: Final = (
     _Family(tuple(_MOBILENET_DEPTHS), _STEM, _mobilenet_rules, _mobilenet_layout),
     _Family(("convnext_",), _STEM, lambda *_: _CONVNEXT, _convnext_layout),
     _Family(("swin_",), _STEM, lambda *_: _SWIN, _keep),
+    _Family(("efficientat_",), _STEM, lambda *_: ((r"\.conc_se_layers\.0\.", "."),), _efficientat_layout),
 )
 
 

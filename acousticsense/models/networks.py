@@ -1,7 +1,9 @@
 """Networks: `timm.create_model(architecture, **model_args)`, with the classifier heads that checkpoints bring along.
 
-Everything is a timm module with timm's parameter names, also where the weights come from torchvision: for each network
-of `UPSTREAM_ARCHITECTURES` the two libraries compute the same function once the names are converted (`conversion`).
+Beside timm's there are those of `OWN_ARCHITECTURES`, which are fed something else than images.
+
+Those of timm have its parameter names, also where the weights come from torchvision: for each network of
+`UPSTREAM_ARCHITECTURES` the two libraries compute the same function once the names are converted (`conversion`).
 Inception v3 is torchvision's with `transform_input=False`, which is what building it without weights means upstream.
 """
 
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -19,9 +21,13 @@ import torch
 from torch import nn
 
 from acousticsense.errors import CheckpointError
+from acousticsense.models.efficientat import EfficientAT
+from acousticsense.spectrogram import EFFICIENTAT_MEL, FrontEnd
 
 __all__ = [
+    "OWN_ARCHITECTURES",
     "UPSTREAM_ARCHITECTURES",
+    "OwnArchitecture",
     "UpstreamArchitecture",
     "attach_head",
     "build_network",
@@ -64,6 +70,27 @@ UPSTREAM_ARCHITECTURES: Final = MappingProxyType(
     }
 )
 
+
+@dataclass(frozen=True)
+class OwnArchitecture:
+    """A network that is not timm's.
+
+    Attributes:
+        build: makes the network from its number of outputs and `model_args`.
+        classifier: where it keeps its last linear layer.
+        front_end: what it is fed.
+    """
+
+    build: Callable[..., nn.Module]
+    classifier: str
+    front_end: FrontEnd
+
+
+#: Architecture -> how it is made.
+OWN_ARCHITECTURES: Final = MappingProxyType(
+    {"efficientat_mn04": OwnArchitecture(EfficientAT, "classifier", EFFICIENTAT_MEL)}
+)
+
 _AS_PUBLISHED: Final[Mapping[str, Any]] = MappingProxyType({})
 
 #: What else timm's functions take, which would fetch or read weights or change what comes out: not for a file to say.
@@ -76,17 +103,20 @@ _VGG_GRID: Final = 7
 
 
 def timm_name(architecture: str) -> str:
-    """The timm name of an architecture given by its timm or torchvision name.
+    """The timm name of an architecture given by its timm or torchvision name; the name itself of one of our own.
 
     Raises:
-        CheckpointError: neither library knows it by that name.
+        CheckpointError: nobody knows it by that name.
     """
     if architecture in UPSTREAM_ARCHITECTURES:
         return UPSTREAM_ARCHITECTURES[architecture].timm_name
+    if architecture in OWN_ARCHITECTURES:
+        return architecture
     # is_model also keeps out timm's "hf-hub:..." and "local-dir:..." names, which would fetch or read further files.
     if timm.is_model(architecture):
         return architecture
-    close = difflib.get_close_matches(architecture, [*UPSTREAM_ARCHITECTURES, *timm.list_models()], n=3)
+    known = [*UPSTREAM_ARCHITECTURES, *OWN_ARCHITECTURES, *timm.list_models()]
+    close = difflib.get_close_matches(architecture, known, n=3)
     hint = f"Did you mean {' or '.join(close)}?" if close else "Use a timm model name such as vit_base_patch16_224."
     raise CheckpointError(f"There is no network architecture called {architecture!r}.", hint=hint)
 
@@ -97,6 +127,8 @@ def classifier_name(architecture: str) -> str:
     Raises:
         CheckpointError: the architecture is unknown or has no single classifier.
     """
+    if architecture in OWN_ARCHITECTURES:
+        return OWN_ARCHITECTURES[architecture].classifier
     name = _pretrained_cfg(architecture).classifier
     if not isinstance(name, str):
         raise CheckpointError(f"{architecture} has no single classifier layer, so it cannot be used here.")
@@ -104,7 +136,9 @@ def classifier_name(architecture: str) -> str:
 
 
 def input_size(architecture: str) -> int:
-    """Side in pixels of the square image that an architecture was designed for."""
+    """Side in pixels of the square image that an architecture was designed for, or is shown with."""
+    if architecture in OWN_ARCHITECTURES:
+        return OWN_ARCHITECTURES[architecture].front_end.image_size
     return int(_pretrained_cfg(architecture).input_size[-1])
 
 
@@ -117,10 +151,10 @@ def build_network(
     direct: bool = False,
     image_size: int = 224,
 ) -> nn.Module:
-    """A freshly initialised network: (B, 3, image_size, image_size) float32 -> (B, n_outputs) logits.
+    """A freshly initialised network: what its front end feeds it, float32, -> (B, n_outputs) logits.
 
     Args:
-        architecture: timm name, or a torchvision name of `UPSTREAM_ARCHITECTURES`.
+        architecture: timm name, or a name of `UPSTREAM_ARCHITECTURES` or `OWN_ARCHITECTURES`.
         n_outputs: width of the last layer, at least 1.
         model_args: arguments of timm's that make the network another size than published, plain values, e.g.
             {"channels": [16, 32, 64, 128]} for a ResNet of a quarter of the width.
@@ -138,17 +172,19 @@ def build_network(
     if n_outputs < 1 or any(width < 1 for width in head):
         raise CheckpointError(f"A network needs at least one output and no empty layer, got {n_outputs} and {head}.")
     name = timm_name(architecture)
-    network = _created(name, n_outputs, {**_size_argument(name, image_size), **model_args})
+    network = _created(name, n_outputs, model_args, image_size)
     if head or direct:
         attach_head(network, name, n_outputs, head)
     return network.eval()
 
 
-def _created(name: str, n_outputs: int, model_args: Mapping[str, Any]) -> nn.Module:
+def _created(name: str, n_outputs: int, model_args: Mapping[str, Any], image_size: int) -> nn.Module:
     if reserved := sorted(key for key in model_args if key in _RESERVED or key.startswith("pretrained")):
         raise CheckpointError(f"model_args has {reserved[0]!r}: only sizes and options of the network belong there.")
     try:
-        return timm.create_model(name, num_classes=n_outputs, **model_args)
+        if name in OWN_ARCHITECTURES:
+            return OWN_ARCHITECTURES[name].build(n_outputs, **model_args)
+        return timm.create_model(name, num_classes=n_outputs, **{**_size_argument(name, image_size), **model_args})
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError, RuntimeError) as error:
         if not model_args:
             raise

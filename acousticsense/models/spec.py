@@ -190,7 +190,7 @@ class ModelSpec:
         if len(set(self.kinds)) < len(self.kinds):
             raise ValueError(f"there are two images of one kind: {', '.join(self.kinds)}")
         if any(_input_of(other.front_end) != _input_of(self.front_end) for other in self.alternatives):
-            raise ValueError("its images differ in image_size, mean or std")
+            raise ValueError("its images differ in image_size, mean or std, or in what is fed")
         return self
 
     @classmethod
@@ -287,5 +287,5 @@ def _told(mistake: Mapping[str, Any]) -> str:
 
 
 def _input_of(front_end: FrontEnd) -> tuple[object, ...]:
-    """What a network expects of any image that it is given."""
-    return front_end.image_size, front_end.mean, front_end.std
+    """What a network expects of whatever it is given."""
+    return front_end.reads_images, front_end.image_size, front_end.mean, front_end.std

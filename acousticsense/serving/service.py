@@ -36,8 +36,8 @@ from acousticsense.library.batch import Batch, BatchLimits, Upload
 from acousticsense.library.engine import EngineOptions
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, CatalogEntry
 from acousticsense.settings import Settings
+from acousticsense.spectrogram import SpectrogramImages, clip_images
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
-from acousticsense.spectrogram.images import SpectrogramImages, clip_images
 
 __all__ = [
     "BatchJob",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from acousticsense.analysis.figures import RANGE_DB, LevelGrid, input_png, row_notes, values_png
 from acousticsense.audio import ClipInfo
-from acousticsense.spectrogram.images import SpectrogramImages, frequencies_hz
+from acousticsense.spectrogram import SpectrogramImages, frequencies_hz
 from acousticsense.web.html import stem
 
 __all__ = ["InputImage", "Plot", "input_image", "plot_of"]

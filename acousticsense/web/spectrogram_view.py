@@ -6,7 +6,7 @@ from acousticsense.analysis.figures import level_grid
 from acousticsense.audio import ClipInfo
 from acousticsense.i18n.page import ui_text
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram.images import SpectrogramImages
+from acousticsense.spectrogram import SpectrogramImages
 from acousticsense.web.html import excerpt, render, run_on
 from acousticsense.web.plot_view import input_image, plot_of
 
@@ -42,7 +42,7 @@ def spectrogram_html(
         kinds=dict.fromkeys(("mel", "cqt", spec.front_end.kind)),
         caption=_caption(images, spec, language),
         plot=plot_of(level_grid(images), clip, alt=alt, player=SONG_PLAYER),
-        input=input_image(images, 0, name) if _is_input(images, spec) else None,
+        input=input_image(images, 0, name) if _is_input(images, spec) and images.front_end.reads_images else None,
     )
 
 

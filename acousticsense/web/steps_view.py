@@ -11,7 +11,6 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.inference.answer import Analysis
 from acousticsense.models.genres import display_name
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram.images import normalise
 from acousticsense.web.html import clock, number, percent, render, run_on
 from acousticsense.web.plot_view import input_image
 
@@ -33,7 +32,7 @@ def steps_html(analysis: Analysis, spec: ModelSpec, name: str, language: str) ->
         language: "en" or "zh".
     """
     front_end = analysis.images.front_end
-    native = front_end.style == "native" and front_end.kind in ("mel", "cqt")
+    native = front_end.style != "figure" and front_end.kind in ("mel", "cqt")
     steps = [
         ("step.decode", _decode_body(analysis.prediction.clip, language)),
         ("step.resample", _resample_body(analysis, spec, language)),
@@ -43,7 +42,14 @@ def steps_html(analysis: Analysis, spec: ModelSpec, name: str, language: str) ->
         ("step.network", _network_body(spec, language)),
     ]
     windows = [_window(analysis, spec, index, name, language) for index in _shown_windows(analysis)]
-    return render("steps.html", language, steps=steps, windows=windows, peaks=_peaks(analysis))
+    return render(
+        "steps.html",
+        language,
+        steps=steps,
+        windows=windows,
+        peaks=_peaks(analysis),
+        reads_images=front_end.reads_images,
+    )
 
 
 def _decode_body(clip: ClipInfo, language: str) -> str:
@@ -74,7 +80,7 @@ def _resample_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
 
 def _spectrogram_body(analysis: Analysis, language: str) -> str:
     front_end, values = analysis.images.front_end, analysis.images.spectrogram
-    native = front_end.style == "native" and front_end.kind in ("mel", "cqt")
+    native = front_end.style != "figure" and front_end.kind in ("mel", "cqt")
     return ui_text(
         f"step.{front_end.kind}.body" if native else "step.figure.body",
         language,
@@ -93,23 +99,25 @@ def _spectrogram_body(analysis: Analysis, language: str) -> str:
 
 def _image_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
     front_end, total = analysis.images.front_end, len(analysis.images.start_s)
-    key = "step.image.body" if front_end.style == "native" else "step.image_figure.body"
-    body = ui_text(key, language, window=number(spec.windows.window_s), size=front_end.image_size)
+    keys = {"native": "step.image.body", "figure": "step.image_figure.body", "kaldi": "step.image_kaldi.body"}
+    window, size = number(spec.windows.window_s), front_end.image_size
+    body = ui_text(keys[front_end.style], language, window=window, size=size)
+    if not front_end.reads_images:
+        return body
     amount = "one" if total == 1 else "many" if total <= _MAX_IMAGES else "some"
     shown = ui_text(f"step.image.{amount}", language, n=total, shown=min(total, _MAX_IMAGES))
     return run_on(language, body, shown)
 
 
 def _normalise_body(analysis: Analysis, language: str) -> str:
-    images, front_end = analysis.images.images, analysis.images.front_end
-    fed = normalise(images[:_MAX_IMAGES], front_end)
+    inputs, front_end = analysis.images.inputs, analysis.images.front_end
+    fed = front_end.to_input(inputs[:_MAX_IMAGES])
     return ui_text(
-        "step.normalise.body",
+        "step.normalise.body" if front_end.reads_images else "step.normalise_kaldi.body",
         language,
         mean=", ".join(f"{value:g}" for value in dict.fromkeys(front_end.mean)),
         std=", ".join(f"{value:g}" for value in dict.fromkeys(front_end.std)),
-        n=len(images),
-        size=front_end.image_size,
+        shape=" × ".join(map(str, inputs.shape)),
         low=number(float(fed.min())),
         high=number(float(fed.max())),
     )

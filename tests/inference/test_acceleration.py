@@ -40,7 +40,6 @@ from acousticsense.models.networks import build_network
 from acousticsense.serving.service import PredictionService, Request
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_MEL
-from acousticsense.spectrogram.images import normalise
 
 needs_openvino = pytest.mark.skipif(library_versions() is None, reason="needs the extra openvino")
 
@@ -198,9 +197,9 @@ def test_recordings_of_a_folder_go_to_one_or_to_the_other(classifier: GenreClass
         (tmp_path / clip.name).write_bytes(clip.read_bytes())
     (tmp_path / "z-not-audio.mp3").write_bytes(b"nothing")
     data = folder_data(classifier.spec, tmp_path, n_comparison=500)
-    expected = classifier.analyse(clips[1]).images.images
+    expected = classifier.analyse(clips[1]).images.inputs
     assert torch.equal(data.comparison, expected)
-    assert torch.equal(data.calibration, classifier.analyse(clips[0]).images.images)
+    assert torch.equal(data.calibration, classifier.analyse(clips[0]).images.inputs)
 
 
 def test_one_recording_is_too_few(classifier: GenreClassifier, music_mp3: Path) -> None:
@@ -248,10 +247,10 @@ def test_bfloat16_is_tried_where_the_cpu_has_it_and_answers_nearly_alike(
 
 @needs_openvino
 def test_the_first_layers_can_stay_in_float32(data: EquivalenceData, tmp_path: Path) -> None:
-    images = normalise(data.comparison, NATIVE_MEL)
+    images = NATIVE_MEL.to_input(data.comparison)
     torch.manual_seed(0)
     network = build_network("mobilenetv3_small_100", len(GENRES)).eval()
-    convert(network, NATIVE_MEL.image_size, tmp_path / "plain.xml")
+    convert(network, (3, 224, 224), tmp_path / "plain.xml")
 
     def logits(share: float, name: str) -> Tensor:
         exclude_first(tmp_path / "plain.xml", share, tmp_path / f"{share}.xml")

@@ -92,7 +92,7 @@ def test_a_short_clip_loops_to_fill(classifier: GenreClassifier, tmp_path: Path)
 
 
 def test_batch_is_single(classifier: GenreClassifier, music_wav: Path) -> None:
-    images = classifier.analyse(music_wav, duration_s=None).images.images
+    images = classifier.analyse(music_wav, duration_s=None).images.inputs
     images = torch.cat([images, images.flip(3)])
     one_by_one = torch.cat([classifier.logits(image[None]) for image in images])
     assert torch.allclose(classifier.logits(images), one_by_one, atol=1e-4)
@@ -179,7 +179,7 @@ def test_one_model_sees_mel_or_cqt_each_with_its_own_calibration(cnn_models: Pat
     assert mel.prediction == replace(classifier.predict(music_wav), timing_ms=mel.prediction.timing_ms)
     seeing = classifier.for_spectrogram("cqt")
     assert seeing.spec.calibration.temperature != classifier.spec.calibration.temperature
-    expected, _ = seeing.probabilities(classifier.logits(cqt.images.images))
+    expected, _ = seeing.probabilities(classifier.logits(cqt.images.inputs))
     assert list(cqt.prediction.probabilities.values()) == pytest.approx(expected[0].tolist(), abs=1e-6)
 
 

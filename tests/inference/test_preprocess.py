@@ -26,12 +26,12 @@ def test_another_process_prepares_the_same_clip(classifier: GenreClassifier, mus
     here = prepare(music_mp3, recipe)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         there = pool.submit(prepare, music_mp3, recipe).result()
-    assert torch.equal(here.images.images, there.images.images)
+    assert torch.equal(here.images.inputs, there.images.inputs)
     assert (here.health, here.audio.info) == (there.health, there.audio.info)
 
 
 def test_analysing_a_prepared_clip_is_the_whole_analysis(classifier: GenreClassifier, music_mp3: Path) -> None:
-    posterior = classifier.posterior(classifier.logits(prepare(music_mp3, classifier.recipe()).images.images))
+    posterior = classifier.posterior(classifier.logits(prepare(music_mp3, classifier.recipe()).images.inputs))
     prediction = classifier.predict(music_mp3)
     assert posterior.probabilities == pytest.approx(prediction.probabilities, abs=1e-6)
     assert (posterior.not_music, posterior.verdict) == (pytest.approx(prediction.not_music), prediction.verdict)

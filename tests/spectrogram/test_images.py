@@ -18,6 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from acousticsense.errors import AudioEmptyError
+from acousticsense.spectrogram import (
+    clip_images,
+    frame_s,
+    frequencies_hz,
+    log_spectrogram,
+    to_image,
+)
 from acousticsense.spectrogram.front_end import (
     NATIVE_CQT,
     NATIVE_MEL,
@@ -27,14 +34,6 @@ from acousticsense.spectrogram.front_end import (
     SpectrogramKind,
     WindowPolicy,
     upstream_front_end,
-)
-from acousticsense.spectrogram.images import (
-    clip_images,
-    frame_s,
-    frequencies_hz,
-    log_spectrogram,
-    normalise,
-    to_image,
 )
 
 RATE = 22_050
@@ -101,7 +100,7 @@ def test_leading_dimensions_are_kept() -> None:
 
 def test_normalised_images_span_minus_one_to_one() -> None:
     black_and_white = torch.stack([torch.zeros(3, 224, 224), torch.full((3, 224, 224), 255)]).to(torch.uint8)
-    fed = normalise(black_and_white, NATIVE_MEL)
+    fed = NATIVE_MEL.to_input(black_and_white)
     assert fed.dtype == torch.float32
     assert fed[0].eq(-1).all()
     assert fed[1].eq(1).all()
@@ -109,7 +108,7 @@ def test_normalised_images_span_minus_one_to_one() -> None:
 
 def test_normalisation_is_per_channel() -> None:
     front_end = replace(NATIVE_MEL, mean=(0.1, 0.2, 0.3), std=(0.5, 1.0, 2.0))
-    fed = normalise(torch.full((1, 3, 2, 2), 255, dtype=torch.uint8), front_end)
+    fed = front_end.to_input(torch.full((1, 3, 2, 2), 255, dtype=torch.uint8))
     assert fed[0, :, 0, 0].tolist() == pytest.approx([1.8, 0.8, 0.35])
 
 

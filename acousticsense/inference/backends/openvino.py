@@ -115,17 +115,17 @@ def library_versions() -> tuple[str, str] | None:
         return None
 
 
-def convert(network: nn.Module, image_size: int, file: Path) -> None:
-    """Writes a PyTorch network as OpenVINO's, in float32 and for any number of images: `file` (.xml) and a .bin."""
+def convert(network: nn.Module, input_shape: tuple[int, int, int], file: Path) -> None:
+    """Writes a PyTorch network as OpenVINO's, in float32 and for any number of inputs: `file` (.xml) and a .bin."""
     keep_quiet()
     import openvino
 
-    example = torch.zeros(1, 3, image_size, image_size)
+    example = torch.zeros(1, *input_shape)
     with warnings.catch_warnings():
         # of shape checks, which come out the same for all images
         warnings.filterwarnings("ignore", category=Warning, module="torch|timm")
         converted = openvino.convert_model(network, example_input=example)
-    converted.reshape([-1, 3, image_size, image_size])
+    converted.reshape([-1, *input_shape])
     openvino.save_model(converted, file, compress_to_fp16=False)
 
 
@@ -155,7 +155,7 @@ def quantise(source: Path, images: Sequence[Tensor], recipe: QuantisationRecipe,
 
     Args:
         source: what `convert` wrote.
-        images: what the ranges of the layers' outputs are measured on, normalised float32 (3, S, S) each.
+        images: what the ranges of the layers' outputs are measured on, float32 as the network is fed, each.
         recipe: which layers.
         file: .xml to write.
     """

@@ -33,7 +33,7 @@ def network_key(spec: ModelSpec, wanted: str) -> str:
         revision=_REVISION,
         weights=spec.weights_sha256,
         architecture=spec.architecture,
-        image_size=spec.front_end.image_size,
+        input_shape=spec.front_end.input_shape(spec.windows),
         libraries=library_versions(),
         cpu=_cpu(),
         wanted=wanted,
