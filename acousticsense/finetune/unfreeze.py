@@ -39,13 +39,13 @@ class ImageExamples:
     """Images to learn from.
 
     Attributes:
-        load: number of a track -> its images, uint8 (m, 3, S, S); asked again and again, so that no file stays open.
+        load: number of a track -> its inputs (m, channels, rows, columns); asked anew each time, so that no file stays open.
         n_images: of all tracks together.
         targets: (n_tracks,) output that each track stands for.
         weights: (n_tracks,) how often each track is drawn; they sum to 1.
     """
 
-    load: Callable[[int], NDArray[np.uint8]]
+    load: Callable[[int], NDArray[np.uint8 | np.float32]]
     n_images: int
     targets: NDArray[np.int64]
     weights: NDArray[np.float64]
