@@ -39,7 +39,7 @@ class ImageExamples:
     """Images to learn from.
 
     Attributes:
-        load: number of a track -> its inputs (m, channels, rows, columns); asked anew each time, so that no file stays open.
+        load: number of a track -> its inputs (m, channels, rows, columns); asked anew, so that no file stays open.
         n_images: of all tracks together.
         targets: (n_tracks,) output that each track stands for.
         weights: (n_tracks,) how often each track is drawn; they sum to 1.
