@@ -1,0 +1,72 @@
+"""A vision transformer grown into a wider one that computes the same function (Net2Net: Chen, Goodfellow and Shlens,
+arXiv 1511.05641).
+
+Features, heads and hidden units stand in `k` copies. What a unit receives from the copies of one input is shared out
+among them by random shares that sum to one, so that the copies become different when they are trained. Layer norms do
+not change: mean and variance of copies are those of the originals.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["grow"]
+
+
+@torch.no_grad()
+def grow(small: Any, large: Any, *, seed: int) -> None:
+    """Fills a timm `VisionTransformer` with one whose width, heads and hidden units are a whole part of its own.
+
+    Args:
+        small: of the same depth, patches and head width.
+        large: changed in place.
+        seed: of the random shares.
+
+    Raises:
+        ValueError: the widths are not multiples, or depth or head width differ.
+    """
+    copies, rest = divmod(large.embed_dim, small.embed_dim)
+    heads = [network.blocks[0].attn.num_heads for network in (small, large)]
+    if rest or len(small.blocks) != len(large.blocks) or heads[1] != copies * heads[0]:
+        raise ValueError(
+            f"A transformer of width {small.embed_dim}, {heads[0]} heads and {len(small.blocks)} blocks cannot grow "
+            f"into one of width {large.embed_dim}, {heads[1]} heads and {len(large.blocks)} blocks: all must be the "
+            f"same multiple, and the depth the same."
+        )
+    source = torch.Generator().manual_seed(seed)
+    wide = dict(large.named_parameters())
+    for name, weight in small.named_parameters():
+        wide[name].copy_(_grown(name, weight, copies, source))
+
+
+def _grown(name: str, weight: Tensor, copies: int, source: torch.Generator) -> Tensor:
+    """One parameter for `copies` copies of everything."""
+    if name.endswith("qkv.weight"):
+        parts = weight.unflatten(0, (3, -1))
+        return torch.cat([_linear(part, copies, source) for part in parts])
+    if name.endswith("qkv.bias"):
+        return weight.view(3, -1).repeat(1, copies).flatten()
+    if name.startswith("patch_embed") and weight.ndim > 1:  # pixels are not copied
+        return weight.repeat(copies, 1, 1, 1)
+    if name == "head.weight":
+        return _shared(weight, copies, source)
+    if name == "head.bias":
+        return weight
+    if name in ("pos_embed", "cls_token"):
+        return weight.repeat(1, 1, copies)
+    return _linear(weight, copies, source) if weight.ndim == 2 else weight.repeat(copies)
+
+
+def _linear(weight: Tensor, copies: int, source: torch.Generator) -> Tensor:
+    """(outputs, inputs) -> (copies * outputs, copies * inputs): every copy of an output has shares of its own."""
+    return torch.cat([_shared(weight, copies, source) for _ in range(copies)])
+
+
+def _shared(weight: Tensor, copies: int, source: torch.Generator) -> Tensor:
+    """(outputs, inputs) -> (outputs, copies * inputs), the copies of an input summing to the original."""
+    shares = torch.rand(copies, *weight.shape, generator=source, dtype=torch.float64) + 0.5
+    shares /= shares.sum(0)
+    return torch.cat(list((shares * weight.double()).to(weight.dtype)), dim=1)

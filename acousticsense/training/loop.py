@@ -1,0 +1,178 @@
+"""The training loop: batches in, averaged weights out; a run that was stopped goes on where its last checkpoint is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from acousticsense.training.clips import Clip
+from acousticsense.training.dataset import Batch, TrainingImages
+from acousticsense.training.network import WEIGHTS_FILE, Learner, make_network, trained_network
+from acousticsense.training.optimiser import make_optimisers
+from acousticsense.training.recipe import Recipe, read_recipe
+from acousticsense.training.score import score
+from acousticsense.training.targets import Targets
+from acousticsense.training.teachers.panel import FEATURE_WIDTHS
+
+__all__ = ["train"]
+
+logger = logging.getLogger(__name__)
+
+_CHECKPOINT: Final = "checkpoint.pt"
+_HISTORY: Final = "history.jsonl"
+
+#: Seconds between two checkpoints, each with figures on validation music.
+_CHECKPOINT_S: Final = 240.0
+
+
+def train(
+    name: str,
+    clips: Sequence[Clip],
+    targets: Targets,
+    validation: Sequence[Clip],
+    runs: Path,
+    *,
+    minutes: float = math.inf,
+    device: str = "cpu",
+    half: bool = False,
+) -> None:
+    """Trains the network of a recipe until its last step, or for so many minutes in all.
+
+    Args:
+        name: of the recipe, and of the folder of this run in `runs`.
+        clips: of the training split.
+        targets: theirs.
+        validation: clips for figures that are logged.
+        runs: folder of all runs.
+        minutes: of training, earlier ones included; the learning rate falls to 0 by then.
+        device: where to train.
+        half: compute in bfloat16 where that loses nothing; slow on CPUs without instructions for it.
+    """
+    recipe = read_recipe(name)
+    run = _Run(recipe, runs, runs / name, device=device, half=half)
+    if run.progress(minutes) >= 1:
+        return
+    images = TrainingImages(clips, targets, recipe, first=run.step)
+    saved = time.monotonic()
+    for batch in DataLoader(images, batch_size=None, num_workers=1, prefetch_factor=4):
+        losses = run.advance(batch, minutes)
+        is_last = run.progress(minutes) >= 1
+        if is_last or time.monotonic() - saved > _CHECKPOINT_S:
+            run.save(losses, validation)
+            saved = time.monotonic()
+        if is_last:
+            return
+
+
+class _Run:
+    """Network, averaged network, optimisers and progress, saved and restored together."""
+
+    def __init__(self, recipe: Recipe, runs: Path, folder: Path, *, device: str, half: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._recipe, self._folder, self._device, self._half = recipe, folder, device, half
+        self.step, self._spent_s = 0, 0.0
+        is_resumed = (folder / _CHECKPOINT).exists()
+        layout = torch.contiguous_format if "vit" in recipe.architecture else torch.channels_last
+        network = make_network(recipe, runs)
+        self._learner: Any = Learner(network, FEATURE_WIDTHS["mn04"]).to(device, memory_format=layout)
+        self._teachers = [
+            trained_network(teacher, runs).to(device, memory_format=torch.channels_last).requires_grad_(False)
+            for teacher in recipe.taught_by
+        ]
+        self._average = ModelEmaV3(self._learner.network, decay=recipe.ema_decay, use_warmup=True)
+        self._optimisers = make_optimisers(
+            self._learner,
+            self._learner.outputs,
+            learning_rate=recipe.learning_rate,
+            matrix_learning_rate=recipe.matrix_learning_rate,
+            weight_decay=recipe.weight_decay,
+        )
+        self._highest = [optimiser.param_groups[0]["lr"] for optimiser in self._optimisers]
+        if is_resumed:
+            self._restore()
+
+    def progress(self, minutes: float) -> float:
+        """How far the run is, 0..1."""
+        return max(self.step / self._recipe.steps, self._spent_s / (60 * minutes))
+
+    def advance(self, batch: Batch, minutes: float) -> dict[str, float]:
+        """One step of the optimisers; returns the parts of the loss."""
+        started = time.monotonic()
+        self._set_rates(minutes)
+        images, targets, features = (part.to(self._device) for part in batch)
+        self._learner.train()
+        with torch.autocast(self._device, dtype=torch.bfloat16, enabled=self._half):
+            logits, guessed = self._learner(images)
+            wanted = self._wanted(images, targets)
+        answer_loss = functional.cross_entropy(logits.float(), wanted)
+        feature_error = functional.mse_loss(guessed.float(), features)
+        loss: Any = answer_loss + self._recipe.feature_loss * feature_error
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._learner.parameters(), 1.0)
+        for optimiser in self._optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
+        self._average.update(self._learner.network, step=self.step)
+        self.step += 1
+        self._spent_s += time.monotonic() - started
+        return {"answer_loss": float(answer_loss.detach()), "feature_error": float(feature_error.detach())}
+
+    @torch.no_grad()
+    def _wanted(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Half of what is learned are the answers of the networks that teach, if there are any (DeiT, arXiv 2012.12877)."""
+        if not self._teachers:
+            return targets
+        answers = torch.stack([teacher(images).float().softmax(1) for teacher in self._teachers]).mean(0)
+        return (targets + answers) / 2
+
+    def _set_rates(self, minutes: float) -> None:
+        """Learning rates rise at first, then fall as a cosine."""
+        warm = min(1.0, (self.step + 1) / self._recipe.warmup_steps)
+        share = warm * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress(minutes))))
+        for optimiser, highest in zip(self._optimisers, self._highest, strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = share * highest
+
+    def save(self, losses: dict[str, float], validation: Sequence[Clip]) -> None:
+        """Writes the checkpoint and the averaged weights, and adds figures to the history."""
+        network = self._average.module
+        figures = {"step": self.step, "minutes": round(self._spent_s / 60, 1), **losses, **score(network, validation)}
+        logger.info("%s", figures)
+        with (self._folder / _HISTORY).open("a", encoding="utf-8") as history:
+            history.write(json.dumps(figures) + "\n")
+        _save(network.state_dict(), self._folder / WEIGHTS_FILE)
+        state = {
+            "learner": self._learner.state_dict(),
+            "average": network.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
+            "step": self.step,
+            "spent_s": self._spent_s,
+        }
+        _save(state, self._folder / _CHECKPOINT)
+
+    def _restore(self) -> None:
+        state = torch.load(self._folder / _CHECKPOINT, map_location=self._device, weights_only=True)
+        self._learner.load_state_dict(state["learner"])
+        self._average.module.load_state_dict(state["average"])
+        for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.step, self._spent_s = state["step"], state["spent_s"]
+        logger.info("goes on from step %d", self.step)
+
+
+def _save(state: Any, path: Path) -> None:
+    """Writes beside the target and renames, so that a stop never leaves half a file."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.rename(path)

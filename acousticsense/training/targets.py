@@ -1,0 +1,162 @@
+"""What a network should answer for each window: known labels, a probe on the teachers' features, their own opinions.
+
+The probe is a logistic regression on what networks hear that already heard much music; it is fitted on people's labels.
+Its posterior times the teachers' own opinions (to a power), half of it replaced by the label where people know it, is
+the soft label. Clips that have a label are never judged by a probe that learned from their artist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from acousticsense.models.genres import GENRES
+from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
+from acousticsense.training.recordings import GTZAN, Recording
+from acousticsense.training.teachers.panel import FEATURE_WIDTHS, SCORE_WIDTHS, columns
+from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_opinions
+
+__all__ = ["HEARD", "Targets", "known_label", "make_targets"]
+
+Floats = NDArray[np.float32]
+
+#: The teachers whose features the probe reads.
+HEARD: Final = ("mn04", "MSD_musicnn", "yamnet")
+
+#: Inverse strength of the probe's L2 penalty.
+_PENALTY: Final = 0.003
+
+#: Folds of artists, of which each is judged by what the others taught.
+_FOLDS: Final = 5
+
+#: The power of the teachers' own opinions in the product, and how sharp it is.
+_OPINION_POWER: Final = 0.5
+
+#: How far a known label is believed, by how sure it is.
+_BELIEF: Final = {"high": 0.6, "medium": 0.5, "low": 0.3}
+
+#: People file music with rapping voices under either name; as the data sets' own labels say Hip-Hop, that comes first.
+_RAPPED: Final = {"Hip-Hop": 0.65, "Rap": 0.35}
+
+#: Sources of Hip-Hop labels whose music is rapped, rather than beats alone.
+_RAPPED_SOURCES: Final = (GTZAN, "Hip-Hop", "track level")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What to answer for the windows of some clips.
+
+    Attributes:
+        soft: one (W, 17) per clip, rows summing to 1.
+        opinions: the same before known labels were mixed in, each by a probe that did not learn from the clip's artist.
+    """
+
+    soft: list[Floats]
+    opinions: list[Floats]
+
+
+def known_label(recording: Recording) -> Floats:
+    """What people's label says (17,); zeros when there is none."""
+    known = np.zeros(N_OUTPUTS, np.float32)
+    if recording.package == "not-music":
+        known[NOT_MUSIC_INDEX] = 1
+    elif recording.is_labelled and recording.genre:
+        is_rapped = recording.genre == "Hip-Hop" and recording.known_by in _RAPPED_SOURCES
+        for genre, share in (_RAPPED if is_rapped else {recording.genre: 1.0}).items():
+            known[GENRES.index(genre)] = share
+    return known
+
+
+def make_targets(train: Sequence[Clip], others: Sequence[Clip], lists: ClassLists) -> tuple[Targets, Targets]:
+    """Targets of the training clips, and opinions about other clips.
+
+    Args:
+        train: clips of the training split.
+        others: clips that nothing is learned from: their targets are opinions.
+        lists: what the teachers' outputs are called.
+    """
+    scores = np.concatenate([clip.scores for clip in train])
+    own = [_own_opinion(clip, scores, lists) for clip in (*train, *others)]
+    folds = _folds(train)
+    posteriors: list[Floats] = [np.empty(0, np.float32)] * len(train)
+    for fold in range(_FOLDS):
+        probe = _Probe([clip for clip, of in zip(train, folds, strict=True) if of != fold])
+        for index in np.flatnonzero(folds == fold):
+            posteriors[index] = probe(train[index])
+    whole = _Probe(list(train))
+    for index, clip in enumerate(train):
+        if clip.label is None:
+            posteriors[index] = whole(clip)
+    posteriors += [whole(clip) for clip in others]
+    opinions = [_product(posterior, opinion) for posterior, opinion in zip(posteriors, own, strict=True)]
+    soft = [_believed(opinion, clip) for opinion, clip in zip(opinions, train, strict=False)]
+    return Targets(soft, opinions[: len(train)]), Targets(opinions[len(train) :], opinions[len(train) :])
+
+
+def _folds(clips: Sequence[Clip]) -> NDArray[np.int64]:
+    """The fold of each clip: artists stay together, classes are spread."""
+    names = [clip.recording.artist or clip.recording.key for clip in clips]
+    order = sorted(set(names), key=lambda name: (names.count(name), name))
+    fold_of = {name: index % _FOLDS for index, name in enumerate(order)}
+    return np.array([fold_of[name] for name in names])
+
+
+class _Probe:
+    """Class-balanced logistic regression on standardised features; a clip counts once, however many its windows."""
+
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        labelled = [clip for clip in clips if clip.label is not None]
+        features = np.concatenate([_heard(clip) for clip in labelled])
+        labels = np.concatenate([np.full(len(clip.features), clip.label) for clip in labelled])
+        weights = np.concatenate([np.full(len(clip.features), _weight(clip) / len(clip.features)) for clip in labelled])
+        totals = np.bincount(labels, weights, N_OUTPUTS)
+        weights *= (totals.sum() / np.maximum(totals, 1e-9) ** 0.75)[labels]
+        self._scaler = StandardScaler().fit(np.concatenate([_heard(clip) for clip in clips]))
+        self._regression = LogisticRegression(C=_PENALTY, max_iter=300)
+        self._regression.fit(self._scaled(features), labels, sample_weight=weights / weights.mean())
+
+    def __call__(self, clip: Clip) -> Floats:
+        """Posterior (W, 17): of each window, averaged with that of its whole clip."""
+        answers = np.zeros((len(clip.features), N_OUTPUTS), np.float32)
+        answers[:, self._regression.classes_] = self._regression.predict_proba(self._scaled(_heard(clip)))
+        return np.asarray((answers + answers.mean(0)) / 2, np.float32)
+
+    def _scaled(self, features: Floats) -> Floats:
+        return np.asarray(np.clip(self._scaler.transform(features), -4, 4), np.float32)
+
+
+def _heard(clip: Clip) -> Floats:
+    return np.concatenate([clip.features[:, columns(FEATURE_WIDTHS, name)] for name in HEARD], 1)
+
+
+def _weight(clip: Clip) -> float:
+    return _BELIEF.get(clip.recording.confidence, 0.5)
+
+
+def _own_opinion(clip: Clip, usual: Floats, lists: ClassLists) -> Floats:
+    """What mn04, YAMNet and musicnn say of a clip's genre by their own class names: (W, 16), their geometric mean."""
+    opinions = zero_shot_opinions(clip.scores, usual, lists)
+    mean = np.exp(np.mean([np.log(opinions[name] + 1e-3) for name in ("mn04", "YAMNet")], 0))
+    return np.asarray(mean / mean.sum(1, keepdims=True), np.float32)
+
+
+def _product(posterior: Floats, own: Floats) -> Floats:
+    """The posterior's genres times the teachers' own opinions to a power; not music is the probe's alone."""
+    genres = (posterior[:, :NOT_MUSIC_INDEX] + 1e-3) * own**_OPINION_POWER
+    not_music = posterior[:, NOT_MUSIC_INDEX:]
+    return np.concatenate([(1 - not_music) * genres / genres.sum(1, keepdims=True), not_music], 1).astype(np.float32)
+
+
+def _believed(opinion: Floats, clip: Clip) -> Floats:
+    """The opinion, of which a part is replaced by what people know."""
+    known = known_label(clip.recording)
+    if not known.any():
+        return opinion
+    belief = 1.0 if clip.recording.package == "not-music" else _BELIEF.get(clip.recording.confidence, 0.3)
+    return np.asarray((1 - belief) * opinion + belief * known, np.float32)
