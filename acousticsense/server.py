@@ -13,10 +13,6 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
-from starlette.staticfiles import StaticFiles
-from swagger_ui_bundle import swagger_ui_path
 
 from acousticsense.api.routes import create_api
 from acousticsense.inference.backends.selection import check_installed
@@ -26,7 +22,7 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.web import mount_ui
 
-__all__ = ["create_app", "serve"]
+__all__ = ["create_app", "serve", "url_of"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -41,7 +37,6 @@ def create_app(settings: Settings) -> FastAPI:
     upload_dir = Path(os.environ["GRADIO_TEMP_DIR"])
     service = PredictionService(settings)
     app = create_api(service, upload_dir=upload_dir)
-    _add_docs(app)
     threading.Thread(target=_warm_up, args=(service,), name="warm-up", daemon=True).start()
     return mount_ui(app, service)
 
@@ -63,8 +58,7 @@ def serve(settings: Settings) -> None:
     pick_device(settings.device)
     check_installed(settings.backend)
     resolve(settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
-    shown = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
-    _log.info("AcousticSense: http://%s:%d  (REST: /docs)", shown, settings.port)
+    _log.info("AcousticSense: %s  (REST: /docs)", url_of(settings.host, settings.port))
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -75,16 +69,7 @@ def serve(settings: Settings) -> None:
     )
 
 
-def _add_docs(app: FastAPI) -> None:
-    """Swagger UI at /docs from the package's own files: FastAPI's default page would fetch them from the internet."""
-    app.mount("/docs/assets", StaticFiles(directory=swagger_ui_path), name="docs-assets")
-
-    @app.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title="AcousticSense REST API",
-            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
-            swagger_css_url="/docs/assets/swagger-ui.css",
-            swagger_favicon_url="/docs/assets/favicon-32x32.png",
-        )
+def url_of(host: str, port: int) -> str:
+    """The address to open in a browser, for an address to listen on."""
+    shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"

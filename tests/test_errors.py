@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from acousticsense import errors
-from acousticsense.api.routes import HTTP_STATUS
+from acousticsense.api.errors import HTTP_STATUS
 
 CLASSES = sorted(set(errors.__all__) - {"quoted"})
 

@@ -246,8 +246,25 @@ def test_the_page_and_the_documentation_are_there(server_url: str) -> None:
     assert "AcousticSense" in requests.get(server_url, timeout=30).text
     docs = requests.get(f"{server_url}/docs", timeout=30).text
     assert re.findall(r'(?:src|href)="(https?://[^"]+)"', docs) == []
-    for asset in re.findall(r'(?:src|href)="(/[^"]+)"', docs):
-        assert requests.get(server_url + asset, timeout=30).ok, asset
+    assets = re.findall(r'(?:src|href)="(docs/[^"]+)"', docs)
+    assert len(assets) == 3
+    for asset in assets:
+        assert requests.get(f"{server_url}/{asset}", timeout=30).ok, asset
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/gradio_api/info"])
+def test_head_is_answered_wherever_get_is(server_url: str, path: str) -> None:
+    answer = requests.head(server_url + path, timeout=30)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == requests.get(server_url + path, timeout=30).headers["content-type"]
+
+
+@pytest.mark.parametrize("endpoint", ["predict", "ensemble", "timeline", "compare", "explain", "batch"])
+def test_a_call_with_too_few_values_is_told_how_many_are_needed(server_url: str, endpoint: str) -> None:
+    call = f"{server_url}/gradio_api/call/{endpoint}"
+    event_id = requests.post(call, json={"data": []}, timeout=60).json()["event_id"]
+    said = requests.get(f"{call}/{event_id}", timeout=60).text
+    assert re.search(r"event: error\ndata: .*0 values were sent and \d+ are needed", said), said
 
 
 def test_a_taken_port_is_a_sentence(server_url: str, environ: dict[str, str]) -> None:

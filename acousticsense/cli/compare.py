@@ -12,6 +12,7 @@ from acousticsense.cli.options import (
     add_spectrogram_option,
     classifier_of,
 )
+from acousticsense.serving.requests import CompareRequest, parse
 
 if TYPE_CHECKING:
     pass
@@ -34,8 +35,9 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from acousticsense.analysis.compare import compare, comparison_payload, comparison_sentences
 
+    wanted = parse(CompareRequest, vars(options))
     comparison = compare(
-        classifier_of(options), options.a, options.b, duration_s=options.duration, offset_s=options.offset
+        classifier_of(options), options.a, options.b, duration_s=wanted.duration_s, offset_s=wanted.offset_s
     )
     if options.json:
         print(json.dumps(comparison_payload(comparison), ensure_ascii=False))

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acousticsense.cli.options import (
+    add_excerpt_options,
     check_outputs,
-    optional_seconds,
     positive,
     settings_of,
     write_text,
 )
+from acousticsense.serving.requests import EnsembleRequest, parse
 
 if TYPE_CHECKING:
     pass
@@ -28,8 +29,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--models", default="", help="names in models/, with commas between (all of them)")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N")
     parser.add_argument("--spectrogram", choices=["mel", "cqt", "both"], default="both", help="which images (both)")
-    parser.add_argument("--duration", type=optional_seconds, default="10", help='seconds to predict, or "all" (10)')
-    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+    add_excerpt_options(parser)
     parser.add_argument("--top-k", type=positive, default=3, help="genres to show for each model (3)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write the whole table to a file")
@@ -41,19 +41,20 @@ def _run(options: argparse.Namespace) -> int:
     from acousticsense.analysis.ensemble_payload import ensemble_payload
     from acousticsense.analysis.ensemble_table import ensemble_csv, ensemble_text
 
+    wanted = parse(EnsembleRequest, vars(options))
     settings = settings_of(options)
     check_outputs(options.csv)
     result = Ensemble.load(device=settings.device, settings=settings).predict(
         options.file,
-        models=[name.strip() for name in options.models.split(",") if name.strip()],
-        spectrogram=options.spectrogram,
-        duration_s=options.duration,
-        offset_s=options.offset,
+        models=wanted.models,
+        spectrogram=wanted.spectrogram,
+        duration_s=wanted.duration_s,
+        offset_s=wanted.offset_s,
     )
     if options.csv:
         write_text(options.csv, ensemble_csv(result))
     if options.json:
-        print(json.dumps({"path": options.file, **ensemble_payload(result, top_k=options.top_k)}, ensure_ascii=False))
+        print(json.dumps({"path": options.file, **ensemble_payload(result, top_k=wanted.top_k)}, ensure_ascii=False))
     else:
-        print(ensemble_text(result, top_k=options.top_k))
+        print(ensemble_text(result, top_k=wanted.top_k))
     return 1 if any(member.error for member in result.members) else 0

@@ -17,6 +17,7 @@ from acousticsense.cli.options import (
     classifier_of,
 )
 from acousticsense.errors import RequestError
+from acousticsense.serving.requests import ExplainRequest, parse
 
 if TYPE_CHECKING:
     pass
@@ -41,9 +42,10 @@ def _run(options: argparse.Namespace) -> int:
     from acousticsense.analysis.explain import explain
     from acousticsense.analysis.figures import heatmap_drawing
 
+    wanted = parse(ExplainRequest, vars(options))
     check_outputs(options.png)
     classifier = classifier_of(options)
-    explained = explain(classifier, options.file, options.label, duration_s=options.duration, offset_s=options.offset)
+    explained = explain(classifier, options.file, wanted.label, duration_s=wanted.duration_s, offset_s=wanted.offset_s)
     prediction, heatmap = explained.analysis.prediction, explained.heatmap
     if options.png:
         draw = heatmap_drawing(explained.analysis.images, heatmap, offset_s=prediction.clip.offset_s)

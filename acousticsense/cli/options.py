@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, get_args
 
 from acousticsense.errors import RequestError
 from acousticsense.settings import BACKENDS, Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
 if TYPE_CHECKING:
-    from acousticsense.inference.classifier import Duration, GenreClassifier
+    from acousticsense.inference.classifier import GenreClassifier
 
 __all__ = [
     "add_excerpt_options",
@@ -19,14 +19,10 @@ __all__ = [
     "add_spectrogram_option",
     "check_outputs",
     "classifier_of",
-    "optional_seconds",
     "positive",
     "settings_of",
     "write_text",
 ]
-
-#: As in `classifier`: the model's own choice of seconds.
-_MODEL_DEFAULT: Final = "model"
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -44,18 +40,8 @@ def add_spectrogram_option(parser: argparse.ArgumentParser) -> None:
 
 def add_excerpt_options(parser: argparse.ArgumentParser) -> None:
     """Which seconds of the file."""
-    parser.add_argument("--duration", type=_duration, default=_MODEL_DEFAULT, help='seconds to predict, or "all" (10)')
-    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
-
-
-def _duration(text: str) -> Duration:
-    # argparse converts defaults too
-    return "model" if text == _MODEL_DEFAULT else None if text == "all" else float(text)
-
-
-def optional_seconds(text: str) -> float | None:
-    """Seconds, or None for "all"."""
-    return None if text == "all" else float(text)
+    parser.add_argument("--duration", dest="duration_s", metavar="S", help='seconds to predict, or "all" (10)')
+    parser.add_argument("--offset", dest="offset_s", metavar="S", help="seconds to skip (0)")
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

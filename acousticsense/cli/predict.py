@@ -16,6 +16,7 @@ from acousticsense.cli.options import (
 )
 from acousticsense.errors import AcousticSenseError
 from acousticsense.inference.payload import error_payload, prediction_payload
+from acousticsense.serving.requests import PredictRequest, parse
 
 if TYPE_CHECKING:
     pass
@@ -36,19 +37,20 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    wanted = parse(PredictRequest, vars(options))
     classifier = classifier_of(options)
     failed = 0
     for file in options.files:
         try:
-            prediction = classifier.predict(file, duration_s=options.duration, offset_s=options.offset)
+            prediction = classifier.predict(file, duration_s=wanted.duration_s, offset_s=wanted.offset_s)
         except AcousticSenseError as error:
             failed += 1
             line = json.dumps({"path": file, **error_payload(error)}, ensure_ascii=False) if options.json else ""
             print(line or f"{file}: {error}", file=sys.stdout if options.json else sys.stderr)
             continue
         if options.json:
-            print(json.dumps({"path": file, **prediction_payload(prediction, top_k=options.top_k)}, ensure_ascii=False))
+            print(json.dumps({"path": file, **prediction_payload(prediction, top_k=wanted.top_k)}, ensure_ascii=False))
         else:
-            scores = "  ".join(f"{score.label} {score.confidence:.1%}" for score in prediction.top(options.top_k))
+            scores = "  ".join(f"{score.label} {score.confidence:.1%}" for score in prediction.top(wanted.top_k))
             print(f"{file}: {scores}  [{prediction.verdict}]")
     return 1 if failed else 0

@@ -25,6 +25,7 @@ from acousticsense.audio.names import check_output
 from acousticsense.cli.options import positive
 from acousticsense.errors import LibraryError, TagError
 from acousticsense.library.storage import absolute, check_store, output
+from acousticsense.serving import requests
 from acousticsense.settings import Settings
 
 if TYPE_CHECKING:
@@ -130,11 +131,12 @@ def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOp
         parser.error("--dry-run, --overwrite, --keep-mtime and --record go with --write-tags")
     if options.ray_address is not None and options.engine != "ray":
         parser.error("--ray-address goes with --engine ray")
+    excerpt = requests.parse(requests.ClipRequest, vars(options))
     return TagOptions(
         paths=tuple(options.paths),
         spectrogram=options.spectrogram,
-        duration_s=options.duration,
-        offset_s=options.offset,
+        duration_s=excerpt.duration_s,
+        offset_s=excerpt.offset_s,
         csv=options.csv,
         jsonl=options.jsonl,
         parquet=options.parquet,

@@ -19,6 +19,7 @@ from acousticsense.cli.options import (
     write_text,
 )
 from acousticsense.i18n.messages import text
+from acousticsense.serving.requests import TimelineRequest, parse
 
 if TYPE_CHECKING:
     pass
@@ -32,10 +33,14 @@ def add(commands: Any) -> None:
     parser.add_argument("file", metavar="FILE")
     add_model_options(parser)
     add_spectrogram_option(parser)
-    parser.add_argument("--window", type=float, help="seconds in a window, 1 to 60 (the model's own, 10)")
-    parser.add_argument("--hop", type=float, help="seconds from one window's start to the next (the window)")
-    parser.add_argument("--duration", type=float, help="seconds to predict (to the end)")
-    parser.add_argument("--offset", type=float, default=0.0, help="seconds to skip (0)")
+    parser.add_argument(
+        "--window", dest="window_s", metavar="S", help="seconds in a window, 1 to 60 (the model's own, 10)"
+    )
+    parser.add_argument(
+        "--hop", dest="hop_s", metavar="S", help="seconds from one window's start to the next (the window)"
+    )
+    parser.add_argument("--duration", dest="duration_s", metavar="S", help="seconds to predict (to the end)")
+    parser.add_argument("--offset", dest="offset_s", metavar="S", help="seconds to skip (0)")
     parser.add_argument("--json", action="store_true", help="windows and segments as JSON")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table with a row per window")
     parser.add_argument("--labels", type=Path, metavar="OUT", help="write the segments as a label track for Audacity")
@@ -45,14 +50,15 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from acousticsense.analysis.timeline import make_timeline
 
+    wanted = parse(TimelineRequest, vars(options))
     check_outputs(options.csv, options.labels)
     timeline = make_timeline(
         classifier_of(options),
         options.file,
-        window_s=options.window,
-        hop_s=options.hop,
-        duration_s=options.duration,
-        offset_s=options.offset,
+        window_s=wanted.window_s,
+        hop_s=wanted.hop_s,
+        duration_s=wanted.duration_s,
+        offset_s=wanted.offset_s,
         max_windows=settings_of(options).max_timeline_windows,
         progress=_show_progress if sys.stderr.isatty() else None,
     )

@@ -10,7 +10,8 @@ import gradio as gr
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.payload import prediction_payload
-from acousticsense.serving.service import PredictionService, Request
+from acousticsense.serving.requests import PredictRequest
+from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.web.controls import excerpt_controls, is_long, model_choice, song_input, waveform_options
 from acousticsense.web.example_clips import ExampleClip
@@ -71,7 +72,7 @@ class ClassifyHandlers:
         try:
             source = uploaded(song)
             name_of_model, kind = chosen_model(model)
-            wanted = Request(
+            wanted = PredictRequest(
                 model=name_of_model,
                 spectrogram=kind,
                 duration_s=None if whole_track else duration_s,
@@ -160,7 +161,7 @@ class ClassifyHandlers:
         """The path of the clip that was clicked."""
         return str(self._examples[int(event.index)].path)
 
-    def predict(  # noqa: PLR0917 - Gradio passes inputs by position
+    async def predict(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         audio: gr.FileData,
         request: gr.Request,
@@ -186,15 +187,15 @@ class ClassifyHandlers:
         try:
             source = uploaded(audio)
             wanted = called_with(duration_s, offset_s, model, spectrogram, top_k=top_k, private=private)
-            analysis = self._service.analyse(source.path, wanted)
+            analysis = await self._service.answer(lambda: self._service.work.predict(source.path, wanted))
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
-        body = prediction_payload(analysis.prediction, top_k=top_k, language=language_of(request))
+        body = prediction_payload(analysis.prediction, top_k=wanted.top_k, language=language_of(request))
         body["mel_spectrogram_url"] = image_url(self._service, request, self._service.keep_image(analysis))
         return body
 
 
-def _look_request(event: gr.EventData) -> tuple[SpectrogramKind, Request]:
+def _look_request(event: gr.EventData) -> tuple[SpectrogramKind, PredictRequest]:
     """Which image of which excerpt a press of a button in the card asks for; a browser may send anything.
 
     Raises:

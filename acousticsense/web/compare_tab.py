@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import gradio as gr
 
-from acousticsense.analysis.compare import Comparison, comparison_payload
+from acousticsense.analysis.compare import comparison_payload
 from acousticsense.errors import AcousticSenseError
-from acousticsense.serving.service import PredictionService, Request
+from acousticsense.serving.requests import PredictRequest
+from acousticsense.serving.service import PredictionService
 from acousticsense.web.compare_view import comparison_html
 from acousticsense.web.controls import duration_slider, offset_field, waveform_options, with_names
 from acousticsense.web.inputs import called_with, language_of, start_s, uploaded
@@ -39,7 +40,7 @@ class _Compare:
             return message_html("compare", language, code="no_pair")
         try:
             a, b = uploaded(song_a), uploaded(song_b)
-            wanted = Request(duration_s=duration_s, offset_s=start_s(offset_s))
+            wanted = PredictRequest(duration_s=duration_s, offset_s=start_s(offset_s))
             comparison = self._service.compare(a.path, b.path, wanted)
         except AcousticSenseError as error:
             return message_html("compare", language, error)
@@ -53,7 +54,7 @@ class _Compare:
         """Takes a comparison away as soon as one of its files is."""
         return gr.skip() if song_a and song_b else message_html("compare", language_of(request))
 
-    def answer(  # noqa: PLR0917 - Gradio passes inputs by position
+    async def answer(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         a: gr.FileData,
         b: gr.FileData,
@@ -76,10 +77,11 @@ class _Compare:
         """
         try:
             wanted = called_with(duration_s, offset_s, model, "", top_k=top_k)
-            comparison: Comparison = self._service.compare(uploaded(a).path, uploaded(b).path, wanted)
+            versions = uploaded(a).path, uploaded(b).path
+            comparison = await self._service.answer(lambda: self._service.work.compare(*versions, wanted))
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
-        return comparison_payload(comparison, top_k=top_k, language=language_of(request))
+        return comparison_payload(comparison, top_k=wanted.top_k, language=language_of(request))
 
 
 def build_compare_tab(i18n: Any, service: PredictionService) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, Queue
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import gradio as gr
 
 from acousticsense.analysis.ensemble_payload import ensemble_payload
-from acousticsense.analysis.members import Progress, Spectrograms
+from acousticsense.analysis.members import Progress
 from acousticsense.errors import AcousticSenseError
-from acousticsense.serving.service import EnsembleRequest, PredictionService
+from acousticsense.serving.requests import EnsembleRequest, parse
+from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import duration_slider, offset_field, song_input
 from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
 from acousticsense.web.inputs import language_of, start_s, uploaded
@@ -66,12 +67,8 @@ class EnsembleHandlers:
             return
         try:
             source = uploaded(song)
-            wanted = EnsembleRequest(
-                models=tuple(models),
-                spectrogram=cast(Spectrograms, spectrogram),
-                duration_s=duration_s,
-                offset_s=start_s(offset_s),
-            )
+            excerpt = {"duration_s": duration_s, "offset_s": start_s(offset_s)}
+            wanted = parse(EnsembleRequest, {"models": models, "spectrogram": spectrogram, **excerpt})
             result = yield from self._shown(
                 lambda report: self._service.predict_together(source.path, wanted, report), language
             )
@@ -99,7 +96,7 @@ class EnsembleHandlers:
         """What stands in place of an answer after a fault of ours, which the log has in full."""
         return message_html("ensemble", language_of(request), code="unexpected")
 
-    def ensemble(  # noqa: PLR0917 - Gradio passes inputs by position
+    async def ensemble(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         audio: gr.FileData,
         request: gr.Request,
@@ -121,17 +118,13 @@ class EnsembleHandlers:
             top_k: how many labels each `prediction` lists, best first.
         """
         try:
-            wanted = EnsembleRequest(
-                models=tuple(name.strip() for name in models.split(",") if name.strip()),
-                spectrogram=cast(Spectrograms, spectrogram),
-                duration_s=EnsembleRequest.duration_s if duration_s is None else duration_s,
-                offset_s=offset_s,
-                top_k=top_k,
-            )
-            result = self._service.predict_together(uploaded(audio).path, wanted)
+            fields = {"models": models, "spectrogram": spectrogram, "duration_s": duration_s, "offset_s": offset_s}
+            wanted = parse(EnsembleRequest, {**fields, "top_k": top_k})
+            source = uploaded(audio).path
+            result = await self._service.answer(lambda: self._service.work.predict_together(source, wanted))
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
-        return ensemble_payload(result, top_k=top_k, language=language_of(request))
+        return ensemble_payload(result, top_k=wanted.top_k, language=language_of(request))
 
     def _shown(self, work: Callable[[Callable[[Progress], None]], T], language: str) -> Generator[str, None, T]:
         """Does the work elsewhere and shows what it tells meanwhile; returns what it returns."""

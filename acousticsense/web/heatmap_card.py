@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final, cast
 
 import gradio as gr
 
 from acousticsense.analysis.payload import explanation_payload
 from acousticsense.errors import AcousticSenseError, RequestError
-from acousticsense.serving.service import PredictionService, Request
+from acousticsense.serving.requests import PredictRequest
+from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.web.heatmap_view import heatmap_html
 from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded
@@ -59,7 +59,7 @@ class _Explain:
             language=language,
         )
 
-    def answer(  # noqa: PLR0917 - Gradio passes inputs by position
+    async def answer(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         audio: gr.FileData,
         request: gr.Request,
@@ -86,11 +86,12 @@ class _Explain:
         """
         try:
             wanted = called_with(duration_s, offset_s, model, spectrogram, top_k=top_k, private=private)
-            explanation = self._service.explain(uploaded(audio).path, wanted, label)
+            source = uploaded(audio).path
+            explanation = await self._service.answer(lambda: self._service.work.explain(source, wanted, label))
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
         prediction, heatmap = explanation.analysis.prediction, explanation.heatmap
-        body = explanation_payload(prediction, heatmap, top_k=top_k, language=language_of(request))
+        body = explanation_payload(prediction, heatmap, top_k=wanted.top_k, language=language_of(request))
         body["heatmap_url"] = image_url(self._service, request, self._service.keep_heatmap(explanation))
         return body
 
@@ -126,7 +127,7 @@ def build_heatmap_card(service: PredictionService, audio: Any) -> tuple[Any, Any
     return card, computed
 
 
-def _asked(event: gr.EventData) -> tuple[str, Request, str]:
+def _asked(event: gr.EventData) -> tuple[str, PredictRequest, str]:
     """The genre whose button was pressed, what was analysed, and the card's answer; a browser may send anything.
 
     Raises:
@@ -136,4 +137,4 @@ def _asked(event: gr.EventData) -> tuple[str, Request, str]:
         label, kind, answer = str(event.label), cast(SpectrogramKind, str(event.spectrogram)), str(event.answer)
     except AttributeError as error:
         raise RequestError("The genre to explain is not named.", hint="Press one of the genres.") from error
-    return label, replace(shown_excerpt(event), spectrogram=kind), answer
+    return label, shown_excerpt(event).replace(spectrogram=kind), answer

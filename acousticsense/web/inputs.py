@@ -8,10 +8,10 @@ from typing import Final, cast
 import gradio as gr
 
 from acousticsense.errors import RequestError
-from acousticsense.inference.classifier import MODEL_DEFAULT, Duration
 from acousticsense.library.batch import Upload
 from acousticsense.models.spec import ModelSpec
-from acousticsense.serving.service import PredictionService, Request
+from acousticsense.serving.requests import PredictRequest, parse
+from acousticsense.serving.service import PredictionService
 from acousticsense.serving.uploads import uploaded_file
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.web.language import language_of
@@ -74,7 +74,7 @@ def _path_and_name(file: object) -> tuple[object, object]:
     return getattr(file, "path", None), getattr(file, "orig_name", None)
 
 
-def shown_excerpt(event: gr.EventData) -> Request:
+def shown_excerpt(event: gr.EventData) -> PredictRequest:
     """The excerpt that a card shows and the model that analysed it, as the card says; a browser may send anything.
 
     Raises:
@@ -84,7 +84,7 @@ def shown_excerpt(event: gr.EventData) -> Request:
         model, duration_s, offset_s = str(event.model), float(event.duration), float(event.offset)
     except (AttributeError, TypeError, ValueError) as error:
         raise RequestError("The image asked for is not described.", hint="Classify the song again.") from error
-    return Request(model=model, duration_s=max(duration_s, 0.1), offset_s=offset_s)
+    return PredictRequest(model=model, duration_s=max(duration_s, 0.1), offset_s=offset_s)
 
 
 def start_s(offset_s: float | None) -> float:
@@ -100,18 +100,20 @@ def called_with(
     *,
     top_k: int = 5,
     private: bool = False,
-) -> Request:
+) -> PredictRequest:
     """What a call of a Gradio endpoint asks for: there None stands for the model's own duration, and "" for a default.
 
     Raises:
         RequestError: a value is out of range.
     """
-    duration: Duration = MODEL_DEFAULT if duration_s is None else float(duration_s)
-    return Request(
-        model=model,
-        spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
-        duration_s=duration,
-        offset_s=float(offset_s),
-        top_k=top_k,
-        private=private,
+    return parse(
+        PredictRequest,
+        {
+            "duration_s": duration_s,
+            "offset_s": offset_s,
+            "model": model,
+            "spectrogram": spectrogram,
+            "top_k": top_k,
+            "private": private,
+        },
     )

@@ -41,6 +41,7 @@ _QUEUE_LOOK_S: Final = 0.01
 def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
     """Adds the page to `app` at "/"; what `app` already routes stays as it is."""
     page = build_ui(service)
+    _say_how_many_values(page)
     add_library_routes(app, service)
     app.add_middleware(UploadGuard, upload_dir=Path(gr.utils.get_upload_folder()))
     mounted: FastAPI = gr.mount_gradio_app(
@@ -63,6 +64,22 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
         show_error=False,
     )
     return mounted
+
+
+def _say_how_many_values(page: Any) -> None:
+    """A call with fewer values than its endpoint takes is answered with a sentence; Gradio alone answers null."""
+    validate = page.validate_inputs
+
+    def validate_inputs(endpoint: Any, values: list[Any]) -> None:
+        if len(values) < len(endpoint.inputs):
+            raise gr.Error(
+                f"{len(values)} values were sent and {len(endpoint.inputs)} are needed. "
+                "Send null for those that you leave to the server; /gradio_api/info lists them.",
+                print_exception=False,
+            )
+        validate(endpoint, values)
+
+    page.validate_inputs = validate_inputs
 
 
 def build_ui(service: PredictionService) -> Any:

@@ -10,7 +10,9 @@ from typing import Any, Final
 import gradio as gr
 
 from acousticsense.errors import AcousticSenseError
-from acousticsense.serving.service import BatchJob, PredictionService, Request
+from acousticsense.serving.jobs import BatchJob
+from acousticsense.serving.requests import PredictRequest
+from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import excerpt_controls, model_choice, with_names
 from acousticsense.web.inputs import called_with, chosen_model, language_of, start_s, uploaded
 from acousticsense.web.library_routes import json_rows, threshold_of
@@ -45,7 +47,7 @@ class LibraryHandlers:
             return
         try:
             name, kind = chosen_model(model)
-            wanted = Request(
+            wanted = PredictRequest(
                 model=name,
                 spectrogram=kind,
                 duration_s=None if whole_track else float(duration_s),
@@ -80,7 +82,7 @@ class LibraryHandlers:
         worked_s = time.monotonic() - started if started is not None else 0.0
         yield library_html(job.batch, job_id, "ready", language, worked_s=worked_s)
 
-    def _start(self, files: list[gr.FileData], wanted: Request) -> BatchJob:
+    def _start(self, files: list[gr.FileData], wanted: PredictRequest) -> BatchJob:
         return self._service.start_batch([uploaded(file) for file in files], wanted)
 
     def explain_failure(self, request: gr.Request) -> str:

@@ -6,14 +6,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import gradio as gr
 
 from acousticsense.analysis.payload import timeline_payload
 from acousticsense.errors import AcousticSenseError
-from acousticsense.serving.service import PredictionService, TimelineJob, TimelineRequest
-from acousticsense.spectrogram.front_end import SpectrogramKind
+from acousticsense.serving.jobs import TimelineJob
+from acousticsense.serving.requests import TimelineRequest, parse
+from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import model_choice, song_input
 from acousticsense.web.inputs import chosen_model, language_of, uploaded
 from acousticsense.web.message_view import message_html
@@ -114,14 +115,8 @@ class TimelineHandlers:
             spectrogram: which image, "mel" or "cqt", for models that know several; "" is the model's default.
         """
         try:
-            wanted = TimelineRequest(
-                model=model,
-                spectrogram=cast(SpectrogramKind, spectrogram) if spectrogram else None,
-                window_s=window_s,
-                hop_s=hop_s,
-                duration_s=duration_s,
-                offset_s=offset_s,
-            )
+            excerpt = {"window_s": window_s, "hop_s": hop_s, "duration_s": duration_s, "offset_s": offset_s}
+            wanted = parse(TimelineRequest, {**excerpt, "model": model, "spectrogram": spectrogram})
             job = self._service.start_timeline(uploaded(audio).path, wanted)
             try:
                 while not job.finished:

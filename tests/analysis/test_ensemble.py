@@ -31,7 +31,8 @@ from acousticsense.errors import AudioDecodeError, CorruptCheckpointError, Reque
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.genres import GENRES
 from acousticsense.models.spec import Calibration, EnsembleSpec, ModelSpec
-from acousticsense.serving.service import EnsembleRequest, PredictionService
+from acousticsense.serving.requests import EnsembleRequest
+from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.web.ensemble_tab import EnsembleHandlers
 from acousticsense.web.html import percent

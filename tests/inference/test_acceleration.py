@@ -37,7 +37,8 @@ from acousticsense.inference.trials import Comparison, Trial
 from acousticsense.models.catalog import DEFAULT_MODEL
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import build_network
-from acousticsense.serving.service import PredictionService, Request
+from acousticsense.serving.requests import PredictRequest
+from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_MEL
 
@@ -356,11 +357,11 @@ def test_a_server_answers_with_pytorch_until_the_faster_network_is_ready(
 ) -> None:
     service = PredictionService(settings.replace(cache_dir=tmp_path, answer_cache_mb=0))
     service.warm_up()
-    first = service.analyse(music_mp3, Request()).prediction
+    first = service.analyse(music_mp3, PredictRequest()).prediction
     assert first.model.backend == "pytorch-fp32"
     service.accelerate()
     deadline = time.monotonic() + 300
-    while (later := service.analyse(music_mp3, Request()).prediction).model.backend == "pytorch-fp32":
+    while (later := service.analyse(music_mp3, PredictRequest()).prediction).model.backend == "pytorch-fp32":
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert later.model.backend == "openvino-fp32"

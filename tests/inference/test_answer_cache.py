@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from acousticsense.inference.answer_cache import AnswerCache, content_digest
-from acousticsense.serving.service import PredictionService, Request
+from acousticsense.serving.requests import PredictRequest
+from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 
 
@@ -58,12 +59,12 @@ def service(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Pred
     return PredictionService(Settings(models=tiny_models, model="tiny", device="cpu", cache_dir=cache_dir))
 
 
-def is_repeated(service: PredictionService, source: Path | bytes, request: Request) -> bool:
+def is_repeated(service: PredictionService, source: Path | bytes, request: PredictRequest) -> bool:
     return service.analyse(source, request).prediction.timing_ms.network == 0
 
 
 def test_the_same_file_is_analysed_once(service: PredictionService, music_mp3: Path) -> None:
-    request = Request(offset_s=1.0)
+    request = PredictRequest(offset_s=1.0)
     first = service.analyse(music_mp3, request)
     again = service.analyse(music_mp3.read_bytes(), replace(request, top_k=3))
     assert first.prediction.timing_ms.network > 0
@@ -74,11 +75,11 @@ def test_the_same_file_is_analysed_once(service: PredictionService, music_mp3: P
 def test_another_file_excerpt_or_model_is_another_answer(
     service: PredictionService, music_mp3: Path, music_wav: Path
 ) -> None:
-    assert not is_repeated(service, music_mp3, Request(offset_s=2.0))
-    assert not is_repeated(service, music_mp3, Request(offset_s=2.5))
-    assert not is_repeated(service, music_mp3, Request(offset_s=2.0, duration_s=5.0))
-    assert not is_repeated(service, music_wav, Request(offset_s=2.0))
-    assert is_repeated(service, music_mp3, Request(offset_s=2.0))
+    assert not is_repeated(service, music_mp3, PredictRequest(offset_s=2.0))
+    assert not is_repeated(service, music_mp3, PredictRequest(offset_s=2.5))
+    assert not is_repeated(service, music_mp3, PredictRequest(offset_s=2.0, duration_s=5.0))
+    assert not is_repeated(service, music_wav, PredictRequest(offset_s=2.0))
+    assert is_repeated(service, music_mp3, PredictRequest(offset_s=2.0))
 
 
 def test_what_was_computed_in_another_way_is_not_given_again(service: PredictionService, music_mp3: Path) -> None:
@@ -86,7 +87,7 @@ def test_what_was_computed_in_another_way_is_not_given_again(service: Prediction
         name = "other"
         logits = staticmethod(service.classifier("")._engine.backend.logits)
 
-    request = Request(offset_s=3.0)
+    request = PredictRequest(offset_s=3.0)
     assert not is_repeated(service, music_mp3, request)
     before = service.classifier("")._engine.backend
     service.classifier("").use(Other())
@@ -97,13 +98,13 @@ def test_what_was_computed_in_another_way_is_not_given_again(service: Prediction
 
 
 def test_nothing_of_a_private_request_is_kept_or_given(service: PredictionService, music_mp3: Path) -> None:
-    private = Request(offset_s=4.0, private=True)
+    private = PredictRequest(offset_s=4.0, private=True)
     assert not is_repeated(service, music_mp3, private)
-    assert not is_repeated(service, music_mp3, Request(offset_s=4.0))
+    assert not is_repeated(service, music_mp3, PredictRequest(offset_s=4.0))
     assert not is_repeated(service, music_mp3, private)
 
 
 def test_without_memory_for_it_nothing_is_kept(tiny_settings: Settings, music_mp3: Path) -> None:
     service = PredictionService(tiny_settings.replace(answer_cache_mb=0))
-    assert not is_repeated(service, music_mp3, Request())
-    assert not is_repeated(service, music_mp3, Request())
+    assert not is_repeated(service, music_mp3, PredictRequest())
+    assert not is_repeated(service, music_mp3, PredictRequest())

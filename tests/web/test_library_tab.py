@@ -24,7 +24,9 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import ModelInfo
 from acousticsense.library.batch import Upload
 from acousticsense.library.rows import Row, RowError
-from acousticsense.serving.service import BatchJob, PredictionService, Request, Shelf
+from acousticsense.serving.jobs import BatchJob
+from acousticsense.serving.requests import PredictRequest
+from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.web.library_routes import add_library_routes, json_rows, threshold_of
 from acousticsense.web.library_tab import LibraryHandlers
@@ -79,6 +81,11 @@ def client(service: PredictionService, tmp_path_factory: pytest.TempPathFactory)
         yield client
 
 
+def batch_files(service: PredictionService) -> float:
+    """Files of batches that have a row, as `/metrics` tells."""
+    return service.metrics.registry.get_sample_value("acousticsense_batch_files_total") or 0.0
+
+
 def shown(
     service: PredictionService, files: list[str] | None, *, duration_s: float = 10, request: Any = ENGLISH
 ) -> list[str]:
@@ -96,7 +103,7 @@ def shown(
 
 
 def finished(service: PredictionService, *uploads: Upload) -> BatchJob:
-    job = service.start_batch(uploads, Request())
+    job = service.start_batch(uploads, PredictRequest())
     job.result()
     return job
 
@@ -170,7 +177,7 @@ def test_gradios_own_endpoint_answers_with_the_rows_of_the_command(
     answer = run_alone(handlers.batch(sent, accept=0.0))
     assert [row["path"] for row in answer["rows"]] == ["song.mp3", "bad.wav", "a.zip/in/song.mp3", "a.zip/bad.mp3"]
     assert answer["ignored"] == 1
-    single = service.analyse(SONG, Request()).prediction
+    single = service.analyse(SONG, PredictRequest()).prediction
     assert answer["rows"][0]["probabilities"] == pytest.approx(single.probabilities, abs=1e-6)
     assert answer["rows"][1]["error"]["code"] == "audio_undecodable"
     assert {row["decision"] for row in answer["rows"]} <= {"accepted", "rejected"}
@@ -188,10 +195,10 @@ def test_a_closed_page_ends_its_batch(service: PredictionService, many: Path) ->
                 break
         await run.aclose()  # type: ignore[attr-defined]
 
-    started = service.counters.batch_files
+    started = batch_files(service)
     run_alone(leave())
-    service._batch_gate.wait_until_empty(60)
-    assert 0 < service.counters.batch_files - started < 200
+    service._batches.wait_until_empty(60)
+    assert 0 < batch_files(service) - started < 200
 
 
 def test_a_stopped_batch_ends_in_its_own_words_and_keeps_its_rows(service: PredictionService, many: Path) -> None:
@@ -205,46 +212,37 @@ def test_a_stopped_batch_ends_in_its_own_words_and_keeps_its_rows(service: Predi
                 break
         return [words async for words in run]
 
-    started = service.counters.batch_files
+    started = batch_files(service)
     (last,) = run_alone(stop())
     assert 'data-state="stopped"' in last
-    service._batch_gate.wait_until_empty(60)
-    assert 0 < service.counters.batch_files - started < 200
+    service._batches.wait_until_empty(60)
+    assert 0 < batch_files(service) - started < 200
     handlers.stop("no such batch")  # the page of a server that was started anew
 
 
 def test_one_users_batch_does_not_keep_another_waiting(service: PredictionService, many: Path) -> None:
-    job = service.start_batch([Upload(path=many, name="many.zip")], Request())
+    job = service.start_batch([Upload(path=many, name="many.zip")], PredictRequest())
     try:
         wait_for_rows(job)
         for _ in range(3):
-            assert service.analyse(SONG, Request(private=True)).prediction.top(1)
+            assert service.analyse(SONG, PredictRequest(private=True)).prediction.top(1)
         assert not job.finished
     finally:
         job.cancel()
-        service._batch_gate.wait_until_empty(60)
+        service._batches.wait_until_empty(60)
 
 
 def test_one_batch_too_many_is_turned_away(tiny_models: Path, many: Path) -> None:
     settings = Settings(models=tiny_models, model="tiny", device="cpu", batch_concurrency=1, batch_queue_size=1)
     service = PredictionService(settings)
-    jobs = [service.start_batch([Upload(path=many, name="many.zip")], Request()) for _ in range(2)]
+    jobs = [service.start_batch([Upload(path=many, name="many.zip")], PredictRequest()) for _ in range(2)]
     try:
         with pytest.raises(OverloadError):
-            service.start_batch([Upload(path=SONG, name="a.mp3")], Request())
+            service.start_batch([Upload(path=SONG, name="a.mp3")], PredictRequest())
     finally:
         for job in jobs:
             job.cancel()
-        service._batch_gate.wait_until_empty(60)
-
-
-def test_what_is_renewed_stays() -> None:
-    shelf: Shelf[str] = Shelf(max_things=2, ttl_s=60)
-    old, new = shelf.put("old"), shelf.put("new")
-    shelf.renew(old)
-    shelf.renew("unknown")
-    newest = shelf.put("newest")
-    assert [shelf.get(name) for name in (old, new, newest)] == ["old", None, "newest"]
+        service._batches.wait_until_empty(60)
 
 
 MODEL = ModelInfo(name="m", architecture="a", weights_sha256="0", spectrogram="mel", backend="pytorch-fp32")

@@ -34,7 +34,8 @@ from acousticsense.inference.payload import prediction_payload
 from acousticsense.library.batch import Upload
 from acousticsense.models.genres import GENRES, display_name
 from acousticsense.models.spec import Alternative, Calibration, ModelSpec
-from acousticsense.serving.service import PredictionService, Request, TimelineRequest
+from acousticsense.serving.requests import PredictRequest, TimelineRequest
+from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_CQT
 from acousticsense.web import build_ui
@@ -84,6 +85,11 @@ def service(tiny_models: Path) -> PredictionService:
     return PredictionService(Settings(models=tiny_models, model="tiny", device="cpu"))
 
 
+def timelines(service: PredictionService) -> float:
+    """Timelines finished, as `/metrics` tells."""
+    return service.metrics.registry.get_sample_value("acousticsense_timelines_total") or 0.0
+
+
 @pytest.fixture(scope="module")
 def spec(service: PredictionService) -> ModelSpec:
     return service.classifier("").spec
@@ -91,7 +97,7 @@ def spec(service: PredictionService) -> ModelSpec:
 
 @pytest.fixture(scope="module")
 def analysis(service: PredictionService, music_wav: Path) -> Analysis:
-    return service.analyse(music_wav, Request())
+    return service.analyse(music_wav, PredictRequest())
 
 
 @pytest.fixture
@@ -333,7 +339,7 @@ def test_a_whole_track_shows_a_dozen_of_its_windows(
 ) -> None:
     path = tmp_path / "long.wav"
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 8_000 * 150), 8_000)
-    html = steps_html(service.analyse(path, Request(duration_s=None)), spec, "song.mp3", "en")
+    html = steps_html(service.analyse(path, PredictRequest(duration_s=None)), spec, "song.mp3", "en")
     assert "12 of 15 windows" in html
     assert html.count('width="224" height="224"') == 12
 
@@ -398,8 +404,8 @@ def test_a_long_track_has_no_waveform_in_the_browser(tmp_path: Path) -> None:
 def test_gradios_own_endpoint_answers_what_rest_answers(
     handlers: ClassifyHandlers, service: PredictionService, upload: Path
 ) -> None:
-    answer = handlers.predict(sent(upload), ENGLISH)
-    expected = prediction_payload(service.analyse(upload, Request()).prediction)
+    answer = run_alone(handlers.predict(sent(upload), ENGLISH))
+    expected = prediction_payload(service.analyse(upload, PredictRequest()).prediction)
     for key in ("prediction", "probabilities", "verdict", "advice", "health", "clip", "model"):
         assert answer[key] == expected[key]
     assert answer["mel_spectrogram_url"].endswith(".png")
@@ -416,11 +422,11 @@ def test_the_chosen_image_is_analysed_and_shown(cnn_models: Path, upload: Path) 
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
     handlers = ClassifyHandlers(service, GENRES, ())
     result, _, offer, below = handlers.classify(sent(upload), 10, False, 0, "|cqt", ENGLISH)
-    prediction = service.analyse(upload, Request(spectrogram="cqt", duration_s=10.0)).prediction
+    prediction = service.analyse(upload, PredictRequest(spectrogram="cqt", duration_s=10.0)).prediction
     assert percent(prediction.top(1)[0].confidence) in result
     assert "Log constant-Q spectrogram" in below
     assert 'data-spectrogram="cqt"' in offer
-    answer = handlers.predict(sent(upload), ENGLISH, spectrogram="cqt")
+    answer = run_alone(handlers.predict(sent(upload), ENGLISH, spectrogram="cqt"))
     assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
 
 
@@ -434,7 +440,7 @@ def test_the_chosen_image_is_analysed_and_shown(cnn_models: Path, upload: Path) 
 )
 def test_gradios_own_endpoint_refuses_in_words(handlers: ClassifyHandlers, audio: dict[str, Any], words: str) -> None:
     with pytest.raises(gr.Error, match=words):
-        handlers.predict(audio, ENGLISH)
+        run_alone(handlers.predict(audio, ENGLISH))
 
 
 def test_public_endpoints_need_nothing_but_the_file(service: PredictionService) -> None:
@@ -479,7 +485,7 @@ def test_each_answer_offers_the_heat_maps_of_its_five_best_genres(handlers: Clas
 def test_a_heat_map_is_laid_over_the_spectrogram(
     service: PredictionService, upload: Path, language: str, words: str
 ) -> None:
-    explanation = service.explain(upload, Request(offset_s=1.0), "R&B")
+    explanation = service.explain(upload, PredictRequest(offset_s=1.0), "R&B")
     html = heatmap_html(explanation, image_id="abc", answer="def", model="", name=HOSTILE, language=language)
     assert re.findall(r'data-as-label="([^"]+)" aria-pressed="true"', html) in ([], ["R&amp;B"])
     layer = html.split('class="as-layer"')[1].split("</div>")[0]
@@ -496,8 +502,8 @@ def test_the_image_that_was_analysed_is_explained(cnn_models: Path, upload: Path
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
     maps = {}
     for kind in ("mel", "cqt"):
-        explanation = service.explain(upload, Request(spectrogram=kind), "Jazz")
-        analysed = service.analyse(upload, Request(spectrogram=kind)).prediction
+        explanation = service.explain(upload, PredictRequest(spectrogram=kind), "Jazz")
+        analysed = service.analyse(upload, PredictRequest(spectrogram=kind)).prediction
         assert explanation.analysis.images.front_end.kind == kind
         assert explanation.heatmap.probability == analysed.probabilities["Jazz"]
         maps[kind] = explanation.heatmap.grids
@@ -505,7 +511,7 @@ def test_the_image_that_was_analysed_is_explained(cnn_models: Path, upload: Path
 
 
 def test_what_is_not_in_the_image_is_said(service: PredictionService, upload: Path) -> None:
-    explanation = service.explain(upload, Request(), "")
+    explanation = service.explain(upload, PredictRequest(), "")
     cold = replace(explanation, heatmap=replace(explanation.heatmap, hottest=None))
     assert "Nothing in this image speaks for" in heatmap_html(
         cold, image_id="abc", answer="def", model="", name="a.mp3", language="en"
@@ -640,10 +646,10 @@ def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Pat
         assert 'data-state="running"' in await anext(run)
         await run.aclose()  # type: ignore[attr-defined]
 
-    started = service.counters.timelines
+    started = timelines(service)
     run_alone(leave())
-    service._timeline_gate.wait_until_empty(60)
-    assert service.counters.timelines == started
+    service._timelines.wait_until_empty(60)
+    assert timelines(service) == started
 
 
 def test_a_stopped_timeline_ends_in_its_own_words(service: PredictionService, upload: Path) -> None:
@@ -655,11 +661,11 @@ def test_a_stopped_timeline_ends_in_its_own_words(service: PredictionService, up
         handlers.stop(page)
         return [words async for words in run]
 
-    started = service.counters.timelines
+    started = timelines(service)
     (last,) = run_alone(stop())
     assert ui_text("timeline.stopped") in last
-    service._timeline_gate.wait_until_empty(60)
-    assert service.counters.timelines == started
+    service._timelines.wait_until_empty(60)
+    assert timelines(service) == started
     assert not handlers._awaited
     handlers.stop(page)  # pressed once more
 
@@ -676,8 +682,8 @@ def test_a_new_file_ends_the_timeline_of_another_and_not_its_own(service: Predic
         assert 'data-state="empty"' in handlers.clear(sent(upload.with_name("another.wav")), page)
         assert [words async for words in run] == []  # nothing is written over the new card
 
-    started = service.counters.timelines
+    started = timelines(service)
     run_alone(choose())
-    service._timeline_gate.wait_until_empty(60)
-    assert service.counters.timelines == started
+    service._timelines.wait_until_empty(60)
+    assert timelines(service) == started
     assert not handlers._awaited

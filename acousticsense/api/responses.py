@@ -1,38 +1,45 @@
-"""What `/docs` says of bodies that the routes read and write themselves."""
+"""What the routes answer: FastAPI checks each answer against its model, and `/docs` shows it."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
-    "COMPARE_BODY",
-    "COMPARE_RESPONSES",
-    "ENSEMBLE_BODY",
-    "ENSEMBLE_RESPONSES",
-    "EXPLAIN_BODY",
-    "EXPLAIN_RESPONSES",
-    "PREDICT_BODY",
-    "RESPONSES",
-    "TIMELINE_BODY",
-    "TIMELINE_RESPONSES",
+    "CompareResponse",
+    "EnsembleResponse",
+    "ErrorResponse",
+    "ExplainResponse",
+    "HealthResponse",
+    "ModelsResponse",
+    "NotReadyResponse",
+    "PredictResponse",
+    "ReadyResponse",
+    "TimelineFile",
+    "TimelineResponse",
 ]
 
 
-class _Score(BaseModel):
+class _Answer(BaseModel):
+    """Nothing is answered that is not described here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Score(_Answer):
     label: str = Field(examples=["Jazz"])
     confidence: float = Field(ge=0, le=1, examples=[0.91])
 
 
-class _Health(BaseModel):
+class _Health(_Answer):
     code: str = Field(examples=["clipping"])
     severity: Literal["info", "warning", "error"]
     value: float
     message: str
 
 
-class _Clip(BaseModel):
+class _Clip(_Answer):
     offset_s: float
     duration_s: float
     track_duration_s: float | None
@@ -40,7 +47,7 @@ class _Clip(BaseModel):
     channels: int
 
 
-class _Model(BaseModel):
+class _Model(_Answer):
     name: str
     architecture: str
     weights_sha256: str
@@ -48,20 +55,20 @@ class _Model(BaseModel):
     spectrogram: str = Field(examples=["mel"])
 
 
-class _Timing(BaseModel):
+class _Timing(_Answer):
     decode: float
     spectrogram: float
     network: float
     total: float
 
 
-class _WindowVote(BaseModel):
+class _WindowVote(_Answer):
     label: str = Field(description="what most windows put first", examples=["Soft_rock"])
     windows: int = Field(description="how many windows put it first")
     of: int = Field(description="how many windows there are")
 
 
-class _Answer(BaseModel):
+class _ClipAnswer(_Answer):
     prediction: list[_Score] = Field(description="best first, top_k of them")
     probabilities: dict[str, float] = Field(description="every label of the model; they sum to 1")
     not_music: float | None = Field(description="probability that this is not music; null when the model cannot tell")
@@ -74,7 +81,7 @@ class _Answer(BaseModel):
     timing_ms: _Timing
 
 
-class PredictResponse(_Answer):
+class PredictResponse(_ClipAnswer):
     """The answer for one clip."""
 
     mel_spectrogram_url: str
@@ -83,7 +90,7 @@ class PredictResponse(_Answer):
     )
 
 
-class _Window(BaseModel):
+class _Window(_Answer):
     start_s: float
     end_s: float
     verdict: Literal["confident", "plausible", "mixed", "unsure", "not_music", "silence"]
@@ -91,7 +98,7 @@ class _Window(BaseModel):
     not_music: float | None = Field(description="null for silence, and when the model cannot tell")
 
 
-class _Segment(BaseModel):
+class _Segment(_Answer):
     start_s: float
     end_s: float
     genre: str | None = Field(description="null for silence and for what is not music")
@@ -99,13 +106,13 @@ class _Segment(BaseModel):
     verdict: Literal["confident", "plausible", "mixed", "unsure", "not_music", "silence"]
 
 
-class _Files(BaseModel):
+class _Files(_Answer):
     csv: str = Field(description="one row per window")
     json_: str = Field(alias="json", description="this answer")
     txt: str = Field(description="the segments as labels for Audacity")
 
 
-class TimelineResponse(BaseModel):
+class TimelineFile(_Answer):
     """Genre along a track."""
 
     windows: list[_Window] = Field(description="in order of time, one every hop_s")
@@ -115,16 +122,21 @@ class TimelineResponse(BaseModel):
     clip: _Clip
     model: _Model
     timing_ms: _Timing = Field(description="decode is what the network waited for")
+
+
+class TimelineResponse(TimelineFile):
+    """Genre along a track, and where to fetch it again."""
+
     files: _Files = Field(description="links that expire")
 
 
-class _Pair(BaseModel):
+class _Pair(_Answer):
     a: float | None
     b: float | None
     difference: float | None = Field(description="b minus a; null when one of them cannot be measured")
 
 
-class CompareResponse(BaseModel):
+class CompareResponse(_Answer):
     """What moved between two versions."""
 
     summary: list[str] = Field(description="what moved, in words, most important first")
@@ -138,19 +150,19 @@ class CompareResponse(BaseModel):
     b: PredictResponse
 
 
-class _HeatPlace(BaseModel):
+class _HeatPlace(_Answer):
     time_s: float = Field(description="seconds from the start of the clip")
     frequency_hz: float
 
 
-class _HeatWindow(BaseModel):
+class _HeatWindow(_Answer):
     start_s: float = Field(description="seconds from the start of the clip")
     grid: list[list[float]] = Field(
         description="0..1; rows from high frequencies to low ones, columns with time; 1 speaks most for the label"
     )
 
 
-class _Heatmap(BaseModel):
+class _Heatmap(_Answer):
     label: str = Field(examples=["Jazz"])
     confidence: float
     method: Literal["grad_cam", "attention"]
@@ -160,25 +172,25 @@ class _Heatmap(BaseModel):
     windows: list[_HeatWindow]
 
 
-class ExplainResponse(_Answer):
+class ExplainResponse(_ClipAnswer):
     """The answer for one clip, and where the model looked for one label."""
 
     heatmap: _Heatmap
     heatmap_url: str = Field(description="the heat map over the spectrogram as a PNG; expires")
 
 
-class _Error(BaseModel):
+class _Error(_Answer):
     code: str = Field(examples=["audio_undecodable"])
     message: str
     hint: str
 
 
-class _Measured(BaseModel):
+class _Measured(_Answer):
     accuracy: float = Field(description="share of right answers on real test music, from the model's description")
     n: int
 
 
-class _MemberRow(BaseModel):
+class _MemberRow(_Answer):
     name: str
     spectrogram: str
     averaged: bool = Field(description="false for members with labels of their own and for those that failed")
@@ -195,7 +207,7 @@ class _MemberRow(BaseModel):
     error: _Error | None = Field(default=None, description="why this model could not answer")
 
 
-class _Consensus(BaseModel):
+class _Consensus(_Answer):
     prediction: list[_Score]
     probabilities: dict[str, float] = Field(description="mean over the members")
     calibrated: dict[str, float] | None = Field(description="null unless measured for exactly these members")
@@ -205,23 +217,39 @@ class _Consensus(BaseModel):
     members: int
 
 
-class _Vote(BaseModel):
+class _Vote(_Answer):
     label: str
     members: int
 
 
-class _Who(BaseModel):
+class _Who(_Answer):
     name: str
     spectrogram: str
 
 
-class _Splits(BaseModel):
+class _Splits(_Answer):
     votes: list[_Vote] = Field(description="how many members put a label first")
     border: list[str] | None = Field(description="the two labels that the clip lies between")
     pair: list[_Who] | None = Field(description="the two members that differ most")
 
 
-class EnsembleResponse(BaseModel):
+class _Guidance(_Answer):
+    code: str = Field(examples=["fastest"])
+    message: str
+    name: str | None = Field(default=None, description="the model that it is about")
+    spectrogram: str | None = None
+    value: float | None = Field(default=None, description="milliseconds, MB or per cent, as the message says")
+    n: int | None = Field(default=None, description="clips that it was measured on")
+
+
+class _EnsembleTiming(_Answer):
+    decode: float
+    spectrogram: dict[str, float] = Field(description="by kind of image")
+    network: float
+    total: float
+
+
+class EnsembleResponse(_Answer):
     """What several models say of one clip."""
 
     models: list[_MemberRow]
@@ -231,111 +259,53 @@ class EnsembleResponse(BaseModel):
     )
     splits: _Splits | None
     sentences: list[str]
-    guidance: list[dict[str, Any]]
+    guidance: list[_Guidance] = Field(description="which member suits what, from what was measured")
     health: list[_Health]
     clip: _Clip
-    timing_ms: dict[str, Any]
+    timing_ms: _EnsembleTiming
 
 
-class ErrorResponse(BaseModel):
+class ErrorResponse(_Answer):
     """Why there is no answer, and what to do."""
 
     error: _Error
 
 
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": PredictResponse},
-    400: {"model": ErrorResponse, "description": "malformed request"},
-    404: {"model": ErrorResponse, "description": "unknown model"},
-    413: {"model": ErrorResponse, "description": "over a limit on size or length"},
-    415: {"model": ErrorResponse, "description": "not an audio file"},
-    422: {"model": ErrorResponse, "description": "audio with nothing to predict"},
-    503: {"model": ErrorResponse, "description": "the queue is full; see Retry-After"},
-}
-
-ENSEMBLE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": EnsembleResponse}}
-EXPLAIN_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": ExplainResponse}}
-TIMELINE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": TimelineResponse}}
-COMPARE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {**RESPONSES, 200: {"model": CompareResponse}}
-
-_OPTIONS: Final[dict[str, Any]] = {
-    "model": {"type": "string", "description": "a name from /api/models; empty is the default"},
-    "spectrogram": {
-        "type": "string",
-        "enum": ["mel", "cqt", "chroma"],
-        "description": "which image, for models that know several; left out, the model's default",
-    },
-    "duration_s": {"type": "number", "description": "seconds to predict; left out, the model's own choice (10)"},
-    "offset_s": {"type": "number", "default": 0, "description": "where to begin"},
-    "top_k": {"type": "integer", "default": 5},
-    "private": {
-        "type": "boolean",
-        "default": False,
-        "description": "keep nothing of the answer in memory for the next who sends the same file",
-    },
-}
-
-_ENSEMBLE_OPTIONS: Final[dict[str, Any]] = {
-    "models": {"type": "string", "description": "names from /api/models, with commas between; empty is all of them"},
-    "spectrogram": {
-        "type": "string",
-        "enum": ["mel", "cqt", "both"],
-        "default": "both",
-        "description": "which images; both is every kind that a model knows",
-    },
-    "duration_s": {"type": "number", "default": 10, "description": "seconds to predict, the same for all models"},
-    "offset_s": _OPTIONS["offset_s"],
-    "top_k": {"type": "integer", "default": 3},
-}
-
-_LABEL: Final[dict[str, Any]] = {
-    "label": {"type": "string", "description": "the label to explain, one of the model's; empty is the best one"}
-}
-
-_TIMELINE_OPTIONS: Final[dict[str, Any]] = {
-    "model": _OPTIONS["model"],
-    "spectrogram": _OPTIONS["spectrogram"],
-    "window_s": {"type": "number", "description": "seconds in a window, 1 to 60; left out, the model's own (10)"},
-    "hop_s": {"type": "number", "description": "from one window's start to the next; left out, the window"},
-    "duration_s": {"type": "number", "description": "seconds to predict; left out, to the end of the track"},
-    "offset_s": _OPTIONS["offset_s"],
-}
+class _InstalledModel(_Answer):
+    name: str
+    error: str | None = Field(default=None, description="why it cannot be used; the fields below are left out then")
+    architecture: str | None = None
+    spectrogram: str | None = Field(default=None, description="the image that it is given unless told")
+    spectrograms: list[str] | None = Field(default=None, description="every image that it knows")
+    labels: list[str] | None = None
+    weights_sha256: str | None = None
+    licence: str | None = None
+    provenance: dict[str, Any] | None = None
+    metrics: dict[str, Any] | None = Field(default=None, description="as measured, with the usual image")
+    metrics_by_spectrogram: dict[str, dict[str, Any]] | None = None
 
 
-def _body(options: dict[str, Any]) -> dict[str, Any]:
-    """A request with a file in a form or in JSON, and options beside it."""
-    form = {"type": "string", "format": "binary", "description": "the audio file; `file` and `audio` are read too"}
-    values = {
-        "type": "array",
-        "items": {},
-        "description": "one element: a base64 data URI, {name, data}, or a Gradio FileData",
-    }
-    content = {
-        content_type: {"schema": {"type": "object", "required": ["data"], "properties": {"data": data, **options}}}
-        for content_type, data in (("multipart/form-data", form), ("application/json", values))
-    }
-    return {"requestBody": {"required": True, "content": content}}
+class ModelsResponse(_Answer):
+    """What is installed."""
+
+    models: list[_InstalledModel]
 
 
-PREDICT_BODY: Final = _body(_OPTIONS)
-ENSEMBLE_BODY: Final = _body(_ENSEMBLE_OPTIONS)
-TIMELINE_BODY: Final = _body(_TIMELINE_OPTIONS)
-EXPLAIN_BODY: Final = _body({**_OPTIONS, **_LABEL})
-COMPARE_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["a", "b"],
-                    "properties": {
-                        "a": {"type": "string", "format": "binary", "description": "the first version"},
-                        "b": {"type": "string", "format": "binary", "description": "the second version"},
-                        **_OPTIONS,
-                    },
-                }
-            }
-        },
-    }
-}
+class HealthResponse(_Answer):
+    """The process is alive."""
+
+    status: Literal["ok"]
+
+
+class ReadyResponse(_Answer):
+    """Requests are answered."""
+
+    status: Literal["ready"]
+    model: str = Field(description="the one that answers when a request names none")
+
+
+class NotReadyResponse(_Answer):
+    """Requests are not answered yet, or not now."""
+
+    status: Literal["not ready"]
+    reason: str

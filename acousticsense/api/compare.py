@@ -1,0 +1,42 @@
+"""`POST /api/compare`: two versions of a piece."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+
+from acousticsense.analysis.compare import comparison_payload
+from acousticsense.api.context import ApiContext, language_of
+from acousticsense.api.docs import ERRORS, versions_body
+from acousticsense.api.parsing import read_versions
+from acousticsense.api.responses import CompareResponse
+from acousticsense.serving.requests import CompareRequest, parse
+
+__all__ = ["compare_routes"]
+
+
+def compare_routes(context: ApiContext) -> APIRouter:
+    """The route."""
+    router, service = APIRouter(), context.service
+
+    @router.post(
+        "/api/compare",
+        response_model=CompareResponse,
+        response_model_exclude_unset=True,
+        responses=ERRORS,
+        openapi_extra=versions_body(CompareRequest),
+    )
+    async def compare(request: Request) -> dict[str, Any]:
+        """Predicts two versions of a piece, "a" and "b", and says what moved from the first to the second."""
+        service.refuse_if_full()
+        a, b, fields = await read_versions(request)
+        wanted = parse(CompareRequest, fields)
+        comparison = await service.answer(lambda: service.work.compare(a, b, wanted))
+        answer = comparison_payload(comparison, top_k=wanted.top_k, language=language_of(request))
+        for name, analysis in (("a", comparison.a), ("b", comparison.b)):
+            answer[name]["mel_spectrogram_url"] = context.image_url(request, service.keep_image(analysis))
+        return answer
+
+    return router

@@ -1,0 +1,84 @@
+"""`POST /api/timeline`: genre along a track, and the files that its answers name."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from acousticsense.analysis.exports import audacity_labels, timeline_csv
+from acousticsense.analysis.payload import timeline_payload
+from acousticsense.analysis.results import Timeline
+from acousticsense.api.context import ApiContext
+from acousticsense.api.docs import ERRORS, clip_body, errors
+from acousticsense.api.parsing import read_body
+from acousticsense.api.responses import TimelineFile, TimelineResponse
+from acousticsense.serving.jobs import TimelineJob
+from acousticsense.serving.requests import TimelineRequest, parse
+
+__all__ = ["timeline_routes"]
+
+#: How often a request looks whether its timeline is there, and whether its client is.
+_LOOK_EVERY_S: Final = 0.1
+#: A finished timeline as a file: suffix -> media type and what writes it.
+_FILES: Final[dict[str, tuple[str, Callable[[Timeline], str]]]] = {
+    "csv": ("text/csv", timeline_csv),
+    "json": ("application/json", lambda timeline: json.dumps(timeline_payload(timeline), ensure_ascii=False)),
+    "txt": ("text/plain", audacity_labels),
+}
+_FILE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": TimelineFile, "content": {"text/csv": {}, "text/plain": {}}},
+    **errors(404, _404="no such timeline, or it has expired"),
+}
+
+
+def timeline_routes(context: ApiContext) -> APIRouter:
+    """The routes."""
+    router, service = APIRouter(), context.service
+
+    @router.post(
+        "/api/timeline",
+        response_model=TimelineResponse,
+        response_model_exclude_unset=True,
+        responses=ERRORS,
+        openapi_extra=clip_body(TimelineRequest),
+    )
+    async def timeline(request: Request) -> dict[str, Any]:
+        """Predicts a track window by window; the work ends when the client goes away."""
+        service.refuse_if_full(timelines=True)
+        body = await read_body(request, context.upload_dir)
+        job = service.start_timeline(body.source, parse(TimelineRequest, body.fields))
+        await _wait_for(job, request)
+        made = job.result()
+        files = f"{context.base_url(request)}/api/timelines/{service.timelines.put(made)}"
+        return {**timeline_payload(made), "files": {kind: f"{files}.{kind}" for kind in _FILES}}
+
+    @router.get("/api/timelines/{name}", response_class=Response, responses=_FILE_ANSWERS)
+    async def timeline_file(name: str) -> Response:
+        """An earlier timeline as ID.csv (a row per window), ID.json or ID.txt (labels for Audacity); it expires."""
+        timeline_id, _, kind = name.rpartition(".")
+        made = service.timelines.get(timeline_id)
+        if made is None or kind not in _FILES:
+            raise HTTPException(404, "There is no such timeline, or it has expired. Send the audio again.")
+        media_type, write = _FILES[kind]
+        return Response(await run_in_threadpool(write, made), media_type=media_type)
+
+    return router
+
+
+async def _wait_for(job: TimelineJob, request: Request) -> None:
+    """Returns when the job is finished; raises ClientDisconnect when the client goes away before, which ends it."""
+    try:
+        while not job.finished:
+            if await request.is_disconnected():
+                raise ClientDisconnect
+            await asyncio.sleep(_LOOK_EVERY_S)
+    finally:
+        job.cancel()

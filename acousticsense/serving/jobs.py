@@ -1,0 +1,89 @@
+"""Work that takes longer than a request should wait: somebody watches it and may give it up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from typing import Generic, TypeVar
+
+from acousticsense.analysis.results import Timeline
+from acousticsense.library.batch import Batch
+from acousticsense.serving.limits import ConcurrencyLimiter
+
+__all__ = ["BatchJob", "Job", "TimelineJob"]
+
+T = TypeVar("T")
+
+
+class Job(Generic[T]):
+    """Work that somebody watches and may give up.
+
+    Attributes:
+        started: False while others are before it.
+    """
+
+    def __init__(self) -> None:
+        self.started = False
+        self._cancelled = threading.Event()
+        self._future: Future[T] = Future()
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a result."""
+        return self._future.done()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has given it up."""
+        return self._cancelled.is_set()
+
+    def result(self) -> T:
+        """Waits for the result.
+
+        Raises:
+            AcousticSenseError: whatever the work raises.
+            CancelledError: it was cancelled.
+        """
+        return self._future.result()
+
+    def cancel(self) -> None:
+        """Ends the work after the images in hand; a finished job stays as it is."""
+        self._cancelled.set()
+        self._future.cancel()
+
+    def run_in(self, limiter: ConcurrencyLimiter, work: Callable[[], T]) -> None:
+        """Starts `work` when it is its turn; raises OverloadError when too many wait."""
+
+        def begun() -> T:
+            self.started = True
+            return work()
+
+        self._future = limiter.submit(begun)
+
+    def stop_if_cancelled(self) -> None:
+        """Raises CancelledError when nobody waits for the result any more."""
+        if self.cancelled:
+            raise CancelledError
+
+
+class TimelineJob(Job[Timeline]):
+    """A timeline that is being computed.
+
+    Attributes:
+        done_s: seconds of the track that are analysed.
+        expected_s: seconds to predict in all; None when the file does not say.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done_s = 0.0
+        self.expected_s: float | None = None
+
+
+class BatchJob(Job[None]):
+    """Many files that are being predicted; whatever becomes of it, the rows so far are in `batch`."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self.batch = batch

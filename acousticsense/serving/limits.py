@@ -1,0 +1,77 @@
+"""How much work is done at the same time, and how much may wait for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from acousticsense.errors import OverloadError
+
+__all__ = ["ConcurrencyLimiter"]
+
+T = TypeVar("T")
+
+
+class ConcurrencyLimiter:
+    """Does `concurrency` pieces of work at a time, lets `queue_size` wait, and refuses one more at once.
+
+    Work that waits takes no thread. The threads that do it are always the same few: PyTorch and the allocator keep
+    memory for every thread that they ever saw.
+    """
+
+    def __init__(self, *, concurrency: int, queue_size: int, name: str) -> None:
+        self._limit = concurrency + queue_size
+        self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix=name)
+        self._inside = 0
+        self._changed = threading.Condition()
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Does `work` as soon as a thread is free. Cancelling what still waits makes room at once.
+
+        Raises:
+            OverloadError: the queue is full.
+        """
+
+        def run() -> T:
+            try:
+                return work()
+            finally:
+                self._leave()
+
+        with self._changed:
+            self.refuse_if_full()
+            self._inside += 1
+        try:
+            future = self._workers.submit(run)
+        except RuntimeError:  # the interpreter shuts down
+            self._leave()
+            raise
+        future.add_done_callback(lambda done: self._leave() if done.cancelled() else None)
+        return future
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._inside -= 1
+            self._changed.notify_all()
+
+    def wait_until_empty(self, timeout_s: float) -> None:
+        """Returns when nothing is done or waits, at the latest after `timeout_s`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._inside, timeout_s)
+
+    def refuse_if_full(self) -> None:
+        """Raises OverloadError when the next piece of work would be refused."""
+        if self.full:
+            raise OverloadError("The server is busy and its queue is full.", hint="Try again in a few seconds.")
+
+    @property
+    def inside(self) -> int:
+        """Pieces of work that are being done or wait."""
+        return self._inside
+
+    @property
+    def full(self) -> bool:
+        """Whether the next piece of work would be refused."""
+        return self._inside >= self._limit

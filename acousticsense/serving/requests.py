@@ -1,0 +1,217 @@
+"""What somebody asks: the same object from a form, a JSON body, the page, a Gradio client and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+from typing_extensions import Self
+
+from acousticsense.errors import RequestError, quoted
+from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
+
+__all__ = [
+    "ClipRequest",
+    "CompareRequest",
+    "EnsembleRequest",
+    "ExplainRequest",
+    "PredictRequest",
+    "TimelineRequest",
+    "parse",
+]
+
+#: Models in one request to the ensemble, at most.
+_MOST_MODELS: Final = 64
+#: What to write instead, by field.
+_HINTS: Final = {
+    "duration_s": "Ask for 0.1 to 86400 seconds, or all.",
+    "offset_s": "Give seconds from the start, 0 or more.",
+    "top_k": "Ask for 1 to 1000 labels.",
+    "private": "Send true or false.",
+    "models": f"Send names with commas between, {_MOST_MODELS} at most.",
+    "window_s": "A window can have 1 to 60 seconds.",
+    "hop_s": "It must be 0.1 seconds or more.",
+}
+#: How the documentation describes a duration; the example is what it tries out.
+_SECONDS: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "number", "minimum": 0.1, "maximum": 86_400}, {"type": "string", "enum": ["all"]}],
+    "examples": [10],
+}
+
+
+def _all_as_none(value: object) -> object:
+    return None if value == "all" else value
+
+
+_Seconds = Annotated[float, Field(ge=0.1, le=86_400)]
+#: Seconds to predict, None for the whole track ("all"), or "model" for the model's own choice.
+_Duration = Annotated[
+    _Seconds | Literal["model"] | None,
+    BeforeValidator(_all_as_none),
+    WithJsonSchema(_SECONDS),
+]
+#: As `_Duration`, for those who do not leave it to the model.
+_FixedDuration = Annotated[
+    _Seconds | None,
+    BeforeValidator(_all_as_none),
+    WithJsonSchema(_SECONDS),
+]
+_Kind = Annotated[SpectrogramKind | None, WithJsonSchema({"type": "string", "enum": ["", *get_args(SpectrogramKind)]})]
+_Offset = Annotated[float, Field(ge=0, le=1e7, description="where to begin, in seconds from the start")]
+
+_MODEL: Final[Any] = Field(default="", description="a name from /api/models; empty is the default")
+_SPECTROGRAM: Final[Any] = Field(
+    default=None, description="which image, for models that know several; left out, the model's default"
+)
+_TOP_K: Final = "how many labels `prediction` lists, best first"
+
+
+class _Request(BaseModel):
+    """Fields that are checked.
+
+    Raises:
+        RequestError: naming the field, its value and what is allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _explained(error.errors()[0]) from error
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _take_no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and info.field_name != "private":
+            raise ValueError("true and false are no numbers")
+        return value
+
+    def replace(self, **values: Any) -> Self:
+        """This request but for some fields."""
+        return type(self)(**{**dict(self), **values})
+
+
+class ClipRequest(_Request):
+    """An excerpt of a file for one model.
+
+    Attributes:
+        duration_s: seconds to predict; "model" is the model's own choice, None the whole track.
+        offset_s: seconds from the start where the excerpt begins.
+    """
+
+    model: str = _MODEL
+    spectrogram: _Kind = _SPECTROGRAM
+    duration_s: _Duration = Field(
+        default="model", description="seconds to predict, or all; left out, the model's own choice (10)"
+    )
+    offset_s: _Offset = 0.0
+    top_k: int = Field(default=5, ge=1, le=1000, description=_TOP_K)
+
+
+class PredictRequest(ClipRequest):
+    """What a user asked of one clip.
+
+    Attributes:
+        private: nothing of the answer is kept for others who send the same file.
+    """
+
+    private: Annotated[bool, BeforeValidator(lambda value: str(value).lower())] = Field(
+        default=False, description="keep nothing of the answer in memory for the next who sends the same file"
+    )
+
+
+class ExplainRequest(PredictRequest):
+    """What a user asked of one clip and one label."""
+
+    label: str = Field(default="", description="the label to explain, one of the model's; empty is the best one")
+
+
+class CompareRequest(ClipRequest):
+    """What a user asked of two versions of a piece."""
+
+
+class EnsembleRequest(_Request):
+    """What a user asked several models of one clip; no names stand for all models."""
+
+    models: Annotated[
+        tuple[str, ...],
+        Field(max_length=_MOST_MODELS, description="names from /api/models, with commas between; empty is all of them"),
+        WithJsonSchema({"type": "string"}),
+    ] = ()
+    spectrogram: Literal["mel", "cqt", "both"] = Field(
+        default="both", description="which images; both is every kind that a model knows"
+    )
+    duration_s: _FixedDuration = Field(
+        default=NATIVE_WINDOWS.default_duration_s, description="seconds to predict, or all; the same for all models"
+    )
+    offset_s: _Offset = 0.0
+    top_k: int = Field(default=3, ge=1, le=1000, description=_TOP_K)
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        names = value.split(",") if isinstance(value, str) else value
+        if not isinstance(names, Sequence):
+            return names
+        return tuple(name.strip() if isinstance(name, str) else name for name in names if name != "")
+
+
+class TimelineRequest(_Request):
+    """What a user asked of one track; None stands for the model's window, a hop of one window, and the whole track."""
+
+    model: str = _MODEL
+    spectrogram: _Kind = _SPECTROGRAM
+    window_s: Annotated[float, Field(ge=1, le=60)] | None = Field(
+        default=None, examples=[10], description="seconds in a window; left out, the model's own (10)"
+    )
+    hop_s: Annotated[float, Field(ge=0.1, le=1e7)] | None = Field(
+        default=None, examples=[10], description="from one window's start to the next, in seconds; left out, the window"
+    )
+    duration_s: _FixedDuration = Field(
+        default=None, examples=["all"], description="seconds to predict; left out or all, to the end of the track"
+    )
+    offset_s: _Offset = 0.0
+
+
+R = TypeVar("R", bound=_Request)
+
+
+def parse(kind: type[R], fields: Mapping[str, Any]) -> R:
+    """The request that somebody's fields describe; empty ones stand for defaults, unknown ones are not read.
+
+    Raises:
+        RequestError: naming the field, its value and what is allowed.
+    """
+    return kind(**{name: fields[name] for name in kind.model_fields if fields.get(name) not in (None, "")})
+
+
+def _explained(mistake: ErrorDetails) -> RequestError:
+    name, value = str(mistake["loc"][0]), mistake["input"]
+    hint = _HINTS.get(name, f"{mistake['msg']}.")
+    if mistake["type"] == "literal_error":
+        hint = f"Choose one of {mistake['ctx']['expected']}."
+    if mistake["type"] == "too_long":
+        return RequestError(f"{mistake['ctx']['actual_length']} {name} were asked.", hint=hint)
+    return RequestError(f"{name} is {_shown(value)}.", hint=hint)
+
+
+def _shown(value: object) -> str:
+    """Numbers as they are, words in quotation marks."""
+    try:
+        float(str(value))
+    except ValueError:
+        return quoted(value)
+    return str(value)[:40]

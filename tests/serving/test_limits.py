@@ -1,0 +1,61 @@
+"""So much work at a time, so much that waits, and no thread for what waits."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+
+import pytest
+
+from acousticsense.errors import OverloadError
+from acousticsense.serving.limits import ConcurrencyLimiter
+
+
+@pytest.fixture
+def limiter() -> ConcurrencyLimiter:
+    return ConcurrencyLimiter(concurrency=2, queue_size=1, name="test")
+
+
+def test_one_too_many_is_refused_at_once_and_there_is_room_again(limiter: ConcurrencyLimiter) -> None:
+    done = threading.Event()
+    work = [limiter.submit(lambda: done.wait(60)) for _ in range(3)]
+    assert (limiter.full, limiter.inside) == (True, 3)
+    with pytest.raises(OverloadError, match="queue is full"):
+        limiter.submit(done.wait)
+    done.set()
+    assert [future.result() for future in work] == [True] * 3
+    assert (limiter.full, limiter.inside) == (False, 0)
+
+
+def test_what_waits_takes_no_thread() -> None:
+    limiter = ConcurrencyLimiter(concurrency=1, queue_size=100, name="waiting")
+    done = threading.Event()
+    work = [limiter.submit(lambda: done.wait(60)) for _ in range(101)]
+    assert sum(thread.name.startswith("waiting") for thread in threading.enumerate()) == 1
+    done.set()
+    assert all(future.result() for future in work)
+
+
+def test_work_that_fails_or_is_cancelled_makes_room(limiter: ConcurrencyLimiter) -> None:
+    done = threading.Event()
+    working = [limiter.submit(lambda: done.wait(60)) for _ in range(2)]
+    waiting: Future[float] = limiter.submit(lambda: 1 / 0)
+    assert waiting.cancel()
+    assert limiter.inside == 2
+    failing: Future[float] = limiter.submit(lambda: 1 / 0)
+    done.set()
+    with pytest.raises(ZeroDivisionError):
+        failing.result()
+    assert all(future.result() for future in working)
+    limiter.wait_until_empty(60)
+    assert limiter.inside == 0
+
+
+def test_it_tells_when_nobody_is_inside(limiter: ConcurrencyLimiter) -> None:
+    done = threading.Event()
+    limiter.submit(lambda: done.wait(60))
+    limiter.wait_until_empty(0.01)
+    assert limiter.inside == 1
+    done.set()
+    limiter.wait_until_empty(60)
+    assert limiter.inside == 0
