@@ -118,23 +118,21 @@ def _border(consensus: Consensus, language: str) -> str:
 
 def _contradiction(result: EnsembleResult, language: str) -> str:
     """The default model and the tagger by name, where they put different genres first; "" where they do not."""
-    default, tagger = (
-        next((member for member in result.members if member.prediction and is_it(member.prediction.model)), None)
-        for is_it in (lambda model: model.name == DEFAULT_MODEL, lambda model: model.architecture == _TAGGER)
-    )
-    if not (default and default.prediction and tagger and tagger.prediction):
+    answered = [(member, member.prediction) for member in result.members if member.prediction]
+    default = [(member, given) for member, given in answered if given.model.name == DEFAULT_MODEL]
+    tagger = [(member, given) for member, given in answered if given.model.architecture == _TAGGER]
+    if not default or not tagger:
         return ""
-    if "not_music" in (default.prediction.verdict, tagger.prediction.verdict):
-        return ""
-    labels = [prediction.top(1)[0].label for prediction in (default.prediction, tagger.prediction)]
-    if labels[0] == labels[1]:
+    (one, said), (other, objection) = default[0], tagger[0]
+    labels = [given.top(1)[0].label for given in (said, objection)]
+    if labels[0] == labels[1] or "not_music" in (said.verdict, objection.verdict):
         return ""
     return text(
         "ensemble.contradiction",
         language,
-        one=member_name(default),
+        one=member_name(one),
         one_label=display_name(labels[0], language),
-        other=member_name(tagger),
+        other=member_name(other),
         other_label=display_name(labels[1], language),
     )
 
