@@ -1,29 +1,36 @@
-"""`python -m acousticsense.training STAGE`: every stage goes on where it was stopped."""
+"""`python -m acousticsense.training STAGE --work DIR`: every stage goes on where it was stopped."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import math
+import multiprocessing
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from acousticsense.training import alter
-from acousticsense.training import export as exporting
-from acousticsense.training import report as reporting
-from acousticsense.training.bank import load_items
-from acousticsense.training.held_out import held_out_table
-from acousticsense.training.ingest import ingest_recordings
-from acousticsense.training.recipe import Recipe
-from acousticsense.training.render.plan import jobs, render
-from acousticsense.training.sources import recordings
-from acousticsense.training.store import TrackStore
+from acousticsense.training.clips import Clip, load_clips
+from acousticsense.training.corpus import prepare
+from acousticsense.training.export import export
+from acousticsense.training.fetch import fetch
+from acousticsense.training.labels import labels_table
+from acousticsense.training.loop import train
+from acousticsense.training.network import WEIGHTS_FILE
+from acousticsense.training.readers import in_full, read_fma, read_jamendo
+from acousticsense.training.recipe import read_recipe, recipe_names
+from acousticsense.training.recordings import FREE_RECORDINGS, SONGS, Recording, recordings
+from acousticsense.training.report import held_out, report, write_clips
+from acousticsense.training.sounds import made_sounds
+from acousticsense.training.split import splits_csv
+from acousticsense.training.targets import make_targets
 from acousticsense.training.teachers.panel import TeacherPanel
 from acousticsense.training.teachers.zero_shot import ClassLists
-from acousticsense.training.train import BEST_FILE, pick_device, train
 
-_LICENCE = "CC-BY-SA-4.0"
+logger = logging.getLogger(__name__)
+
+Options = argparse.Namespace
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,179 +38,133 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
-    options.run(options, Recipe.read(options.recipe), TrackStore(options.work / "tracks"))
+    options.run(options)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--work", type=Path, required=True, help="folder for audio, tracks and checkpoints")
-    common.add_argument("--recipe", type=Path, help="a recipe.json of your own")
-    common.add_argument("--free-recordings", type=Path, help="folder with the recordings that are in no package")
-    common.add_argument("--threads", type=int, default=1, help="of PyTorch")
     parser = argparse.ArgumentParser(prog="python -m acousticsense.training", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--work", type=Path, required=True, help="folder for audio, clips and runs")
+    common.add_argument("--songs", type=Path, help="folder of the clips that the list names as songs")
+    common.add_argument("--free-recordings", type=Path, help="folder of the recordings that are in no package")
+    common.add_argument("--gtzan", type=Path, help="the data set GTZAN, for its songs in full")
+    common.add_argument("--fma", type=Path, help="the data set FMA: fma_metadata and fma_small, _medium or _large")
+    common.add_argument("--jamendo", type=Path, help="MTG-Jamendo: autotagging_genre.tsv and its folders of mp3")
+    common.add_argument("--models", type=Path, default=Path("models"), help="where models go")
+    common.add_argument("--only", nargs="+", metavar="NAME", help="recipes; all of them when left out")
+    common.add_argument("--processes", type=int, default=1, help="that prepare clips side by side")
+    common.add_argument("--threads", type=int, default=1, help="of PyTorch")
+    common.add_argument("--minutes", type=float, default=math.inf, help="of training, for each network")
+    common.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    common.add_argument("--bfloat16", action="store_true", help="train with bfloat16, where the processor has it")
     stages = parser.add_subparsers(required=True, metavar="STAGE")
-
-    corpus = stages.add_parser("corpus", parents=[common], help="fetch, render, hear through the teachers")
-    corpus.add_argument(
-        "--only", choices=("real", "altered", "rendered"), help="a part of it; what networks made is with the real"
-    )
-    corpus.add_argument(
-        "--share", type=_share, default=(1, 1), metavar="I/N", help="every Nth of it, for N processes side by side"
-    )
-    corpus.set_defaults(run=_corpus)
-
-    labels = stages.add_parser("labels", parents=[common], help="how right soft labels are on groups left out")
-    labels.set_defaults(run=_labels)
-
-    training = stages.add_parser("train", parents=[common], help="train the student, or go on training it")
-    training.add_argument("--minutes", type=float, default=math.inf, help="stop after so many, learning rate and all")
-    training.add_argument("--device", default="auto")
-    training.add_argument("--workers", type=int, default=1, help="processes that draw batches")
-    training.add_argument(
-        "--begin-with",
-        type=Path,
-        metavar="WORK",
-        help="another work folder, whose kept weights are the first here",
-    )
-    training.add_argument("--check-every", type=int, default=50, help="steps between validations")
-    training.set_defaults(run=_train)
-
-    exporter = stages.add_parser("export", parents=[common], help="grow, pack in 8 bits, calibrate")
-    exporter.set_defaults(run=_export)
-    calibrator = stages.add_parser(
-        "calibrate", parents=[common], help="exported models' temperature and verdict bands anew"
-    )
-    calibrator.set_defaults(run=_calibrate)
-    reporter = stages.add_parser("report", parents=[common], help="evaluate on the test music and write the card")
-    reporter.add_argument("--note", required=True, help="how often it was looked at")
-    reporter.set_defaults(run=_report)
-    clips = stages.add_parser("clips", parents=[common], help="list held-out recordings for acousticsense evaluate")
-    clips.add_argument("--split", choices=("val", "test"), default="test")
-    clips.add_argument(
-        "--csv", type=Path, required=True, metavar="OUT", help="the list, with the columns path and genre"
-    )
-    clips.set_defaults(run=_clips)
-    exporter.add_argument(
-        "--average-with",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="OTHER_WORK",
-        help="export the mean of these weights and of those of other runs",
-    )
-    for stage in (exporter, calibrator, reporter):
-        stage.add_argument("--out", type=Path, required=True, help="the folder of models, e.g. models")
-    for stage in (training, exporter, calibrator, reporter):
-        stage.add_argument("--student", action="append", help="a model of the recipe; all of them when left out")
+    for run, text in (
+        (_split, "draw training, validation and test music anew"),
+        (_corpus, "fetch and prepare the recordings"),
+        (_labels, "how right soft labels are"),
+        (_train, "train the networks, those that teach others first"),
+        (_export, "pack in 8 bits and calibrate"),
+        (_report, "evaluate on the test music and write the cards: once, at the end"),
+        (_all, "everything but split, one after the other"),
+    ):
+        stages.add_parser(run.__name__[1:], parents=[common], help=text).set_defaults(run=run)
+    lists = stages.add_parser("clips", parents=[common], help="list held-out recordings for acousticsense evaluate")
+    lists.add_argument("--split", choices=("val", "test"), default="test")
+    lists.add_argument("--csv", type=Path, required=True, help="columns path and genre")
+    lists.set_defaults(run=_clips)
     return parser
 
 
-def _share(text: str) -> tuple[int, int]:
-    """From "2/3", the second of three shares.
-
-    Raises:
-        ValueError: anything else.
-    """
-    index, _, count = text.partition("/")
-    share = int(index), int(count)
-    if not 1 <= share[0] <= share[1]:
-        raise ValueError(text)
-    return share
+def _all(options: Options) -> None:
+    for stage in (_corpus, _labels, _train, _export, _report):
+        stage(options)
 
 
-def _corpus(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    panel = TeacherPanel(options.work / "teachers")
-    index, count = options.share
-    mine = slice(index - 1, None, count)
-    if options.only in (None, "real"):
-        for split in ("val", "test", "train"):
-            wanted = tuple(entry for entry in recordings() if entry.split == split and (entry.genre or split != "test"))
-            ingest_recordings(
-                wanted[mine],
-                store,
-                panel,
-                work=options.work,
-                free_recordings=options.free_recordings,
-                most_windows=recipe.real_windows,
-            )
-    if options.only in (None, "altered"):
-        planned = alter.plan(recordings(), recipe.altered, seed=recipe.seed)[mine]
-        alter.ingest_altered(planned, store, panel, work=options.work, free_recordings=options.free_recordings)
-    if options.only in (None, "rendered"):
-        planned_rendered = jobs(recipe.rendered_per_genre, recipe.not_music, seed=recipe.seed)[mine]
-        render(planned_rendered, store, panel, most_windows=1)
+def _split(options: Options) -> None:
+    del options  # it needs nothing but the list
+    path = Path(__file__).parent / "data" / "splits.csv"
+    path.write_text(splits_csv(recordings()), encoding="utf-8")
 
 
-def _labels(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    items, class_lists = load_items(store, "train", "val"), ClassLists.beside(options.work / "teachers")
-    known = tuple(recording for recording in recordings() if recording.split != "test")
-    table = held_out_table(items, known, c=recipe.probe_c, class_lists=class_lists)
-    logging.getLogger(__name__).info("Windows of groups left out of the fit:\n%s", table)
+def _corpus(options: Options) -> None:
+    panel_folder, clips = options.work / "teachers", options.work / "clips"
+    entries = _files(options, recordings())
+    if options.gtzan:
+        whole = dict(in_full(recordings(), options.gtzan))
+        entries = [(recording, whole.get(recording, path)) for recording, path in entries]
+        entries += [entry for entry in whole.items() if entry not in entries]
+    entries += _collections(options) + [(sound, Path()) for sound in made_sounds()]
+    shares = [entries[first :: options.processes] for first in range(options.processes)]
+    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+        counts = pool.map(partial(_prepare, panel_folder=panel_folder, clips=clips), shares)
+    logger.info("%d of %d recordings are prepared", sum(counts), len(entries))
 
 
-def _train(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    for name in _in_order(recipe, options.student or list(recipe.students), options.work / "run"):
-        train(
-            store,
-            options.work / "run" / name,
-            recipe,
-            name,
-            device=pick_device(options.device),
-            minutes=options.minutes,
-            check_every=options.check_every,
-            workers=options.workers,
-            teachers=options.work / "teachers",
-            begin_with=options.begin_with / "run" / name if options.begin_with else None,
-        )
+def _prepare(entries: list[tuple[Recording, Path]], panel_folder: Path, clips: Path) -> int:
+    torch.set_num_threads(1)
+    return prepare(entries, TeacherPanel(panel_folder), clips)
 
 
-def _in_order(recipe: Recipe, names: list[str], runs: Path) -> list[str]:
-    """The students after the colleagues that they learn from; a colleague that nobody has trained yet comes along."""
-    ordered = []
+def _files(options: Options, wanted: tuple[Recording, ...] | list[Recording]) -> list[tuple[Recording, Path]]:
+    """Recordings of the list with their files, fetched where that is needed."""
+    given = {SONGS: options.songs, FREE_RECORDINGS: options.free_recordings}
+    folders = {name: folder for name, folder in given.items() if folder}
+    return [(entry.recording, entry.path) for entry in fetch(wanted, options.work, folders)]
+
+
+def _collections(options: Options) -> list[tuple[Recording, Path]]:
+    """What there is in the user's folders of public collections."""
+    found = read_fma(options.fma, recordings()) if options.fma else []
+    return found + (read_jamendo(options.jamendo, recordings()) if options.jamendo else [])
+
+
+def _clips_of(options: Options, split: str) -> list[Clip]:
+    every = (*recordings(), *(recording for recording, _ in _collections(options)), *made_sounds())
+    return load_clips(options.work / "clips", [recording for recording in every if recording.split == split])
+
+
+def _labels(options: Options) -> None:
+    clips, validation = _clips_of(options, "train"), _clips_of(options, "val")
+    targets, opinions = make_targets(clips, validation, ClassLists.beside(options.work / "teachers"))
+    parts = (("training, in folds", clips, targets), ("validation", validation, opinions))
+    logger.info("Soft labels of artists that taught the probe nothing:\n%s", labels_table(parts))
+
+
+def _train(options: Options) -> None:
+    clips, validation = _clips_of(options, "train"), _clips_of(options, "val")
+    targets, _ = make_targets(clips, [], ClassLists.beside(options.work / "teachers"))
+    runs = options.work / "runs"
+    for name in in_order(options.only or recipe_names(), runs):
+        logger.info("%s", name)
+        settings = {"minutes": options.minutes, "device": options.device, "half": options.bfloat16}
+        train(name, clips, targets, validation, runs, **settings)
+
+
+def in_order(names: tuple[str, ...] | list[str], runs: Path) -> list[str]:
+    """Recipes after those that they learn or grow from, which come along when nobody has trained them yet."""
+    ordered: list[str] = []
     for name in names:
-        colleague = recipe.students[name].colleague
-        if colleague in names or (colleague and not (runs / colleague / BEST_FILE).exists()):
-            ordered.append(colleague)
-        ordered.append(name)
+        recipe = read_recipe(name)
+        before = [*recipe.taught_by, *([recipe.begins_as] if recipe.begins_as not in ("", "mimetic") else [])]
+        missing = [other for other in before if other in names or not (runs / other / WEIGHTS_FILE).exists()]
+        ordered += [*in_order(missing, runs), name]
     return list(dict.fromkeys(ordered))
 
 
-def _export(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    for name in options.student or recipe.students:
-        exporting.export(
-            options.work / "run" / name,
-            store,
-            recipe,
-            options.out / name,
-            licence=_LICENCE,
-            teachers=options.work / "teachers",
-            average_with=[other / "run" / name for other in options.average_with],
-        )
+def _export(options: Options) -> None:
+    validation = _clips_of(options, "val")
+    for name in options.only or recipe_names():
+        export(name, options.work / "runs", options.models, validation)
 
 
-def _calibrate(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    for name in options.student or recipe.students:
-        exporting.calibrated_anew(options.out / name, store)
+def _report(options: Options) -> None:
+    report(options.models, options.only or recipe_names(), _files(options, held_out(recordings())))
 
 
-def _report(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    reporting.report(
-        options.out,
-        options.student or list(recipe.students),
-        store,
-        work=options.work,
-        free_recordings=options.free_recordings,
-        note=options.note,
-    )
-
-
-def _clips(options: argparse.Namespace, recipe: Recipe, store: TrackStore) -> None:
-    del recipe, store
-    count = reporting.write_clips(
-        options.csv, recordings(), options.split, work=options.work, free_recordings=options.free_recordings
-    )
-    logging.getLogger(__name__).info("%s: %d clips", options.csv, count)
+def _clips(options: Options) -> None:
+    chosen = held_out(recordings(), options.split)
+    logger.info("%s: %d clips", options.csv, write_clips(options.csv, _files(options, chosen)))
 
 
 if __name__ == "__main__":

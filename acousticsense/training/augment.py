@@ -50,7 +50,7 @@ def _noisy(view: Floats, source: np.random.Generator) -> Floats:
     """A noise floor, between 20 and 60 dB (of power) below the loudest point, falling towards high bands."""
     floor = view.max() - source.uniform(4.6, 14.0) + source.uniform(-2, 1) * np.linspace(0, 1, len(view))[:, None]
     rough = 0.4 * source.standard_normal(view.shape, np.float32)
-    return np.logaddexp(view, floor.astype(np.float32) + rough)
+    return np.asarray(np.logaddexp(view, floor.astype(np.float32) + rough), np.float32)
 
 
 def _band_limited(view: Floats, source: np.random.Generator) -> Floats:

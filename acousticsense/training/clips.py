@@ -1,7 +1,7 @@
 """Prepared recordings: their spectrograms, and what the teachers hear in windows of them, one file a recording.
 
 Spectrograms are kept as the waveform is, with the energy of every frame beside them: whatever window is cut out is
-brought to the recipe's level as `spectrogram.images` does it with waveforms.
+brought to the recipe's level as the application does it with waveforms.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.models.genres import GENRES
-from acousticsense.spectrogram.front_end import NATIVE_MEL, NATIVE_WINDOWS, SpectrogramKind
-from acousticsense.training.recordings import Recording
+from acousticsense.spectrogram import NATIVE_MEL, NATIVE_WINDOWS, SpectrogramKind
+from acousticsense.training.recordings import SOUNDS, Recording
 
 __all__ = ["NOT_MUSIC_INDEX", "N_OUTPUTS", "WINDOW_FRAMES", "Clip", "clip_file", "load_clips", "log_values"]
 
@@ -58,7 +58,7 @@ class Clip:
     @property
     def label(self) -> int | None:
         """Index of its class, if people said it."""
-        if self.recording.package == "not-music":
+        if self.recording.package == SOUNDS:
             return NOT_MUSIC_INDEX
         genre = self.recording.genre
         return GENRES.index(genre) if genre and self.recording.is_labelled else None
@@ -66,19 +66,17 @@ class Clip:
     @property
     def n_frames(self) -> int:
         """Frames of its spectrograms."""
-        return self.mel.shape[1]
+        return int(self.mel.shape[1])
 
 
 def clip_file(folder: Path, recording: Recording) -> Path:
     """Where a recording is kept once it is prepared."""
-    return folder / f"{hashlib.sha1(recording.key.encode()).hexdigest()[:16]}.npz"  # noqa: S324 - names, not secrets
+    return folder / f"{hashlib.sha1(recording.key.encode()).hexdigest()[:16]}.npz"
 
 
 def load_clips(folder: Path, recordings: Iterable[Recording]) -> list[Clip]:
     """Those recordings that are prepared."""
-    return [
-        _load(path, recording) for recording in recordings if (path := clip_file(folder, recording)).exists()
-    ]
+    return [_load(path, recording) for recording in recordings if (path := clip_file(folder, recording)).exists()]
 
 
 def _load(path: Path, recording: Recording) -> Clip:

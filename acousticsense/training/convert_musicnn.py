@@ -14,27 +14,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-#: The two networks that are used as teachers: Million Song Dataset tags and MagnaTagATune tags.
-NETWORKS = ("MSD_musicnn", "MTT_musicnn")
+#: The network that is used as a teacher, of Million Song Dataset tags.
+NETWORK = "MSD_musicnn"
 
 
-def read_networks() -> dict[str, Any]:
-    """All variables of both networks, named `NETWORK/variable`."""
+def read_network() -> dict[str, Any]:
+    """All its variables, named `NETWORK/variable`."""
     import tensorflow  # only here: no other part of the project needs it
 
     package = find_spec("musicnn")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("musicnn is not installed in this environment")
     tensors = {}
-    for network in NETWORKS:
-        reader = tensorflow.compat.v1.train.NewCheckpointReader(f"{Path(package.origin).parent / network}/")
-        for name in reader.get_variable_to_shape_map():
-            if "Adam" not in name and "_power" not in name:
-                tensors[f"{network}/{name}"] = reader.get_tensor(name)
+    reader = tensorflow.compat.v1.train.NewCheckpointReader(f"{Path(package.origin).parent / NETWORK}/")
+    for name in reader.get_variable_to_shape_map():
+        if "Adam" not in name and "_power" not in name:
+            tensors[f"{NETWORK}/{name}"] = reader.get_tensor(name)
     return tensors
 
 
 if __name__ == "__main__":
     from safetensors.numpy import save_file
 
-    save_file(read_networks(), sys.argv[1])
+    save_file(read_network(), sys.argv[1])

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.spectrogram.images import normalise, to_image
+from acousticsense.spectrogram import SpectrogramKind, to_image
 from acousticsense.training.augment import augment
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, WINDOW_FRAMES, Clip, log_values
 from acousticsense.training.front_ends import CQT, MEL
@@ -80,9 +79,7 @@ class TrainingImages(IterableDataset[Batch]):
         batch = Batch(torch.stack(images), torch.from_numpy(np.stack(targets)), torch.from_numpy(np.stack(features)))
         return _mixed(batch, source) if source.random() < self._recipe.mixup else batch
 
-    def _example(
-        self, index: int, kind: SpectrogramKind, source: np.random.Generator
-    ) -> tuple[Tensor, Floats, Floats]:
+    def _example(self, index: int, kind: SpectrogramKind, source: np.random.Generator) -> tuple[Tensor, Floats, Floats]:
         clip = self._clips[index]
         frames = _frames(clip, source)
         middle_s = float(frames[0]) * clip.duration_s / clip.n_frames if len(clip.starts_s) > 1 else 0.0
@@ -101,7 +98,7 @@ def window_image(clip: Clip, kind: SpectrogramKind, start: int) -> Tensor:
 
 def _image(values: Floats, kind: SpectrogramKind) -> Tensor:
     front_end = MEL if kind == "mel" else CQT
-    return normalise(to_image(torch.from_numpy(values)[None], front_end), front_end)[0]
+    return front_end.to_input(to_image(torch.from_numpy(values)[None], front_end))[0]
 
 
 def _frames(clip: Clip, source: np.random.Generator) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ import subprocess
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Final
 from urllib.request import Request, urlopen
 
 from acousticsense.models.checkpoint import sha256_of
-from acousticsense.training.sources import DEBIAN, FREE_RECORDINGS, NPM, PYPI, Recording
+from acousticsense.training.recordings import DEBIAN, NPM, PYPI, Recording
 
 __all__ = ["Fetched", "fetch"]
 
@@ -61,29 +61,29 @@ class Fetched:
     sha256: str
 
 
-def fetch(recordings: tuple[Recording, ...], work: Path, *, free_recordings: Path | None) -> Iterator[Fetched]:
+def fetch(recordings: Iterable[Recording], work: Path, folders: Mapping[str, Path]) -> Iterator[Fetched]:
     """Yields each recording as a local file; what cannot be had is logged and left out.
 
     Args:
         recordings: what to bring.
         work: the work folder; packages are kept in `debs`, whoever publishes them, single files in `audio`.
-        free_recordings: local folder with the recordings that are in no package; None leaves those out.
+        folders: local folders by the name that stands where a package would (FREE_RECORDINGS, SONGS, ...).
     """
     for recording in recordings:
         try:
-            path, version = _locate(recording, work, free_recordings)
+            path, version = _locate(recording, work, folders)
         except _CANNOT_BE_HAD as error:
             logger.warning("%s is left out: %s", recording.key, error)
             continue
         yield Fetched(recording=recording, path=path, package_version=version, sha256=sha256_of(path))
 
 
-def _locate(recording: Recording, work: Path, free_recordings: Path | None) -> tuple[Path, str]:
+def _locate(recording: Recording, work: Path, folders: Mapping[str, Path]) -> tuple[Path, str]:
     """The file and the version of the package it comes from."""
-    if recording.package == FREE_RECORDINGS:
-        if free_recordings is None:
-            raise LookupError("no folder of free recordings was given")
-        path = free_recordings / recording.path
+    if recording.source not in (DEBIAN, NPM, PYPI):
+        if recording.package not in folders:
+            raise LookupError(f"no folder of {recording.package} was given")
+        path = folders[recording.package] / recording.path
         path.stat()
         return path, ""
     package = _download(recording, work / "debs")
@@ -94,18 +94,12 @@ def _locate(recording: Recording, work: Path, free_recordings: Path | None) -> t
 
 
 def _download(recording: Recording, folder: Path) -> Path:
-    """The package of a recording, from `folder` or from where it is public.
-
-    Raises:
-        LookupError: nobody knows how to bring it.
-    """
+    """The package of a recording, from `folder` or from where it is public."""
     folder.mkdir(parents=True, exist_ok=True)
     name, source = recording.package, recording.source
     if source == DEBIAN:
         here = sorted(folder.glob(f"{name}_*.deb"))
         return here[0] if here else _debian_package(name, folder)
-    if source not in (NPM, PYPI):
-        raise LookupError(f"{source} is no registry of packages")
     target = folder / f"{name.replace('/', '_')}.{'tgz' if source == NPM else 'zip'}"
     if not target.exists():
         partial = _partial(target)

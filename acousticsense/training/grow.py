@@ -44,29 +44,20 @@ def grow(small: Any, large: Any, *, seed: int) -> None:
 
 def _grown(name: str, weight: Tensor, copies: int, source: torch.Generator) -> Tensor:
     """One parameter for `copies` copies of everything."""
-    if name.endswith("qkv.weight"):
-        parts = weight.unflatten(0, (3, -1))
-        return torch.cat([_linear(part, copies, source) for part in parts])
-    if name.endswith("qkv.bias"):
-        return weight.view(3, -1).repeat(1, copies).flatten()
-    if name.startswith("patch_embed") and weight.ndim > 1:  # pixels are not copied
+    if ".qkv." in name:  # queries, keys and values stand one after the other
+        plain = name.replace("qkv.", "")
+        return torch.cat([_grown(plain, part, copies, source) for part in weight.chunk(3)])
+    if name.startswith("head."):  # there are as many answers as before
+        return _shared(weight, copies, source) if weight.ndim == 2 else weight
+    if weight.ndim == 2:
+        return torch.cat([_shared(weight, copies, source) for _ in range(copies)])
+    if weight.ndim == 4:  # the patch embedding: pixels are not copied
         return weight.repeat(copies, 1, 1, 1)
-    if name == "head.weight":
-        return _shared(weight, copies, source)
-    if name == "head.bias":
-        return weight
-    if name in ("pos_embed", "cls_token"):
-        return weight.repeat(1, 1, copies)
-    return _linear(weight, copies, source) if weight.ndim == 2 else weight.repeat(copies)
-
-
-def _linear(weight: Tensor, copies: int, source: torch.Generator) -> Tensor:
-    """(outputs, inputs) -> (copies * outputs, copies * inputs): every copy of an output has shares of its own."""
-    return torch.cat([_shared(weight, copies, source) for _ in range(copies)])
+    return weight.repeat(*(1 for _ in weight.shape[1:]), copies)  # biases, norms, positions, class token
 
 
 def _shared(weight: Tensor, copies: int, source: torch.Generator) -> Tensor:
-    """(outputs, inputs) -> (outputs, copies * inputs), the copies of an input summing to the original."""
+    """(outputs, inputs) -> (outputs, copies * inputs): weights of the copies of an input sum to the original's."""
     shares = torch.rand(copies, *weight.shape, generator=source, dtype=torch.float64) + 0.5
     shares /= shares.sum(0)
     return torch.cat(list((shares * weight.double()).to(weight.dtype)), dim=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from timm.utils import ModelEmaV3
+from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -85,9 +85,9 @@ class _Run:
         is_resumed = (folder / _CHECKPOINT).exists()
         layout = torch.contiguous_format if "vit" in recipe.architecture else torch.channels_last
         network = make_network(recipe, runs)
-        self._learner: Any = Learner(network, FEATURE_WIDTHS["mn04"]).to(device, memory_format=layout)
+        self._learner: Any = _moved(Learner(network, FEATURE_WIDTHS["mn04"]), device, layout)
         self._teachers = [
-            trained_network(teacher, runs).to(device, memory_format=torch.channels_last).requires_grad_(False)
+            _moved(trained_network(teacher, runs), device, torch.channels_last).requires_grad_(False)
             for teacher in recipe.taught_by
         ]
         self._average = ModelEmaV3(self._learner.network, decay=recipe.ema_decay, use_warmup=True)
@@ -130,7 +130,7 @@ class _Run:
 
     @torch.no_grad()
     def _wanted(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Half of what is learned are the answers of the networks that teach, if there are any (DeiT, arXiv 2012.12877)."""
+        """Targets, and as much the answers of the networks that teach, if any do (DeiT, arXiv 2012.12877)."""
         if not self._teachers:
             return targets
         answers = torch.stack([teacher(images).float().softmax(1) for teacher in self._teachers]).mean(0)
@@ -169,6 +169,11 @@ class _Run:
             optimiser.load_state_dict(saved)
         self.step, self._spent_s = state["step"], state["spent_s"]
         logger.info("goes on from step %d", self.step)
+
+
+def _moved(network: Any, device: str, layout: torch.memory_format) -> Any:
+    """The network on a device, its kernels in the layout that is fastest for it."""
+    return network.to(device, memory_format=layout)
 
 
 def _save(state: Any, path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import torch
-from timm.layers import build_sincos2d_pos_embed
+from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
 from torch import Tensor, nn
 
 __all__ = ["initialise"]

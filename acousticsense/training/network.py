@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import timm
 import torch
@@ -17,7 +17,7 @@ from acousticsense.training.recipe import Recipe, read_recipe
 __all__ = ["WEIGHTS_FILE", "Learner", "make_network", "trained_network"]
 
 #: The averaged weights of a run, as far as it is.
-WEIGHTS_FILE = "weights.pt"
+WEIGHTS_FILE: Final = "weights.pt"
 
 
 def make_network(recipe: Recipe, runs: Path) -> nn.Module:
@@ -51,7 +51,8 @@ def trained_network(name: str, runs: Path) -> nn.Module:
 
 
 def _create(recipe: Recipe, **more: Any) -> nn.Module:
-    return cast(nn.Module, timm.create_model(recipe.architecture, num_classes=N_OUTPUTS, **recipe.model_args, **more))
+    arguments: dict[str, Any] = {**recipe.model_args, **more}
+    return timm.create_model(recipe.architecture, num_classes=N_OUTPUTS, **arguments)
 
 
 class Learner(nn.Module):

@@ -9,7 +9,7 @@ alike (J. Liu et al., arXiv 2502.16982).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,9 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # as all optimisers; a closure is not used
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure that computes the loss anew
         """One step; parameters without gradients stay as they are."""
+        del closure
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:

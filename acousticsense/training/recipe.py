@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import json
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Annotated, Any
@@ -71,7 +71,7 @@ _RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
 def recipe_names() -> tuple[str, ...]:
     """The networks that there are recipes of."""
     folder = files("acousticsense.training") / "recipes"
-    return tuple(sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")))
+    return tuple(sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json")))
 
 
 def read_recipe(name: str) -> Recipe:
@@ -80,8 +80,8 @@ def read_recipe(name: str) -> Recipe:
     Raises:
         pydantic.ValidationError: a field is missing, unknown or out of range.
     """
-    text = (files("acousticsense.training") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-    return recipe_of(tomllib.loads(text))
+    text = (files("acousticsense.training") / "recipes" / f"{name}.json").read_text(encoding="utf-8")
+    return recipe_of(json.loads(text))
 
 
 def recipe_of(values: Mapping[str, Any]) -> Recipe:

@@ -18,11 +18,14 @@ from acousticsense.models.genres import GENRES
 
 __all__ = [
     "DEBIAN",
+    "FMA",
     "FREE_RECORDINGS",
     "GTZAN",
+    "JAMENDO",
     "NPM",
     "PYPI",
     "SONGS",
+    "SOUNDS",
     "Recording",
     "Split",
     "is_reserved",
@@ -40,6 +43,11 @@ PYPI: Final = "PyPI"
 #: Stand where a package name would, for recordings that come from a local folder.
 FREE_RECORDINGS: Final = "free-recordings"
 SONGS: Final = "songs"
+FMA: Final = "fma"
+JAMENDO: Final = "mtg-jamendo"
+
+#: Stands there for sounds that are not music and are made here.
+SOUNDS: Final = "sounds"
 
 #: What labels of the data set GTZAN are known by.
 GTZAN: Final = "GTZAN"

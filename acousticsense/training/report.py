@@ -1,4 +1,4 @@
-"""The model card: the finished model on real test music, once, beside the teachers on the same clips."""
+"""The finished models on test music, once: figures into `model.json`, tables and plots, and the model card."""
 
 from __future__ import annotations
 
@@ -6,44 +6,34 @@ import csv
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
-import numpy as np
-
-from acousticsense.evaluation.calibration import with_counts
 from acousticsense.evaluation.dataset import LabelledClip
-from acousticsense.evaluation.evaluate import evaluate
-from acousticsense.evaluation.metrics import measure
-from acousticsense.evaluation.report import write_report
-from acousticsense.evaluation.results import Evaluation
+from acousticsense.evaluation.evaluate import Evaluation, evaluate, measure, write_report
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.models.genres import GENRES
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
-from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.training.bank import Item, load_items
+from acousticsense.spectrogram import SpectrogramKind
 from acousticsense.training.card import card
-from acousticsense.training.fetch import fetch
-from acousticsense.training.sources import Recording, Split, recordings
-from acousticsense.training.store import TrackStore
-from acousticsense.training.teachers.zero_shot import ClassLists, mn04_zero_shot, musicnn_zero_shot, yamnet_zero_shot
-from acousticsense.training.validate import Score, score
+from acousticsense.training.recipe import read_recipe
+from acousticsense.training.recordings import GTZAN, Recording, Split
 
 __all__ = ["MOST_PER_GENRE", "held_out", "report", "write_clips"]
 
 logger = logging.getLogger(__name__)
 
-#: No genre counts for more than this many test clips.
-MOST_PER_GENRE = 20
+#: No genre counts for more than this many clips.
+MOST_PER_GENRE: Final = 30
 
 
-def held_out(known: tuple[Recording, ...], split: Split = "test") -> list[Recording]:
+def held_out(known: Iterable[Recording], split: Split = "test") -> list[Recording]:
     """What is measured on: measurable recordings of a split, at most MOST_PER_GENRE a genre, drawn by their hash."""
     chosen: list[Recording] = []
     counts: Counter[str] = Counter()
-    for recording in sorted(known, key=_lot):
+    for recording in sorted(known, key=lambda entry: hashlib.sha256(entry.key.encode()).hexdigest()):
         if recording.split == split and recording.is_measurable and recording.genre is not None:
             counts[recording.genre] += 1
             if counts[recording.genre] <= MOST_PER_GENRE:
@@ -51,108 +41,70 @@ def held_out(known: tuple[Recording, ...], split: Split = "test") -> list[Record
     return chosen
 
 
-def write_clips(
-    out: Path, known: tuple[Recording, ...], split: Split, *, work: Path, free_recordings: Path | None
-) -> int:
-    """Writes a CSV of held-out recordings and their genres, for `acousticsense evaluate`; returns how many they are."""
-    fetched = list(fetch(tuple(held_out(known, split)), work, free_recordings=free_recordings))
+def write_clips(out: Path, clips: Iterable[tuple[Recording, Path]]) -> int:
+    """Writes a CSV of recordings and their genres, for `acousticsense evaluate`; returns how many they are."""
+    rows = [(path.resolve(), recording.genre) for recording, path in clips]
     with out.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("path", "genre"))
-        rows.writerows((entry.path.resolve(), entry.recording.genre) for entry in fetched)
-    return len(fetched)
+        writer = csv.writer(file)
+        writer.writerow(("path", "genre"))
+        writer.writerows(rows)
+    return len(rows)
 
 
-def _lot(recording: Recording) -> str:
-    return hashlib.sha256(recording.key.encode()).hexdigest()
-
-
-def report(
-    models: Path,
-    names: Sequence[str],
-    store: TrackStore,
-    *,
-    work: Path,
-    free_recordings: Path | None,
-    note: str = "The test music was looked at once.",
-) -> dict[tuple[str, SpectrogramKind], Evaluation]:
-    """Evaluates models on the test set and writes card, figures and metrics beside their weights.
+def report(models: Path, names: Sequence[str], clips: Sequence[tuple[Recording, Path]]) -> None:
+    """Evaluates models on the test clips and writes card, figures and metrics beside their weights.
 
     Args:
         models: the folder of models.
         names: which of them.
-        store: the corpus, for what the teachers heard in the test clips.
-        work: the work folder with the fetched audio.
-        free_recordings: local folder with the recordings that are in no package.
-        note: for the cards: how often the test music was looked at, and why.
-
-    Returns:
-        The evaluation of each model and kind of image.
+        clips: `held_out`, each with its file.
     """
-    fetched = list(fetch(tuple(held_out(recordings())), work, free_recordings=free_recordings))
-    keys = {entry.path: entry.recording.key for entry in fetched}
-    clips = [LabelledClip(entry.path, entry.recording.genre or "") for entry in fetched]
-    peers = _teachers(store, set(keys.values()), work)
-    results: dict[tuple[str, SpectrogramKind], Evaluation] = {}
-    exact = Settings().replace(backend="pytorch")  # a card is about the weights, not about fewer bits of them
+    recordings = {path: recording for recording, path in clips}
+    labelled = [LabelledClip(path, recording.genre or "") for path, recording in recordings.items()]
+    exact = Settings(backend="pytorch")  # a card is about the weights, not about fewer bits of them
     for name in names:
         folder = models / name
         classifier = GenreClassifier.load(folder, settings=exact)
-        spec = classifier.spec
-        mine = {kind: _evaluated(classifier, clips, keys, kind) for kind in spec.kinds}
-        for kind, result in mine.items():
-            write_report(result, folder / "evaluation" / kind)
+        results = {kind: evaluate(classifier, labelled, kind=kind) for kind in classifier.spec.kinds}
+        songs = {kind: _of_songs(result, recordings) for kind, result in results.items()}
+        for kind, result in results.items():
+            named = [replace(clip, path=Path(recordings[clip.path].key)) for clip in result.clips]
+            write_report(measure(named, unreadable=result.unreadable), folder / "evaluation" / kind)
             logger.info("%s %s: top1 %.3f top3 %.3f", name, kind, result.accuracy, result.top3)
-        spec = _with_figures(spec, mine, peers)
+        spec = _with_figures(classifier.spec, results, songs)
         (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
-        (folder / "README.md").write_text(card(spec, mine, peers, note=note), encoding="utf-8")
-        results |= {(name, kind): result for kind, result in mine.items()}
-    return results
+        (folder / "README.md").write_text(
+            card(spec, results, songs, title=read_recipe(name).title, most=MOST_PER_GENRE), encoding="utf-8"
+        )
 
 
-def _evaluated(
-    classifier: GenreClassifier, clips: list[LabelledClip], keys: dict[Path, str], kind: SpectrogramKind
-) -> Evaluation:
-    """The evaluation, with the names of the recordings in place of local paths."""
-    judged = evaluate(classifier, clips, kind=kind)
-    named = [replace(clip, path=Path(keys[clip.path])) for clip in judged.clips]
-    return measure(named, unreadable=judged.unreadable)
+def _of_songs(result: Evaluation, recordings: Mapping[Path, Recording]) -> Evaluation | None:
+    """The part of an evaluation that is of GTZAN's excerpts, if any is."""
+    songs = [clip for clip in result.clips if recordings[clip.path].known_by == GTZAN]
+    return measure(songs) if songs else None
 
 
 def _with_figures(
-    spec: ModelSpec, results: Mapping[SpectrogramKind, Evaluation], peers: Mapping[str, Score]
+    spec: ModelSpec, results: Mapping[SpectrogramKind, Evaluation], songs: Mapping[SpectrogramKind, Evaluation | None]
 ) -> ModelSpec:
-    """The description with what was measured on test music, for each image."""
-    (main, result), *others = ((figures.metrics(), figures) for figures in results.values())
+    """The description with what was measured on test music, for each image; every look is counted."""
+    looks = spec.metrics.get("test_looks", 0) + 1
+
+    def figures(kind: SpectrogramKind) -> dict[str, object]:
+        part = songs[kind]
+        return {"real_test": results[kind].metrics(), **({"songs_test": part.metrics()} if part else {})}
+
+    kind = spec.front_end.kind
     return replace(
         spec,
-        calibration=with_counts(spec.calibration, result.level_counts),
-        metrics={**spec.metrics, "real_test": main, "teachers": {name: asdict(value) for name, value in peers.items()}},
+        calibration=replace(spec.calibration, level_accuracy=results[kind].level_accuracy),
+        metrics={**spec.metrics, **figures(kind), "test_looks": looks},
         alternatives=tuple(
             replace(
                 other,
-                calibration=with_counts(other.calibration, figures.level_counts),
-                metrics={**other.metrics, "real_test": measured},
+                calibration=replace(other.calibration, level_accuracy=results[other.front_end.kind].level_accuracy),
+                metrics={**other.metrics, **figures(other.front_end.kind)},
             )
-            for other, (measured, figures) in zip(spec.alternatives, others, strict=True)
+            for other in spec.alternatives
         ),
     )
-
-
-def _teachers(store: TrackStore, keys: set[str], work: Path) -> dict[str, Score]:
-    """The teachers' zero-shot answers for the first ten seconds of the same clips."""
-    items = [item for item in load_items(store, "test") if item.track.key in keys]
-    labels = np.array([GENRES.index(item.track.genre or "") for item in items])
-    scores = np.stack([item.arrays.scores[0] for item in items])
-    usual = np.concatenate([item.arrays.scores for item in _real(load_items(store, "train"))])
-    lists = ClassLists.beside(work / "teachers")
-    answers = {
-        "mn04 (EfficientAT, AudioSet)": mn04_zero_shot(scores, lists),
-        "YAMNet (AudioSet)": yamnet_zero_shot(scores, lists),
-        "musicnn (MSD and MTT tags)": musicnn_zero_shot(scores, usual),
-    }
-    return {name: score(values, labels) for name, values in answers.items()}
-
-
-def _real(items: list[Item]) -> list[Item]:
-    return [item for item in items if item.track.kind == "real"]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from acousticsense.spectrogram.front_end import SpectrogramKind
+from acousticsense.spectrogram import SpectrogramKind
 from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
 from acousticsense.training.dataset import window_image
 
 __all__ = ["logits_of", "score"]
 
-_BATCH = 32
+_BATCH: Final = 32
 
 
 def logits_of(network: nn.Module, clips: Sequence[Clip], kind: SpectrogramKind = "mel") -> NDArray[np.float32]:
@@ -38,7 +38,7 @@ def score(network: nn.Module, clips: Sequence[Clip], kind: SpectrogramKind = "me
     labels = torch.tensor([clip.label for clip in measured])
     right = logits.argmax(1) == labels
     best = logits.topk(3, 1).indices
-    recalls = [float(right[labels == label].float().mean()) for label in labels.unique()]
+    recalls = [float(right[labels == label].float().mean()) for label in sorted(set(labels.tolist()))]
     return {
         "top1": round(float(right.float().mean()), 4),
         "top3": round(float((best == labels[:, None]).any(1).float().mean()), 4),

@@ -18,16 +18,12 @@ from sklearn.preprocessing import StandardScaler
 
 from acousticsense.models.genres import GENRES
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
-from acousticsense.training.recordings import GTZAN, Recording
-from acousticsense.training.teachers.panel import FEATURE_WIDTHS, SCORE_WIDTHS, columns
-from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_opinions
+from acousticsense.training.recordings import GTZAN, SOUNDS, Recording
+from acousticsense.training.teachers.zero_shot import ClassLists, own_opinion
 
-__all__ = ["HEARD", "Targets", "known_label", "make_targets"]
+__all__ = ["Targets", "known_label", "make_targets"]
 
 Floats = NDArray[np.float32]
-
-#: The teachers whose features the probe reads.
-HEARD: Final = ("mn04", "MSD_musicnn", "yamnet")
 
 #: Inverse strength of the probe's L2 penalty.
 _PENALTY: Final = 0.003
@@ -64,7 +60,7 @@ class Targets:
 def known_label(recording: Recording) -> Floats:
     """What people's label says (17,); zeros when there is none."""
     known = np.zeros(N_OUTPUTS, np.float32)
-    if recording.package == "not-music":
+    if recording.package == SOUNDS:
         known[NOT_MUSIC_INDEX] = 1
     elif recording.is_labelled and recording.genre:
         is_rapped = recording.genre == "Hip-Hop" and recording.known_by in _RAPPED_SOURCES
@@ -82,12 +78,12 @@ def make_targets(train: Sequence[Clip], others: Sequence[Clip], lists: ClassList
         lists: what the teachers' outputs are called.
     """
     scores = np.concatenate([clip.scores for clip in train])
-    own = [_own_opinion(clip, scores, lists) for clip in (*train, *others)]
+    own = [own_opinion(clip.scores, scores, lists) for clip in (*train, *others)]
     folds = _folds(train)
     posteriors: list[Floats] = [np.empty(0, np.float32)] * len(train)
     for fold in range(_FOLDS):
         probe = _Probe([clip for clip, of in zip(train, folds, strict=True) if of != fold])
-        for index in np.flatnonzero(folds == fold):
+        for index in np.flatnonzero(folds == fold).tolist():
             posteriors[index] = probe(train[index])
     whole = _Probe(list(train))
     for index, clip in enumerate(train):
@@ -112,38 +108,27 @@ class _Probe:
 
     def __init__(self, clips: Sequence[Clip]) -> None:
         labelled = [clip for clip in clips if clip.label is not None]
-        features = np.concatenate([_heard(clip) for clip in labelled])
+        features = np.concatenate([clip.features for clip in labelled])
         labels = np.concatenate([np.full(len(clip.features), clip.label) for clip in labelled])
         weights = np.concatenate([np.full(len(clip.features), _weight(clip) / len(clip.features)) for clip in labelled])
         totals = np.bincount(labels, weights, N_OUTPUTS)
         weights *= (totals.sum() / np.maximum(totals, 1e-9) ** 0.75)[labels]
-        self._scaler = StandardScaler().fit(np.concatenate([_heard(clip) for clip in clips]))
+        self._scaler = StandardScaler().fit(np.concatenate([clip.features for clip in clips]))
         self._regression = LogisticRegression(C=_PENALTY, max_iter=300)
         self._regression.fit(self._scaled(features), labels, sample_weight=weights / weights.mean())
 
     def __call__(self, clip: Clip) -> Floats:
         """Posterior (W, 17): of each window, averaged with that of its whole clip."""
         answers = np.zeros((len(clip.features), N_OUTPUTS), np.float32)
-        answers[:, self._regression.classes_] = self._regression.predict_proba(self._scaled(_heard(clip)))
+        answers[:, self._regression.classes_] = self._regression.predict_proba(self._scaled(clip.features))
         return np.asarray((answers + answers.mean(0)) / 2, np.float32)
 
     def _scaled(self, features: Floats) -> Floats:
         return np.asarray(np.clip(self._scaler.transform(features), -4, 4), np.float32)
 
 
-def _heard(clip: Clip) -> Floats:
-    return np.concatenate([clip.features[:, columns(FEATURE_WIDTHS, name)] for name in HEARD], 1)
-
-
 def _weight(clip: Clip) -> float:
     return _BELIEF.get(clip.recording.confidence, 0.5)
-
-
-def _own_opinion(clip: Clip, usual: Floats, lists: ClassLists) -> Floats:
-    """What mn04, YAMNet and musicnn say of a clip's genre by their own class names: (W, 16), their geometric mean."""
-    opinions = zero_shot_opinions(clip.scores, usual, lists)
-    mean = np.exp(np.mean([np.log(opinions[name] + 1e-3) for name in ("mn04", "YAMNet")], 0))
-    return np.asarray(mean / mean.sum(1, keepdims=True), np.float32)
 
 
 def _product(posterior: Floats, own: Floats) -> Floats:
@@ -158,5 +143,5 @@ def _believed(opinion: Floats, clip: Clip) -> Floats:
     known = known_label(clip.recording)
     if not known.any():
         return opinion
-    belief = 1.0 if clip.recording.package == "not-music" else _BELIEF.get(clip.recording.confidence, 0.3)
+    belief = 1.0 if clip.recording.package == SOUNDS else _BELIEF.get(clip.recording.confidence, 0.3)
     return np.asarray((1 - belief) * opinion + belief * known, np.float32)

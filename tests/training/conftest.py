@@ -1,31 +1,29 @@
-"""A corpus small enough to train on in seconds: real parts, generated sounds, made-up teachers."""
+"""A corpus small enough to train on in seconds: tones for genres, and teachers that hear a coarse spectrum."""
 
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
 pytest.importorskip("sklearn", reason="training needs the extra: pip install acousticsense[train]")
-pytest.importorskip("mido", reason="training needs the extra: pip install acousticsense[train]")
 
+from acousticsense.training.clips import Clip, load_clips
+from acousticsense.training.corpus import prepare
 from acousticsense.training.decode import Sound
-from acousticsense.training.ingest import ingest
-from acousticsense.training.recipe import Recipe, StudentRecipe
-from acousticsense.training.sources import Kind, Recording, Split
-from acousticsense.training.store import Track, TrackStore
-from acousticsense.training.teachers.panel import SCORE_WIDTHS, TeacherPanel
+from acousticsense.training.recordings import Recording, Split
+from acousticsense.training.teachers.panel import FEATURE_WIDTHS, SCORE_WIDTHS, TeacherPanel
 from acousticsense.training.teachers.zero_shot import _AUDIOSET, ClassLists
 
-RATE_HZ = 32_000
+RATE_HZ = 22_050
 
 
 class FakePanel(TeacherPanel):
-    """Twelve features per window that depend on the sound: levels of a coarse spectrum."""
+    """Features that depend on the sound, levels of a coarse spectrum; scores that say nothing."""
 
     def __init__(self) -> None:
         pass
@@ -33,104 +31,75 @@ class FakePanel(TeacherPanel):
     def __call__(
         self, sound: Sound, starts_s: NDArray[np.float32], window_s: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        del window_s  # a whole sound is one window here
-        spectrum = np.abs(np.fft.rfft(sound.samples))[:12_000].reshape(12, -1).mean(1)
-        features = np.tile(np.log(spectrum + 1e-6).astype(np.float32), (len(starts_s), 1))
+        del window_s
+        width = sum(FEATURE_WIDTHS.values())
+        spectrum = np.abs(np.fft.rfft(np.resize(sound.samples, 8 * width)))[:width]
+        features = np.tile(np.log(spectrum + 1e-3).astype(np.float32), (len(starts_s), 1))
         return features, np.zeros((len(starts_s), sum(SCORE_WIDTHS.values())), np.float32)
 
-    def mn04(
-        self, sound: Sound, starts_s: NDArray[np.float32], window_s: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        features, scores = self(sound, starts_s, window_s)
-        return features, scores[:, :527]
+
+def tone(frequency_hz: float, seed: int, duration_s: float = 12.0) -> NDArray[np.float32]:
+    n = round(duration_s * RATE_HZ)
+    noise = np.random.default_rng(seed).normal(0, 0.01, n)
+    return (0.3 * np.sin(2 * np.pi * frequency_hz * np.arange(n) / RATE_HZ) + noise).astype(np.float32)
 
 
-def tone(frequency_hz: float, seed: int) -> Sound:
-    """Eleven seconds of a tone with a little noise."""
-    noise = np.random.default_rng(seed).normal(0, 0.01, RATE_HZ * 11)
-    samples = 0.3 * np.sin(2 * np.pi * frequency_hz * np.arange(RATE_HZ * 11) / RATE_HZ) + noise
-    return Sound(samples.astype(np.float32), RATE_HZ)
+def recording(name: str, genre: str | None, split: Split = "train", **more: object) -> Recording:
+    values: dict[str, object] = {
+        "package": "songs",
+        "path": f"{name}.wav",
+        "artist": name,
+        "genre": genre,
+        "confidence": "high" if genre else "",
+        "known_by": "tag" if genre else "",
+        "source": "here",
+        "split": split,
+    }
+    return Recording(**{**values, **more})  # type: ignore[arg-type]
 
 
-SMALL = StudentRecipe(
-    architecture="mobilenetv3_small_050",
-    network="full",
-    steps=2,
-    batch=4,
-    learning_rate=1e-3,
-    weight_decay=0.01,
-    warmup_steps=1,
-    ema_decay=0.9,
-    mixup=0.5,
-    cqt=0.5,
-    augmented=0.5,
-    feature_loss=1.0,
-    small_px=64,
-    small_share=0.5,
+#: Jazz is low and Metal is high; one song has no label, one is an excerpt of two seconds.
+_SONGS: tuple[tuple[str, str | None, Split, float, float], ...] = (
+    ("jazz-1", "Jazz", "train", 300.0, 12.0),
+    ("jazz-2", "Jazz", "train", 310.0, 2.0),
+    ("metal-1", "Metal", "train", 3000.0, 25.0),
+    ("metal-2", "Metal", "train", 3100.0, 12.0),
+    ("unknown", None, "train", 2900.0, 12.0),
+    ("jazz-3", "Jazz", "val", 320.0, 12.0),
+    ("metal-3", "Metal", "val", 2950.0, 12.0),
+    ("jazz-4", "Jazz", "test", 330.0, 3.0),
+    ("metal-4", "Metal", "test", 3050.0, 12.0),
 )
 
 
 @pytest.fixture(scope="session")
-def tiny_recipe() -> Recipe:
-    patch_conv = replace(
-        SMALL,
-        architecture="vit_base_patch16_224",
-        network="patch_conv",
-        size={"filters": 4, "width": 64, "head_width": 4, "hidden": 32, "depth": 1},
-        matrix_learning_rate=1e-3,
-        small_share=0.0,
-        half_precision=True,
-    )
-    return replace(Recipe.read(), students={"small": SMALL, "patch_conv": patch_conv})
-
-
-#: Jazz is low, Metal is high, one track has no label, one is no music; three tracks are for validation.
-_DESCRIBED: tuple[tuple[Kind, str, str | None, Split, float], ...] = (
-    ("rendered", "jazz", "Jazz", "train", 300.0),
-    ("real", "metal", "Metal", "train", 3000.0),
-    ("real", "unknown", None, "train", 2500.0),
-    ("not_music", "hum", None, "train", 50.0),
-    ("real", "jazz-val", "Jazz", "val", 330.0),
-    ("real", "metal-val", "Metal", "val", 2900.0),
-    ("not_music", "hum-val", None, "val", 60.0),
-)
+def songs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Recording, Path]]:
+    """Recordings with their files."""
+    folder = tmp_path_factory.mktemp("songs")
+    found = []
+    for seed, (name, genre, split, frequency_hz, duration_s) in enumerate(_SONGS):
+        path = folder / f"{name}.wav"
+        soundfile.write(path, tone(frequency_hz, seed, duration_s), RATE_HZ)
+        found.append((recording(name, genre, split), path))
+    return found
 
 
 @pytest.fixture(scope="session")
-def tiny_recordings() -> tuple[Recording, ...]:
-    return tuple(_recording(name, genre, split) for kind, name, genre, split, _ in _DESCRIBED if kind == "real")
+def clips(songs: list[tuple[Recording, Path]], tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
+    """All songs, prepared."""
+    folder = tmp_path_factory.mktemp("clips")
+    assert prepare(songs, FakePanel(), folder) == len(songs)
+    return load_clips(folder, [entry for entry, _ in songs])
+
+
+def of_split(clips: list[Clip], split: Split) -> list[Clip]:
+    return [clip for clip in clips if clip.recording.split == split]
 
 
 @pytest.fixture(scope="session")
-def tiny_store(tmp_path_factory: pytest.TempPathFactory, tiny_recordings: tuple[Recording, ...]) -> TrackStore:
-    listed = {recording.path: recording for recording in tiny_recordings}
-    store = TrackStore(tmp_path_factory.mktemp("corpus") / "tracks", tiny_recordings)
-    for seed, (kind, name, genre, split, frequency_hz) in enumerate(_DESCRIBED):
-        key = listed[name].key if name in listed else name
-        track = Track(key=key, kind=kind, genre=genre, split=split, group=name)
-        ingest(tone(frequency_hz, seed), track, store, FakePanel(), most_windows=2)
-    return store
-
-
-def _recording(name: str, genre: str | None, split: Split) -> Recording:
-    return Recording(
-        package=name.replace("-", "_"),  # by the first word of packages games are told apart
-        path=name,
-        title=name,
-        artist=name,
-        licence="CC0-1.0",
-        genre=genre,
-        confidence="high",
-        known_by="know",
-        source="here",
-        split=split,
-    )
-
-
-@pytest.fixture
-def class_lists(tmp_path: Path) -> ClassLists:
-    """A class list in AudioSet's format with the classes that name genres, as many as mn04 has places for; for both."""
-    path = tmp_path / "class_labels_indices.csv"
+def class_lists(tmp_path_factory: pytest.TempPathFactory) -> ClassLists:
+    """A class list in AudioSet's format with the classes that name genres; for both taggers."""
+    path = tmp_path_factory.mktemp("lists") / "class_labels_indices.csv"
     names = [name for group in _AUDIOSET.values() for name in group]
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)

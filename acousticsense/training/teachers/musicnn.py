@@ -1,14 +1,12 @@
-"""musicnn 0.1.0 in PyTorch: taggers trained on the Million Song Dataset and MagnaTagATune (J. Pons, X. Serra; ISC).
+"""musicnn 0.1.0 in PyTorch: a tagger trained on the Million Song Dataset (J. Pons, X. Serra; ISC).
 
 Weights come from `convert_musicnn`. The package rounds mels to float16, which overflows; here all is float32.
 """
 
 from __future__ import annotations
 
-import json
-from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import librosa
 import torch
@@ -16,9 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from acousticsense.training.sources import read_data
-
-__all__ = ["SAMPLE_RATE_HZ", "Musicnn", "Network", "tags"]
+__all__ = ["SAMPLE_RATE_HZ", "Musicnn"]
 
 SAMPLE_RATE_HZ: Final = 16_000
 
@@ -28,20 +24,15 @@ _N_MELS: Final = 96
 _PATCH_FRAMES: Final = 187
 _BATCH_NORM_EPS: Final = 1e-3
 
-Network = Literal["MSD_musicnn", "MTT_musicnn"]
-
-
-@cache
-def tags(network: Network) -> tuple[str, ...]:
-    """The 50 tags of a network, in output order."""
-    return tuple(json.loads(read_data("musicnn_tags.json"))[network])
+#: The network of the package that is used, and its tensors' prefix.
+_NETWORK: Final = "MSD_musicnn"
 
 
 class Musicnn:
-    """One of the two taggers: waveforms in, 200 features and 50 tag logits out."""
+    """The tagger: waveforms in, 200 features and 50 tag logits out."""
 
-    def __init__(self, weights: Path, network: Network) -> None:
-        prefix = f"{network}/"
+    def __init__(self, weights: Path) -> None:
+        prefix = f"{_NETWORK}/"
         tensors = load_file(weights)
         self._weights = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
         self._window = torch.hann_window(_N_FFT)

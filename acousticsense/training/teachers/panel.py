@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from acousticsense.training.decode import Sound
+from acousticsense.training.front_ends import LEVEL_DBFS
 from acousticsense.training.teachers import mn04, musicnn, yamnet
 
 __all__ = ["FEATURE_WIDTHS", "MN04_FILE", "SCORE_WIDTHS", "TeacherPanel", "columns"]
 
 #: Widths of the teachers' features and scores, in the order in which they stand side by side.
-FEATURE_WIDTHS: Final = {"mn04": 384, "MSD_musicnn": 200, "MTT_musicnn": 200, "yamnet": 521}
-SCORE_WIDTHS: Final = {"mn04": 527, "MSD_musicnn": 50, "MTT_musicnn": 50, "yamnet": 521}
+FEATURE_WIDTHS: Final = {"mn04": 384, "musicnn": 200, "yamnet": 521}
+SCORE_WIDTHS: Final = {"mn04": 527, "musicnn": 50, "yamnet": 521}
 
 MN04_FILE: Final = "mn04_as_mAP_432.pt"
 MUSICNN_FILE: Final = "musicnn.safetensors"
@@ -38,43 +39,41 @@ def columns(widths: dict[str, int], teacher: str) -> slice:
 
 
 class TeacherPanel:
-    """mn04, the two musicnn networks and YAMNet over the same windows."""
+    """mn04, musicnn and YAMNet over the same windows."""
 
     def __init__(self, folder: Path) -> None:
-        self._mn04 = mn04.Mn04(folder / MN04_FILE)
-        self._others: tuple[tuple[int, _Teacher], ...] = (
-            (musicnn.SAMPLE_RATE_HZ, musicnn.Musicnn(folder / MUSICNN_FILE, "MSD_musicnn")),
-            (musicnn.SAMPLE_RATE_HZ, musicnn.Musicnn(folder / MUSICNN_FILE, "MTT_musicnn")),
+        self._teachers: tuple[tuple[int, _Teacher], ...] = (
+            (mn04.SAMPLE_RATE_HZ, mn04.Mn04(folder / MN04_FILE)),
+            (musicnn.SAMPLE_RATE_HZ, musicnn.Musicnn(folder / MUSICNN_FILE)),
             (yamnet.SAMPLE_RATE_HZ, yamnet.Yamnet(folder / YAMNET_FILE)),
         )
 
     def __call__(
         self, sound: Sound, starts_s: NDArray[np.float32], window_s: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Features (W, 1305) and scores (W, 1148) of the windows that begin at `starts_s` (W,)."""
-        answers = [self.mn04(sound, starts_s, window_s)]
-        answers += [_hear(teacher, sound, rate, starts_s, window_s) for rate, teacher in self._others]
+        """Features (W, 1105) and scores (W, 1098) of the windows that begin at `starts_s` (W,)."""
+        answers = [_hear(teacher, sound, rate, starts_s, window_s) for rate, teacher in self._teachers]
         features, scores = (np.concatenate(parts, axis=1) for parts in zip(*answers, strict=True))
         return features, scores
-
-    def mn04(
-        self, sound: Sound, starts_s: NDArray[np.float32], window_s: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Features (W, 384) and scores (W, 527) of mn04 alone: the cheapest, for windows lying close together."""
-        return _hear(self._mn04, sound, mn04.SAMPLE_RATE_HZ, starts_s, window_s)
 
 
 def _hear(
     teacher: _Teacher, sound: Sound, sample_rate_hz: int, starts_s: NDArray[np.float32], window_s: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What one teacher says of each window; a track that is too short is repeated."""
+    """What one teacher says of each window; a track that is too short is repeated, every window as loud."""
     samples = sound.at(sample_rate_hz)
     length = round(window_s * sample_rate_hz)
     first = [round(float(start) * sample_rate_hz) for start in starts_s]
     samples = np.resize(samples, max(first[-1] + length, len(samples)))
     answers = []
     for at in range(0, len(first), _AT_ONCE):
-        windows = np.stack([samples[start : start + length] for start in first[at : at + _AT_ONCE]])
+        windows = np.stack([_at_level(samples[start : start + length]) for start in first[at : at + _AT_ONCE]])
         answers.append(teacher(torch.from_numpy(windows)))
     features, scores = (torch.cat(parts).numpy() for parts in zip(*answers, strict=True))
     return features, scores
+
+
+def _at_level(window: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A window (n,) brought to the level that ours have; silence stays silent."""
+    rms = float(np.sqrt(np.mean(np.square(window, dtype=np.float64))))
+    return np.asarray(window * 10 ** (LEVEL_DBFS / 20) / rms, np.float32) if rms > 0 else window

@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.models.genres import GENRES
-from acousticsense.training.teachers.musicnn import tags
 from acousticsense.training.teachers.panel import SCORE_WIDTHS, columns
 
-__all__ = ["ClassLists", "mn04_zero_shot", "musicnn_zero_shot", "yamnet_zero_shot", "zero_shot_opinions"]
+__all__ = ["ClassLists", "mn04_zero_shot", "own_opinion", "yamnet_zero_shot"]
 
-#: How sharply scores become opinions: chosen on validation music.
-_AUDIOSET_SHARPNESS: Final = 0.7
-_MUSICNN_SHARPNESS: Final = 1.5
-_LEAST_TAG: Final = 1e-3
+#: How sharply scores become opinions, and what is added to them so that nobody's no is final.
+_SHARPNESS: Final = 0.7
+_DOUBT: Final = 1e-3
 
 #: AudioSet display names that name each genre.
 _AUDIOSET: Final = {
@@ -48,26 +46,6 @@ _AUDIOSET: Final = {
         *("Middle Eastern music", "Music of Africa", "Afrobeat", "Music of Asia", "Carnatic music"),
         "Music of Bollywood",
     ),
-}
-
-#: musicnn tags that name each genre, of both networks; none does for Latin and Reggae.
-_TAGS: Final = {
-    "Blues": ("blues",),
-    "Classical": ("classical", "classic", "opera", "violin", "cello", "harpsichord", "strings", "choral"),
-    "Country": ("country",),
-    "Disco": ("dance", "70s", "funk", "party"),
-    "Electronic": ("electronic", "electronica", "electro", "House", "techno", "synth"),
-    "Folk": ("folk", "acoustic"),
-    "Hip-Hop": ("Hip-Hop",),
-    "Jazz": ("jazz",),
-    "Latin": (),
-    "Metal": ("metal", "heavy metal"),
-    "Pop": ("pop", "indie pop", "catchy"),
-    "R&B": ("rnb", "soul"),
-    "Rap": ("Hip-Hop",),
-    "Reggae": (),
-    "Rock": ("rock", "alternative rock", "indie rock", "classic rock", "hard rock", "punk", "Progressive rock"),
-    "World": ("indian", "sitar"),
 }
 
 
@@ -106,30 +84,8 @@ def _named(logits: NDArray[np.float32], class_list: Path) -> NDArray[np.float32]
     return np.stack([logits[:, [index[name] for name in _AUDIOSET[genre]]].max(1) for genre in GENRES], 1)
 
 
-def musicnn_zero_shot(scores: NDArray[np.float32], usual: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Genre scores (n, 16) from the panel's scores (n, S); rare tags count for more, by 1 / sqrt(their mean).
-
-    Args:
-        scores: the teachers' logits side by side.
-        usual: the same for other music (m, S), from which each tag's mean probability is taken.
-    """
-    names = (*tags("MSD_musicnn"), *tags("MTT_musicnn"))
-    first, last = columns(SCORE_WIDTHS, "MSD_musicnn").start, columns(SCORE_WIDTHS, "MTT_musicnn").stop
-    probabilities, means = (1 / (1 + np.exp(-values[:, first:last])) for values in (scores, usual))
-    lifted = probabilities / np.sqrt(means.mean(0))
-    answers = np.full((len(scores), len(GENRES)), -1.0, np.float32)
-    for genre, wanted in _TAGS.items():
-        named = [column for column, name in enumerate(names) if name in wanted]
-        if named:
-            answers[:, GENRES.index(genre)] = lifted[:, named].max(1)
-    answers[:, GENRES.index("Rap")] -= 1e-6  # Hip-Hop and Rap share a tag: a tie goes to Hip-Hop
-    return answers
-
-
-def zero_shot_opinions(
-    scores: NDArray[np.float32], usual: NDArray[np.float32], lists: ClassLists
-) -> dict[str, NDArray[np.float32]]:
-    """What "mn04", "YAMNet" and "musicnn" believe, as tables of genre probabilities (n, 16).
+def own_opinion(scores: NDArray[np.float32], usual: NDArray[np.float32], lists: ClassLists) -> NDArray[np.float32]:
+    """What mn04 and YAMNet believe: genre probabilities (n, 16), the geometric mean of both.
 
     Logits over AudioSet are taken relative to other music, so that a class named often (Electronic) needs more.
 
@@ -138,8 +94,8 @@ def zero_shot_opinions(
         usual: the same for other music, (m, S).
         lists: what the outputs are called.
     """
-    relative = (answer(scores, lists) - answer(usual, lists).mean(0) for answer in (mn04_zero_shot, yamnet_zero_shot))
-    from_musicnn = np.maximum(musicnn_zero_shot(scores, usual), _LEAST_TAG) ** _MUSICNN_SHARPNESS
-    tables = (*(np.exp(_AUDIOSET_SHARPNESS * logits) for logits in relative), from_musicnn)
-    shares = ((table / table.sum(1, keepdims=True)).astype(np.float32) for table in tables)
-    return dict(zip(("mn04", "YAMNet", "musicnn"), shares, strict=True))
+    relative = [answer(scores, lists) - answer(usual, lists).mean(0) for answer in (mn04_zero_shot, yamnet_zero_shot)]
+    shares = np.stack([np.exp(_SHARPNESS * logits) for logits in relative])
+    shares /= shares.sum(2, keepdims=True)
+    mean = np.exp(np.log(shares + _DOUBT).mean(0))
+    return np.asarray(mean / mean.sum(1, keepdims=True), np.float32)

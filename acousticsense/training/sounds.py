@@ -1,20 +1,28 @@
-"""Sounds that are not music: speech, noise, rain, hum, tones, sweeps, clicks and next to nothing."""
+"""Sounds that are not music, made here: speech (espeak-ng, GPL), noise, rain, hum, tones, sweeps, clicks and next to
+nothing."""
 
 from __future__ import annotations
 
+import io
+import json
 import random
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final
 
 import numpy as np
+import soundfile
+import soxr
 from numpy.typing import NDArray
 from scipy import signal
 
 from acousticsense.training.decode import Sound
-from acousticsense.training.render.synth import SAMPLE_RATE_HZ
-from acousticsense.training.render.voice import speech
+from acousticsense.training.recordings import SOUNDS, Recording, Split, read_data
 
-__all__ = ["NOT_MUSIC", "not_music"]
+__all__ = ["made_sounds", "sound_of"]
+
+SAMPLE_RATE_HZ: Final = 44_100
 
 Samples = NDArray[np.float32]
 Maker = Callable[[random.Random, int], Samples]
@@ -90,29 +98,72 @@ def _next_to_nothing(rng: random.Random, n: int) -> Samples:
     return np.asarray(_coloured(rng, n) * np.float32(10 ** rng.uniform(-4.5, -3.0)), np.float32)
 
 
+_ACCENTS: Final = ("en-us", "en-gb", "en-gb-scotland", "de", "fr-fr", "es", "it", "pt-br")
+_VOICES: Final = ("", "+m1", "+m2", "+m3", "+m5", "+m7", "+f1", "+f2", "+f4")
+
+
+@cache
+def _words() -> tuple[str, ...]:
+    return tuple(json.loads(read_data("words.json")))
+
+
+def _say(text: str, voice: str, *, words_per_minute: int, pitch: int) -> Samples:
+    """Mono speech with silence trimmed off both ends."""
+    command = ["espeak-ng", "-v", voice, "-s", str(words_per_minute), "-p", str(pitch), "--stdout", text]
+    answer = subprocess.run(command, check=True, capture_output=True, timeout=60)
+    samples, rate = soundfile.read(io.BytesIO(answer.stdout), dtype="float32")
+    loud = np.flatnonzero(np.abs(samples) > 0.01)
+    trimmed = samples[loud[0] : loud[-1] + 1] if len(loud) else samples
+    return np.asarray(soxr.resample(trimmed, rate, SAMPLE_RATE_HZ), np.float32)
+
+
+def _speech(rng: random.Random, n: int) -> Samples:
+    """Somebody talking, with pauses."""
+    voice = rng.choice(_ACCENTS) + rng.choice(_VOICES)
+    pace, pitch = rng.randint(120, 190), rng.randint(25, 75)
+    out = np.zeros(n, np.float32)
+    position = 0
+    while position < len(out):
+        text = " ".join(rng.choices(_words(), k=rng.randint(5, 14)))
+        said = _say(text, voice, words_per_minute=pace, pitch=pitch)
+        said = said[: len(out) - position]
+        out[position : position + len(said)] += said
+        position += len(said) + round(rng.uniform(0.1, 0.9) * SAMPLE_RATE_HZ)
+    return out
+
+
 def _talk(rng: random.Random, n: int) -> Samples:
     """Speech, alone or in a noisy place."""
-    said = speech(rng, duration_s=n / SAMPLE_RATE_HZ, sample_rate_hz=SAMPLE_RATE_HZ)
+    said = _speech(rng, n)
     noise = _coloured(rng, n)
     return np.asarray(said + noise / (np.abs(noise).max() + 1e-9) * rng.choice((0.0, 0.003, 0.05)), np.float32)
 
 
-#: Makers by name; speech counts four times, it is what users upload by mistake.
-NOT_MUSIC: Final[tuple[tuple[str, Maker], ...]] = (
-    *(("speech", _talk),) * 4,
-    ("coloured noise", _coloured),
-    ("band noise", _band_noise),
-    ("rain", _rain),
-    ("tone", _tone),
-    ("sweep", _sweep),
-    ("clicks", _clicks),
-    ("next to nothing", _next_to_nothing),
+#: Makers; speech counts four times, it is what users upload by mistake.
+_MAKERS: Final[tuple[Maker, ...]] = (
+    *(_talk, _talk, _talk, _talk, _coloured, _band_noise, _rain, _tone, _sweep, _clicks),
+    _next_to_nothing,
 )
 
+#: How many sounds each split gets.
+_COUNTS: Final[dict[Split, int]] = {"train": 160, "val": 48, "test": 48}
 
-def not_music(maker: Maker, rng: random.Random, *, duration_s: float) -> Sound:
-    """One such sound; everything but next to nothing gets an ordinary level."""
-    samples = maker(rng, round(duration_s * SAMPLE_RATE_HZ))
+#: Every third is as short as an excerpt of a song.
+_DURATIONS_S: Final = (2.7, 10.5, 10.5)
+
+
+def made_sounds() -> Iterator[Recording]:
+    """What can be made: the same sounds whenever they are asked for."""
+    for split, count in _COUNTS.items():
+        for number in range(count):
+            yield Recording(package=SOUNDS, path=f"{split}/{number}", split=split)
+
+
+def sound_of(recording: Recording) -> Sound:
+    """One of `made_sounds`; everything but next to nothing gets an ordinary level."""
+    split, _, number = recording.path.partition("/")
+    rng, maker = random.Random(f"{split}-{number}"), _MAKERS[int(number) % len(_MAKERS)]
+    samples = maker(rng, round(_DURATIONS_S[int(number) % len(_DURATIONS_S)] * SAMPLE_RATE_HZ))
     if maker is not _next_to_nothing:
         samples = samples * np.float32(rng.uniform(0.1, 0.95) / (np.abs(samples).max() + 1e-9))
     return Sound(samples, SAMPLE_RATE_HZ)

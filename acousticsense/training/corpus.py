@@ -1,0 +1,107 @@
+"""Preparing recordings: their spectrograms and what the teachers hear in them, written once into the work folder."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+
+from acousticsense.spectrogram import NATIVE_WINDOWS, log_spectrogram
+from acousticsense.training.clips import clip_file
+from acousticsense.training.decode import Sound, read_sound
+from acousticsense.training.front_ends import BARE_CQT, BARE_MEL
+from acousticsense.training.recordings import SOUNDS, Recording
+from acousticsense.training.sounds import sound_of
+from acousticsense.training.teachers.panel import TeacherPanel
+
+__all__ = ["prepare", "window_starts"]
+
+logger = logging.getLogger(__name__)
+
+#: Of long tracks only the beginning is used.
+_LONGEST_S: Final = 90.0
+
+#: At most so many windows are heard, which begin at least so far apart.
+_MOST_WINDOWS: Final = 8
+_APART_S: Final = 6.0
+
+#: Shorter sounds, and softer ones throughout, are no recordings.
+_SHORTEST_S: Final = 0.5
+_SOFTEST: Final = 1e-4
+
+_CANNOT_BE_READ: Final = (OSError, soundfile.LibsndfileError, subprocess.SubprocessError)
+
+
+def prepare(recordings: Iterable[tuple[Recording, Path]], panel: TeacherPanel, folder: Path) -> int:
+    """Prepares every recording that is not yet there; returns how many there are then. What cannot be read is logged.
+
+    Args:
+        recordings: each with the file it is in (which sounds that are made here have not).
+        panel: the teachers.
+        folder: where clips are kept.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for recording, path in recordings:
+        target = clip_file(folder, recording)
+        if not target.exists():
+            try:
+                sound = sound_of(recording) if recording.package == SOUNDS else read_sound(path, max_s=_LONGEST_S)
+            except _CANNOT_BE_READ as error:
+                logger.warning("%s is left out: %s", recording.key, error)
+                continue
+            if len(sound.samples) < _SHORTEST_S * sound.sample_rate_hz or np.abs(sound.samples).max() < _SOFTEST:
+                logger.warning("%s is left out: there is next to nothing in it", recording.key)
+                continue
+            _write(target, sound, panel)
+        count += 1
+    return count
+
+
+def _write(target: Path, sound: Sound, panel: TeacherPanel) -> None:
+    """Writes one clip; beside the target first, so that a stop never leaves half a file."""
+    duration_s = len(sound.samples) / sound.sample_rate_hz
+    waveform = sound.at(BARE_MEL.sample_rate_hz)
+    waveform = np.resize(waveform, max(len(waveform), round(NATIVE_WINDOWS.window_s * BARE_MEL.sample_rate_hz)))
+    mel, cqt = (
+        log_spectrogram(torch.from_numpy(waveform), front_end).numpy().astype(np.float16)
+        for front_end in (BARE_MEL, BARE_CQT)
+    )
+    starts_s = window_starts(duration_s)
+    features, scores = panel(sound, starts_s, NATIVE_WINDOWS.window_s)
+    partial = target.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        mel=mel,
+        cqt=cqt,
+        energy=_energy(waveform, BARE_MEL.hop_length),
+        duration_s=duration_s,
+        starts_s=starts_s,
+        features=features,
+        scores=scores,
+    )
+    partial.rename(target)
+
+
+def _energy(waveform: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
+    """Sum of squares of each hop of samples."""
+    padded = np.pad(waveform, (0, -len(waveform) % hop))
+    return np.asarray(np.square(padded, dtype=np.float64).reshape(-1, hop).sum(1), np.float32)
+
+
+def window_starts(duration_s: float) -> NDArray[np.float32]:
+    """Where the windows begin that the teachers hear, spread evenly; the first begins at 0.
+
+    >>> window_starts(25.0).tolist()
+    [0.0, 7.5, 15.0]
+    """
+    rest_s = max(0.0, duration_s - NATIVE_WINDOWS.window_s)
+    count = min(_MOST_WINDOWS, 1 + int(rest_s // _APART_S))
+    return np.linspace(0.0, rest_s, count, dtype=np.float32) if count > 1 else np.zeros(1, np.float32)

@@ -1,1 +1,0 @@
-"""Music whose genre is known because we made it, and sounds that are not music."""

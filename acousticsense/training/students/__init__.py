@@ -1,1 +1,0 @@
-"""Networks that are trained, and the networks that users get, which compute the same."""

@@ -1,0 +1,108 @@
+"""From prepared clips to a model that the application loads, and its card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.training import __main__ as stages
+from acousticsense.training import network as networks
+from acousticsense.training.clips import Clip
+from acousticsense.training.export import export
+from acousticsense.training.loop import train
+from acousticsense.training.recipe import Recipe, recipe_of
+from acousticsense.training.recordings import Recording
+from acousticsense.training.report import held_out, report, write_clips
+from acousticsense.training.targets import make_targets
+from acousticsense.training.teachers.zero_shot import ClassLists
+from tests.training.conftest import of_split
+
+SMALL = {"batch_size": 4, "steps": 3, "warmup_steps": 1, "ema_decay": 0.5, "cqt": 0.25, "title": "small"}
+RECIPES = {
+    "small_cnn": recipe_of({**SMALL, "architecture": "mobilenetv3_small_050"}),
+    "small_vit": recipe_of(
+        {
+            **SMALL,
+            "architecture": "vit_tiny_patch16_224",
+            "model_args": {"embed_dim": 32, "depth": 1, "num_heads": 1},
+            "train_args": {"patch_drop_rate": 0.5},
+            "begins_as": "mimetic",
+            "taught_by": ["small_cnn"],
+        }
+    ),
+    "larger_vit": recipe_of(
+        {
+            **SMALL,
+            "architecture": "vit_tiny_patch16_224",
+            "model_args": {"embed_dim": 64, "depth": 1, "num_heads": 2},
+            "begins_as": "small_vit",
+        }
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _small_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(name: str) -> Recipe:
+        return RECIPES[name]
+
+    for module in ("loop", "network", "export", "report", "__main__"):
+        monkeypatch.setattr(f"acousticsense.training.{module}.read_recipe", read)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+def run(name: str, clips: list[Clip], lists: ClassLists, runs: Path) -> None:
+    learned = of_split(clips, "train")
+    train(name, learned, make_targets(learned, [], lists)[0], of_split(clips, "val"), runs)
+
+
+def history(runs: Path, name: str) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (runs / name / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_networks_are_trained_one_after_the_other(
+    name: str, clips: list[Clip], class_lists: ClassLists, runs: Path
+) -> None:
+    run(name, clips, class_lists, runs)
+    assert history(runs, name)[-1]["step"] == 3
+    assert networks.trained_network(name, runs)(torch.zeros(1, 3, 224, 224)).shape == (1, 17)
+
+
+def test_a_finished_run_is_left_alone_and_a_longer_recipe_goes_on(
+    clips: list[Clip], class_lists: ClassLists, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("small_cnn", clips, class_lists, tmp_path)
+    run("small_cnn", clips, class_lists, tmp_path)
+    assert [line["step"] for line in history(tmp_path, "small_cnn")] == [3]
+    monkeypatch.setitem(RECIPES, "small_cnn", recipe_of({**SMALL, "steps": 4, "architecture": "mobilenetv3_small_050"}))
+    run("small_cnn", clips, class_lists, tmp_path)
+    assert [line["step"] for line in history(tmp_path, "small_cnn")] == [3, 4]
+
+
+def test_a_trained_network_becomes_a_model_with_a_card(
+    clips: list[Clip], songs: list[tuple[Recording, Path]], class_lists: ClassLists, runs: Path, tmp_path: Path
+) -> None:
+    run("small_cnn", clips, class_lists, runs)
+    spec = export("small_cnn", runs, tmp_path, of_split(clips, "val"))
+    assert spec.kinds == ("mel", "cqt")
+    assert spec.front_end.level_dbfs == -20.0
+    files = dict(songs)
+    chosen = [(entry, files[entry]) for entry in held_out(files)]
+    report(tmp_path, ["small_cnn"], chosen)
+    card = (tmp_path / "small_cnn" / "README.md").read_text(encoding="utf-8")
+    assert "2 recordings" in card
+    assert GenreClassifier.load(tmp_path / "small_cnn").spec.metrics["test_looks"] == 1
+    assert write_clips(tmp_path / "test.csv", chosen) == 2
+
+
+def test_networks_that_teach_come_first(tmp_path: Path) -> None:
+    assert stages.in_order(["larger_vit"], tmp_path) == ["small_cnn", "small_vit", "larger_vit"]
