@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from acousticsense.evaluation.evaluate import Evaluation
 from acousticsense.evaluation.markdown import filled, table
+from acousticsense.evaluation.results import Evaluation
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram import SpectrogramKind
 

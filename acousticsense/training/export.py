@@ -118,10 +118,10 @@ def _calibrated(
         "real_validation": score(network, validation, kind),
         "not_music_validation": _not_music(logits, labels, fit.calibration.not_music_at),
         "validation_bands": fit.calibration.level_accuracy,
-        "validation_shortfalls": list(fit.shortfalls),
+        "validation_shortfalls": list(fit.unmet_criteria),
     }
     # The thresholds were chosen by these very answers: users are told what other music shows, or nothing.
-    return replace(fit.calibration, level_accuracy={}), metrics
+    return replace(fit.calibration, level_accuracy={}, level_counts={}), metrics
 
 
 def _not_music(logits: NDArray[np.float32], labels: NDArray[np.int64], threshold: float | None) -> dict[str, float]:

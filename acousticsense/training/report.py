@@ -11,8 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from acousticsense.evaluation.calibration import with_counts
 from acousticsense.evaluation.dataset import LabelledClip
-from acousticsense.evaluation.evaluate import Evaluation, evaluate, measure, write_report
+from acousticsense.evaluation.evaluate import evaluate
+from acousticsense.evaluation.metrics import measure
+from acousticsense.evaluation.report import write_report
+from acousticsense.evaluation.results import Evaluation
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
@@ -97,12 +101,12 @@ def _with_figures(
     kind = spec.front_end.kind
     return replace(
         spec,
-        calibration=replace(spec.calibration, level_accuracy=results[kind].level_accuracy),
+        calibration=with_counts(spec.calibration, results[kind].level_counts),
         metrics={**spec.metrics, **figures(kind), "test_looks": looks},
         alternatives=tuple(
             replace(
                 other,
-                calibration=replace(other.calibration, level_accuracy=results[other.front_end.kind].level_accuracy),
+                calibration=with_counts(other.calibration, results[other.front_end.kind].level_counts),
                 metrics={**other.metrics, **figures(other.front_end.kind)},
             )
             for other in spec.alternatives
