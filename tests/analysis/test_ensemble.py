@@ -119,7 +119,7 @@ def test_a_corrupted_member_is_a_row_with_its_reason_and_the_others_answer(few_m
     for kind in ("mel", "cqt"):
         assert isinstance(said["resnet50", kind].error, CorruptCheckpointError)
         assert said["mobilenetv3_large", kind].prediction
-    assert "not a usable model description" in str(said["efficientnet_b0", ""].error)
+    assert "not a usable description" in str(said["efficientnet_b0", ""].error)
     body = ensemble_payload(result)
     assert [row["error"]["code"] for row in body["models"] if "error" in row] == [
         "checkpoint_error",
