@@ -1,4 +1,4 @@
-"""One clip through every face of the running product: the same sixteen numbers to 1e-6."""
+"""One clip through every interface of the running product: the same sixteen numbers to 1e-6."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_the_ensemble_by_rest_and_by_gradio_client(
         assert close(body["consensus"]["probabilities"], expected)
 
 
-def test_every_face_gives_the_same_heat_map(
+def test_every_interface_gives_the_same_heat_map(
     server_url: str, environ: dict[str, str], music_mp3: Path, expected: dict[str, float]
 ) -> None:
     client: dict[str, Any] = Client(server_url, verbose=False).predict(
