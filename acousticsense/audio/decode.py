@@ -7,7 +7,8 @@ Content decides, never the name, which no library sees.
 | plain PCM in wav, RIFX, RF64, Wave64, AIFF, CAF | `pcm` reads the header against the content, libsndfile the samples |
 | the same, when the samples are DTS or AC-3 in disguise | FFmpeg, from where they begin |
 | FLAC | `flac` mends the header by what the frames say, libsndfile reads it |
-| Ogg Vorbis | libsndfile |
+| Ogg Vorbis | libsndfile; `ogg` counts damaged pages |
+| mp3 whose ID3 tag claims a part of the sound | `mp3` finds the first frame, FFmpeg reads from there |
 | Ogg or FLAC files joined end to end | each recording as above, one after the other |
 | everything else | FFmpeg |
 
@@ -37,6 +38,7 @@ from acousticsense.audio.container import WAV_LIKE
 from acousticsense.audio.ffmpeg import FFmpegTrack, ffmpeg_track
 from acousticsense.audio.joined import JoinedTrack
 from acousticsense.audio.limits import FORMATS_HINT, AudioLimits, channels_fault, rate_fault
+from acousticsense.audio.mp3 import hidden_start
 from acousticsense.audio.ogg import find_links
 from acousticsense.audio.pcm import PcmLayout, find_pcm
 from acousticsense.audio.sndfile import SndfileTrack, flac_track, sndfile_track
@@ -86,10 +88,20 @@ def decoded(source: Source, limits: AudioLimits, begin: Callable[[Track], _T]) -
 
 def _decoders(file: Slice) -> tuple[tuple[str, _Opener], ...]:
     """Who reads this file, in order, by its content."""
-    links = find_links(file)
+    links, n_bad = find_links(file)
     if len(links) > 1:
-        return (("Its recordings", partial(_joined_track, links)),)
-    return _decoders_of_one(file)
+        decoders: tuple[tuple[str, _Opener], ...] = (("Its recordings", partial(_joined_track, links)),)
+    else:
+        decoders = _decoders_of_one(file)
+    return tuple((name, partial(_noted, open_track, n_bad)) for name, open_track in decoders) if n_bad else decoders
+
+
+@contextmanager
+def _noted(open_track: _Opener, n_bad: int, file: Slice) -> Iterator[Track]:
+    """A track with a note on pages that its decoder leaves out."""
+    with open_track(file) as track:
+        track.notes.add("damaged", n_bad)
+        yield track
 
 
 def _decoders_of_one(file: Slice) -> tuple[tuple[str, _Opener], ...]:
@@ -97,19 +109,26 @@ def _decoders_of_one(file: Slice) -> tuple[tuple[str, _Opener], ...]:
     head = file.read(64)
     layout = find_pcm(file)
     if layout is not None:
-        samples = Slice(file, layout.start, layout.start + layout.size)
-        hidden = find_bitstream(samples) if layout.subtype == "PCM_16" else None
-        if hidden is not None:
-            return ((hidden.name, partial(_hidden_track, hidden, layout)),)
-        return ("libsndfile", partial(sndfile_track, layout=layout)), ("FFmpeg", ffmpeg_track)
+        return _decoders_of_pcm(layout, file)
     if head.startswith(b"fLaC"):
         return ("libsndfile", _checked_flac_track), ("FFmpeg", ffmpeg_track)
     if head.startswith(b"OggS") and b"vorbis" in head:
         return ("libsndfile", sndfile_track), ("FFmpeg", ffmpeg_track)
+    begin = hidden_start(file)
+    if begin is not None:
+        return (("FFmpeg", partial(_hidden_mp3_track, begin)),)
     is_mpeg = head[:1] == b"\xff" and head[1:2] >= b"\xe0"
     if is_mpeg or head.startswith(_NOT_FOR_SNDFILE):
         return (("FFmpeg", ffmpeg_track),)
     return ("FFmpeg", ffmpeg_track), ("libsndfile", sndfile_track)
+
+
+def _decoders_of_pcm(layout: PcmLayout, file: Slice) -> tuple[tuple[str, _Opener], ...]:
+    samples = Slice(file, layout.start, layout.start + layout.size)
+    hidden = find_bitstream(samples) if layout.subtype == "PCM_16" else None
+    if hidden is not None:
+        return ((hidden.name, partial(_hidden_track, hidden, layout)),)
+    return ("libsndfile", partial(sndfile_track, layout=layout)), ("FFmpeg", ffmpeg_track)
 
 
 @contextmanager
@@ -130,6 +149,14 @@ def _first_that_opens(file: Slice) -> Iterator[Track]:
                 failure = error
         else:
             raise failure or AudioDecodeError("No decoder reads it.")
+        yield track
+
+
+@contextmanager
+def _hidden_mp3_track(begin: int, file: Slice) -> Iterator[FFmpegTrack]:
+    """An mp3 whose tag claims a part of the sound."""
+    with ffmpeg_track(Slice(file, begin), kind="mp3") as track:
+        track.notes.add("header_repaired", 1)
         yield track
 
 

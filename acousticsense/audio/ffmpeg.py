@@ -34,6 +34,8 @@ _COUNTS_FROM_START: Final = ("mpegts", "mpeg")
 _ESTIMATED: Final = (*_WITHOUT_LENGTH, "mp3", "mpegts", "mpeg", "amr", "asf", "flv")
 #: A track that ends this far from where its header says has lost something.
 _ENDS_ELSEWHERE_S: Final = 0.5
+#: Packets of an mp4 file that an edit list may rightly leave out: a decoder's run-up at the beginning.
+_PRIMING_PACKETS: Final = 8
 #: A track that begins later than this begins late: an MPEG transport stream starts at 1.4 s.
 _LATE_S: Final = 10.0
 #: Far behind every track's end.
@@ -176,7 +178,9 @@ class FFmpegTrack:
     def _frames(self) -> Iterator[Any]:
         """Decoded frames; damaged packets are skipped and noted, unless there is nothing else."""
         n_bad, any_good = 0, False
+        from_beginning, n_packets = not self._moved, 0
         for packet in self._packets():
+            n_packets += bool(packet.size)
             try:
                 for frame in packet.decode():
                     n_bad, any_good = 0, True
@@ -189,6 +193,9 @@ class FFmpegTrack:
                     raise AudioDecodeError(f"{said(error)}") from error
         if n_bad and not any_good:
             raise AudioDecodeError("Every packet is damaged.")
+        n_missing = self._stream.frames - n_packets
+        if from_beginning and "mp4" in self._container.format.name and n_missing > _PRIMING_PACKETS:
+            self.notes.add("damaged", n_missing)
 
     def _packets(self) -> Iterator[Any]:
         """Packets up to the end, or to where the container breaks."""

@@ -95,7 +95,8 @@ def _layout(file: Slice, form: Form, sample: SampleFormat, data: Chunk, file_siz
     n_repaired = sample.n_repaired
     if form.kind == "aiff":  # SSND begins with an offset and a block size
         offset = int.from_bytes(_content(file, data, 4), "big")
-        if offset >= min(file_size - start - 8, 1 << 16):
+        promised = (sample.n_frames or 0) * block
+        if (offset and data.size - 8 == promised) or offset >= min(file_size - start - 8, 1 << 16):
             offset, n_repaired = 0, n_repaired + 1
         start += 8 + offset
         declared -= 0 if declared in UNKNOWN_SIZES else 8 + offset

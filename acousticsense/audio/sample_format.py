@@ -60,6 +60,8 @@ SUBTYPES: Final[dict[tuple[Coding, int], str]] = {
 _USUAL_RATES_HZ: Final = frozenset(
     {8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000}
 )
+#: Bits that samples have in AIFF files.
+_USUAL_BITS: Final = (8, 12, 16, 20, 24, 32)
 #: A size that says "not known": what a program writes that cannot go back to the header.
 UNKNOWN_SIZES: Final = frozenset({0, -1, 0x7FFF_FFFF, 0xFFFF_FFFF, 0xFFFF_FFFE, 2**63 - 1})
 #: Bytes of samples that are looked at to tell in which half of a container they lie.
@@ -151,12 +153,15 @@ def aiff_format(head: bytes, data_size: int) -> SampleFormat | None:
     coding, fixed_bits, reverse = _APPLE_CODINGS.get(head[18:22] or b"NONE", (None, 0, False))
     bits = fixed_bits or bits
     container = -(-bits // 8)
-    if coding is None or not container:
+    if coding is None:
         return None
     sound, repaired = data_size - 8, 0
     if data_size not in UNKNOWN_SIZES and n_frames > 1 and sound != n_frames * n_channels * container:
-        found, rest = divmod(sound, n_frames * container)
-        if rest == 0 and 1 <= found <= MOST_CHANNELS:
+        found, rest = divmod(sound, n_frames * max(1, n_channels))
+        if rest == 0 and 1 <= found <= 4 and bits not in _USUAL_BITS:
+            container, bits, repaired = found, 8 * found, 1
+        found, rest = divmod(sound, n_frames * max(1, container))
+        if rest == 0 and 1 <= found <= MOST_CHANNELS and not repaired:
             n_channels, repaired = found, 1
     return SampleFormat(
         coding=coding,

@@ -1,0 +1,275 @@
+"""What the decoder makes of wrong headers: python -m benchmarks.fuzz_headers --cases N [--seed S].
+
+In each case one field of size, rate, count or offset of an intact file gets another value: 0, 1, -1, the largest, one
+more, one less. The decoder must neither crash nor take 5 s, and must not answer with another sound without a note.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import random
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any, Final
+
+import av
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from acousticsense.audio import AudioClip, AudioLimits, check, read_clip
+from acousticsense.errors import AudioError
+
+Samples = NDArray[np.float32]
+
+RATE_HZ: Final = 44_100
+WANTED_HZ: Final = 22_050
+SECONDS: Final = 3.0
+TOO_SLOW_S: Final = 5.0
+#: Sounds whose cross-correlation is lower than this, or which are this much later or longer, are not the same. A header
+#: may rightly cut off up to 0.19 s as an encoder's delay (LAME's two fields of 12 bits).
+SAME_CORRELATION: Final = 0.85
+SAME_S: Final = 0.2
+LIMITS: Final = AudioLimits(max_clip_s=60.0)
+READINGS: Final[tuple[dict[str, Any], ...]] = ({"duration_s": None}, {"duration_s": 1.0, "offset_s": 1.0})
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a header: where it stands, how wide it is, in which byte order."""
+
+    at: int
+    width: int
+    order: str = "little"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What went wrong in a case."""
+
+    kind: str
+    what: str
+    field: Field
+    value: int
+    detail: str
+
+
+def tone() -> Samples:
+    """Stereo noise (n, 2) with a beat in it."""
+    rng = np.random.default_rng(3)
+    noise = soxr.resample(rng.standard_normal((round(SECONDS * 12_000), 2)) * 0.1, 12_000, RATE_HZ)
+    beat = 0.6 + 0.4 * np.sin(2 * np.pi * 3 * np.arange(len(noise)) / RATE_HZ)
+    return np.asarray(noise * beat[:, None], np.float32)
+
+
+def by_sndfile(kind: str, subtype: str) -> bytes:
+    """The test sound, written by libsndfile."""
+    file = io.BytesIO()
+    soundfile.write(file, tone(), RATE_HZ, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+def by_ffmpeg(container: str, codec: str, rate_hz: int = RATE_HZ) -> bytes:
+    """The test sound, written by FFmpeg."""
+    samples = np.asarray(soxr.resample(tone(), RATE_HZ, rate_hz), np.float32)
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as out:
+        stream: Any = out.add_stream(codec, rate=rate_hz)
+        stream.layout = "stereo"
+        context = stream.codec_context
+        resampler = av.AudioResampler(
+            format=context.format.name, layout="stereo", rate=rate_hz, frame_size=context.frame_size or 1024
+        )
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            out.mux(stream.encode(part))
+        out.mux(stream.encode())
+    return file.getvalue()
+
+
+def riff_fields(data: bytes) -> Iterator[Field]:
+    """Sizes, and what `fmt ` says of the samples."""
+    yield Field(4, 4)
+    fmt, sound = data.index(b"fmt "), data.index(b"data")
+    yield from (Field(fmt + 4, 4), Field(sound + 4, 4))
+    yield from (Field(fmt + at, width) for at, width in ((10, 2), (12, 4), (16, 4), (20, 2), (22, 2)))
+    if data[fmt + 8 : fmt + 10] == b"\xfe\xff":
+        yield from (Field(fmt + 24, 2), Field(fmt + 26, 2), Field(fmt + 28, 4))
+
+
+def aiff_fields(data: bytes) -> Iterator[Field]:
+    """Sizes, COMM's counts, SSND's offset; of the rate, a float of 80 bits, the mantissa.
+
+    Its exponent chooses between rates that are all usual, and nothing else in the file tells which is right.
+    """
+    common, sound = data.index(b"COMM"), data.index(b"SSND")
+    places = ((4, 4), (common + 4, 4), (common + 8, 2), (common + 10, 4), (common + 14, 2))
+    places += ((common + 18, 4), (sound + 4, 4), (sound + 8, 4), (sound + 12, 4))
+    yield from (Field(at, width, "big") for at, width in places)
+
+
+def flac_fields(data: bytes) -> Iterator[Field]:
+    """STREAMINFO: its size, blocks, frames, and the words that hold rate, channels, bits and length."""
+    del data
+    places = ((5, 3), (8, 2), (10, 2), (12, 3), (15, 3), (18, 2), (20, 1), (21, 1), (22, 4))
+    yield from (Field(at, width, "big") for at, width in places)
+
+
+def ogg_fields(data: bytes) -> Iterator[Field]:
+    """Of each page its time, serial, number, checksum and segments; of the first packet every number."""
+    position = 0
+    while position + 27 <= len(data):
+        for at, width in ((6, 8), (14, 4), (18, 4), (22, 4), (26, 1), (27, 1)):
+            yield Field(position + at, width)
+        n_segments = data[position + 26]
+        position += 27 + n_segments + sum(data[position + 27 : position + 27 + n_segments])
+    for at, width in ((8, 1), (9, 1), (10, 2), (11, 1), (12, 4), (16, 2), (20, 4), (24, 4), (28, 1)):
+        yield Field(28 + at, width)
+
+
+def mp4_fields(data: bytes) -> Iterator[Field]:
+    """The size of every box and every word in the boxes of `moov`."""
+    moov = data.index(b"moov") - 4
+    size = struct.unpack_from(">I", data, moov)[0]
+    yield from (Field(at, 4, "big") for at in range(moov, min(len(data), moov + size) - 4, 4))
+    yield from (Field(at, 2, "big") for at in range(moov, min(len(data), moov + 800) - 2, 2))
+
+
+def matroska_fields(data: bytes) -> Iterator[Field]:
+    """Every byte, pair and word in front of the first cluster and of the first block."""
+    end = data.index(b"\x1f\x43\xb6\x75") + 12
+    for width in (1, 2, 4, 8):
+        yield from (Field(at, width, "big") for at in range(0, end, width))
+
+
+def mp3_fields(data: bytes) -> Iterator[Field]:
+    """The tag's size, the first frame's header, and the words behind "Xing" or "Info"."""
+    yield from (Field(at, 1, "big") for at in (6, 7, 8, 9))
+    size = sum(octet << shift for octet, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+    yield from (Field(10 + size + at, 1, "big") for at in (1, 2, 3))
+    found = max(data.find(b"Xing"), data.find(b"Info"))
+    if found > 0:
+        yield from (Field(found + at, 4, "big") for at in (4, 8, 12, 116, 140))
+        yield from (Field(found + at, 3, "big") for at in (141,))
+
+
+KINDS: Final[dict[str, tuple[Callable[[], bytes], Callable[[bytes], Iterator[Field]]]]] = {
+    "wav": (lambda: by_sndfile("WAV", "PCM_16"), riff_fields),
+    "wav extensible": (lambda: by_sndfile("WAVEX", "PCM_24"), riff_fields),
+    "wav float": (lambda: by_sndfile("WAV", "FLOAT"), riff_fields),
+    "aiff": (lambda: by_sndfile("AIFF", "PCM_16"), aiff_fields),
+    "flac": (lambda: by_sndfile("FLAC", "PCM_16"), flac_fields),
+    "ogg vorbis": (lambda: by_sndfile("OGG", "VORBIS"), ogg_fields),
+    "ogg opus": (lambda: by_ffmpeg("ogg", "libopus", 48_000), ogg_fields),
+    "mp4": (lambda: by_ffmpeg("mp4", "aac"), mp4_fields),
+    "m4a alac": (lambda: by_ffmpeg("ipod", "alac"), mp4_fields),
+    "mkv": (lambda: by_ffmpeg("matroska", "aac"), matroska_fields),
+    "webm": (lambda: by_ffmpeg("webm", "libopus", 48_000), matroska_fields),
+    "mp3": (lambda: by_ffmpeg("mp3", "libmp3lame"), mp3_fields),
+}
+
+
+@cache
+def intact(kind: str) -> tuple[bytes, tuple[Field, ...], tuple[AudioClip, ...]]:
+    """A file, its fields and its clips."""
+    make, fields_of = KINDS[kind]
+    data = make()
+    return data, tuple(fields_of(data)), tuple(_read(data, options) for options in READINGS)
+
+
+def _read(data: bytes, options: dict[str, Any]) -> AudioClip:
+    return read_clip(data, sample_rate_hz=WANTED_HZ, limits=LIMITS, **options)
+
+
+def case(number: int, seed: int) -> tuple[str, Field, int, bytes]:
+    """The kind, the field, its new value and the file of one case."""
+    chance = random.Random(f"{seed} {number}")
+    kind = list(KINDS)[number % len(KINDS)]
+    data, fields, _ = intact(kind)
+    field = chance.choice(fields)
+    old = int.from_bytes(data[field.at : field.at + field.width], field.order)  # type: ignore[arg-type]  # "little", "big"
+    most = 256**field.width - 1
+    value = chance.choice([0, 1, most, most >> 1, old + 1, old - 1]) & most
+    octets = value.to_bytes(field.width, field.order)  # type: ignore[arg-type]  # "little" or "big"
+    return kind, field, value, data[: field.at] + octets + data[field.at + field.width :]
+
+
+def run(number: int, seed: int = 0) -> Finding | None:
+    """What is wrong with the decoder's answer to one case; None when it is right."""
+    kind, field, value, data = case(number, seed)
+    started = time.perf_counter()
+    for options, expected in zip(READINGS, intact(kind)[2], strict=True):
+        try:
+            clip = _read(data, options)
+        except AudioError:
+            continue
+        except Exception as error:  # noqa: BLE001  # what this looks for
+            return Finding(kind, "error", field, value, repr(error))
+        noted = {note.code for note in check(clip).notes} - {note.code for note in check(expected).notes}
+        difference = _difference(clip, expected)
+        if difference and not noted:
+            return Finding(kind, "silent", field, value, f"{difference} {options}")
+    took_s = time.perf_counter() - started
+    return Finding(kind, "slow", field, value, f"{took_s:.1f} s") if took_s > TOO_SLOW_S else None
+
+
+def _difference(clip: AudioClip, expected: AudioClip) -> str:
+    """How another sound than expected came out, in words; empty when it did not."""
+    longer_s = clip.info.duration_s - expected.info.duration_s
+    if abs(longer_s) > SAME_S:
+        return f"{longer_s:+.2f} s"
+    size = max(len(clip.waveform), len(expected.waveform)) * 2
+    spectra = [np.fft.rfft(one.waveform, size) for one in (clip, expected)]
+    powers = [float(np.sum(one.waveform.astype(np.float64) ** 2)) for one in (clip, expected)]
+    correlation = np.fft.irfft(spectra[0] * spectra[1].conj(), size) / np.sqrt(powers[0] * powers[1] + 1e-30)
+    place = int(np.abs(correlation).argmax())
+    lag_s = min(place, size - place) / WANTED_HZ
+    if abs(correlation[place]) < SAME_CORRELATION or lag_s > SAME_S:
+        return f"correlation {correlation[place]:.2f}, {lag_s:.2f} s late"
+    return ""
+
+
+def _block(first: int, count: int, seed: int) -> list[tuple[int, Finding]]:
+    found = ((number, run(number, seed)) for number in range(first, first + count))
+    return [(number, finding) for number, finding in found if finding is not None]
+
+
+def main() -> None:
+    """Prints every finding and their count."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
+    options = parser.parse_args()
+    started, done, count = time.monotonic(), 0, 100
+    tally: Counter[str] = Counter()
+    while done < options.cases and time.monotonic() - started < options.seconds:
+        firsts = range(done, min(options.cases, done + count * options.processes), count)
+        try:
+            with ProcessPoolExecutor(options.processes) as pool:
+                blocks = [pool.submit(_block, n, min(count, options.cases - n), options.seed) for n in firsts]
+                findings = [finding for block in blocks for finding in block.result()]
+        except BrokenProcessPool:
+            print(f"a process died in the cases from {firsts[0]} on")
+            findings = []
+            tally["crash"] += 1
+        for number, finding in findings:
+            print(number, finding)
+            tally[finding.what] += 1
+        done = firsts[-1] + count
+    print(f"{min(done, options.cases)} cases in {time.monotonic() - started:.0f} s: {dict(tally) or 'nothing found'}")
+
+
+if __name__ == "__main__":
+    main()
