@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soxr
 
+from acousticsense.audio import read_clip
+from acousticsense.inference.classifier import GenreClassifier
 from tests.audio.files import RATE_HZ, WANTED_HZ, Samples, ffmpeg_file, make_signal, read, sound_file
 
 SECONDS = 3.0
@@ -134,3 +137,43 @@ def _bands_db(waveform: Samples) -> Samples:
     power = np.abs(np.fft.rfft(waveform[: 2 * WANTED_HZ])) ** 2
     bands = np.array_split(power[: 2 * 5_500], 10)
     return np.asarray([10 * np.log10(band.mean()) for band in bands], np.float32)
+
+
+@pytest.fixture(scope="module")
+def music() -> Samples:
+    """Ten seconds of a real piece, stereo (n, 2), at half of full scale."""
+    file = sorted((Path(__file__).parents[2] / "examples").glob("*.mp3"))[0]
+    clip = read_clip(file, sample_rate_hz=RATE_HZ, duration_s=10.0)
+    stereo = soxr.resample(clip.channels[:2].T, clip.info.sample_rate_hz, RATE_HZ)
+    stereo = np.repeat(stereo, 2, axis=1) if stereo.shape[1] == 1 else stereo
+    return np.asarray(0.5 * stereo / np.abs(stereo).max(), np.float32)
+
+
+def _surround(samples: Samples) -> Samples:
+    return np.pad(samples, ((0, 0), (0, 4)))
+
+
+#: What becomes of the sound, and by how much a probability may then differ.
+VARIANTS: dict[str, tuple[Callable[[Samples], bytes], float]] = {
+    "RIFX": (_sf("WAV", "PCM_24", "BIG"), 0.02),
+    "AIFF": (_sf("AIFF", "PCM_16"), 0.02),
+    "FLAC": (_sf("FLAC", "PCM_16"), 0.02),
+    "ALAC": (_av("ipod", "alac"), 0.02),
+    "one channel inverted": (lambda x: sound_file(x * np.float32([1, -1]), kind="WAV", subtype="FLOAT"), 0.02),
+    "within 5.1": (lambda x: sound_file(_surround(x), kind="WAV", subtype="FLOAT"), 0.02),
+    "mp3": (_sf("MP3", "MPEG_LAYER_III"), 0.1),
+    "AAC": (_av("mp4", "aac", b="192000"), 0.1),
+    "Opus": (_av("webm", "libopus", 48_000), 0.1),
+}
+
+
+def test_the_same_sound_gives_the_same_probabilities(music: Samples) -> None:
+    classifier = GenreClassifier.load()
+    expected = classifier.predict(sound_file(music, kind="WAV", subtype="FLOAT")).probabilities
+    far = {}
+    for name, (make, most) in VARIANTS.items():
+        found = classifier.predict(make(music)).probabilities
+        difference = max(abs(found[label] - expected[label]) for label in expected)
+        if difference > most:
+            far[name] = difference
+    assert far == {}
