@@ -48,6 +48,7 @@ __all__ = [
     "UnexplainableError",
     "UnknownModelError",
     "UnsafeCheckpointError",
+    "printable",
     "quoted",
 ]
 
@@ -63,6 +64,15 @@ def quoted(value: object) -> str:
     return repr(words if len(words) <= _MOST_QUOTED else f"{words[:50]}…{words[-20:]}")
 
 
+def printable(text: str) -> str:
+    """Text that every format can hold: bytes that are no UTF-8, which Python keeps as surrogates, become \\xNN."""
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        raw = text.encode("utf-8", "backslashreplace")
+    return raw.decode("utf-8", "backslashreplace")
+
+
 class AcousticSenseError(Exception):
     """Base of all errors raised on purpose.
 
@@ -74,8 +84,8 @@ class AcousticSenseError(Exception):
     code: ClassVar[str] = "error"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        self.message = _TWO_STOPS.sub(".", message)
-        self.hint = _TWO_STOPS.sub(".", hint)
+        self.message = _TWO_STOPS.sub(".", printable(message))
+        self.hint = _TWO_STOPS.sub(".", printable(hint))
         super().__init__(self.message)
 
     def __str__(self) -> str:

@@ -306,6 +306,10 @@ ROUTING: Final[dict[str, tuple[str, str]]] = {
         " test music.",
         "按同类结论在测试音乐上的正确率推算，采纳的 {accepted} 个结果中几乎没有错误。",
     ),
+    "routing.short": (
+        "Only {duration_s:.1f} s of sound were analysed; no answer about less than {least_s:g} s is accepted unseen.",
+        "只分析了 {duration_s:.1f} 秒的声音；不足 {least_s:g} 秒的结果不会自动采纳。",
+    ),
     "routing.partly": (
         " For {rest} more, that has not been measured.",
         "另有 {rest} 个结果的正确率尚未测量。",

@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from itertools import count
+from pathlib import Path, PurePosixPath
 
-from acousticsense.errors import AudioEmptyError, AudioError, AudioTooLargeError, RequestError
+from acousticsense.errors import AudioEmptyError, AudioError, AudioTooLargeError, RequestError, printable
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.archive import Archive, Entry, is_archive_name
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.routing import decide, expectation
-from acousticsense.library.rows import Row, RowError, printable
+from acousticsense.library.rows import Row, RowError
 from acousticsense.models.spec import Calibration
 
 __all__ = ["Batch", "BatchLimits", "Upload"]
@@ -76,7 +77,8 @@ class Batch:
     def __init__(self, uploads: Sequence[Upload], limits: BatchLimits) -> None:
         self.total: int | None = None
         self.ignored = 0
-        self._uploads = tuple(uploads)
+        names = _distinct([upload.name for upload in uploads])
+        self._uploads = tuple(replace(upload, name=name) for upload, name in zip(uploads, names, strict=True))
         self._limits = limits
         self._unpacked_bytes = 0
         self._opened: Archive | None = None
@@ -165,8 +167,9 @@ class Batch:
             yield _Item(upload.name, partial(_refuse, error))
             return
         self.ignored += archive.ignored
-        for entry in archive.entries:
-            yield _Item(f"{upload.name}/{entry.name}", partial(self._unpack, archive, entry))
+        names = _distinct([entry.name for entry in archive.entries])
+        for name, entry in zip(names, archive.entries, strict=True):
+            yield _Item(f"{upload.name}/{name}", partial(self._unpack, archive, entry))
         if not archive.entries:
             yield _Item(upload.name, partial(_refuse, AudioEmptyError("There is no audio file in this archive.")))
 
@@ -218,3 +221,19 @@ class Batch:
 
 def _refuse(error: AudioError, _: Path) -> Path:
     raise error
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, with a number behind those that came before: a row is known by its name alone."""
+    taken = set(names)
+    seen: set[str] = set()
+    distinct = []
+    for name in names:
+        new, path = name, PurePosixPath(name)
+        for number in count(2):
+            if new not in seen and (new == name or new not in taken):
+                break
+            new = str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
+        seen.add(new)
+        distinct.append(new)
+    return distinct

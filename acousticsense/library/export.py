@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 
 from acousticsense.errors import LibraryError
 from acousticsense.files import atomic_write
-from acousticsense.library.routing import Decision
+from acousticsense.library.routing import Decision, review_reason
 from acousticsense.library.rows import Row
 from acousticsense.library.storage import upload
 
@@ -33,6 +33,7 @@ COLUMNS: Final = (
     *(f"{name}_{rank}" for rank in range(2, _TOP + 1) for name in ("genre", "confidence")),
     "verdict",
     "decision",
+    "reason",
     "health",
     "duration_s",
     "track_duration_s",
@@ -59,6 +60,7 @@ def csv_values(row: Row, decision: Decision | None = None) -> dict[str, Any]:
         "path": row.path,
         "verdict": row.verdict,
         "decision": decision,
+        "reason": _reason(row, decision),
         "health": "; ".join(note.code for note in row.health) or None,
         "duration_s": row.clip and round(row.clip.duration_s, 3),
         "track_duration_s": row.clip and row.clip.track_duration_s and round(row.clip.track_duration_s, 3),
@@ -79,9 +81,14 @@ def json_values(row: Row, decision: Decision | None = None) -> dict[str, Any]:
         "genre": row.genre or None,
         "confidence": row.confidence,
         "decision": decision,
+        "reason": _reason(row, decision),
         "prediction": prediction,
         **values,
     }
+
+
+def _reason(row: Row, decision: Decision | None) -> str | None:
+    return (review_reason(row) or None) if decision == "review" else None
 
 
 def write_csv(path: Path | str, rows: Iterable[Decided]) -> None:

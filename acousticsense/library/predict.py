@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from acousticsense.errors import CheckpointError
+from acousticsense.errors import CheckpointError, printable
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.confidence import verdict_of
 from acousticsense.inference.prediction import ModelInfo
 from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.decode import DecodedFile, FailedFile, Outcome
 from acousticsense.library.identity import settings_digest
-from acousticsense.library.rows import Row, RowError, printable
+from acousticsense.library.rows import Row, RowError
 
 __all__ = ["BatchPredictor", "Known"]
 

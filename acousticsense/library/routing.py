@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Literal
 
 from acousticsense.i18n.messages import text
-from acousticsense.inference.confidence import is_too_short
+from acousticsense.inference.confidence import SHORTEST_S, is_too_short
 from acousticsense.library.rows import Row
 from acousticsense.models.spec import Calibration
 
-__all__ = ["Decision", "decide", "expectation"]
+__all__ = ["Decision", "decide", "expectation", "review_reason"]
 
 Decision = Literal["accepted", "review", "rejected"]
 
@@ -24,14 +24,23 @@ def decide(row: Row, accept: float) -> Decision:
         accept: lowest confidence, 0..1, that is taken over.
 
     Returns:
-        "rejected" for errors and for what is not music, "accepted" at or above the threshold, else "review". What has
-        too little sound for any level above unsure is never accepted.
+        "rejected" for errors and for what is not music, "accepted" at or above the threshold where there was enough to
+        hear, else "review".
     """
     if row.confidence is None or row.verdict == "not_music":
         return "rejected"
-    if row.clip and is_too_short(row.clip.duration_s):
-        return "review"
-    return "accepted" if row.confidence >= accept else "review"
+    return "accepted" if row.confidence >= accept and not _is_short(row) else "review"
+
+
+def review_reason(row: Row, language: str = "en") -> str:
+    """Why an answer goes to review whatever its confidence; empty when only the confidence decides."""
+    if row.clip is None or not _is_short(row):
+        return ""
+    return text("routing.short", language, duration_s=row.clip.duration_s, least_s=SHORTEST_S)
+
+
+def _is_short(row: Row) -> bool:
+    return row.clip is not None and is_too_short(row.clip.duration_s)
 
 
 def expectation(verdicts: Mapping[str, int], calibration: Calibration, language: str = "en") -> str:

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from acousticsense.audio import ClipInfo, HealthNote
-from acousticsense.errors import AcousticSenseError, DecoderCrashError, DecoderTimeoutError, LibraryError
+from acousticsense.errors import AcousticSenseError, DecoderCrashError, DecoderTimeoutError, LibraryError, printable
 from acousticsense.inference.payload import health_text
 from acousticsense.inference.prediction import GenreScore, ModelInfo, Verdict, ranked
 
-__all__ = ["Row", "RowError", "printable"]
+__all__ = ["Row", "RowError"]
 
 #: Errors that may be gone at the next try, although the file is the same.
 _PASSING: Final = frozenset({DecoderTimeoutError.code, DecoderCrashError.code, LibraryError.code, "internal_error"})
@@ -31,7 +31,7 @@ class RowError:
         if isinstance(error, AcousticSenseError):
             return cls(code=error.code, message=error.message, hint=error.hint)
         hint = "Report it, with the file if you may pass it on."
-        return cls(code="internal_error", message=f"{type(error).__name__}: {error}", hint=hint)
+        return cls(code="internal_error", message=printable(f"{type(error).__name__}: {error}"), hint=hint)
 
     @property
     def passing(self) -> bool:
@@ -100,8 +100,3 @@ class Row:
             "error": None if error is None else RowError(**error),
         }
         return cls(**{**values, **nested})
-
-
-def printable(path: str) -> str:
-    """A path as valid Unicode: bytes in a file name that are no UTF-8 become \\xNN."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -21,10 +21,9 @@ import av
 import mutagen
 from av.container import InputContainer
 
-from acousticsense.errors import TagError
+from acousticsense.errors import TagError, printable
 from acousticsense.files import replace_file, sha256_of
 from acousticsense.library.identity import FileStamp, stamp
-from acousticsense.library.rows import printable
 from acousticsense.library.storage import is_remote
 from acousticsense.library.tagging.edits import Part, apply_edits
 from acousticsense.library.tagging.ends import ends

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from acousticsense.audio.names import AUDIO_SUFFIXES
 from acousticsense.errors import LibraryError
+from acousticsense.evaluation.places import locate
 from acousticsense.library import storage
 from acousticsense.library.identity import FileStamp
+from acousticsense.library.playlist import is_address, listed
 from acousticsense.library.rows import RowError
 
 __all__ = ["Found", "Walk"]
@@ -40,8 +40,8 @@ class Walk:
     - a folder, searched with all its subfolders for `names.AUDIO_SUFFIXES`; hidden files and folders are left out;
     - the URL of an object in a store, of a folder there, or of a pattern, see `storage`;
     - a pattern with `*`, `?` or `[...]`, in which `**` is any depth of folders;
-    - `@LIST`: a text file (`@-` is the standard input) with one of these on each line, relative to the list's folder;
-      empty lines and lines that begin with `#` are left out, so an M3U playlist is a list.
+    - `@LIST`: a playlist, a table with a column `path` or a text file with one of these on each line (`@-` is the
+      standard input), relative to the list's folder, see `playlist`.
 
     Links are followed, but no folder is entered twice on one way down. What does not exist or must not be read comes
     out with its error: nothing is left out silently.
@@ -59,7 +59,7 @@ class Walk:
         self._entries = [
             entry
             for argument in arguments
-            for entry in (_lines(argument[1:]) if argument.startswith("@") else (argument,))
+            for entry in (listed(argument[1:]) if argument.startswith("@") else (argument,))
         ]
 
     def __iter__(self) -> Iterator[Found]:
@@ -67,9 +67,14 @@ class Walk:
             yield from self._entry(entry)
 
     def _entry(self, entry: str) -> Iterator[Found]:
-        path = storage.absolute(entry)
+        is_url = entry[:5].lower() == "file:"
+        path = storage.absolute(locate(entry, os.curdir) if is_url else entry)
         if storage.is_remote(path):
             yield from self._objects(path)
+        elif is_address(entry):
+            yield self._missing(entry, "Addresses are not fetched.", "Download the file, or name it by its path.")
+        elif "\0" in path:
+            yield self._missing(path.replace("\0", "\\x00"), "No name holds a zero byte.", "Check the list.")
         elif os.path.isdir(path):
             yield from self._folder(path, frozenset())
         elif glob.has_magic(path) and not os.path.lexists(path):
@@ -77,6 +82,10 @@ class Walk:
         else:
             self.n_missing += not os.path.lexists(path)
             yield Found(path)
+
+    def _missing(self, place: str, message: str, hint: str) -> Found:
+        self.n_missing += 1
+        return Found(place, RowError.of(LibraryError(message, hint=hint)))
 
     def _objects(self, place: str) -> Iterator[Found]:
         try:
@@ -100,8 +109,7 @@ class Walk:
             else:
                 self.ignored += 1
         if not matched:
-            self.n_missing += 1
-            yield Found(pattern, RowError.of(LibraryError("No file matches this pattern.", hint="Check the pattern.")))
+            yield self._missing(pattern, "No file matches this pattern.", "Check the pattern.")
 
     def _folder(self, folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
         try:
@@ -135,17 +143,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _is_audio(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
-
-
-def _lines(name: str) -> Iterator[str]:
-    """Entries of a list, made absolute."""
-    try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        raise LibraryError(f"The list '{name}' cannot be read ({error.strerror}).", hint="Check its path.") from error
-    base = "" if name == "-" else os.path.dirname(name)
-    for line in os.fsdecode(content.removeprefix(b"\xef\xbb\xbf")).splitlines():
-        entry = line.strip()
-        if entry and not entry.startswith("#"):
-            known = storage.is_remote(entry) or entry.startswith("file://")
-            yield entry if known else os.path.join(base, os.path.expanduser(entry))

@@ -139,6 +139,32 @@ def test_tags_are_planned_written_and_taken_back(
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+def test_names_that_are_no_text_go_all_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = os.fsencode(tmp_path) + b"/Gen\xe8ve"
+    os.mkdir(folder)  # noqa: PTH102 - a Path is text
+    song = os.fsdecode(folder + b"/\xe9t\xe9.mp3")
+    shutil.copy(EXAMPLES / "starfall.mp3", song)
+    Path(os.fsdecode(folder + b"/broken \xff.mp3")).symlink_to("nowhere")
+    (tmp_path / "list.m3u").write_bytes(b"Gen\xe8ve/\xe9t\xe9.mp3\n")
+    before = Path(song).read_bytes()
+    lists = ["--csv", str(tmp_path / "rows.csv"), "--jsonl", str(tmp_path / "rows.jsonl")]
+    record = os.fsdecode(folder + b"/undo.jsonl")
+    write = ["--accept", "0", "--write-tags", "--record", record]
+    assert main(["tag", os.fsdecode(folder), *lists, *write]) == 0
+    assert "Gen\\xe8ve" in capsys.readouterr().err
+    paths = [row["path"] for row in csv_rows(tmp_path / "rows.csv")]
+    assert [path.rpartition("Gen")[2] for path in paths] == ["\\xe8ve/broken \\xff.mp3", "\\xe8ve/\\xe9t\\xe9.mp3"]
+    answers = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [answer["path"] for answer in answers] == paths
+    assert answers[0]["error"]["code"] == "audio_undecodable"
+    assert read_genre(Path(song)) == answers[1]["genre"]
+    assert main(["tag", f"@{tmp_path}/list.m3u"]) == 0
+    assert "\\xe9t\\xe9.mp3" in capsys.readouterr().out
+    assert main(["tag", "--undo", record]) == 0
+    assert "1 restored" in capsys.readouterr().err
+    assert Path(song).read_bytes() == before
+
+
 def test_a_tag_that_cannot_be_written_is_a_1(library: Path, tmp_path: Path) -> None:
     os.link(library / "a" / "starfall.mp3", tmp_path / "second.mp3")
     record = str(tmp_path / "undo.jsonl")

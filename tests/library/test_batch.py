@@ -99,6 +99,21 @@ def test_the_same_file_twice_has_two_rows(classifier: GenreClassifier) -> None:
     assert one.probabilities == pytest.approx(two.probabilities)
 
 
+def test_files_of_one_name_keep_a_name_each(classifier: GenreClassifier, tmp_path: Path) -> None:
+    song = EXAMPLES / "starfall.mp3"
+    names = ["song!.mp3", "song?.mp3", "song.mp3", "a/song.mp3", "song.mp3", "song (2).mp3"]
+    rows = analysed(classifier, [Upload(path=song, name=name) for name in names]).rows()
+    assert [row.path for row in rows] == [*names[:4], "song (3).mp3", "song (2).mp3"]
+    path = tmp_path / "two.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x!.mp3", "x?.mp3"):
+            archive.writestr(name, b"no audio")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("x?.mp3", b"no audio")
+    rows = analysed(classifier, uploads_of(path)).rows()
+    assert [row.path for row in rows] == ["two.zip/x!.mp3", "two.zip/x?.mp3", "two.zip/x? (2).mp3"]
+
+
 def test_more_files_than_allowed_are_refused_before_any_is_analysed(
     classifier: GenreClassifier, tmp_path: Path
 ) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from acousticsense.errors import LibraryError
-from acousticsense.library.rows import printable
+from acousticsense.errors import LibraryError, printable
 from acousticsense.library.walk import Walk
 
 

@@ -141,10 +141,15 @@ def ogg_edits(file: BinaryIO, genre: str) -> list[Edit]:
         if prefix[:1] == bytes([_COMMENT]) or prefix[:1] == bytes([_COMMENT | _LAST]):
             prefix = prefix[:1] + len(comments).to_bytes(3, "big")
         new = _pages([prefix + comments, *packets[1:]], old)
-        made.append(Edit(old[0].offset, old[0].offset + old[0].size, b"".join(page.write() for page in new)))
-        made += [Edit(page.offset, page.offset + page.size, b"") for page in old[1:]]
+        made.append(_instead_of(old[0], b"".join(page.write() for page in new)))
+        made += [_instead_of(page, b"") for page in old[1:]]
         made += _renumbered(file, later, len(new) - len(old))
     return [*made, *around.edits(genre)]
+
+
+def _instead_of(page: OggPage, data: bytes) -> Edit:
+    place = int(page.offset or 0)
+    return Edit(place, place + int(page.size), data)
 
 
 def _unwrapped(packet: bytes) -> tuple[bytes, bytes]:

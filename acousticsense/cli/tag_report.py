@@ -1,0 +1,171 @@
+"""What becomes of a library's rows: lists, tags in the files, and the figures at the end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from acousticsense.audio.names import check_output
+from acousticsense.cli.tag_options import Output, TagOptions
+from acousticsense.errors import TagError, printable
+from acousticsense.library.storage import check_store
+
+if TYPE_CHECKING:
+    from acousticsense.library.export import Decided
+    from acousticsense.library.ledger import LedgerRun
+    from acousticsense.library.rows import Row
+    from acousticsense.library.run import LibraryRun
+    from acousticsense.library.tags import TagPlan
+    from acousticsense.library.undo import UndoRecord
+    from acousticsense.models.spec import Calibration
+
+__all__ = ["check_places", "row_line", "say", "sum_up", "take_back", "write_lists", "write_tags"]
+
+_DECISIONS: Final = {"accepted": "accepted", "review": "to review", "rejected": "rejected"}
+
+
+def check_places(options: TagOptions) -> None:
+    """Refuses outputs that cannot be written before hours are spent on them."""
+    lists = (options.csv, options.jsonl, options.parquet, options.accepted, options.review, options.rejected)
+    for path in (*lists, options.record):
+        if isinstance(path, str):
+            check_store(path)
+        elif path is not None:
+            check_output(path)
+
+
+def write_lists(rows: LedgerRun, options: TagOptions) -> None:
+    """Every list that was asked for."""
+    from acousticsense.library import export
+
+    for path, write in (
+        (options.csv, export.write_csv),
+        (options.jsonl, export.write_jsonl),
+        (options.parquet, export.write_parquet),
+    ):
+        if path is not None:
+            write(path, _decided(rows, options))
+    routes: dict[str, Output | None] = {
+        "accepted": options.accepted,
+        "review": options.review,
+        "rejected": options.rejected,
+    }
+    for decision, path in routes.items():
+        if path is not None:
+            export.write_csv(path, (entry for entry in _decided(rows, options) if entry[1] == decision))
+
+
+def _decided(rows: LedgerRun, options: TagOptions) -> Iterator[Decided]:
+    from acousticsense.library.routing import decide
+
+    for _, row in rows.rows():
+        yield row, None if options.accept is None else decide(row, options.accept)
+
+
+def write_tags(rows: LedgerRun, options: TagOptions, stopped: threading.Event) -> int:
+    """Writes, or only plans, the accepted genres; returns how many of them could not be written."""
+    from acousticsense.library.tags import plan_line
+    from acousticsense.library.undo import UndoRecord
+
+    outcomes: Counter[str] = Counter()
+    record_path = options.record or Path(time.strftime("acousticsense-undo-%Y%m%d-%H%M%S.jsonl"))
+    with UndoRecord(record_path) as record:
+        for plan in _plans(rows, options):
+            if stopped.is_set():
+                break
+            outcome = plan.action
+            if options.dry_run:
+                print(plan_line(plan))
+            elif plan.action == "write":
+                outcome = _write(plan, record, rows, keep_mtime=options.keep_mtime)
+            elif plan.action == "refuse":
+                say(plan_line(plan))
+            outcomes[outcome] += 1
+    done = "would be written" if options.dry_run else "written"
+    say(f"tags: {outcomes['write']} {done}, {outcomes['keep']} kept as they are, {outcomes['refuse']} refused")
+    if outcomes["write"] and not options.dry_run:
+        say(f"to take them back: acousticsense tag --undo {record_path}")
+    return outcomes["refuse"]
+
+
+def _plans(rows: LedgerRun, options: TagOptions) -> Iterator[TagPlan]:
+    from acousticsense.library.routing import decide
+    from acousticsense.library.tags import plan_tag
+
+    for path, row in rows.rows():
+        if decide(row, options.accept or 0.0) == "accepted":
+            yield plan_tag(path, row.genre, overwrite=options.overwrite)
+
+
+def _write(plan: TagPlan, record: UndoRecord, rows: LedgerRun, *, keep_mtime: bool) -> Literal["write", "refuse"]:
+    from acousticsense.library.identity import stamp
+    from acousticsense.library.tags import write_tag
+
+    try:
+        write_tag(plan, keep_mtime=keep_mtime, before_replace=record.add)
+    except TagError as error:
+        say(f"refuse {plan.path}: {error}")
+        return "refuse"
+    if (now := stamp(plan.path)) is not None:
+        rows.restamp(plan.path, now)
+    return "write"
+
+
+def take_back(record: Path) -> int:
+    """Undoes what a record says; the exit code."""
+    from acousticsense.library.undo import undo
+
+    outcomes: Counter[str] = Counter()
+    for undone in undo(record):
+        outcomes[undone.outcome] += 1
+        if undone.outcome == "failed":
+            say(f"{undone.path}: left as it is: {undone.reason}")
+    say(f"{outcomes['restored']} restored, {outcomes['untouched']} as before already, {outcomes['failed']} failed")
+    return 1 if outcomes["failed"] else 0
+
+
+def sum_up(run: LibraryRun, rows: LedgerRun, ignored: int, calibration: Calibration, accept: float | None) -> None:
+    """Says how many files were analysed, what was decided, and how many mistakes to expect."""
+    counts = run.counts
+    say(
+        f"{counts.done} done, {counts.skipped} skipped (had a row), {counts.failed} failed (their rows say why); "
+        f"{ignored} other files passed by"
+    )
+    if accept is not None:
+        _say_decisions((row for _, row in rows.rows()), calibration, accept)
+
+
+def _say_decisions(rows: Iterable[Row], calibration: Calibration, accept: float) -> None:
+    from acousticsense.library.routing import decide, expectation, review_reason
+
+    decisions: Counter[str] = Counter()
+    verdicts: Counter[str] = Counter()
+    n_short = 0
+    for row in rows:
+        decision = decide(row, accept)
+        decisions[decision] += 1
+        if decision == "accepted":
+            verdicts[str(row.verdict)] += 1
+        n_short += decision == "review" and bool(review_reason(row))
+    short = f" ({n_short} because of their length)" if n_short else ""
+    counted = [f"{decisions[name]} {word}{short if name == 'review' else ''}" for name, word in _DECISIONS.items()]
+    say(", ".join(counted))
+    if verdicts:
+        say(expectation(verdicts, calibration))
+
+
+def row_line(row: Row) -> str:
+    """A row in one line."""
+    if row.error is not None:
+        return f"{row.path}: {row.error.code}: {row.error.message}"
+    return f"{row.path}: {row.genre} {row.confidence:.1%}  [{row.verdict}]"
+
+
+def say(sentence: str) -> None:
+    """On the standard error, where it is in nobody's way."""
+    print(printable(sentence), file=sys.stderr)

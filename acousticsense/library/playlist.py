@@ -1,0 +1,59 @@
+"""Lists of files: playlists (M3U, M3U8, PLS), tables with a column `path`, and plain text with a name on each line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from acousticsense.errors import LibraryError
+from acousticsense.evaluation.dataset import listed_paths
+from acousticsense.evaluation.places import locate, text_of
+from acousticsense.library.storage import is_remote
+
+__all__ = ["is_address", "listed"]
+
+_TABLES: Final = (".csv", ".tsv")
+_PLS: Final = re.compile(r"File(\d+)\s*=(.*)", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+
+def is_address(entry: str) -> bool:
+    """Whether this is an address of the internet or of a store: anything with a scheme but `file`."""
+    return _ADDRESS.match(entry) is not None
+
+
+def listed(name: str) -> Iterator[str]:
+    """The entries of a list: paths made absolute from the list's folder, addresses as they are.
+
+    Args:
+        name: the list; "-" is the standard input. What is named .csv or .tsv is read as a table.
+
+    Raises:
+        LibraryError: it cannot be read.
+        SettingsError: it is a table that cannot be read; names line and column.
+    """
+    if os.path.splitext(name)[1].lower() in _TABLES:
+        yield from listed_paths(Path(name))
+        return
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise LibraryError(f"The list '{name}' cannot be read ({error.strerror}).", hint="Check its path.") from error
+    folder = os.path.abspath("" if name == "-" else os.path.dirname(name))
+    for entry in _entries(text_of(content), folder):
+        yield entry if is_address(entry) or is_remote(entry) else locate(entry, folder)
+
+
+def _entries(text: str, folder: str) -> Iterator[str]:
+    lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+    if lines and lines[0].strip().lower() == "[playlist]":
+        numbered = [(int(found[1]), found[2].strip()) for line in lines if (found := _PLS.match(line.strip()))]
+        yield from (entry for _, entry in sorted(numbered))
+        return
+    for line in lines:
+        if not line.startswith("#") or ("\0" not in line and os.path.lexists(os.path.join(folder, line))):
+            yield line
