@@ -21,7 +21,8 @@ from typing import Any, Final
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.engine import LocalEngine
 from acousticsense.library.predict import BatchPredictor
-from acousticsense.library.ray_engine import PredictorSource, RayEngine
+from acousticsense.library.ray_engine import RayEngine
+from acousticsense.library.ray_nodes import PredictorSource
 from acousticsense.library.rows import Row
 from acousticsense.settings import Settings
 from benchmarks.common import machine, parser, tell
@@ -128,7 +129,7 @@ def _hosts_the_predictor(node: Any) -> bool:
             title = entry.joinpath("cmdline").read_bytes()
         except OSError:
             continue
-        if int(parent) == raylet.process.pid and b"_PredictorActor" in title:
+        if int(parent) == raylet.process.pid and b"PredictorActor" in title:
             return True
     return False
 

@@ -16,151 +16,30 @@ from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Final
 
-<<<<<<< HEAD
-from acousticsense.audio.names import check_output
-from acousticsense.cli.options import positive
-from acousticsense.errors import LibraryError, TagError
-from acousticsense.library.storage import absolute, check_store, output
-from acousticsense.serving import requests
-=======
 from tqdm import tqdm
 
 from acousticsense.cli.tag_options import TagOptions, add_tag, parse
 from acousticsense.cli.tag_report import check_places, row_line, say, sum_up, take_back, write_lists, write_tags
 from acousticsense.errors import LibraryError
 from acousticsense.library.storage import absolute
->>>>>>> 1df2c10 (Read playlists as players write them; send short clips to review; give each upload a name of its own; split the command tag)
 from acousticsense.settings import Settings
 
 if TYPE_CHECKING:
-    from acousticsense.inference.classifier import GenreClassifier
     from acousticsense.inference.preprocess import Recipe
     from acousticsense.library.ledger import LedgerRun
     from acousticsense.library.predict import BatchPredictor
     from acousticsense.library.run import Engine, LibraryRun
     from acousticsense.library.walk import Walk
+    from acousticsense.models.spec import Calibration
 
 __all__ = ["TagOptions", "add_tag", "parse", "tag"]
 
 _INTERRUPTED: Final = 130
-#: Between two progress lines: on a terminal the line is rewritten, in a log it is a new one.
+#: Between two progress lines, on a terminal and in a log.
 _TERMINAL_S: Final = 0.5
 _LOG_S: Final = 10.0
 
 
-<<<<<<< HEAD
-Output = Path | str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TagOptions:
-    """What the command line said; see the help of each option."""
-
-    paths: tuple[str, ...]
-    spectrogram: SpectrogramKind | None
-    duration_s: Duration
-    offset_s: float
-    csv: Output | None
-    jsonl: Output | None
-    parquet: Output | None
-    accept: float | None
-    accepted: Output | None
-    review: Output | None
-    rejected: Output | None
-    write_tags: bool
-    dry_run: bool
-    overwrite: bool
-    keep_mtime: bool
-    record: Path | None
-    undo: Path | None
-    fresh: bool
-    ledger: Path | None
-    workers: int | None
-    timeout_s: float
-    engine: Literal["local", "ray"]
-    ray_address: str | None
-
-
-def add_tag(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's own options; the caller adds those for the model."""
-    parser.add_argument(
-        "paths",
-        nargs="*",
-        metavar="PATH",
-        help="files, folders, quoted patterns, s3:// or gs:// URLs, or @LIST with one of these a line",
-    )
-    results = parser.add_argument_group("results (one line a file on the standard output if none is named)")
-    results.add_argument("--csv", type=output, metavar="OUT", help="for spreadsheets")
-    results.add_argument("--jsonl", type=output, metavar="OUT", help="everything that is known, one JSON object a line")
-    results.add_argument("--parquet", type=output, metavar="OUT", help="for data tools; needs pyarrow")
-    routing = parser.add_argument_group("routing")
-    routing.add_argument("--accept", type=_share, metavar="P", help="lowest confidence that is accepted, e.g. 0.85")
-    for name, what in (
-        ("accepted", "answers at or above --accept"),
-        ("review", "answers below it, for a person to look at"),
-        ("rejected", "what is not music or could not be analysed"),
-    ):
-        routing.add_argument(f"--{name}", type=output, metavar="OUT", help=f"CSV with {what}")
-    tags = parser.add_argument_group("tags")
-    tags.add_argument("--write-tags", action="store_true", help="write accepted genres into the files (needs --accept)")
-    tags.add_argument("--dry-run", action="store_true", help="with --write-tags: only print what would be written")
-    tags.add_argument("--overwrite", action="store_true", help="replace genres that are in the files already")
-    tags.add_argument("--keep-mtime", action="store_true", help="leave the files' modification times as they are")
-    tags.add_argument("--record", type=Path, metavar="FILE", help="where the undo record goes (here, named by time)")
-    tags.add_argument("--undo", type=Path, metavar="RECORD", help="take written tags back")
-    work = parser.add_argument_group("work")
-    again = work.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on where an earlier run stopped (always so)")
-    again.add_argument("--fresh", action="store_true", help="predict every file again")
-    work.add_argument("--ledger", type=Path, metavar="FILE", help="which files have rows (library.sqlite in the cache)")
-    work.add_argument("--workers", type=positive, help="decoder processes (one less than the cores, at least two)")
-    work.add_argument("--engine", choices=["local", "ray"], default="local", help="processes here, or a Ray cluster")
-    work.add_argument(
-        "--ray-address", metavar="ADDRESS", help='"auto", HOST:PORT or ray://HOST:PORT (this machine alone)'
-    )
-    work.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds for decoding one file (60)")
-
-
-def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOptions:
-    """The options, checked against each other; ends the program with status 2 when they contradict."""
-    if not options.paths and not options.undo:
-        parser.error("name files or folders, or --undo RECORD")
-    if options.accept is None and (options.write_tags or options.accepted or options.review or options.rejected):
-        parser.error("say how sure an answer must be to be accepted, for instance --accept 0.85")
-    if not options.write_tags and (options.dry_run or options.overwrite or options.keep_mtime or options.record):
-        parser.error("--dry-run, --overwrite, --keep-mtime and --record go with --write-tags")
-    if options.ray_address is not None and options.engine != "ray":
-        parser.error("--ray-address goes with --engine ray")
-    excerpt = requests.parse(requests.ClipRequest, vars(options))
-    return TagOptions(
-        paths=tuple(options.paths),
-        spectrogram=options.spectrogram,
-        duration_s=excerpt.duration_s,
-        offset_s=excerpt.offset_s,
-        csv=options.csv,
-        jsonl=options.jsonl,
-        parquet=options.parquet,
-        accept=options.accept,
-        accepted=options.accepted,
-        review=options.review,
-        rejected=options.rejected,
-        write_tags=options.write_tags,
-        dry_run=options.dry_run,
-        overwrite=options.overwrite,
-        keep_mtime=options.keep_mtime,
-        record=options.record,
-        undo=options.undo,
-        fresh=options.fresh,
-        ledger=options.ledger,
-        workers=options.workers,
-        timeout_s=options.timeout,
-        engine=options.engine,
-        ray_address=options.ray_address,
-    )
-
-
-=======
->>>>>>> 1df2c10 (Read playlists as players write them; send short clips to review; give each upload a name of its own; split the command tag)
 def tag(options: TagOptions, settings: Settings) -> int:
     """Carries the command out and returns its exit code.
 
@@ -172,6 +51,8 @@ def tag(options: TagOptions, settings: Settings) -> int:
     from acousticsense.inference.classifier import GenreClassifier
     from acousticsense.library.identity import network_digest, settings_digest
     from acousticsense.library.ledger import Ledger
+    from acousticsense.library.predict import BatchPredictor
+    from acousticsense.library.run import LibraryRun
     from acousticsense.library.walk import Walk
 
     check_places(options)
@@ -186,33 +67,22 @@ def tag(options: TagOptions, settings: Settings) -> int:
             network=network_digest(classifier.spec),
             fresh=options.fresh,
         )
-        return _run(walk, rows, classifier, recipe, options, settings)
+        predict = BatchPredictor(classifier, recipe, rows.known)
+        run = LibraryRun(walk, rows, _engine(predict, recipe, options, settings), predict)
+        return _carry_out(run, walk, rows, options, classifier.spec.calibration)
 
 
-def _run(
-    walk: Walk,
-    rows: LedgerRun,
-    classifier: GenreClassifier,
-    recipe: Recipe,
-    options: TagOptions,
-    settings: Settings,
-) -> int:
+def _carry_out(run: LibraryRun, walk: Walk, rows: LedgerRun, options: TagOptions, calibration: Calibration) -> int:
     """Stage after stage, until all is done or somebody stops it."""
-    from acousticsense.library.predict import BatchPredictor
-    from acousticsense.library.run import LibraryRun
-
-    predict = BatchPredictor(classifier, recipe, rows.known)
-    run = LibraryRun(walk, rows, _engine(predict, recipe, options, settings), predict)
     stopped = threading.Event()
     with _until_interrupted(stopped):
-        _predict(
-            run, copy(walk), stopped, speak=not (options.csv or options.jsonl or options.parquet or options.write_tags)
-        )
+        speak = not (options.csv or options.jsonl or options.parquet or options.write_tags)
+        _predict(run, copy(walk), stopped, speak=speak)
         if not (run.counts.seen or stopped.is_set()):
             raise LibraryError("No audio file was found.", hint=f"{walk.ignored} other files were passed by.")
         write_lists(rows, options)
         n_failed = write_tags(rows, options, stopped) if options.write_tags and not stopped.is_set() else 0
-    sum_up(run, rows, walk.ignored, classifier.spec.calibration, options.accept)
+    sum_up(run, rows, walk.ignored, calibration, options.accept)
     if stopped.is_set():
         say("Interrupted. Nothing is lost: the same command goes on from here.")
         return _INTERRUPTED
@@ -223,7 +93,8 @@ def _run(
 
 def _engine(predict: BatchPredictor, recipe: Recipe, options: TagOptions, settings: Settings) -> Engine:
     from acousticsense.library.engine import EngineOptions, LocalEngine
-    from acousticsense.library.ray_engine import PredictorSource, RayEngine
+    from acousticsense.library.ray_engine import RayEngine
+    from acousticsense.library.ray_nodes import PredictorSource
 
     scope = EngineOptions(workers=options.workers, timeout_s=options.timeout_s)
     if options.engine == "local":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from acousticsense.cli.options import positive
 from acousticsense.library.storage import output
+from acousticsense.serving import requests
 
 if TYPE_CHECKING:
     from acousticsense.inference.classifier import Duration
@@ -98,11 +99,12 @@ def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOp
         parser.error("--dry-run, --overwrite, --keep-mtime and --record go with --write-tags")
     if options.ray_address is not None and options.engine != "ray":
         parser.error("--ray-address goes with --engine ray")
+    excerpt = requests.parse(requests.ClipRequest, vars(options))
     return TagOptions(
         paths=tuple(options.paths),
         spectrogram=options.spectrogram,
-        duration_s=options.duration,
-        offset_s=options.offset,
+        duration_s=excerpt.duration_s,
+        offset_s=excerpt.offset_s,
         csv=options.csv,
         jsonl=options.jsonl,
         parquet=options.parquet,

@@ -1,12 +1,13 @@
 """Thousands of files: one row for each, whatever becomes of it.
 
     walk       folders, globs and lists -> paths
+    playlist   the entries of lists and playlists
     storage    objects in a store, by URL
     decode     a path -> images and health, or the reason why not       CPU stage: picklable, no weights, any process
     predict      a batch of those -> rows                                   network stage: one classifier
     pool       the CPU stage in processes that may hang or crash
     engine     paths | pool | predict, with everything in between bounded
-    ray_engine the same stages on a cluster
+    ray_engine the same stages on a cluster (ray_nodes: what runs there, ray_cluster: the connection)
     rows       the row, and as JSON
     identity   whether a row still holds: digest of the settings, stamp of the file
     ledger     which files have a row already, in SQLite

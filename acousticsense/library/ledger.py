@@ -160,7 +160,12 @@ class LedgerRun:
                 "SELECT row FROM rows WHERE network = ? AND images = ? AND images <> '' AND run >= ? LIMIT 1",
                 (self._network, images_sha256, self._since),
             ).fetchone()
-        return None if found is None else Row.from_dict(json.loads(found[0]))
+        if found is None:
+            return None
+        try:
+            return Row.from_dict(json.loads(found[0]))
+        except (LibraryError, ValueError):  # of another version, or damaged: the network is asked instead
+            return None
 
     def record(self, rows: Sequence[tuple[str, Row, FileStamp | None]]) -> None:
         """Writes rows with their files' stamps, all or none."""

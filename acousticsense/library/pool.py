@@ -1,6 +1,7 @@
 """The CPU stage in processes of its own, any of which may hang or crash: the file gets a row, the pool a new process.
 
-`concurrent.futures` ends a whole pool when one process dies and cannot stop a task that hangs, hence this one.
+`concurrent.futures` ends a whole pool when one process dies and cannot stop a task that hangs; why pebble is not used
+stands in docs/architecture.md.
 """
 
 from __future__ import annotations

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from acousticsense.audio import ClipInfo, HealthNote
-from acousticsense.errors import AcousticSenseError, DecoderCrashError, DecoderTimeoutError, LibraryError, printable
+from acousticsense.errors import (
+    AcousticSenseError,
+    DecoderCrashError,
+    DecoderTimeoutError,
+    LibraryError,
+    printable,
+    quoted,
+)
 from acousticsense.inference.payload import health_text
 from acousticsense.inference.prediction import GenreScore, ModelInfo, Verdict, ranked
 
@@ -87,16 +97,28 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_dict` makes the row again."""
-        return asdict(self)
+        values: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return values
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Row:
-        """The row that `to_dict` was called on."""
-        clip, error = values["clip"], values["error"]
-        nested = {
-            "model": ModelInfo(**values["model"]),
-            "health": tuple(HealthNote(**note) for note in values["health"]),
-            "clip": None if clip is None else ClipInfo(**clip),
-            "error": None if error is None else RowError(**error),
-        }
-        return cls(**{**values, **nested})
+    def from_dict(cls, values: object) -> Row:
+        """The row that `to_dict` was called on.
+
+        Raises:
+            LibraryError: these are not the values of a row; says which one is wrong.
+        """
+        try:
+            return _adapter().validate_python(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field_name = ".".join(map(str, first["loc"])) or "content"
+            raise LibraryError(
+                f"A row cannot be used: its {field_name} is {quoted(first['input'])} ({first['msg']}).",
+                hint="Start again with --fresh, or with another --ledger.",
+            ) from error
+
+
+@cache
+def _adapter() -> TypeAdapter[Row]:
+    """Checks rows that come from files and other machines."""
+    return TypeAdapter(Row)

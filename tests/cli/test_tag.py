@@ -159,7 +159,7 @@ def test_names_that_are_no_text_go_all_the_way(tmp_path: Path, capsys: pytest.Ca
     assert answers[0]["error"]["code"] == "audio_undecodable"
     assert read_genre(Path(song)) == answers[1]["genre"]
     assert main(["tag", f"@{tmp_path}/list.m3u"]) == 0
-    assert "\\xe9t\\xe9.mp3" in capsys.readouterr().out
+    assert "0 done, 1 skipped (had a row), 0 failed" in capsys.readouterr().err
     assert main(["tag", "--undo", record]) == 0
     assert "1 restored" in capsys.readouterr().err
     assert Path(song).read_bytes() == before

@@ -189,6 +189,16 @@ def test_a_ledger_of_an_earlier_version_keeps_its_rows(counting: CountingClassif
     assert (counts.skipped, len(rows)) == (5, 5)
 
 
+def test_a_row_that_was_tampered_with_is_a_sentence(counting: CountingClassifier, library: Path) -> None:
+    predict_all(counting, library)
+    database = sqlite3.connect(library.parent / "ledger.sqlite")
+    database.execute("""UPDATE rows SET row = replace(row, '"path"', '"place"')""")
+    database.commit()
+    database.close()
+    with pytest.raises(LibraryError, match="A row cannot be used: its path is"):
+        predict_all(counting, library)
+
+
 def test_a_file_that_is_no_ledger_is_a_sentence_and_stays(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a database, but long enough to look like one" * 100)
     with pytest.raises(LibraryError, match="cannot be used"):

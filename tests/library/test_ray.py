@@ -19,7 +19,8 @@ from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest
 from acousticsense.library.ledger import Ledger
 from acousticsense.library.predict import BatchPredictor
-from acousticsense.library.ray_engine import PredictorSource, RayEngine, Shares, share_out
+from acousticsense.library.ray_engine import RayEngine, Shares, share_out
+from acousticsense.library.ray_nodes import PredictorSource
 from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk
 from acousticsense.settings import Settings
