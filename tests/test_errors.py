@@ -7,7 +7,7 @@ import inspect
 from acousticsense import errors
 from acousticsense.api.errors import HTTP_STATUS
 
-CLASSES = sorted(set(errors.__all__) - {"quoted"})
+CLASSES = sorted(set(errors.__all__) - {"printable", "quoted"})
 
 
 def test_all_names_exist_and_derive_from_the_root() -> None:
@@ -48,3 +48,10 @@ def test_what_comes_from_outside_is_repeated_in_part() -> None:
     assert errors.quoted("tiny") == "'tiny'"
     assert len(errors.quoted("x" * 1_000_000)) < 80
     assert "\n" not in errors.quoted("a\nb")
+
+
+def test_names_that_are_no_text_are_printable_in_messages() -> None:
+    error = errors.LibraryError("There is no 'Gen\udce8ve.mp3'.", hint="Check \ud800.")
+    assert error.message == "There is no 'Gen\\xe8ve.mp3'."
+    assert str(error).encode()
+    assert errors.printable("雷鬼.mp3") == "雷鬼.mp3"

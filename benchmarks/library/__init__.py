@@ -33,7 +33,8 @@ from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest, settings_digest
 from acousticsense.library.ledger import Ledger
 from acousticsense.library.predict import BatchPredictor
-from acousticsense.library.ray_engine import PredictorSource, RayEngine
+from acousticsense.library.ray_engine import RayEngine
+from acousticsense.library.ray_nodes import PredictorSource
 from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk
 from acousticsense.settings import Settings, available_cores

@@ -93,6 +93,6 @@ def _kind(file: BinaryIO) -> _Kind:
 def _ffmpeg_name(file: BinaryIO) -> str:
     try:
         with av.open(Part(file, 0, size_of(file)), "r", metadata_errors="replace") as container:
-            return container.format.name
+            return str(container.format.name)
     except (av.FFmpegError, OSError):
         return ""
