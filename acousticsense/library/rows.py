@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -108,7 +109,7 @@ class Row:
             LibraryError: these are not the values of a row; says which one is wrong.
         """
         try:
-            return _adapter().validate_python(values)
+            return _adapter().validate_json(json.dumps(values))  # as JSON: strict types take lists for tuples there
         except ValidationError as error:
             first = error.errors()[0]
             field_name = ".".join(map(str, first["loc"])) or "content"
