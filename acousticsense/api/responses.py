@@ -280,7 +280,7 @@ class _InstalledModel(_Answer):
     labels: list[str] | None = None
     weights_sha256: str | None = None
     licence: str | None = None
-    provenance: dict[str, Any] | None = None
+    provenance: str | None = Field(default=None, description="where the weights come from, in words")
     metrics: dict[str, Any] | None = Field(default=None, description="as measured, with the usual image")
     metrics_by_spectrogram: dict[str, dict[str, Any]] | None = None
 
