@@ -33,7 +33,8 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from acousticsense.models.catalog import Catalog, import_checkpoint
+    from acousticsense.models.catalog import Catalog
+    from acousticsense.models.importer import import_checkpoint
 
     report = import_checkpoint(
         options.file,

@@ -16,8 +16,9 @@ from acousticsense.finetune.card import card
 from acousticsense.finetune.options import Options
 from acousticsense.finetune.tracks import gather
 from acousticsense.finetune.trainer import Trainer
-from acousticsense.models.catalog import Catalog, check_answers, load_resolved, resolve
+from acousticsense.models.catalog import Catalog, load_resolved, resolve
 from acousticsense.models.checkpoint import eight_bit_names
+from acousticsense.models.importer import check_answers, check_new, install
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
 
@@ -71,7 +72,7 @@ def finetune(
     """
     options, settings = options or Options(), settings or Settings()
     catalog = Catalog(out.resolve().parent)
-    catalog.check_new(out.resolve().name, (), overwrite=options.overwrite)
+    check_new(catalog, out.resolve().name, (), overwrite=options.overwrite)
     material = gather(read_items(source))
     found = resolve(base or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     network, base_spec = load_resolved(found)
@@ -97,7 +98,7 @@ def finetune(
         (folder / "README.md").write_text(text, encoding="utf-8")
 
     kept = eight_bit_names(found.weights) - trainer.trained
-    spec = catalog.install(weights, spec, eight_bit=kept, describe=describe)
+    spec = install(catalog, weights, spec, eight_bit=kept, describe=describe)
     trainer.store.drop_images()
     return Finetuned(spec, result, fit.unmet_criteria, trainer.material.skipped)
 

@@ -2,78 +2,44 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
-from typing import Final, Literal, cast
+from pathlib import Path, PurePosixPath
+from typing import Final
 
-import timm
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from acousticsense.errors import (
     AcousticSenseError,
     CheckpointError,
     CorruptCheckpointError,
-    RequestError,
     UnknownModelError,
     quoted,
 )
-from acousticsense.models.checkpoint import (
-    CheckpointReport,
-    fits,
-    infer_architecture,
-    load_network,
-    read_head,
-    read_state_dict,
-    sha256_of,
-    write_state_dict,
-)
-from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
+from acousticsense.files import sha256_of
+from acousticsense.models.bare import UPSTREAM_FILE, describe
+from acousticsense.models.checkpoint import load_network, read_state_dict
 from acousticsense.models.hub import WEIGHTS_SUFFIXES, fetch, is_hub_reference
-from acousticsense.models.networks import OWN_ARCHITECTURES, UPSTREAM_ARCHITECTURES, input_size, timm_name
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram.front_end import (
-    NATIVE_CQT,
-    NATIVE_MEL,
-    NATIVE_WINDOWS,
-    UPSTREAM_WINDOWS,
-    FrontEnd,
-    SpectrogramKind,
-    upstream_front_end,
-)
 
 __all__ = [
     "DEFAULT_MODEL",
+    "SPEC_FILE",
     "Catalog",
     "CatalogEntry",
     "ResolvedModel",
-    "check_answers",
-    "import_checkpoint",
+    "is_safe_name",
     "load_resolved",
     "resolve",
 ]
 
-logger = logging.getLogger(__name__)
-
 #: The model that answers when none is named.
 DEFAULT_MODEL: Final = "vit_b_16_mel"
 
-_SPEC_FILE: Final = "model.json"
+#: The description of a model in its folder.
+SPEC_FILE: Final = "model.json"
 
-#: How the folders are named in which a model is put together.
-_DRAFT: Final = ".importing-"
-_UPSTREAM_FILE: Final = "save.pt"
 _SAFE_NAME: Final = re.compile(r"\w[\w.+-]{0,99}")
-#: Upstream's folder names: architecture, spectrogram, and in older revisions class count and date.
-_UPSTREAM_NAME: Final = re.compile(r"(?P<architecture>\w+?)_(?:mel|cqt|chroma)(?:_.*)?")
-_KIND: Final = re.compile(r"(?:^|[_-])(mel|cqt|chroma)(?:$|[_-])")
 
 
 @dataclass(frozen=True)
@@ -107,7 +73,7 @@ class Catalog:
         """Names of all subfolders that may be models, in alphabetical order."""
         if not self.root.is_dir():
             return ()
-        return tuple(sorted(path.name for path in self.root.iterdir() if path.is_dir() and _is_safe(path.name)))
+        return tuple(sorted(path.name for path in self.root.iterdir() if path.is_dir() and is_safe_name(path.name)))
 
     def list(self) -> tuple[CatalogEntry, ...]:
         """Every model; a broken one carries its error and hides no other."""
@@ -130,7 +96,7 @@ class Catalog:
 
     def find(self, name: str) -> ResolvedModel:
         """Description and weights of an installed model; raises like `spec`."""
-        if not _is_safe(name) or not (self.root / name).is_dir():
+        if not is_safe_name(name) or not (self.root / name).is_dir():
             raise UnknownModelError(f"There is no model {quoted(name)}.", hint=self._installed())
         return _from_folder(self.root / name)
 
@@ -138,85 +104,11 @@ class Catalog:
         """Every model with its weights read and checked against their hash; `error` is None where all is well."""
         return tuple(_verified(self, entry) for entry in self.list())
 
-    def check_new(self, name: str, labels: tuple[str, ...], *, overwrite: bool = False) -> None:
-        """Checks that a model of that name and with these labels can be installed.
-
-        Raises:
-            RequestError: the name cannot be a folder's, is taken (with `overwrite`, by anything but a model), or labels
-                repeat.
-            CheckpointError: the folder cannot be written.
-        """
-        if not _is_safe(name):
-            raise RequestError(
-                f"{quoted(name)} cannot be the name of a model.",
-                hint="Use letters, digits, '_', '-', '.' and '+'; no folders.",
-            )
-        if repeated := sorted({label for label in labels if labels.count(label) > 1}):
-            raise RequestError(f"Labels are repeated: {', '.join(repeated)}.")
-        folder = self.root / name
-        try:
-            is_there, is_model = os.path.lexists(folder), (folder / _SPEC_FILE).is_file()
-            self._try_writing()
-        except OSError as error:
-            raise _unwritable(folder, error) from error
-        if is_there and not is_model:
-            raise RequestError(f"{folder} is there already, and no model.", hint="Choose another name.")
-        if is_there and not overwrite:
-            raise RequestError(
-                f"There is a model {quoted(name)} already.", hint="Choose another name, or remove its folder."
-            )
-
-    def _try_writing(self) -> None:
-        """Makes a folder where `install` will, or in the nearest folder above that is there, and removes it."""
-        parent = next(parent for parent in (self.root, *self.root.absolute().parents) if parent.exists())
-        with tempfile.TemporaryDirectory(dir=parent, prefix=_DRAFT):
-            pass
-
-    def install(
-        self,
-        tensors: Mapping[str, Tensor],
-        spec: ModelSpec,
-        *,
-        eight_bit: Collection[str] = (),
-        describe: Callable[[Path], None] | None = None,
-    ) -> ModelSpec:
-        """Makes the folder of a model, which appears whole or not at all and replaces one of its name.
-
-        Args:
-            tensors: the weights.
-            spec: the description; the hash of the weights is filled in.
-            eight_bit: names of tensors to store in 8 bits.
-            describe: writes whatever else belongs into the folder that it is given.
-
-        Raises:
-            CheckpointError: the folder cannot be written.
-        """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.root, prefix=_DRAFT) as draft:
-                folder = Path(draft, spec.name)
-                folder.mkdir()
-                write_state_dict(tensors, folder / spec.weights_file, eight_bit=eight_bit)
-                spec = replace(spec, weights_sha256=sha256_of(folder / spec.weights_file))
-                (folder / _SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
-                if describe:
-                    describe(folder)
-                if (self.root / spec.name).exists():
-                    shutil.move(self.root / spec.name, Path(draft, "replaced"))
-                folder.rename(self.root / spec.name)
-        except OSError as error:
-            raise _unwritable(self.root / spec.name, error) from error
-        return spec
-
     def _installed(self) -> str:
         names = ", ".join(self.names())
         if names:
             return f"Installed are: {names}."
         return f"{self.root} holds no model. Copy the project's folder models/ there, or set ACOUSTICSENSE_MODELS."
-
-
-def _unwritable(folder: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(f"{folder} cannot be written: {error}.", hint="Check disk space and permissions.")
 
 
 def _verified(catalog: Catalog, entry: CatalogEntry) -> CatalogEntry:
@@ -249,7 +141,11 @@ def resolve(reference: str | Path | None, catalog: Catalog, *, cache_dir: Path) 
     if is_hub_reference(text):
         found = _from_path(fetch(text, cache_dir=cache_dir))
         provenance = f"fetched from {text}; {found.spec.provenance}"
-        return replace(found, spec=replace(found.spec, provenance=provenance))
+        named = PurePosixPath(
+            text
+        )  # the file's folder, or the folder itself; in the cache, its top is named by version
+        name = named.parent.name if named.suffix in WEIGHTS_SUFFIXES else named.name
+        return replace(found, spec=replace(found.spec, name=name, provenance=provenance))
     if isinstance(reference, Path) or text not in catalog.names():
         path = _existing(text)
         if path is not None:
@@ -285,88 +181,17 @@ def load_resolved(found: ResolvedModel) -> tuple[nn.Module, ModelSpec]:
     return network, spec
 
 
-def import_checkpoint(
-    file: Path,
-    *,
-    architecture: str,
-    spectrogram: SpectrogramKind,
-    labels: Sequence[str],
-    name: str,
-    catalog: Catalog,
-    style: Literal["native", "figure"] | None = None,
-    overwrite: bool = False,
-) -> CheckpointReport:
-    """Makes a folder in the catalogue out of anybody's checkpoint; it appears whole or not at all.
-
-    Args:
-        file: safetensors or PyTorch weights.
-        architecture: timm or torchvision name.
-        spectrogram: which image the network was trained on.
-        labels: label of each output, in order.
-        name: folder to make.
-        catalog: where to make it.
-        style: how that image was drawn; None takes upstream's figure for chroma, for upstream's labels and for
-            upstream's MLP head, and grey levels otherwise.
-        overwrite: replace a model of that name.
-
-    Raises:
-        RequestError: the name cannot be a folder's, is taken, or labels repeat.
-        IncompatibleCheckpointError: the weights do not fit the network, or the labels do not fit its outputs.
-        CheckpointError: the file cannot be used, or the folder cannot be written.
-    """
-    labels = tuple(labels)
-    catalog.check_new(name, labels, overwrite=overwrite)
-    if timm_name(architecture) in OWN_ARCHITECTURES and (spectrogram != "mel" or style == "figure"):
-        raise RequestError(f"{architecture} is fed its own mel spectrogram.", hint="Choose mel, and no style.")
-    if spectrogram == "chroma" and style == "native":
-        raise RequestError("chroma images are drawn as figures only.", hint="Choose mel or cqt, or the figure style.")
-    network_name = timm_name(architecture)
-    network, report = load_network(
-        file, architecture=network_name, n_outputs=len(labels), image_size=input_size(network_name)
-    )
-    front_end = _front_end(spectrogram, network_name, figure=False)
-    check_answers(network, front_end.input_shape(NATIVE_WINDOWS))
-    if style is None:
-        upstreams = spectrogram == "chroma" or labels == CCMUSIC_LABELS or bool(report.head)
-        style = "figure" if upstreams else "native"
-    spec = ModelSpec(
-        name=name,
-        architecture=network_name,
-        labels=labels,
-        head=report.head,
-        front_end=_front_end(spectrogram, network_name, figure=style == "figure"),
-        windows=UPSTREAM_WINDOWS if style == "figure" else NATIVE_WINDOWS,
-        provenance=f"imported from {file.name}, SHA-256 {sha256_of(file)}",
-    )
-    catalog.install(network.state_dict(), spec)
-    return report
-
-
-@torch.inference_mode()
-def check_answers(network: nn.Module, input_shape: tuple[int, int, int]) -> None:
-    """Asks a network about one input of noise (channels, rows, columns), before anybody asks it about music.
-
-    Raises:
-        CorruptCheckpointError: it answers with numbers that are not finite, as finite weights can make it do (a
-            variance below zero is enough).
-    """
-    noise = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0)) - 0.5
-    if not bool(torch.isfinite(network.eval()(noise)).all()):
-        raise CorruptCheckpointError(
-            "With these weights the network answers with numbers that are not finite.", hint="Export them again."
-        )
-
-
-def _is_safe(name: str) -> bool:
+def is_safe_name(name: str) -> bool:
     """Whether a name is a plain folder name: no separators, no leading dot."""
     return _SAFE_NAME.fullmatch(name) is not None
 
 
 def _from_path(path: Path) -> ResolvedModel:
-    path = path.resolve()
+    # a file's own name is kept: in a hub's cache, files are links to names that say nothing
+    path = path.resolve() if path.is_dir() else path.parent.resolve() / path.name
     if path.is_dir():
         return _from_folder(path)
-    described = path.parent / _SPEC_FILE
+    described = path.parent / SPEC_FILE
     if described.is_file():
         found = _from_folder(path.parent)
         if found.weights == path:
@@ -376,94 +201,36 @@ def _from_path(path: Path) -> ResolvedModel:
 
 def _from_folder(folder: Path) -> ResolvedModel:
     """A folder with `model.json`, or with nothing but weights, which its name describes."""
-    if (folder / _SPEC_FILE).is_file():
-        spec = ModelSpec.read(folder / _SPEC_FILE)
+    if (folder / SPEC_FILE).is_file():
+        spec = ModelSpec.read(folder / SPEC_FILE)
         if Path(spec.weights_file).name != spec.weights_file:
-            raise CheckpointError(f"{folder / _SPEC_FILE} names weights outside its folder: {spec.weights_file!r}.")
+            raise CheckpointError(f"{folder / SPEC_FILE} names weights outside its folder: {spec.weights_file!r}.")
         weights = folder / spec.weights_file
         if not weights.is_file():
             raise CheckpointError(f"{folder} lacks its weights {spec.weights_file}.", hint="Copy or download it again.")
         return ResolvedModel(spec, weights)
     files = [path for path in sorted(folder.iterdir()) if path.suffix in WEIGHTS_SUFFIXES and path.is_file()]
-    weights_found = next((path for path in files if path.name == _UPSTREAM_FILE), files[0] if len(files) == 1 else None)
+    weights_found = next((path for path in files if path.name == UPSTREAM_FILE), files[0] if len(files) == 1 else None)
     if weights_found is None:
         found = ", ".join(path.name for path in files) or "none"
         raise CheckpointError(
-            f"{folder} is not a model: expected {_SPEC_FILE}, or {_UPSTREAM_FILE} alone; weights found: {found}."
+            f"{folder} is not a model: expected {SPEC_FILE}, or {UPSTREAM_FILE} alone; weights found: {found}."
         )
     found_file = _from_file(weights_found)
     return replace(found_file, spec=replace(found_file.spec, name=folder.name))
 
 
 def _from_file(path: Path) -> ResolvedModel:
-    """Describes bare weights by their tensors and by the names of file and folder."""
-    status = path.stat()
-    return _described(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=64)
-def _described(path: Path, _mtime_ns: int, _size: int) -> ResolvedModel:
-    """`_from_file`, remembered until the file changes, since listing a catalogue asks again and again."""
-    tensors = read_state_dict(path)
-    named = _named_architecture(path)
-    architecture = named if named and fits(tensors, named) else infer_architecture(tensors) or named
-    if architecture is None:
-        raise CheckpointError(
-            f"{path}: it cannot be told which network these weights belong to.",
-            hint="Say it: acousticsense import-checkpoint FILE --architecture A --spectrogram S --labels L --name N",
-        )
-    network_name = timm_name(architecture)
-    head = read_head(tensors, network_name)
-    figure = bool(head.hidden) or named is not None
-    spec = ModelSpec(
-        name=path.parent.name if path.name == _UPSTREAM_FILE else path.stem,
-        architecture=network_name,
-        labels=_labels(head.n_outputs, figure=figure),
-        head=head.hidden,
-        front_end=_front_end(_named_kind(path), network_name, figure=figure),
-        windows=UPSTREAM_WINDOWS if figure else NATIVE_WINDOWS,
-        weights_file=path.name,
-        provenance=f"{path.name} without a description: labels and image follow from its shape and name",
-    )
-    return ResolvedModel(spec, path)
-
-
-def _named_architecture(path: Path) -> str | None:
-    """Reads upstream's naming: "vgg19_bn_mel_16cls_2024-01-10_22-44-40" is vgg19_bn."""
-    for name in (path.stem, path.parent.name):
-        match = _UPSTREAM_NAME.fullmatch(name)
-        if match and (match["architecture"] in UPSTREAM_ARCHITECTURES or timm.is_model(match["architecture"])):
-            return match["architecture"]
-    return None
-
-
-def _named_kind(path: Path) -> SpectrogramKind:
-    """Which image the names of file and folder speak of; mel, with a warning, when neither does."""
-    for name in (path.stem, path.parent.name):
-        if match := _KIND.search(name):
-            return cast(SpectrogramKind, match[1])
-    logger.warning("%s does not say on which image it was trained; mel is assumed.", path)
-    return "mel"
-
-
-def _labels(n_outputs: int, *, figure: bool) -> tuple[str, ...]:
-    """The label set of that size; outputs that nobody named are numbered."""
-    known = CCMUSIC_LABELS if figure else GENRES
-    return known if len(known) == n_outputs else tuple(f"class_{index}" for index in range(n_outputs))
-
-
-def _front_end(kind: SpectrogramKind, architecture: str, *, figure: bool) -> FrontEnd:
-    if architecture in OWN_ARCHITECTURES:
-        return OWN_ARCHITECTURES[architecture].front_end
-    size = input_size(architecture)
-    if figure:
-        return upstream_front_end(kind, image_size=size)
-    return replace(NATIVE_CQT if kind == "cqt" else NATIVE_MEL, image_size=size)
+    return ResolvedModel(describe(path), path)
 
 
 def _check_hash(found: ResolvedModel) -> str:
     """SHA-256 of the weights, which must be the recorded one where one is."""
-    sha256, recorded = sha256_of(found.weights), found.spec.weights_sha256
+    recorded = found.spec.weights_sha256
+    try:
+        sha256 = sha256_of(found.weights)
+    except OSError as error:
+        raise CheckpointError(f"{found.weights} cannot be read: {error.strerror}.") from error
     if recorded and sha256 != recorded:
         raise CorruptCheckpointError(
             f"{found.weights} is not the recorded file: expected SHA-256 {recorded}, found {sha256}.",

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from acousticsense.errors import CorruptCheckpointError, IncompatibleCheckpointError
+from acousticsense.files import sha256_of
 from acousticsense.models.conversion import Head, Renamed, find_head, to_timm
 from acousticsense.models.networks import (
     UPSTREAM_ARCHITECTURES,
@@ -26,7 +27,7 @@ from acousticsense.models.networks import (
     skeleton,
     timm_name,
 )
-from acousticsense.models.weights import eight_bit_names, read_state_dict, sha256_of, write_state_dict
+from acousticsense.models.weights import eight_bit_names, read_state_dict, write_state_dict
 
 __all__ = [
     "CheckpointReport",

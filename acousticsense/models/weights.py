@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import pickle
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from acousticsense.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
-__all__ = ["eight_bit_names", "read_state_dict", "sha256_of", "write_state_dict"]
+__all__ = ["eight_bit_names", "read_state_dict", "write_state_dict"]
 
 #: `k` int8 with `k` + this, float32 (out, 1, ...), stands for the float32 tensor k * scale.
 _SCALE: Final = ".__scale__"
@@ -38,22 +37,6 @@ _WRAPPERS: Final = ("module.", "_orig_mod.", "model.", "net.", "network.")
 
 #: A pickle of protocol 2 to 5.
 _PICKLE_STARTS: Final = frozenset({b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"})
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file in hex.
-
-    Raises:
-        CheckpointError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    return digest.hexdigest()
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

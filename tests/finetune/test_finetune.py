@@ -23,6 +23,7 @@ from acousticsense.finetune.tracks import gather
 from acousticsense.finetune.trainer import kept_array
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.catalog import Catalog, load_resolved
+from acousticsense.models.importer import install
 from acousticsense.settings import Settings
 from tests.conftest import RATE_HZ, play_chords
 
@@ -341,7 +342,7 @@ def test_a_base_that_cannot_answer_is_refused_before_the_work(
     tensors = dict(network.state_dict())
     tensors["norm.weight"] = torch.full_like(tensors["norm.weight"], 3e38)  # finite, and what it makes is not
     mute = Catalog(tmp_path / "models")
-    mute.install(tensors, replace(spec, name="mute"))
+    install(mute, tensors, replace(spec, name="mute"))
     with pytest.raises(CorruptCheckpointError, match="not finite"):
         finetune(own_folder, tmp_path / "mine", base=str(mute.root / "mute"), settings=own_settings)
     assert not (tmp_path / "mine").exists()

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -28,10 +32,11 @@ class StandInHub(ThreadingHTTPServer):
 
     Attributes:
         files: path in the repository -> content.
-        break_offs: how many of the next transfers end in the middle.
+        break_offs: how many of the next transfers end in the middle; then `status_afterwards` is the status.
         damage: served content differs from the listed one.
-        listed: whether listings tell size and SHA-256.
+        listed: whether listings tell SHA-256.
         ranges: whether transfers can be resumed.
+        token: without it the repository is "private" or "gated"; None is open to all.
         requests: (path, Range header) of all that was asked.
     """
 
@@ -43,12 +48,21 @@ class StandInHub(ThreadingHTTPServer):
         self.listed = True
         self.ranges = True
         self.status = 200
+        self.status_afterwards = 200
+        self.token: str | None = None
+        self.guard: Literal["private", "gated"] = "private"
         self.requests: list[tuple[str, str | None]] = []
 
     @property
     def environ(self) -> dict[str, str]:
         url = f"http://127.0.0.1:{self.server_port}"
         return {"HF_ENDPOINT": url, "MODELSCOPE_ENDPOINT": f"{url}/"}
+
+    @property
+    def commit(self) -> str:
+        """Changes with the files."""
+        told = sorted((path, len(content), content[:64]) for path, content in self.files.items())
+        return hashlib.sha1(repr(told).encode()).hexdigest()
 
     def transfers(self) -> list[str | None]:
         """Range headers of the requests for file contents, in order."""
@@ -61,45 +75,55 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Silence."""
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         path, query = unquote(url.path), parse_qs(url.query)
         self.server.requests.append((path, self.headers.get("Range")))
+        resolved = f"/{REPOSITORY}/resolve/{self.server.commit}/"
         if self.server.status != 200:
-            self.send_error(self.server.status)
+            self._refuse(self.server.status)
         elif path.startswith("/cdn/"):
             self._transfer(path.removeprefix("/cdn/"))
-        elif path.startswith(f"/api/models/{REPOSITORY}/tree/main"):
-            self._list_hf(path.removeprefix(f"/api/models/{REPOSITORY}/tree/main").strip("/"))
-        elif path.startswith(f"/{REPOSITORY}/resolve/main/"):
-            self._redirect(path.removeprefix(f"/{REPOSITORY}/resolve/main/"))
+        elif path == f"/api/models/{REPOSITORY}" and not self._is_closed("private"):
+            self._list_hf()
+        elif path.startswith(resolved) and not self._is_closed("gated"):
+            self._redirect(path.removeprefix(resolved))
         elif path == f"/api/v1/models/{REPOSITORY}/repo/files":
             self._list_modelscope(query.get("Root", [""])[0])
         elif path == f"/api/v1/models/{REPOSITORY}/repo":
             self._redirect(query["FilePath"][0])
+        elif path.startswith(resolved):
+            self._refuse(403, "GatedRepo")
         else:
-            self.send_error(404)
+            self._refuse(401 if path.startswith("/api/models/") else 404, "RepoNotFound")
 
-    def _inside(self, folder: str) -> list[str]:
-        return [path for path in self.server.files if path.rpartition("/")[0] == folder]
+    def _is_closed(self, guard: str) -> bool:
+        known = self.headers.get("Authorization") == f"Bearer {self.server.token}"
+        return self.server.token is not None and self.server.guard == guard and not known
 
-    def _list_hf(self, folder: str) -> None:
-        if not self._inside(folder):
-            self.send_error(404)
-            return
-        rows: list[dict[str, object]] = [{"type": "directory", "path": f"{folder}/logs", "size": 0}]
-        for path in self._inside(folder):
-            content = self.server.files[path]
-            told = {"size": len(content), "lfs": {"oid": hashlib.sha256(content).hexdigest(), "size": len(content)}}
-            rows.append({"type": "file", "path": path, **(told if self.server.listed else {})})
-        self._json(rows)
+    def _refuse(self, status: int, code: str = "") -> None:
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _list_hf(self) -> None:
+        rows: list[dict[str, object]] = [{"rfilename": f"{FOLDER}/logs/a.log"}]
+        for path, content in self.server.files.items():
+            lfs = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 100}
+            told = {"size": len(content), "lfs": lfs} if self.server.listed else {}
+            rows.append({"rfilename": path, "blobId": "0" * 40, **told})
+        self._json({"id": REPOSITORY, "sha": self.server.commit, "siblings": rows})
 
     def _list_modelscope(self, folder: str) -> None:
-        rows = []
-        for path in self._inside(folder):
-            content = self.server.files[path]
-            told = {"Size": len(content), "Sha256": hashlib.sha256(content).hexdigest()}
-            rows.append({"Type": "blob", "Path": path, "Name": path.rpartition("/")[2], **told})
+        rows: list[dict[str, object]] = [{"Type": "tree", "Path": f"{folder}/logs", "Name": "logs"}]
+        for path, content in self.server.files.items():
+            if path.rpartition("/")[0] == folder:
+                told = {"Size": len(content), "Sha256": hashlib.sha256(content).hexdigest()}
+                rows.append({"Type": "blob", "Path": path, "Name": path.rpartition("/")[2], **told})
         self._json({"Code": 200, "Success": True, "Data": {"Files": rows}})
 
     def _json(self, content: object) -> None:
@@ -111,10 +135,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _redirect(self, path: str) -> None:
         if path not in self.server.files:
-            self.send_error(404)
+            self._refuse(404, "EntryNotFound")
             return
-        self.send_response(302)
-        self.send_header("Location", f"/cdn/{path}")
+        content = self.server.files[path]
+        if self.command == "HEAD":
+            self.send_response(200)
+        else:
+            self.send_response(302)
+            self.send_header("Location", f"/cdn/{path}")
+        self.send_header("X-Repo-Commit", self.server.commit)
+        self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Linked-Size", str(len(content)))
+        self.send_header("Content-Length", "0")
         self.end_headers()
 
     def _transfer(self, path: str) -> None:
@@ -125,12 +157,16 @@ class _Handler(BaseHTTPRequestHandler):
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.server.ranges else 0
         body = content[start:]
         self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.server.break_offs:
             self.server.break_offs -= 1
+            self.server.status = self.server.status_afterwards
             body = body[: len(body) // 2]
-        self.wfile.write(body)
+        if self.command == "GET":
+            self.wfile.write(body)
 
 
 @pytest.fixture
@@ -161,7 +197,8 @@ def test_what_is_a_hub_reference() -> None:
 def test_a_folder_is_fetched(scheme: str, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
     hub.files[f"{FOLDER}/training.log"] = b"not needed"
     folder = fetch(f"{scheme}:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
-    assert folder == tmp_path / scheme / REPOSITORY / FOLDER
+    assert folder.is_relative_to(tmp_path / scheme)
+    assert folder.name == FOLDER
     assert (folder / "save.pt").read_bytes() == content
     assert not (folder / "training.log").exists()
     assert len(hub.transfers()) == 1
@@ -222,35 +259,81 @@ class TestCache:
         assert fetch(reference, cache_dir=tmp_path, environ=hub.environ) == first
         assert "The copy fetched earlier is used" in caplog.text
 
+    @pytest.mark.parametrize("scheme", ["hf", "ms"])
+    @pytest.mark.usefixtures("content")
+    def test_offline_no_hub_is_asked(self, scheme: str, hub: StandInHub, tmp_path: Path) -> None:
+        """huggingface_hub reads the variable when it is imported, so this takes a process of its own."""
+        code = f"""
+import sys
+from pathlib import Path
+from acousticsense.models.hub import fetch
+print(fetch("{scheme}:{REPOSITORY}/{FOLDER}", cache_dir=Path(sys.argv[1])))
+"""
 
-class TestInterruptions:
-    def test_a_transfer_that_breaks_off_is_resumed(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
-        hub.break_offs = 1
-        folder = fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
-        assert (folder / "save.pt").read_bytes() == content
-        assert hub.transfers() == [None, f"bytes={len(content) // 2}-"]
+        def run() -> subprocess.CompletedProcess[str]:
+            environ = {**os.environ, **hub.environ, "HF_HUB_OFFLINE": "1"}
+            command = [sys.executable, "-c", code, str(tmp_path)]
+            return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
-    def test_a_later_try_resumes_too(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
-        hub.break_offs = 3
-        with pytest.raises(DownloadError, match=f"broke off after .* of {len(content)} bytes.*resumed"):
-            fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
-        folder = tmp_path / "hf" / REPOSITORY / FOLDER
-        assert not (folder / "save.pt").exists()
-        fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
-        assert (folder / "save.pt").read_bytes() == content
-        assert hub.transfers()[-1] == f"bytes={len(content) - len(content) // 8}-"
+        refused = run()
+        assert f"HF_HUB_OFFLINE is set, and {scheme}:{REPOSITORY}/{FOLDER} was not fetched before" in refused.stderr
+        assert hub.requests == []
+        folder = fetch(f"{scheme}:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        hub.requests.clear()
+        assert run().stdout.strip() == str(folder)
+        assert hub.requests == []
 
-    def test_a_server_that_cannot_resume_sends_the_whole(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
-        hub.break_offs, hub.ranges = 1, False
-        folder = fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
-        assert (folder / "save.pt").read_bytes() == content
-
-    def test_without_a_listed_size_the_transfers_own_length_counts(
-        self, hub: StandInHub, content: bytes, tmp_path: Path
+    @pytest.mark.usefixtures("content")
+    def test_a_half_fetched_version_does_not_hide_the_whole_one(
+        self, hub: StandInHub, tiny_models: Path, tmp_path: Path
     ) -> None:
-        hub.break_offs, hub.listed = 1, False
-        folder = fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
-        assert (folder / "save.pt").read_bytes() == content
+        for file in (tiny_models / "tiny").iterdir():
+            hub.files[file.name] = file.read_bytes()
+        first = fetch(f"hf:{REPOSITORY}", cache_dir=tmp_path, environ=hub.environ)
+        hub.files["model.json"] += b" "
+        hub.files["model.safetensors"] += b" "
+        hub.damage = True
+        assert fetch(f"hf:{REPOSITORY}", cache_dir=tmp_path, environ=hub.environ) == first
+
+
+@pytest.mark.parametrize("scheme", ["hf", "ms"])
+class TestInterruptions:
+    """huggingface_hub writes in steps of 10 MB, from which it resumes."""
+
+    STEP = 10 * 2**20
+
+    @pytest.fixture
+    def large(self, hub: StandInHub) -> bytes:
+        hub.files[f"{FOLDER}/save.pt"] = bytes(range(256)) * (self.STEP // 256 * 3)
+        return hub.files[f"{FOLDER}/save.pt"]
+
+    def test_a_transfer_that_breaks_off_is_resumed(
+        self, scheme: str, hub: StandInHub, large: bytes, tmp_path: Path
+    ) -> None:
+        hub.break_offs = 1
+        folder = fetch(f"{scheme}:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert (folder / "save.pt").read_bytes() == large
+        assert hub.transfers() == [None, f"bytes={self.STEP}-"]
+
+    def test_a_later_try_ends_what_an_earlier_one_began(
+        self, scheme: str, hub: StandInHub, large: bytes, tmp_path: Path
+    ) -> None:
+        hub.break_offs, hub.status_afterwards = 1, 500
+        with pytest.raises(DownloadError, match="answered 500"):
+            fetch(f"{scheme}:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert not list(tmp_path.rglob("save.pt"))
+        hub.status = 200
+        folder = fetch(f"{scheme}:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert (folder / "save.pt").read_bytes() == large
+        # huggingface_hub begins anew
+        assert hub.transfers()[-1] == (f"bytes={self.STEP}-" if scheme == "ms" else None)
+
+    def test_a_server_that_cannot_resume_sends_the_whole(
+        self, scheme: str, hub: StandInHub, large: bytes, tmp_path: Path
+    ) -> None:
+        hub.break_offs, hub.ranges = 1, False
+        folder = fetch(f"{scheme}:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        assert (folder / "save.pt").read_bytes() == large
 
 
 class TestErrors:
@@ -263,15 +346,38 @@ class TestErrors:
         assert not list(folder.glob("save.pt*[!k]"))
 
     @pytest.mark.usefixtures("content")
-    def test_a_folder_that_is_not_there(self, hub: StandInHub, tmp_path: Path) -> None:
-        with pytest.raises(DownloadError, match=r"not there, or not public \(404\)"):
-            fetch(f"hf:{REPOSITORY}/nothing", cache_dir=tmp_path, environ=hub.environ)
-        with pytest.raises(DownloadError, match="no weights that can be told apart: it is empty"):
-            fetch(f"ms:{REPOSITORY}/nothing", cache_dir=tmp_path, environ=hub.environ)
+    @pytest.mark.parametrize("scheme", ["hf", "ms"])
+    def test_a_folder_that_is_not_there(self, scheme: str, hub: StandInHub, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match="no weights at nothing that can be told apart: it has nothing there"):
+            fetch(f"{scheme}:{REPOSITORY}/nothing", cache_dir=tmp_path, environ=hub.environ)
+
+    @pytest.mark.parametrize(("scheme", "status"), [("hf", 401), ("ms", 404)])
+    def test_a_repository_that_is_not_there(self, scheme: str, status: int, hub: StandInHub, tmp_path: Path) -> None:
+        with pytest.raises(DownloadError, match=rf"no/such is not there, or is private \({status}\)"):
+            fetch(f"{scheme}:no/such", cache_dir=tmp_path, environ=hub.environ)
+
+    @pytest.mark.usefixtures("content")
+    @pytest.mark.parametrize(
+        ("guard", "told"), [("private", r"is private \(401\)"), ("gated", "is gated.*Agree at http")]
+    )
+    def test_closed_repositories_open_to_a_token(
+        self,
+        guard: Literal["private", "gated"],
+        told: str,
+        hub: StandInHub,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        hub.token, hub.guard = "hf_secret", guard
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        with pytest.raises(DownloadError, match=f"{told}.*HF_TOKEN"):
+            fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
+        monkeypatch.setenv("HF_TOKEN", "hf_secret")
+        assert fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ).name == FOLDER
 
     @pytest.mark.usefixtures("content")
     def test_a_file_that_is_not_there_lists_what_is(self, hub: StandInHub, tmp_path: Path) -> None:
-        with pytest.raises(DownloadError, match=r"no file 'best\.pt'\. It has: save\.pt"):
+        with pytest.raises(DownloadError, match=r"no file 'best\.pt'\. There are: save\.pt"):
             fetch(f"hf:{REPOSITORY}/{FOLDER}/best.pt", cache_dir=tmp_path, environ=hub.environ)
 
     def test_several_weights_must_be_told_apart(self, hub: StandInHub, tmp_path: Path) -> None:
@@ -287,16 +393,21 @@ class TestErrors:
     @pytest.mark.usefixtures("content")
     def test_an_endpoint_that_is_something_else(self, hub: StandInHub, tmp_path: Path) -> None:
         endpoint = f"{hub.environ['HF_ENDPOINT']}/cdn/{FOLDER}/save.pt?"
-        with pytest.raises(DownloadError, match="did not answer with a list of files"):
+        with pytest.raises(DownloadError, match="did not answer as a hub does"):
             fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ={"HF_ENDPOINT": endpoint})
 
-    def test_offline(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("scheme", ["hf", "ms"])
+    def test_no_network(self, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
             with pytest.raises(DownloadError, match=r"cannot be reached: .*refused.*HF_ENDPOINT"):
-                fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ={"HF_ENDPOINT": endpoint})
+                fetch(
+                    f"{scheme}:{REPOSITORY}/{FOLDER}",
+                    cache_dir=tmp_path,
+                    environ={"HF_ENDPOINT": endpoint, "MODELSCOPE_ENDPOINT": endpoint},
+                )
 
     @pytest.mark.parametrize("endpoint", ["file:///etc", "ftp://example.org", "huggingface.co"])
     def test_endpoints_speak_http(self, endpoint: str, tmp_path: Path) -> None:
