@@ -11,10 +11,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from acousticsense.errors import CheckpointError, IncompatibleCheckpointError, RequestError
-from acousticsense.models.catalog import Catalog, import_checkpoint
+from acousticsense.models.catalog import Catalog
 from acousticsense.models.checkpoint import load_network
 from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.genres import GENRES
+from acousticsense.models.importer import import_checkpoint
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network, classifier_name, timm_name
 from acousticsense.models.spec import Alternative, ModelSpec
 from acousticsense.spectrogram import EFFICIENTAT_MEL, NATIVE_CQT, NATIVE_WINDOWS
