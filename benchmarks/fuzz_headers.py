@@ -37,7 +37,7 @@ SECONDS: Final = 3.0
 TOO_SLOW_S: Final = 5.0
 #: Sounds whose cross-correlation is lower than this, or which are this much later or longer, are not the same. A header
 #: may rightly cut off up to 0.19 s as an encoder's delay (LAME's two fields of 12 bits).
-SAME_CORRELATION: Final = 0.85
+SAME_CORRELATION: Final = 0.7
 SAME_S: Final = 0.2
 LIMITS: Final = AudioLimits(max_clip_s=60.0)
 READINGS: Final[tuple[dict[str, Any], ...]] = ({"duration_s": None}, {"duration_s": 1.0, "offset_s": 1.0})

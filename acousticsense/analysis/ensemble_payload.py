@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from acousticsense.analysis.ensemble_words import guidance, sentences
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
-from acousticsense.inference.payload import advice_text, error_payload, health_text
+from acousticsense.inference.payload import advice_text, error_payload, health_payload
 from acousticsense.inference.prediction import GenreScore
 
 __all__ = ["ensemble_payload"]
@@ -34,10 +34,7 @@ def ensemble_payload(result: EnsembleResult, *, top_k: int = 3, language: str = 
         "splits": _splits_payload(result, consensus) if consensus else None,
         "sentences": sentences(result, language),
         "guidance": guidance(result, language),
-        "health": [
-            {"code": note.code, "severity": note.severity, "value": note.value, "message": health_text(note, language)}
-            for note in result.health.notes
-        ],
+        "health": health_payload(result.health, language),
         **result.facts(),
     }
 

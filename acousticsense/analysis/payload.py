@@ -7,7 +7,7 @@ from typing import Any
 
 from acousticsense.analysis.heatmap import Heatmap
 from acousticsense.analysis.results import Timeline
-from acousticsense.inference.payload import prediction_payload
+from acousticsense.inference.payload import health_payload, prediction_payload
 from acousticsense.inference.prediction import Prediction
 
 __all__ = [
@@ -32,6 +32,7 @@ def timeline_payload(timeline: Timeline) -> dict[str, Any]:
         "segments": [asdict(segment) for segment in timeline.segments],
         "window_s": timeline.window_s,
         "hop_s": timeline.hop_s,
+        "health": health_payload(timeline.health),
         **timeline.facts(),
     }
 

@@ -188,6 +188,7 @@ class Timeline:
         labels: the model's, in its order.
         window_s: seconds in one window.
         hop_s: seconds from one window's start to the next.
+        health: what was skipped, assumed or cut while decoding.
     """
 
     windows: tuple[TimelineWindow, ...]
@@ -198,6 +199,7 @@ class Timeline:
     clip: ClipInfo
     model: ModelInfo
     timing_ms: Timing
+    health: HealthReport = HealthReport()
 
     def facts(self) -> dict[str, Any]:
         """Clip, model and timing as plain JSON values."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from acousticsense.analysis.results import Timeline, TimelineWindow
 from acousticsense.analysis.segments import merge
-from acousticsense.audio import SILENCE_DB, Source, loudest_db, open_stream
+from acousticsense.audio import SILENCE_DB, HealthReport, Source, loudest_db, open_stream
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.posterior import Posterior
@@ -106,7 +106,7 @@ def make_timeline(
                     windows.append(_window(start_s, start_s + len(waveform) / rate_hz, posterior))
                 _check_count(len(windows) * hop_s, hop_s, max_windows)
                 tell(windows[-1].end_s - offset_s, stream.expected_s)
-        clip = stream.info
+        clip, notes = stream.info, stream.notes
     return Timeline(
         windows=tuple(windows),
         segments=merge(windows, classifier.spec, window_s=window_s, hop_s=hop_s, end_s=clip.offset_s + clip.duration_s),
@@ -121,6 +121,7 @@ def make_timeline(
             network=round(clock.network, 2),
             total=round(1000 * (time.perf_counter() - started), 2),
         ),
+        health=HealthReport(notes),
     )
 
 

@@ -119,6 +119,7 @@ class TimelineFile(_Answer):
     segments: list[_Segment] = Field(description="the same in fewer words, without gaps; short flickers are smoothed")
     window_s: float
     hop_s: float
+    health: list[_Health] = Field(description="what was skipped, assumed or cut while decoding")
     clip: _Clip
     model: _Model
     timing_ms: _Timing = Field(description="decode is what the network waited for")

@@ -60,11 +60,16 @@ def mix(channels: Samples, weights: NDArray[np.float32]) -> Samples:
 
 
 class Mixer:
-    """Mixes a stream block by block, by what was heard so far; its past fades, so that it follows a change."""
+    """Mixes a stream block by block, by what was heard so far; its past fades, so that it follows a change.
+
+    Attributes:
+        lost_db: what a plain mean would have lost where a channel had to be turned round; None where none had.
+    """
 
     def __init__(self, n_channels: int, sample_rate_hz: int) -> None:
         self._products = np.zeros((n_channels, n_channels))
         self._rate_hz = sample_rate_hz
+        self.lost_db: float | None = None
 
     def learn(self, channels: Samples) -> None:
         """Listens to (n_channels, n) that come next."""
@@ -73,4 +78,8 @@ class Mixer:
 
     def mix(self, channels: Samples) -> Samples:
         """The mono waveform (n,) of (n_channels, n), by what was learned."""
-        return mix(channels, mix_weights(self._products))
+        weights = mix_weights(self._products)
+        if (weights < 0).any():
+            mean_power = float(self._products.mean())
+            self.lost_db = 10 * math.log10(float(self._products.diagonal().max()) / max(mean_power, 1e-12))
+        return mix(channels, weights)

@@ -102,7 +102,9 @@ class AudioStream:
     @property
     def notes(self) -> tuple[HealthNote, ...]:
         """What was skipped, assumed or cut so far."""
-        return tuple(self._track.notes)
+        lost_db = self._mixer.lost_db
+        inverted = () if lost_db is None else (HealthNote(code="out_of_phase", severity="warning", value=lost_db),)
+        return (*self._track.notes, *inverted)
 
     def blocks(self) -> Iterator[Samples]:
         """Mono blocks (n,) of about a second, one after the other, once; together they are the excerpt.

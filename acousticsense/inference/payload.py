@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from acousticsense.audio import HealthNote
+from acousticsense.audio import HealthNote, HealthReport
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.messages import text
 from acousticsense.inference.prediction import Advice, Prediction
@@ -15,6 +15,7 @@ from acousticsense.models.genres import display_name
 __all__ = [
     "advice_text",
     "error_payload",
+    "health_payload",
     "health_text",
     "prediction_payload",
     "sentence",
@@ -37,6 +38,14 @@ def health_text(note: HealthNote, language: str = "en") -> str:
     return text(f"health.{note.code}", language, value=note.value)
 
 
+def health_payload(health: HealthReport, language: str = "en") -> list[dict[str, Any]]:
+    """Findings about the audio, each with its words."""
+    return [
+        {"code": note.code, "severity": note.severity, "value": note.value, "message": health_text(note, language)}
+        for note in health.notes
+    ]
+
+
 def prediction_payload(prediction: Prediction, *, top_k: int = 5, language: str = "en") -> dict[str, Any]:
     """The response body of `/api/predict` but for its links.
 
@@ -53,10 +62,7 @@ def prediction_payload(prediction: Prediction, *, top_k: int = 5, language: str 
         "verdict": prediction.verdict,
         **vote,
         "advice": [advice_text(advice, language) for advice in prediction.advice],
-        "health": [
-            {"code": note.code, "severity": note.severity, "value": note.value, "message": health_text(note, language)}
-            for note in prediction.health.notes
-        ],
+        "health": health_payload(prediction.health, language),
         **prediction.facts(),
     }
 

@@ -32,6 +32,8 @@ def _waveform(samples: Samples) -> Samples:
     waveform = read(file, duration_s=None).waveform
     with open_stream(file, sample_rate_hz=WANTED_HZ) as stream:
         np.testing.assert_allclose(np.concatenate(list(stream.blocks()))[: len(waveform)], waveform, atol=1e-6)
+        codes = {note.code for note in stream.notes}
+    assert codes >= {note.code for note in check(read(file, duration_s=None)).notes if note.code == "out_of_phase"}
     return waveform
 
 

@@ -103,3 +103,9 @@ def test_errors_of_the_reader_of_a_stream_are_its_own(wav: bytes) -> None:
     """No second decoder is tried for them."""
     with pytest.raises(AudioDecodeError, match="mine"), open_stream(wav, sample_rate_hz=WANTED_HZ):
         raise AudioDecodeError("mine")
+
+
+def test_a_stream_says_what_was_cut(wav: bytes) -> None:
+    with open_stream(wav[: len(wav) // 2], sample_rate_hz=WANTED_HZ) as stream:
+        list(stream.blocks())
+    assert [(note.code, round(note.value)) for note in stream.notes] == [("truncated", 15)]
