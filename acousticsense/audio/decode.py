@@ -35,7 +35,7 @@ import numpy as np
 
 from acousticsense.audio.bitstream import Bitstream, find_bitstream
 from acousticsense.audio.container import WAV_LIKE
-from acousticsense.audio.ffmpeg import FFmpegTrack, ffmpeg_track
+from acousticsense.audio.ffmpeg import FFmpegTrack
 from acousticsense.audio.joined import JoinedTrack
 from acousticsense.audio.limits import FORMATS_HINT, AudioLimits, channels_fault, rate_fault
 from acousticsense.audio.mp3 import hidden_start
@@ -44,6 +44,7 @@ from acousticsense.audio.pcm import PcmLayout, find_pcm
 from acousticsense.audio.sndfile import SndfileTrack, flac_track, sndfile_track
 from acousticsense.audio.source import Slice, Source, opened, unreadable
 from acousticsense.audio.track import Track
+from acousticsense.audio.track_choice import ffmpeg_track
 from acousticsense.errors import AudioDecodeError, AudioError
 
 __all__ = ["decoded", "read_artist"]

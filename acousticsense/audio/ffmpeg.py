@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
 from fractions import Fraction
 from itertools import chain
 from typing import Any, Final
 
 import av
-import numpy as np
-from av.stream import Discard, Disposition
+from av.stream import Discard
 
 from acousticsense.audio.container import open_container, said
 from acousticsense.audio.frames import Uniform
@@ -19,7 +17,7 @@ from acousticsense.audio.source import Slice
 from acousticsense.audio.track import MARGIN_S, Samples
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["FFmpegTrack", "ffmpeg_track"]
+__all__ = ["FFmpegTrack"]
 
 #: FFmpeg starts this much early: AAC and Opus need 80 ms to settle after a seek, mp3's bit reservoir two frames.
 _PREROLL_S: Final = Fraction(1, 5)
@@ -42,9 +40,6 @@ _LATE_S: Final = 10.0
 _FAR_S: Final = 10**6
 #: Time stamps this far from the samples that were counted mean that something is missing.
 _GAP_S: Final = 0.25
-#: Seconds looked at to tell whether a track is silent, and the peak below which it is (-70 dBFS).
-_PROBE_S: Final = 5
-_SILENT_PEAK: Final = 10 ** (-70 / 20)
 
 
 class FFmpegTrack:
@@ -226,49 +221,3 @@ class FFmpegTrack:
 
     def _frame_number(self, pts: int) -> int:
         return round((pts - self._first_pts) * self._time_base * self.sample_rate_hz)
-
-
-@contextmanager
-def ffmpeg_track(file: Slice, *, kind: str | None = None) -> Iterator[FFmpegTrack]:
-    """Opens a file with FFmpeg: its default track or its first, unless that is silent and another is not.
-
-    A note says which, where there are several. Silence is what a track holds at its beginning and in its middle.
-
-    Args:
-        file: what to read; it has no name that FFmpeg could judge it by.
-        kind: the one format that it is to be read as; None lets its content decide.
-
-    Raises:
-        AudioDecodeError: not a format that FFmpeg reads, or no sound in it.
-    """
-    with closing(open_container(Slice(file), kind)) as container:
-        is_default = [bool(stream.disposition & Disposition.default) for stream in container.streams.audio]
-    if not is_default:
-        raise AudioDecodeError("There is no sound track in it.")
-    places = sorted(range(len(is_default)), key=lambda place: not is_default[place])
-    chosen = places[0]
-    if len(places) > 1:
-        chosen = next((place for place in places if _holds_sound(file, kind, place)), places[0])
-    with closing(FFmpegTrack(file, kind, chosen)) as track:
-        if len(places) > 1:
-            track.notes.add("track_choice", chosen + 1)
-        yield track
-
-
-def _holds_sound(file: Slice, kind: str | None, place: int) -> bool:
-    try:
-        with closing(FFmpegTrack(file, kind, place)) as track:
-            return any(_is_loud(track, start) for start in (0, (track.n_frames or 0) // 2))
-    except AudioDecodeError:
-        return False
-
-
-def _is_loud(track: FFmpegTrack, start: int) -> bool:
-    n_left = track.sample_rate_hz * _PROBE_S
-    for block in track.blocks(start):
-        if np.abs(block).max(initial=0.0) > _SILENT_PEAK:
-            return True
-        n_left -= block.shape[1]
-        if n_left <= 0:
-            return False
-    return False
