@@ -29,7 +29,8 @@ __all__ = ["timeline_routes"]
 _LOOK_EVERY_S: Final = 0.1
 #: A finished timeline as a file: suffix -> media type and what writes it.
 _FILES: Final[dict[str, tuple[str, Callable[[Timeline], str]]]] = {
-    "csv": ("text/csv", timeline_csv),
+    # A byte-order mark tells spreadsheets that the file is UTF-8.
+    "csv": ("text/csv", lambda timeline: "\ufeff" + timeline_csv(timeline)),
     "json": ("application/json", lambda timeline: json.dumps(timeline_payload(timeline), ensure_ascii=False)),
     "txt": ("text/plain", audacity_labels),
 }

@@ -43,22 +43,22 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
     ),
     "advice.measured": (
         "On real music kept out of training, answers with this verdict were right {percent:.0f} % of the time.",
-        "在训练中未听过的真实音乐上，得到该结论的回答有 {percent:.0f}% 是正确的。",
+        "在未用于训练的真实音乐上，此类结论的正确率为 {percent:.0f}%。",
     ),
     "advice.counted": (
         "In a test on real music kept out of training, {right:.0f} of {n:.0f} such answers were right.",
-        "在用训练中未听过的真实音乐所做的测试中，{n:.0f} 个这样的回答有 {right:.0f} 个正确。",
+        "在用未参与训练的真实音乐所做的测试中，{n:.0f} 个这样的回答有 {right:.0f} 个正确。",
     ),
     "advice.untested": (
-        "None of that music was {best}: how often that is right, nobody knows.",
-        "但其中没有{best}，判为{best}时的正确率无人知晓。",
+        "None of that music was {best}, so how often that is right is not known.",
+        "但其中没有{best}，因此判为{best}时的正确率尚不清楚。",
     ),
     "advice.unmeasured": (
         "How often this model is right at this level has not been measured.",
         "该模型在此置信水平下的正确率尚未测量。",
     ),
     "advice.other_excerpt": (
-        "Try another excerpt of the track, such as the chorus: change the offset or predict more seconds.",
+        "Try another excerpt of the track, such as the chorus: change the start or analyse more seconds.",
         "可以换一段再试，例如副歌：调整起点，或分析更长的时间。",
     ),
     "advice.other_place": (
@@ -66,8 +66,8 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "可以换一段再试，例如副歌：从第 {second:.0f} 秒开始，或分析更长的时间。",
     ),
     "advice.other_image": (
-        "This model predicts the {kind} image of a clip as well: see whether it agrees.",
-        "该模型也能依据 {kind} 图判断，可看看结果是否一致。",
+        "This model can also use the {kind} spectrogram: see whether it gives the same genre.",
+        "该模型也能使用 {kind} 频谱图，可看看结果是否一致。",
     ),
     "advice.disagree": (
         "These models disagree: {n_best:.0f} of {total:.0f} say {best}, {n_second:.0f} say {second}. The piece may lie "
@@ -171,8 +171,8 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
         "{value:.0f} Hz 以上几乎没有声音，可能经过高度压缩。如有音质更好的版本，请改用。",
     ),
     "health.short": (
-        "Only {value:.1f} s of sound: it is repeated to fill the image. Ten seconds or more are analysed better.",
-        "只有 {value:.1f} 秒的声音，会循环补足。提供十秒以上的音频，判断更可靠。",
+        "Only {value:.1f} s of sound: it is repeated to fill the window. Ten seconds or more give a better answer.",
+        "只有 {value:.1f} 秒的声音，会循环补足。十秒以上的音频结果更可靠。",
     ),
     "health.low_sample_rate": (
         "The sample rate of {value:.0f} Hz leaves no treble. Use a copy with 22050 Hz or more.",
@@ -195,7 +195,7 @@ ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
         "{best} against {second}: {n} members, {counts}.",
         "{best}对{second}：{n} 个模型，{counts}。",
     ),
-    "ensemble.many": ("{n} members split {ways} ways: {labels}.", "{n} 个模型分成 {ways} 派：{labels}。"),
+    "ensemble.many": ("{n} members split {ways} ways: {labels}.", "{n} 个模型给出 {ways} 种不同的判断：{labels}。"),
     "ensemble.counts": (" to ", " 比 "),
     "ensemble.list": (", ", "、"),
     "ensemble.border": (

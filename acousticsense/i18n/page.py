@@ -11,6 +11,9 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "tagline": ("A song in, sixteen genre probabilities out", "输入一首歌，得到十六种流派的概率"),
     "link.api": ("REST API", "REST 接口"),
     "link.models": ("Models", "模型"),
+    "language.other": ("zh", "en"),
+    "language.switch": ("中文", "English"),
+    "theme.switch": ("Light or dark", "浅色或深色"),
     "tab.classify": ("Classify", "识别流派"),
     "tab.ensemble": ("Ensemble", "多模型对比"),
     "tab.timeline": ("Timeline", "时间轴"),
@@ -20,7 +23,7 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {
     "audio.label": ("Song", "歌曲"),
-    "duration.label": ("Seconds to predict", "分析时长（秒）"),
+    "duration.label": ("Seconds to analyse", "分析时长（秒）"),
     "offset.label": ("From second", "起点（秒）"),
     "whole.label": ("Whole track", "整首歌"),
     "model.label": ("Model", "模型"),
@@ -29,6 +32,10 @@ _INPUT: Final[dict[str, tuple[str, str]]] = {
         "This is a long track, so it plays without a waveform and can't be cropped here. Choose the excerpt with the "
         "start and the seconds below.",
         "音频较长，为保持流畅不显示波形，也不能在此裁剪。请用下面的起点和时长选择片段。",
+    ),
+    "player.cannot_play": (
+        "This browser cannot play the file. It is analysed all the same.",
+        "此浏览器无法播放该文件，但仍可分析。",
     ),
     "examples.title": ("Or try one of these", "或试听这些例子"),
     "examples.play": ("Classify “{title}” by {artist}", "识别 {artist} 的《{title}》"),
@@ -42,7 +49,16 @@ _RESULT: Final[dict[str, tuple[str, str]]] = {
     ),
     "result.range": ("{start} to {end}", "{start} 至 {end}"),
     "result.range_of": ("{start} to {end} of {total}", "{start} 至 {end}，全长 {total}"),
-    "result.closest": ("Closest genre: {label}, {percent}", "最接近的流派：{label}，{percent}"),
+    "result.meaning": (
+        "{percent} is how probable the model finds {label}; the other genres share the rest.",
+        "{percent} 是模型认为它属于{label}的概率，其余概率分给其他流派。",
+    ),
+    "result.silence": ("Silence", "静音"),
+    "result.not_music": ("Speech or noise, not music", "语音或噪声，不是音乐"),
+    "result.no_genre": (
+        "So no genre is shown. Choose another excerpt if there is music elsewhere in the track.",
+        "因此不显示流派。如果别处有音乐，请换一段。",
+    ),
     "top.title": ("Top 5", "前五名"),
     "bars.title": ("All {n} genres", "全部 {n} 种流派"),
     "bars.by_name": ("Sort by name", "恢复固定顺序"),
@@ -55,8 +71,8 @@ _RESULT: Final[dict[str, tuple[str, str]]] = {
     "identity.hash": ("weights {hash}", "权重 {hash}"),
     "identity.hash_unknown": ("weights not recorded", "权重未登记"),
     "identity.timing": (
-        "decode {decode} ms · image {spectrogram} ms · network {network} ms",
-        "解码 {decode} 毫秒 · 成图 {spectrogram} 毫秒 · 网络 {network} 毫秒",
+        "decode {decode} ms · spectrogram {spectrogram} ms · network {network} ms",
+        "解码 {decode} 毫秒 · 频谱图 {spectrogram} 毫秒 · 网络 {network} 毫秒",
     ),
 }
 
@@ -73,8 +89,8 @@ _SPECTROGRAM: Final[dict[str, tuple[str, str]]] = {
     "spectrogram.empty": ("The spectrogram of your song appears here.", "歌曲的频谱图会显示在这里。"),
     "spectrogram.alt": ("Spectrogram of {name}, {range}", "{name} 的频谱图，{range}"),
     "spectrogram.only_to_look": (
-        "This view is for looking only: the model predicts the {kind} image.",
-        "此图仅供查看：模型依据的是{kind}图。",
+        "This view is for looking only: the model itself uses the {kind} spectrogram.",
+        "此图仅供查看：模型依据的是{kind}频谱图。",
     ),
     "spectrogram.hint": (
         "Point to read values; click to move the player there. Zoom with Ctrl and the wheel, two fingers or + and −; "
@@ -106,10 +122,10 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     "timeline.stop": ("Stop", "停止"),
     "timeline.empty": ("How does it change?", "它如何变化？"),
     "timeline.empty.body": (
-        "Drop a track on the left, even one of hours, and see which excerpt has which genre. Click a place to hear it.",
+        "Drop a track on the left, even one of hours, and see which part has which genre. Click a place to hear it.",
         "在左侧拖入一段音频，几小时长也可以，看看每一段属于哪种流派。点击任意位置即可试听。",
     ),
-    "timeline.running": ("Listening …", "正在聆听……"),
+    "timeline.running": ("Analysing …", "正在分析……"),
     "timeline.progress": ("{done} analysed", "已分析 {done}"),
     "timeline.progress_of": ("{done} of {total} analysed", "已分析 {done}，共 {total}"),
     "timeline.left": ("about {left} left", "大约还需 {left}"),
@@ -171,7 +187,7 @@ _HEAT: Final[dict[str, tuple[str, str]]] = {
 }
 
 _STEPS: Final[dict[str, tuple[str, str]]] = {
-    "steps.title": ("What the network saw, step by step", "网络看到了什么：逐步拆解"),
+    "steps.title": ("What the network saw, step by step", "网络看到的内容：逐步说明"),
     "step.decode": ("Decode", "解码"),
     "step.decode.body": (
         "{duration} s from second {offset}, at {rate} Hz, {channels}.",
@@ -210,7 +226,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "{bins} × {frames} values from {low} to {high}.",
         "{bins} 个频带，每 {hop} 个采样点一帧，取相对最大值的分贝：{bins} × {frames} 个数值，范围 {low} 至 {high}。",
     ),
-    "step.image": ("Image", "成图"),
+    "step.image": ("Image", "图像"),
     "step.image.body": (
         "Each window of {window} s is resized to {size} × {size} pixels and stretched to grey levels 0 to 255, the "
         "same in red, green and blue.",
@@ -248,7 +264,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "(value − {mean}) / {std} makes {shape} numbers from {low} to {high}.",
         "(数值 − {mean}) / {std}，得到 {shape} 个数，范围 {low} 至 {high}。",
     ),
-    "step.network": ("BatchPredictor", "判断"),
+    "step.network": ("Predict", "预测"),
     "step.network.body": (
         "{architecture} answers with {outputs} numbers a window; a softmax at temperature {temperature} turns them "
         "into probabilities.",
@@ -259,12 +275,12 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
 }
 
 _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
-    "ensemble.images": ("SpectrogramImages", "频谱图"),
+    "ensemble.images": ("Spectrograms", "频谱图"),
     "ensemble.models": ("Models", "模型"),
     "ensemble.go": ("Ask them all", "全部识别"),
     "ensemble.empty": ("Do they agree?", "它们意见一致吗？"),
     "ensemble.empty.body": (
-        "Several models look at the same excerpt. You get a table of what each says, what they say together, and where "
+        "Several models analyse the same excerpt. You get a table of what each says, what they say together, and where "
         "they split.",
         "多个模型分析同一段音乐：逐一列出各自的判断、共同的结论，以及分歧所在。",
     ),
@@ -272,17 +288,17 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.progress": ("{done} of {total} models are ready.", "已完成 {done} 个模型，共 {total} 个。"),
     "ensemble.in_memory": ("{n} models in memory, {megabytes} MB", "内存中有 {n} 个模型，{megabytes} MB"),
     "ensemble.state.loading": ("loading", "加载中"),
-    "ensemble.state.analysing": ("analysing", "识别中"),
+    "ensemble.state.analysing": ("analysing", "分析中"),
     "ensemble.state.done": ("done", "完成"),
     "ensemble.state.failed": ("failed", "失败"),
     "ensemble.agreement": ("Agreement {percent}", "一致度 {percent}"),
     "ensemble.agreement.title": (
-        "How often two of them, picked at random, put the same genre first",
-        "任取两个声音，首选流派相同的概率",
+        "How often two members, picked at random, put the same genre first",
+        "任取两个模型，首选流派相同的概率",
     ),
     "ensemble.table": ("What each model says", "各模型的判断"),
     "ensemble.column.model": ("Model", "模型"),
-    "ensemble.column.image": ("Image", "频谱图"),
+    "ensemble.column.image": ("Spectrogram", "频谱图"),
     "ensemble.column.first": ("First", "第一"),
     "ensemble.column.second": ("Second", "第二"),
     "ensemble.column.third": ("Third", "第三"),
@@ -292,12 +308,12 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.beside": ("other labels, not averaged", "标签不同，不计入平均"),
     "ensemble.mean": ("Mean of all", "全部平均"),
     "ensemble.calibrated": ("Consensus, calibrated", "校准后的共识"),
-    "ensemble.plot": ("The likeliest {n} genres, member by member", "最可能的 {n} 种流派：每个声音的判断"),
+    "ensemble.plot": ("The likeliest {n} genres, member by member", "最可能的 {n} 种流派：每个模型的判断"),
     "ensemble.plot.legend": (
-        "A filled mark saw the mel image, a ring the cqt image; the line is the mean.",
-        "实心点为 mel 频谱，圆环为 cqt 频谱，竖线为平均值。",
+        "Dots are members that use the mel spectrogram, rings those that use CQT; the line is the mean.",
+        "实心点表示使用梅尔频谱图的模型，圆环表示使用 CQT 频谱图的模型，竖线为平均值。",
     ),
-    "ensemble.plot.alt": ("Probabilities of {label}, member by member", "各声音给出的{label}概率"),
+    "ensemble.plot.alt": ("Probabilities of {label}, member by member", "各模型给出的{label}概率"),
     "ensemble.guidance": ("Which model for what", "如何选择模型"),
     "ensemble.csv": ("Download CSV", "下载 CSV"),
     "ensemble.json": ("Download JSON", "下载 JSON"),
@@ -356,7 +372,7 @@ _COMPARE: Final[dict[str, tuple[str, str]]] = {
 
 _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "library.files": ("Files", "文件"),
-    "library.go": ("BatchPredictor them all", "全部识别"),
+    "library.go": ("Classify them all", "全部识别"),
     "library.stop": ("Stop", "停止"),
     "library.empty": ("Many songs at once?", "一次识别很多首？"),
     "library.empty.body": (
@@ -366,12 +382,12 @@ _LIBRARY: Final[dict[str, tuple[str, str]]] = {
         "之后可筛选、排序并下载表格。",
     ),
     "library.waiting": ("Waiting for others …", "排队中……"),
-    "library.running": ("Judging …", "正在识别……"),
+    "library.running": ("Classifying …", "正在识别……"),
     "library.stopped": ("Stopped.", "已停止。"),
     "library.ready": ("Done.", "已完成。"),
     "library.progress": ("{done} of {total} files", "已完成 {done} 个文件，共 {total} 个"),
     "library.failed": ("{n} could not be analysed", "{n} 个无法识别"),
-    "library.ignored": ("{n} other files in archives passed by", "跳过压缩包中的 {n} 个其他文件"),
+    "library.ignored": ("{n} other files in archives were skipped", "跳过压缩包中的 {n} 个其他文件"),
     "library.rate": ("{rate} files a second", "每秒 {rate} 个"),
     "library.distribution": ("Genres", "流派分布"),
     "library.error": ("Not analysed", "无法识别"),
@@ -414,7 +430,7 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
         "Choose fewer seconds or a smaller file.",
         "请缩短分析时长，或使用更小的文件。",
     ),
-    "error.audio_empty": ("There is nothing to predict here.", "这里没有可分析的声音。"),
+    "error.audio_empty": ("There is no sound here.", "这里没有声音。"),
     "error.audio_empty.hint": (
         "Choose another excerpt of the track or another file.",
         "请选择歌曲的其他片段，或换一个文件。",
@@ -432,7 +448,7 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
         "请重试；若再次出现，请联系本服务的管理员。",
     ),
     "error.decoder_timeout": ("Reading this file took too long.", "读取此文件超时。"),
-    "error.decoder_crashed": ("This file breaks the decoder.", "此文件导致解码器崩溃。"),
+    "error.decoder_crashed": ("The decoder crashed on this file.", "此文件导致解码器崩溃。"),
     "error.no_files": ("There are no files yet.", "还没有文件。"),
     "error.no_files.hint": ("Drop files or zip archives on the left.", "请在左侧拖入文件或 zip 压缩包。"),
     "error.no_pair": ("Two versions are needed.", "需要两个版本。"),

@@ -16,6 +16,7 @@ from acousticsense.serving.requests import EnsembleRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import duration_slider, offset_field, song_input
 from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
+from acousticsense.web.html import shown_name
 from acousticsense.web.inputs import language_of, start_s, uploaded
 from acousticsense.web.message_view import message_html
 
@@ -148,6 +149,7 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
     """Fills the tab that is open now."""
     handlers = EnsembleHandlers(service)
     names = [entry.name for entry in service.models()]
+    choices = [(shown_name(name), name) for name in names]
     with gr.Row(elem_classes="as-columns"):
         with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
             audio = song_input(i18n, "as-ensemble-audio")
@@ -161,7 +163,12 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
                     label=i18n("ensemble.images"),
                     elem_classes="as-choices",
                 )
-                models = gr.CheckboxGroup(names, value=names, label=i18n("ensemble.models"), elem_classes="as-choices")
+                models = gr.CheckboxGroup(
+                    choices,
+                    value=names,
+                    label=i18n("ensemble.models"),
+                    elem_classes="as-choices",
+                )
             button = gr.Button(i18n("ensemble.go"), variant="primary", elem_classes="as-go")
             memory = gr.HTML("", apply_default_css=False, js_on_load=None)
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):

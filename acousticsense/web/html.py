@@ -16,8 +16,28 @@ from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import ui_text
 from acousticsense.models.genres import display_name
 
-__all__ = ["both_languages", "clock", "excerpt", "number", "percent", "render", "run_on", "stem"]
+__all__ = [
+    "both_languages",
+    "clock",
+    "data_uri",
+    "excerpt",
+    "number",
+    "percent",
+    "render",
+    "run_on",
+    "shown_name",
+    "stem",
+]
 
+#: Names of our models' folders -> what the page calls them; every other model goes by its folder.
+_MODEL_NAMES: Final = {
+    "vit_b_16_mel": "ViT-B/16",
+    "vgg19_bn": "VGG19",
+    "resnet50": "ResNet50",
+    "densenet121": "DenseNet121",
+    "efficientnet_b0": "EfficientNet-B0",
+    "mobilenetv3_large": "MobileNetV3",
+}
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 #: A line break beside a tag, with the indentation around it.
 _BREAK_AT_TAG: Final = re.compile(r"(?<=[>}])\s*\n\s*|\s*\n\s*(?=[<{]|\Z)")
@@ -28,7 +48,7 @@ def render(template: str, language: str, **data: object) -> str:
     """The HTML of a template. It may use `data`, and in `language` ("en" or "zh"):
 
     `t(key, **values)` and `message(key, **values)` for sentences of the page and of results, `genre(label)`,
-    `excerpt(clip)`, and the filters percent, clock, number, stem and data_uri.
+    `excerpt(clip)`, and the filters percent, clock, number, stem, shown_name and data_uri.
 
     Raises:
         jinja2.UndefinedError: the template uses a name that `data` does not have.
@@ -65,6 +85,11 @@ def number(value: float) -> str:
     return shown.replace(",", "\u202f").replace("-", "\u2212")
 
 
+def shown_name(model: str) -> str:
+    """What people call a model that is installed as `model`."""
+    return _MODEL_NAMES.get(model, model)
+
+
 def excerpt(clip: ClipInfo, language: str) -> str:
     """Which part of the track was analysed."""
     start, end = clock(clip.offset_s), clock(clip.offset_s + clip.duration_s)
@@ -96,7 +121,8 @@ def _environment(language: str) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, extensions=[_WithoutBreaks]
     )
-    environment.filters.update(percent=percent, clock=clock, number=number, stem=stem, data_uri=_data_uri)
+    for make in (percent, clock, number, stem, shown_name, data_uri):
+        environment.filters[make.__name__] = make
     named: dict[str, Any] = {
         "t": lambda key, **values: ui_text(key, language, **values),
         "message": lambda key, **values: text(key, language, **values),
@@ -107,6 +133,6 @@ def _environment(language: str) -> Environment:
     return environment
 
 
-def _data_uri(png: bytes) -> str:
+def data_uri(png: bytes) -> str:
     """A PNG as an address that needs no request."""
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"

@@ -14,6 +14,7 @@ from acousticsense.serving.requests import PredictRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.serving.uploads import uploaded_file
 from acousticsense.spectrogram.front_end import SpectrogramKind
+from acousticsense.web.html import shown_name
 from acousticsense.web.language import language_of
 
 __all__ = [
@@ -41,10 +42,10 @@ def model_choices(spec: ModelSpec, *, is_default: bool = False) -> list[tuple[st
     """Words and value of each way to ask a model: one, or one for each kind of image; "" is the default."""
     name = "" if is_default else spec.name
     if len(spec.kinds) == 1:
-        return [(spec.name, name)]
+        return [(shown_name(spec.name), name)]
     first, *others = spec.kinds
-    choices = [(f"{spec.name} · {kind}", f"{name}{_KIND_MARK}{kind}") for kind in others]
-    return [(f"{spec.name} · {first}", name), *choices]
+    choices = [(f"{shown_name(spec.name)} · {kind}", f"{name}{_KIND_MARK}{kind}") for kind in others]
+    return [(f"{shown_name(spec.name)} · {first}", name), *choices]
 
 
 def chosen_model(choice: str | None) -> tuple[str, SpectrogramKind | None]:

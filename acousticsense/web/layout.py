@@ -19,10 +19,12 @@ from acousticsense.web.controls import default_name
 from acousticsense.web.ensemble_tab import build_ensemble_tab
 from acousticsense.web.example_clips import EXAMPLES_DIR, read_examples
 from acousticsense.web.html import both_languages
+from acousticsense.web.language import ChosenLanguage
 from acousticsense.web.library_routes import add_library_routes
 from acousticsense.web.library_tab import build_library_tab
 from acousticsense.web.library_view import library_frame_html
 from acousticsense.web.message_view import message_html
+from acousticsense.web.result_view import blank_html
 from acousticsense.web.theme import FAVICON, build_i18n, build_theme, read_css, read_head
 from acousticsense.web.timeline_tab import build_timeline_tab
 from acousticsense.web.upload_guard import UploadGuard
@@ -43,6 +45,7 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
     page = build_ui(service)
     _say_how_many_values(page)
     add_library_routes(app, service)
+    app.add_middleware(ChosenLanguage)
     app.add_middleware(UploadGuard, upload_dir=Path(gr.utils.get_upload_folder()))
     mounted: FastAPI = gr.mount_gradio_app(
         app,
@@ -91,7 +94,7 @@ def build_ui(service: PredictionService) -> Any:
         {
             "html.header": both_languages("header.html"),
             "html.examples": both_languages("examples.html", clips=examples),
-            "html.empty": both_languages("result_blank.html", labels=labels, trouble=None, state="empty"),
+            "html.empty": (blank_html(labels, "en"), blank_html(labels, "zh")),
             "html.spectrogram": both_languages("spectrogram_empty.html"),
             "html.library_frame": (library_frame_html("en"), library_frame_html("zh")),
             **{

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from acousticsense.errors import AcousticSenseError
+from acousticsense.i18n.page import ui_text
 from acousticsense.inference.payload import advice_text, health_text
 from acousticsense.inference.prediction import Prediction
 from acousticsense.web.html import render
@@ -17,16 +18,20 @@ def result_html(prediction: Prediction, name: str, language: str) -> str:
     """The answer for the file called `name`."""
     lead, *advice = [advice_text(advice, language) for advice in prediction.advice] or [""]
     ranked = prediction.top(len(prediction.probabilities))
+    is_silent = any(note.code == "silence" for note in prediction.health.notes)
+    state = "silence" if is_silent else prediction.verdict
+    has_genre = state not in ("silence", "not_music")
     return render(
         "result.html",
         language,
         prediction=prediction,
         name=name,
-        state=prediction.verdict,
+        state=state,
+        has_genre=has_genre,
         best=ranked[0],
         labels=[score.label for score in ranked],
-        lead=lead,
-        advice=advice,
+        lead=ui_text("result.no_genre", language) if not has_genre else lead,
+        advice=advice if has_genre else [],
         notes=[(note.severity, health_text(note, language)) for note in prediction.health.notes],
     )
 

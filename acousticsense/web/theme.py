@@ -1,4 +1,4 @@
-"""How the page looks: theme, style sheet and the little script, all served from here; only the system's own fonts."""
+"""How the page looks: theme, style sheet and scripts, all served from here; only the system's own fonts."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ _FONTS: Final = (
     "sans-serif",
 )
 _MONO: Final = ("ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas", "monospace")
+
+_SCRIPTS: Final = _HERE / "scripts"
+#: Scripts that stand alone, and the parts of the one that spectrograms are read with.
+_SINGLE: Final = ("page", "choices", "player", "timeline", "library")
+_SPECTROGRAM: Final = ("levels", "player", "axes", "readout", "plot", "gestures", "main")
 
 FAVICON: Final = _HERE / "favicon.svg"
 
@@ -77,12 +82,12 @@ def read_css() -> str:
 
 
 def read_head() -> str:
-    """What goes into the page's head: its script, its icon, its description."""
-    scripts = "".join(
-        f"<script>{(_HERE / name).read_text(encoding='utf-8')}</script>"
-        for name in ("page.js", "spectrogram.js", "timeline.js", "library.js")
-    )
-    return f'<meta name="color-scheme" content="light dark">{scripts}'
+    """What goes into the page's head: its scripts and the schemes that it knows."""
+    scripts = [(_SCRIPTS / f"{name}.js").read_text(encoding="utf-8") for name in _SINGLE]
+    parts = [(_SCRIPTS / "spectrogram" / f"{name}.js").read_text(encoding="utf-8") for name in _SPECTROGRAM]
+    scripts.append(f'(() => {{\n"use strict";\n{"".join(parts)}}})();')
+    tags = "".join(f"<script>{script}</script>" for script in scripts)
+    return f'<meta name="color-scheme" content="light dark">{tags}'
 
 
 def build_i18n(blocks_of_html: dict[str, tuple[str, str]]) -> Any:

@@ -112,7 +112,7 @@ def test_every_file_has_the_row_that_the_command_writes(
     expect(lines(page)).to_have_count(8)
     expect(card).to_contain_text("8 of 8 files")
     expect(card).to_contain_text("4 could not be analysed")
-    expect(card).to_contain_text("1 other files in archives passed by")
+    expect(card).to_contain_text("1 other files in archives were skipped")
 
     page.locator("[data-as-accept]").fill("20")
     expect(page.locator("[data-as-chip=rejected]")).to_be_visible()

@@ -65,7 +65,7 @@ def test_the_chosen_excerpt_is_analysed_at_the_button(visit: Visit, music_mp3: P
     drop(page, music_mp3)
     top_five(page)
     page.get_by_label("From second").fill("4")
-    page.get_by_label("number input for Seconds to predict").fill("3")
+    page.get_by_label("number input for Seconds to analyse").fill("3")
     page.get_by_role("button", name="Classify", exact=True).click()
     expect(page.locator(".as-file")).to_contain_text("0:04 to 0:07 of 0:12")
 

@@ -72,7 +72,7 @@ def test_the_tab_says_what_rest_says(visit: Visit, page_url: str) -> None:
         assert window["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-6)
     with page.expect_download() as download:
         card.get_by_role("link", name="Table (CSV)").click()
-    assert len(list(csv.reader(download.value.path().open(encoding="utf-8")))) == 1 + len(answer["windows"])
+    assert len(list(csv.reader(download.value.path().open(encoding="utf-8-sig")))) == 1 + len(answer["windows"])
     with page.expect_download() as download:
         card.get_by_role("link", name="Audacity labels").click()
     assert len(download.value.path().read_text(encoding="utf-8").splitlines()) == len(answer["segments"])

@@ -123,7 +123,7 @@ def test_the_card_tells_progress_and_names_the_rows(
     assert 'data-state="ready"' in last
     assert "4 of 4 files" in last
     assert "2 could not be analysed" in last
-    assert "1 other files in archives passed by" in last
+    assert "1 other files in archives were skipped" in last
     batch_id = last.partition('data-as-batch="')[2].partition('"')[0]
     rows = client.get(f"/library/{batch_id}/rows").json()["rows"]
     assert sorted(row["path"] for row in rows) == ["a.zip/bad.mp3", "a.zip/in/song.mp3", "bad.wav", "song.mp3"]

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import re
-import string
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -20,7 +19,7 @@ from gradio.utils import get_upload_folder
 
 from acousticsense.analysis.figures import input_png
 from acousticsense.analysis.results import Timeline
-from acousticsense.audio import ClipInfo
+from acousticsense.audio import ClipInfo, HealthNote, HealthReport
 from acousticsense.errors import (
     AudioDecodeError,
     CorruptCheckpointError,
@@ -117,13 +116,6 @@ def upload(music_wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 # Texts
 
 
-@pytest.mark.parametrize("key", sorted(UI_TEXTS))
-def test_both_languages_are_there_and_use_the_same_marks(key: str) -> None:
-    marks = [{name for _, name, _, _ in string.Formatter().parse(words) if name} for words in UI_TEXTS[key]]
-    assert all(UI_TEXTS[key])
-    assert marks[0] == marks[1]
-
-
 def test_every_text_that_the_page_names_exists() -> None:
     named = set(re.findall(r"""(?:\bt|ui_text|i18n)\(\s*["']([\w.]+)["']\s*[,)]""", PAGE))
     assert len(named) > 100
@@ -186,11 +178,25 @@ def test_chinese_answers_name_the_genres_in_chinese(analysis: Analysis) -> None:
     assert "Jazz" not in html
 
 
-def test_no_music_is_said_before_any_genre(analysis: Analysis) -> None:
-    prediction = replace(analysis.prediction, verdict="not_music")
-    heading = re.search(r'<h2 class="as-best">(.*?)</h2>', result_html(prediction, "speech.mp3", "en"))
-    assert heading
-    assert heading[1] == "Not music"
+SILENCE = HealthReport((HealthNote(code="silence", severity="error", value=-80.0),))
+
+
+@pytest.mark.parametrize(
+    ("change", "heading"),
+    [({"verdict": "not_music"}, "Speech or noise, not music"), ({"health": SILENCE}, "Silence")],
+)
+def test_what_is_no_music_gets_no_genre(analysis: Analysis, change: dict[str, Any], heading: str) -> None:
+    html = result_html(replace(analysis.prediction, **change), "speech.mp3", "en")
+    assert f'<h2 class="as-best">{heading}</h2>' in html
+    assert "So no genre is shown." in html
+    assert not [label for label in GENRES if label in html]
+    assert ("About the recording" in html) == ("health" in change)
+
+
+def test_the_big_percentage_is_explained(analysis: Analysis) -> None:
+    best = analysis.prediction.top(1)[0]
+    words = f"{percent(best.confidence)} is how probable the model finds {escape(best.label)}"
+    assert words in result_html(analysis.prediction, "song.mp3", "en")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -303,7 +309,7 @@ def test_any_clip_can_be_seen_as_cqt_in_the_excerpt_that_is_shown(handlers: Clas
     html = handlers.show_kind(sent(upload), ENGLISH, Press(kind="cqt", **EXCERPT))
     assert 'data-kind="cqt"' in html
     assert 'data-offset="4.0" data-duration="3.0"' in html
-    assert "the model predicts the Mel image" in html
+    assert "the model itself uses the Mel spectrogram" in html
     assert "cqt-input" not in html
     back = handlers.show_kind(sent(upload), ENGLISH, Press(kind="mel", **EXCERPT))
     assert 'data-kind="mel"' in back
@@ -377,6 +383,23 @@ def test_an_offset_beyond_the_end_is_explained(handlers: ClassifyHandlers, uploa
 def test_nothing_to_classify_is_said_only_to_those_who_ask(handlers: ClassifyHandlers) -> None:
     assert 'data-state="empty"' in handlers.classify(None, 10, False, 0, None, ENGLISH)[0]
     assert "There is no song yet." in handlers.classify_now(None, 10, False, 0, None, ENGLISH)[0]
+
+
+def test_an_upload_keeps_the_name_that_its_owner_gave_it(upload: Path) -> None:
+    assert uploaded({"path": str(upload), "orig_name": "a song?!.wav"}).name == "a song?!.wav"
+    assert uploaded({"path": str(upload)}).name == "a song.wav"
+
+
+def test_a_start_before_the_beginning_is_the_beginning(handlers: ClassifyHandlers, upload: Path) -> None:
+    assert "0:00 to 0:03 of 0:12" in handlers.classify(sent(upload), 3, False, -3, None, ENGLISH)[0]
+    assert "0:00 to 0:03 of 0:12" in handlers.classify(sent(upload), 3, False, None, None, ENGLISH)[0]
+
+
+def test_components_hand_files_on_as_they_were_sent(service: PredictionService) -> None:
+    file = gr.FileData(path="a.mp3", orig_name="a!.mp3")
+    takers = [block for block in build_ui(service).blocks.values() if isinstance(block, gr.Audio | gr.File)]
+    assert len(takers) == 6
+    assert all(taker.preprocess(file) is file for taker in takers)
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "/etc", "no such file", "a\0b"])

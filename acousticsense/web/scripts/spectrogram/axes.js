@@ -1,4 +1,6 @@
 // The axes: ticks in seconds of the track, and in hertz or pitch classes.
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
 const TIME_STEPS_S = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 const PIXELS_PER_TIME_TICK = 64;
 const PIXELS_PER_HZ_TICK = 18;
