@@ -10,7 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import soundfile
 from playwright.sync_api import Page, expect
+
+from tests.conftest import play_chords
 
 pytestmark = pytest.mark.browser
 
@@ -173,6 +176,8 @@ def test_a_phone_needs_no_sideways_scrolling_and_shows_the_answer(visit: Visit, 
     top_five(page)
     page.locator(".as-steps summary").last.click()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
     page.wait_for_function("document.querySelector('.as-result').getBoundingClientRect().top < innerHeight / 2")
 
 
@@ -181,6 +186,46 @@ def test_light_and_dark_follow_the_reader(visit: Visit) -> None:
     colours = {scheme: visit(color_scheme=scheme).evaluate(ground) for scheme in ("light", "dark")}
     assert colours["light"] == "rgb(255, 255, 255)"
     assert colours["dark"] == visit("?__theme=dark", color_scheme="light").evaluate(ground) != colours["light"]
+
+
+def test_language_and_theme_are_chosen_on_the_page_and_remembered(visit: Visit) -> None:
+    page = visit(timezone_id="Europe/Berlin")  # a profile of this test's own: it keeps what is chosen
+    page.get_by_role("button", name="Light or dark").click()
+    expect(page.locator("body")).to_have_class(re.compile("dark"))
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text("这是什么风格？")
+    expect(page.get_by_role("tab", name="曲库")).to_be_attached()
+    expect(page.locator("body")).to_have_class(re.compile("dark"))
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("heading", level=2)).to_have_text("What does it sound like?")
+
+
+def test_a_file_that_the_browser_calls_no_audio_and_cannot_play_is_analysed(visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    odd = tmp_path / "song!?"
+    soundfile.write(odd, play_chords(), 44_100, format="W64")
+    page.locator(".as-song input[type=file]").set_input_files(odd)
+    assert len(top_five(page)) == 5
+    expect(page.locator(".as-file b")).to_have_text("song!?")
+    expect(page.get_by_role("status")).to_contain_text("cannot play the file")
+    page.locator(".as-song").get_by_role("button", name="Clear").click()
+    expect(page.get_by_role("status")).to_be_hidden()
+
+
+def test_the_players_labels_are_round(visit: Visit, music_mp3: Path) -> None:
+    page = visit()
+    drop(page, music_mp3)
+    skip = page.locator(".as-song [aria-label^='Skip backwards']")
+    expect(skip).to_have_attribute("aria-label", re.compile(r"^Skip backwards by \d+(\.\d)? seconds$"))
+
+
+def test_the_keyboard_sees_where_it_is(visit: Visit) -> None:
+    page = visit()
+    for control in (page.get_by_label("Whole track"), page.get_by_role("slider").first):
+        control.focus()
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Tab")
+        assert control.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
 
 
 def test_nothing_jumps_when_the_answer_comes(visit: Visit, music_mp3: Path) -> None:
