@@ -26,6 +26,7 @@ __all__ = [
     "shown_excerpt",
     "start_s",
     "uploaded",
+    "uploaded_path",
 ]
 
 #: Stands between model and kind of image in a choice; no name of a model has it.
@@ -65,6 +66,12 @@ def uploaded(file: object) -> Upload:
         raise RequestError("There is no audio file.", hint='Pass handle_file("song.mp3").')
     found = uploaded_file(path, Path(gr.utils.get_upload_folder()))
     return Upload(path=found, name=name if isinstance(name, str) and name else found.name)
+
+
+def uploaded_path(file: object) -> Path | None:
+    """Where the file that a component names lies, whether or not it still does; None where it names none."""
+    path = _path_and_name(file)[0]
+    return Path(path).resolve() if isinstance(path, str) else None
 
 
 def _path_and_name(file: object) -> tuple[object, object]:

@@ -46,7 +46,8 @@ def blank_html(labels: Sequence[str], language: str, *, error: AcousticSenseErro
         code: names the words of a trouble that is no error.
     """
     trouble = trouble_of(error, language, code=code)
-    return render("result_blank.html", language, labels=labels, trouble=trouble, state="error" if trouble else "empty")
+    state = "error" if trouble else "empty"
+    return render("result_blank.html", language, labels=labels, trouble=trouble, state=state, has_genre=True)
 
 
 def identity_html(prediction: Prediction, language: str) -> str:

@@ -16,7 +16,7 @@ from acousticsense.serving.jobs import TimelineJob
 from acousticsense.serving.requests import TimelineRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import model_choice, song_input
-from acousticsense.web.inputs import chosen_model, language_of, uploaded
+from acousticsense.web.inputs import chosen_model, language_of, uploaded, uploaded_path
 from acousticsense.web.message_view import message_html
 from acousticsense.web.timeline_view import progress_html, timeline_html
 
@@ -81,7 +81,7 @@ class TimelineHandlers:
         The page may ask for the new file's timeline before it tells of the file: that work goes on.
         """
         awaited = self._awaited.get(request.session_hash)
-        if awaited and song and awaited[0] == Path(song.path).resolve():
+        if awaited and song and awaited[0] == uploaded_path(song):
             return gr.skip()
         if awaited:
             del self._awaited[request.session_hash]
