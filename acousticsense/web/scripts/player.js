@@ -60,8 +60,9 @@
     event.target.dispatchEvent(new DragEvent("drop", init));
   }, true);
   document.addEventListener("click", (event) => {
-    const box = event.target.closest?.(".as-audio button[aria-label='Clear'], .as-audio button[title='Clear']");
-    if (box) tell(box.closest(".as-audio"), true);
+    const button = event.target.closest?.(".as-audio button");
+    const label = button?.getAttribute("aria-label") || button?.title;
+    if (["Clear", "清除"].includes(label)) tell(button.closest(".as-audio"), true);
   }, true);
 
   const LONG = /(\d+\.\d{2,})/;
