@@ -14,6 +14,7 @@ from acousticsense.cli.options import (
     settings_of,
     write_text,
 )
+from acousticsense.errors import printable
 from acousticsense.serving.requests import EnsembleRequest, parse
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ def _run(options: argparse.Namespace) -> int:
     if options.csv:
         write_text(options.csv, ensemble_csv(result))
     if options.json:
-        print(json.dumps({"path": options.file, **ensemble_payload(result, top_k=wanted.top_k)}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"path": printable(options.file), **ensemble_payload(result, top_k=wanted.top_k)}, ensure_ascii=False
+            )
+        )
     else:
         print(ensemble_text(result, top_k=wanted.top_k))
     return 1 if any(member.error for member in result.members) else 0

@@ -16,7 +16,7 @@ from acousticsense.cli.options import (
     check_outputs,
     classifier_of,
 )
-from acousticsense.errors import RequestError
+from acousticsense.errors import RequestError, printable
 from acousticsense.serving.requests import ExplainRequest, parse
 
 if TYPE_CHECKING:
@@ -54,9 +54,15 @@ def _run(options: argparse.Namespace) -> int:
         except OSError as error:
             raise RequestError(f"{options.png} cannot be written: {error}.", hint="Name another file.") from error
     if options.json:
-        print(json.dumps({"path": options.file, **explanation_payload(prediction, heatmap)}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"path": printable(options.file), **explanation_payload(prediction, heatmap)}, ensure_ascii=False
+            )
+        )
     else:
-        print(f"{options.file}: {heatmap.label} {heatmap.probability:.1%}; {_place(heatmap, prediction.clip.offset_s)}")
+        print(
+            f"{printable(options.file)}: {heatmap.label} {heatmap.probability:.1%}; {_place(heatmap, prediction.clip.offset_s)}"
+        )
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from acousticsense.cli.options import (
     positive,
 )
+from acousticsense.errors import printable
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
@@ -68,4 +69,4 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _left_out(skipped: Mapping[str, str]) -> list[str]:
-    return ["\n".join(f"left out: {path}: {reason}" for path, reason in skipped.items())] if skipped else []
+    return ["\n".join(f"left out: {printable(path)}: {reason}" for path, reason in skipped.items())] if skipped else []

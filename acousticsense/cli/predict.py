@@ -14,7 +14,7 @@ from acousticsense.cli.options import (
     classifier_of,
     positive,
 )
-from acousticsense.errors import AcousticSenseError
+from acousticsense.errors import AcousticSenseError, printable
 from acousticsense.inference.payload import error_payload, prediction_payload
 from acousticsense.serving.requests import PredictRequest, parse
 
@@ -41,16 +41,17 @@ def _run(options: argparse.Namespace) -> int:
     classifier = classifier_of(options)
     failed = 0
     for file in options.files:
+        name = printable(file)
         try:
             prediction = classifier.predict(file, duration_s=wanted.duration_s, offset_s=wanted.offset_s)
         except AcousticSenseError as error:
             failed += 1
-            line = json.dumps({"path": file, **error_payload(error)}, ensure_ascii=False) if options.json else ""
-            print(line or f"{file}: {error}", file=sys.stdout if options.json else sys.stderr)
+            line = json.dumps({"path": name, **error_payload(error)}, ensure_ascii=False) if options.json else ""
+            print(line or f"{name}: {error}", file=sys.stdout if options.json else sys.stderr)
             continue
         if options.json:
-            print(json.dumps({"path": file, **prediction_payload(prediction, top_k=wanted.top_k)}, ensure_ascii=False))
+            print(json.dumps({"path": name, **prediction_payload(prediction, top_k=wanted.top_k)}, ensure_ascii=False))
         else:
             scores = "  ".join(f"{score.label} {score.confidence:.1%}" for score in prediction.top(wanted.top_k))
-            print(f"{file}: {scores}  [{prediction.verdict}]")
+            print(f"{name}: {scores}  [{prediction.verdict}]")
     return 1 if failed else 0

@@ -67,8 +67,8 @@ def tag(options: TagOptions, settings: Settings) -> int:
             network=network_digest(classifier.spec),
             fresh=options.fresh,
         )
-        predict = BatchPredictor(classifier, recipe, rows.known)
-        run = LibraryRun(walk, rows, _engine(predict, recipe, options, settings), predict)
+        predictor = BatchPredictor(classifier, recipe, rows.known)
+        run = LibraryRun(walk, rows, _engine(predictor, recipe, options, settings), predictor)
         return _carry_out(run, walk, rows, options, classifier.spec.calibration)
 
 
@@ -91,15 +91,15 @@ def _carry_out(run: LibraryRun, walk: Walk, rows: LedgerRun, options: TagOptions
     return 1 if n_failed or walk.n_missing else 0
 
 
-def _engine(predict: BatchPredictor, recipe: Recipe, options: TagOptions, settings: Settings) -> Engine:
+def _engine(predictor: BatchPredictor, recipe: Recipe, options: TagOptions, settings: Settings) -> Engine:
     from acousticsense.library.engine import EngineOptions, LocalEngine
     from acousticsense.library.ray_engine import RayEngine
     from acousticsense.library.ray_nodes import PredictorSource
 
     scope = EngineOptions(workers=options.workers, timeout_s=options.timeout_s)
     if options.engine == "local":
-        return LocalEngine(predict, recipe, scope)
-    source = PredictorSource(settings=settings, spectrogram=options.spectrogram, recipe=recipe, digest=predict.digest)
+        return LocalEngine(predictor, recipe, scope)
+    source = PredictorSource(settings=settings, spectrogram=options.spectrogram, recipe=recipe, digest=predictor.digest)
     return RayEngine(
         source, scope, address=settings.ray_address if options.ray_address is None else options.ray_address
     )

@@ -18,6 +18,7 @@ from acousticsense.cli.options import (
     settings_of,
     write_text,
 )
+from acousticsense.errors import printable
 from acousticsense.i18n.messages import text
 from acousticsense.serving.requests import TimelineRequest, parse
 
@@ -68,7 +69,7 @@ def _run(options: argparse.Namespace) -> int:
         if path:
             write_text(path, write(timeline))
     if options.json:
-        print(json.dumps({"path": options.file, **timeline_payload(timeline)}, ensure_ascii=False))
+        print(json.dumps({"path": printable(options.file), **timeline_payload(timeline)}, ensure_ascii=False))
         return 0
     for segment in timeline.segments:
         verdict = text(f"verdict.{segment.verdict}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from acousticsense.errors import AudioError
+from acousticsense.errors import AudioError, printable
 from acousticsense.evaluation.dataset import LabelledClip
 from acousticsense.evaluation.metrics import measure
 from acousticsense.evaluation.results import ClipResult, Evaluation
@@ -51,7 +51,7 @@ def evaluate(
             prediction = classifier.predict(item.path, kind=kind)
         except AudioError as error:
             logger.warning("%s is left out: %s", item.path, error)
-            unreadable[str(item.path)] = str(error)
+            unreadable[printable(str(item.path))] = str(error)
             continue
         values = prediction.probabilities
         genre = item.label_among((*values, NOT_MUSIC))

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from acousticsense.errors import printable
 from acousticsense.evaluation.markdown import table
 from acousticsense.evaluation.plots import confusion_figure, reliability_figure
 from acousticsense.evaluation.results import Evaluation
@@ -99,7 +100,7 @@ def _misclassified_list(result: Evaluation) -> str:
     if not result.misclassified:
         return "No clip was misclassified."
     rows = [
-        [clip.path.name, clip.genre, clip.ranking[0], f"{clip.confidence:.2f}"]
+        [printable(clip.path.name), clip.genre, clip.ranking[0], f"{clip.confidence:.2f}"]
         for clip in result.misclassified[:_LISTED]
     ]
     more = len(result.misclassified) - len(rows)

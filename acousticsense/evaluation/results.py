@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from acousticsense.errors import printable
 from acousticsense.models.genres import NOT_MUSIC
 
 __all__ = ["KEPT", "Bin", "ClipResult", "Evaluation", "NotMusic"]
@@ -56,7 +57,7 @@ class ClipResult:
     def as_misclassified(self) -> dict[str, Any]:
         """Plain JSON values for a list of mistakes."""
         return {
-            "path": str(self.path),
+            "path": printable(str(self.path)),
             "genre": self.genre,
             "predicted": self.ranking[0],
             "confidence": round(self.confidence, 4),

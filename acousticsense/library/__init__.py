@@ -18,6 +18,7 @@
     export     rows as CSV, JSON Lines, Parquet
     tagging    where each kind of file keeps its genre, and the edits that leave it with one
     tags       the genre in a file's own tags: planned, written, verified
+    difference what turns a file's new bytes into its old ones
     undo       the record that takes written tags back
 
 Import the modules; this file imports none, so that a decoder process does not load a network.

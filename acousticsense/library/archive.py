@@ -104,7 +104,7 @@ class Archive:
                 if n_bytes > max_bytes:
                     raise AudioTooLargeError(
                         f"Unpacked, this file has more than {max_bytes / 2**20:.0f} MiB.",
-                        hint="Use a compressed format, or predict its archive in parts.",
+                        hint="Use a compressed format, or send its archive in parts.",
                     )
                 file.write(chunk)
         return n_bytes

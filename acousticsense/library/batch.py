@@ -130,7 +130,7 @@ class Batch:
             RequestError: there are more files in the archives than the limit.
             LibraryError: decoder processes cannot be started.
         """
-        predict = BatchPredictor(classifier, recipe)
+        predictor = BatchPredictor(classifier, recipe)
         self._calibration = classifier.spec.calibration
         with ExitStack() as stack:
             items: list[_Item] = []
@@ -141,8 +141,8 @@ class Batch:
             self.total = len(items)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acousticsense-batch-")))
             places: dict[str, list[int]] = {}
-            paths = self._paths(items, folder, places, predict)
-            for rows in stack.enter_context(closing(LocalEngine(predict, recipe, options).rows(paths))):
+            paths = self._paths(items, folder, places, predictor)
+            for rows in stack.enter_context(closing(LocalEngine(predictor, recipe, options).rows(paths))):
                 between()
                 for path, row in rows:
                     place = places[path].pop()
@@ -174,14 +174,14 @@ class Batch:
             yield _Item(upload.name, partial(_refuse, AudioEmptyError("There is no audio file in this archive.")))
 
     def _paths(
-        self, items: Sequence[_Item], folder: Path, places: dict[str, list[int]], predict: BatchPredictor
+        self, items: Sequence[_Item], folder: Path, places: dict[str, list[int]], predictor: BatchPredictor
     ) -> Iterator[str]:
         """The files to decode, as the engine asks for them; what cannot even be reached gets its row here."""
         for place, item in enumerate(items):
             try:
                 path = str(item.locate(folder / str(place)))
             except AudioError as error:
-                self._keep(place, predict.failed(item.name, RowError.of(error)))
+                self._keep(place, predictor.failed(item.name, RowError.of(error)))
                 continue
             places.setdefault(path, []).append(place)
             yield path

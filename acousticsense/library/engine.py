@@ -41,7 +41,7 @@ class LocalEngine:
     """The engine on one machine.
 
     Args:
-        predict: the network stage.
+        predictor: the network stage.
         recipe: by which files are decoded.
         options: how much of the machine it takes.
         decode: the CPU stage; another one must be importable by name.
@@ -49,12 +49,12 @@ class LocalEngine:
 
     def __init__(
         self,
-        predict: BatchPredictor,
+        predictor: BatchPredictor,
         recipe: Recipe,
         options: EngineOptions | None = None,
         decode: Decode = decode_file,
     ) -> None:
-        self._predict = predict
+        self._predictor = predictor
         self._recipe = recipe
         self._options = options or EngineOptions()
         self._decode = decode
@@ -81,5 +81,5 @@ class LocalEngine:
                 if not pool.outstanding:
                     return
                 outcomes = pool.take(options.batch)
-                rows = self._predict.rows(outcomes)
+                rows = self._predictor.rows(outcomes)
                 yield [(outcome.path, row) for outcome, row in zip(outcomes, rows, strict=True)]

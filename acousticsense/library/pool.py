@@ -152,11 +152,11 @@ class DecoderPool:
         try:
             while not self._traffic.closed:
                 self._hand_out()
-                heard = wait([self._wakes, *(worker.connection for worker in self._workers)], self._patience_s())
-                if self._wakes in heard:
+                ready = wait([self._wakes, *(worker.connection for worker in self._workers)], self._patience_s())
+                if self._wakes in ready:
                     self._wakes.recv()
-                for worker in [worker for worker in self._workers if worker.connection in heard]:
-                    self._hear(worker)
+                for worker in [worker for worker in self._workers if worker.connection in ready]:
+                    self._receive(worker)
                 self._stop_late()
         except LibraryError as error:
             self._done.put(error)
@@ -174,12 +174,12 @@ class DecoderPool:
             worker.deadline = time.monotonic() + self._timeout_s
             try:
                 worker.connection.send(worker.path)
-            except OSError:  # it died while idle, as `_hear` will find out: not this file's fault
+            except OSError:  # it died while idle, as `_receive` will find out: not this file's fault
                 with self._traffic.lock:
                     self._traffic.paths.appendleft(worker.path)
                 worker.path = None
 
-    def _hear(self, worker: _Worker) -> None:
+    def _receive(self, worker: _Worker) -> None:
         try:
             outcome: Outcome | None = worker.connection.recv()
         except (EOFError, OSError):

@@ -41,7 +41,7 @@ class Shares:
     """Who does what on a cluster: processes that decode, actors that predict, and the GPUs that each of these has."""
 
     decoders: int
-    predicts: int
+    predictors: int
     gpus_per_predictor: int
 
 
@@ -65,7 +65,7 @@ class RayEngine:
     """The engine on a Ray cluster. The program and its models must be installed on every node.
 
     Args:
-        source: how a node makes its predict.
+        source: how a node makes its predictor.
         options: `workers` are decoder processes on the whole cluster; None leaves it to `share_out`.
         address: "auto", "HOST:PORT" or "ray://HOST:PORT"; empty is a cluster of this machine, for as long as it takes.
         decode: the CPU stage; another one must be importable by name.
@@ -146,7 +146,7 @@ class RayEngine:
                 batch_size=batch,
                 batch_format="pyarrow",
                 fn_constructor_args=(self._source, "cuda" if shares.gpus_per_predictor else "cpu"),
-                concurrency=(1, shares.predicts),
+                concurrency=(1, shares.predictors),
                 num_cpus=_PREDICTOR_CPU,
                 num_gpus=shares.gpus_per_predictor,
             )

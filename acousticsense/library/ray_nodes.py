@@ -25,7 +25,7 @@ __all__ = ["PredictorActor", "PredictorSource", "decode_batch"]
 
 @dataclass(frozen=True, kw_only=True)
 class PredictorSource:
-    """How a node makes its predict; small and picklable.
+    """How a node makes its predictor; small and picklable.
 
     Attributes:
         settings: models, cache and limits, by paths that hold on every node.
@@ -39,8 +39,8 @@ class PredictorSource:
     recipe: Recipe
     digest: str
 
-    def predict(self, device: str) -> BatchPredictor:
-        """The predict on this node.
+    def predictor(self, device: str) -> BatchPredictor:
+        """The predictor on this node.
 
         Raises:
             LibraryError: this node has other weights or another version.
@@ -52,13 +52,13 @@ class PredictorSource:
         from acousticsense.library.predict import BatchPredictor
 
         classifier = GenreClassifier.load(device=device, settings=self.settings).for_spectrogram(self.spectrogram)
-        predict = BatchPredictor(classifier, self.recipe)
-        if predict.digest != self.digest:
+        predictor = BatchPredictor(classifier, self.recipe)
+        if predictor.digest != self.digest:
             raise LibraryError(
                 "It has other weights, or another version of this program, than the command that started the run.",
                 hint="Install the same version and the same models folder on every node.",
             )
-        return predict
+        return predictor
 
 
 @cache
@@ -83,15 +83,15 @@ def decode_batch(table: Any, recipe: Recipe, timeout_s: float, decode: Decode) -
 class PredictorActor:
     """Holds the model, one thread of a CPU or one GPU: outcomes -> rows.
 
-    When there is no predict, it answers with the reason: Ray would start an actor that raises here again and again.
+    When there is no predictor, it answers with the reason: Ray would start an actor that raises here again and again.
     """
 
     def __init__(self, source: PredictorSource, device: str) -> None:
         torch.set_num_threads(1)
-        self._predict: BatchPredictor | None = None
+        self._predictor: BatchPredictor | None = None
         self._fault: dict[str, str] = {}
         try:
-            self._predict = source.predict(device)
+            self._predictor = source.predictor(device)
         except AcousticSenseError as error:
             self._fault = {"message": f"A node cannot predict: {error.message}", "hint": error.hint}
 
@@ -100,10 +100,10 @@ class PredictorActor:
         import pyarrow
 
         schema = pyarrow.schema([(name, pyarrow.binary()) for name in ("path", "row", "fault")])
-        if self._predict is None:
+        if self._predictor is None:
             return pyarrow.table({"path": [b""], "row": [b""], "fault": [json.dumps(self._fault).encode()]}, schema)
         outcomes = [pickle.loads(outcome) for outcome in table["outcome"].to_pylist()]
-        rows = self._predict.rows(outcomes)
+        rows = self._predictor.rows(outcomes)
         return pyarrow.table(
             {
                 "path": [os.fsencode(outcome.path) for outcome in outcomes],

@@ -24,8 +24,8 @@ def decide(row: Row, accept: float) -> Decision:
         accept: lowest confidence, 0..1, that is taken over.
 
     Returns:
-        "rejected" for errors and for what is not music, "accepted" at or above the threshold where there was enough to
-        hear, else "review".
+        "rejected" for errors and for what is not music, "accepted" at or above the threshold where enough sound
+        was analysed, else "review".
     """
     if row.confidence is None or row.verdict == "not_music":
         return "rejected"

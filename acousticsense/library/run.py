@@ -49,15 +49,15 @@ class LibraryRun:
         walk: the files.
         ledger: the run's part of the ledger.
         engine: what predicts.
-        predict: makes rows of what cannot even be looked at.
+        predictor: makes rows of what cannot even be looked at.
     """
 
-    def __init__(self, walk: Walk, ledger: LedgerRun, engine: Engine, predict: BatchPredictor) -> None:
+    def __init__(self, walk: Walk, ledger: LedgerRun, engine: Engine, predictor: BatchPredictor) -> None:
         self.counts = Counts()
         self._walk = walk
         self._ledger = ledger
         self._engine = engine
-        self._predict = predict
+        self._predictor = predictor
         self._stamps: dict[str, FileStamp | None] = {}
 
     def batches(self) -> Generator[list[tuple[str, Row]], None, None]:
@@ -76,7 +76,7 @@ class LibraryRun:
             if known:
                 self.counts.skipped += 1
             elif known is not None and found.error is not None:
-                self._keep([(found.path, self._predict.failed(found.path, found.error))])
+                self._keep([(found.path, self._predictor.failed(found.path, found.error))])
             elif known is not None:
                 self._stamps[found.path] = seen
                 yield found.path

@@ -1,6 +1,6 @@
 """The record that takes written tags back: one JSON line a file, written to disk before the file is replaced.
 
-A line holds no copy of the file but what turns the new bytes into the old ones: which stretch of the new file lines up
+A line holds no copy of the file but what turns the new bytes into the old ones: which part of the new file lines up
 with which of the old one, and the difference (exclusive or) between them, compressed. A tag that moved megabytes of
 sound costs some hundred bytes that way.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import mmap
 import os
 import tempfile
 import zlib
@@ -17,22 +16,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, BinaryIO, Final, Literal
+from typing import Annotated, BinaryIO, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
 from acousticsense.errors import LibraryError, TagError
 from acousticsense.files import replace_file, sha256_of, sync_folder
+from acousticsense.library.difference import Pieces, difference, lined_up, restore
 from acousticsense.library.tags import like_original
 
 __all__ = ["UndoRecord", "Undone", "undo"]
-
-_BLOCK: Final = 1 << 20
-#: Bytes that are lined up together, of which the last ones are looked for elsewhere, and how far away.
-_UNIT: Final = 4096
-_ANCHOR: Final = 64
-_REACH: Final = 32 << 20
 
 
 def _path_text(value: object) -> str:
@@ -63,7 +56,7 @@ class _Entry(BaseModel):
     old_sha256: str
     old_mtime_ns: int
     new_sha256: str
-    pieces: tuple[tuple[int, int], ...] = ()
+    pieces: Pieces = ()
     alignment: Literal["start", "end"] = "start"
     patch: str
 
@@ -104,7 +97,7 @@ class UndoRecord:
             OSError: the record cannot be written.
         """
         status = old.stat()
-        pieces = tuple(_lined_up(old, new))
+        pieces = tuple(lined_up(old, new))
         entry = _Entry(
             path=str(old),
             old_size=status.st_size,
@@ -112,7 +105,7 @@ class UndoRecord:
             old_mtime_ns=status.st_mtime_ns,
             new_sha256=sha256_of(new),
             pieces=pieces,
-            patch=base64.b64encode(_difference(old, new, pieces)).decode(),
+            patch=base64.b64encode(difference(old, new, pieces)).decode(),
         )
         file = self._opened()
         file.write(json.dumps(entry.model_dump(exclude={"alignment"})).encode() + b"\n")
@@ -172,81 +165,10 @@ def _restore(entry: _Entry, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".acousticsense-") as folder:
         copy = Path(folder, path.name)
         with path.open("rb") as new, copy.open("wb") as old:
-            _apply(entry, new, old)
+            shift = new.seek(0, os.SEEK_END) - entry.old_size if entry.alignment == "end" else 0
+            restore(new, old, entry.pieces or ((0, shift),), entry.old_size, base64.b64decode(entry.patch))
         if sha256_of(copy) != entry.old_sha256:
             raise TagError("The record does not lead back to the original.")
         like_original(path, copy, keep_mtime=True)
         os.utime(copy, ns=(entry.old_mtime_ns, entry.old_mtime_ns))
         replace_file(copy, path)
-
-
-def _lined_up(old: Path, new: Path) -> Iterator[tuple[int, int]]:
-    """(place in `old`, shift), where from that place on `old[n]` is best compared with `new[n + shift]`."""
-    yield 0, 0
-    if not old.stat().st_size or not new.stat().st_size:
-        return
-    with (
-        old.open("rb") as one,
-        new.open("rb") as other,
-        mmap.mmap(one.fileno(), 0, access=mmap.ACCESS_READ) as original,
-        mmap.mmap(other.fileno(), 0, access=mmap.ACCESS_READ) as changed,
-    ):
-        shift = 0
-        for place in range(0, len(original), _UNIT):
-            unit = original[place : place + _UNIT]
-            here = max(0, place + shift)
-            if place + shift == here and unit == changed[here : here + len(unit)]:
-                continue
-            end = place + len(unit)
-            anchor = unit[-_ANCHOR:]
-            found = changed.find(anchor, max(0, end + shift - _REACH), min(len(changed), end + shift + _REACH))
-            elsewhere = found + len(anchor) - end if found >= 0 else shift
-            if _n_unlike(unit, changed, place + elsewhere) < _n_unlike(unit, changed, place + shift):
-                shift = elsewhere
-                yield place, shift
-
-
-def _n_unlike(unit: bytes, changed: mmap.mmap, place: int) -> int:
-    """Bytes that would be left over."""
-    there = (bytes(max(0, -place)) + changed[max(0, place) : max(0, place + len(unit))])[: len(unit)]
-    return int(np.count_nonzero(np.frombuffer(_xor(unit, there.ljust(len(unit), b"\0")), np.uint8)))
-
-
-def _stretches(pieces: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, int, int]]:
-    """(from, to, shift) of each piece, a block at a time."""
-    ends = [start for start, _ in pieces[1:]] + [size]
-    for (start, shift), end in zip(pieces, ends, strict=True):
-        for position in range(start, end, _BLOCK):
-            yield position, min(end, position + _BLOCK), shift
-
-
-def _difference(old: Path, new: Path, pieces: tuple[tuple[int, int], ...]) -> bytes:
-    """What `_apply` needs to make `old` out of `new`: old exclusive-or new, zeros where new has nothing."""
-    compressor = zlib.compressobj(1)
-    parts = []
-    with old.open("rb") as original, new.open("rb") as changed:
-        for start, end, shift in _stretches(pieces, old.stat().st_size):
-            block = original.read(end - start)
-            parts.append(compressor.compress(_xor(block, _read_at(changed, start + shift, len(block)))))
-    return b"".join([*parts, compressor.flush()])
-
-
-def _apply(entry: _Entry, new: BinaryIO, old: BinaryIO) -> None:
-    shift = new.seek(0, os.SEEK_END) - entry.old_size if entry.alignment == "end" else 0
-    decompressor = zlib.decompressobj()
-    difference = base64.b64decode(entry.patch)
-    for start, end, further in _stretches(entry.pieces or ((0, shift),), entry.old_size):
-        while (left := end - max(start, old.tell())) > 0 and (block := decompressor.decompress(difference, left)):
-            difference = decompressor.unconsumed_tail
-            old.write(_xor(block, _read_at(new, old.tell() + further, len(block))))
-
-
-def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
-    """Exactly `length` bytes from `position` on, which may lie before the beginning; zeros where there is nothing."""
-    before = min(length, max(0, -position))
-    file.seek(max(0, position))
-    return (bytes(before) + file.read(length - before)).ljust(length, b"\0")
-
-
-def _xor(one: bytes, other: bytes) -> bytes:
-    return np.bitwise_xor(np.frombuffer(one, np.uint8), np.frombuffer(other, np.uint8)).tobytes()

@@ -232,3 +232,10 @@ def test_a_csv_may_name_groups(tmp_path: Path) -> None:
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="names no clips"):
         read_items(tmp_path)
+
+
+def test_names_that_are_no_text_are_printable_in_the_report() -> None:
+    clips = [LabelledClip(Path(f"Gen\udce8ve {label}.wav"), label) for label in ("A", "B")]
+    written = json.dumps(evaluate(Oracle(), clips).to_dict(), ensure_ascii=False)
+    assert written.encode()
+    assert "Gen\\\\xe8ve" in written

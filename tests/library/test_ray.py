@@ -116,7 +116,7 @@ def test_who_does_what(n_cpus: int, n_gpus: int, decoders: int | None, shares: S
 
 def test_a_node_with_another_model_must_not_answer(source: PredictorSource) -> None:
     with pytest.raises(LibraryError, match="other weights"):
-        replace(source, digest="0" * 64).predict("cpu")
+        replace(source, digest="0" * 64).predictor("cpu")
 
 
 def test_without_ray_the_command_says_what_to_install(

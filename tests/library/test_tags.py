@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import shutil
 import stat
+import zlib
 from pathlib import Path
 
 import av
 import mutagen
+import numpy as np
 import pytest
 from mutagen.id3 import ID3
 
@@ -228,3 +232,46 @@ def test_a_record_that_is_damaged_or_gone_is_a_sentence(tmp_path: Path) -> None:
         list(undo(tmp_path / "undo.jsonl"))
     with pytest.raises(LibraryError, match="cannot be read"):
         list(undo(tmp_path / "none.jsonl"))
+
+
+@pytest.mark.parametrize("alignment", ["start", "end"])
+def test_a_record_of_an_earlier_version_is_undone(tmp_path: Path, alignment: str) -> None:
+    old, new = b"a tag" + bytes(range(200)), b"a longer tag" + bytes(range(200))
+    path = tmp_path / "x.bin"
+    path.write_bytes(new)
+    shift = len(new) - len(old) if alignment == "end" else 0
+    patch = bytes(byte ^ new[place + shift] for place, byte in enumerate(old))
+    entry = {
+        "path": str(path),
+        "old_size": len(old),
+        "old_sha256": hashlib.sha256(old).hexdigest(),
+        "old_mtime_ns": 5,
+        "new_sha256": hashlib.sha256(new).hexdigest(),
+        "alignment": alignment,
+        "patch": base64.b64encode(zlib.compress(patch)).decode(),
+    }
+    (tmp_path / "undo.jsonl").write_text(json.dumps(entry) + "\n")
+    assert [undone.outcome for undone in undo(tmp_path / "undo.jsonl")] == ["restored"]
+    assert path.read_bytes() == old
+
+
+def test_a_record_with_a_wrong_value_names_it(tmp_path: Path) -> None:
+    (tmp_path / "undo.jsonl").write_text('{"path": "x", "old_size": "large"}\n{}\n')
+    with pytest.raises(LibraryError, match=r"Line 1 of .* is damaged: old_size: Input should be a valid integer"):
+        list(undo(tmp_path / "undo.jsonl"))
+
+
+def test_moved_sound_is_not_copied_into_the_record(tmp_path: Path) -> None:
+    """A file that grew in front and shrank behind, whatever lies between."""
+    rng = np.random.default_rng(1)
+    middle = rng.bytes(500_000)
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(middle[:200_000] + b"tail" * 100 + middle[200_000:] + b"an old tag")
+    new.write_bytes(b"a new tag" * 50 + middle[:200_000] + middle[200_000:] + b"x")
+    original = old.read_bytes()
+    with UndoRecord(tmp_path / "undo.jsonl") as record:
+        record.add(old, new)
+    old.write_bytes(new.read_bytes())
+    assert (tmp_path / "undo.jsonl").stat().st_size < 30_000
+    assert [undone.outcome for undone in undo(tmp_path / "undo.jsonl")] == ["restored"]
+    assert old.read_bytes() == original

@@ -1,4 +1,4 @@
-"""Stretches of a file that are replaced."""
+"""Replaced parts of a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Edit:
 
 
 class Part:
-    """A stretch of a file, as a file to read: FFmpeg takes tags at the end of some formats for sound."""
+    """A part of a file, as a file to read: FFmpeg takes tags at the end of some formats for sound."""
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file, self._start, self._end = file, start, end
