@@ -55,11 +55,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.csv:
         write_text(options.csv, ensemble_csv(result))
     if options.json:
-        print(
-            json.dumps(
-                {"path": printable(options.file), **ensemble_payload(result, top_k=wanted.top_k)}, ensure_ascii=False
-            )
-        )
+        answer = {"path": printable(options.file), **ensemble_payload(result, top_k=wanted.top_k)}
+        print(json.dumps(answer, ensure_ascii=False))
     else:
         print(ensemble_text(result, top_k=wanted.top_k))
     return 1 if any(member.error for member in result.members) else 0

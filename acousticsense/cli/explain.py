@@ -53,16 +53,11 @@ def _run(options: argparse.Namespace) -> int:
             options.png.write_bytes(draw())
         except OSError as error:
             raise RequestError(f"{options.png} cannot be written: {error}.", hint="Name another file.") from error
+    name = printable(options.file)
     if options.json:
-        print(
-            json.dumps(
-                {"path": printable(options.file), **explanation_payload(prediction, heatmap)}, ensure_ascii=False
-            )
-        )
+        print(json.dumps({"path": name, **explanation_payload(prediction, heatmap)}, ensure_ascii=False))
     else:
-        print(
-            f"{printable(options.file)}: {heatmap.label} {heatmap.probability:.1%}; {_place(heatmap, prediction.clip.offset_s)}"
-        )
+        print(f"{name}: {heatmap.label} {heatmap.probability:.1%}; {_place(heatmap, prediction.clip.offset_s)}")
     return 0
 
 
