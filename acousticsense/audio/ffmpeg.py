@@ -31,9 +31,9 @@ _COUNTS_FROM_START: Final = ("mpegts", "mpeg")
 #: Formats in which the length may be no more than an estimate from the bit rate.
 _ESTIMATED: Final = (*_WITHOUT_LENGTH, "mp3", "mpegts", "mpeg", "amr", "asf", "flv")
 #: A track that ends this far from where its header says has lost something.
-_ENDS_ELSEWHERE_S: Final = 0.5
+_ENDS_ELSEWHERE_S: Final = 0.25
 #: Packets of an mp4 file that an edit list may rightly leave out: a decoder's run-up at the beginning.
-_PRIMING_PACKETS: Final = 8
+_PRIMING_PACKETS: Final = 2
 #: A track that begins later than this begins late: an MPEG transport stream starts at 1.4 s.
 _LATE_S: Final = 10.0
 #: Far behind every track's end.
@@ -188,7 +188,7 @@ class FFmpegTrack:
                     raise AudioDecodeError(f"{said(error)}") from error
         if n_bad and not any_good:
             raise AudioDecodeError("Every packet is damaged.")
-        n_missing = self._stream.frames - n_packets
+        n_missing = self._stream.frames - n_packets if self.compressed else 0  # of PCM, a packet holds many
         if from_beginning and "mp4" in self._container.format.name and n_missing > _PRIMING_PACKETS:
             self.notes.add("damaged", n_missing)
 
