@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from acousticsense.training import tagger
 from acousticsense.training.clips import Clip, load_clips
 from acousticsense.training.corpus import prepare
 from acousticsense.training.export import export
@@ -25,7 +26,7 @@ from acousticsense.training.report import held_out, report, write_clips
 from acousticsense.training.sounds import made_sounds
 from acousticsense.training.split import splits_csv
 from acousticsense.training.targets import make_targets
-from acousticsense.training.teachers.panel import TeacherPanel
+from acousticsense.training.teachers.panel import MN04_FILE, TeacherPanel
 from acousticsense.training.teachers.zero_shot import ClassLists
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         (_labels, "how right soft labels are"),
         (_train, "train the networks, those that teach others first"),
         (_export, "pack in 8 bits and calibrate"),
+        (_tagger, "fit the tagger's head and calibrate it"),
         (_report, "evaluate on the test music and write the cards: once, at the end"),
         (_all, "everything but split, one after the other"),
     ):
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _all(options: Options) -> None:
-    for stage in (_corpus, _labels, _train, _export, _report):
+    for stage in (_corpus, _labels, _train, _export, _tagger, _report):
         stage(options)
 
 
@@ -135,7 +137,7 @@ def _train(options: Options) -> None:
     clips, validation = _clips_of(options, "train"), _clips_of(options, "val")
     targets, _ = make_targets(clips, [], ClassLists.beside(options.work / "teachers"))
     runs = options.work / "runs"
-    for name in in_order(options.only or recipe_names(), runs):
+    for name in in_order(_recipes(options), runs):
         logger.info("%s", name)
         settings = {"minutes": options.minutes, "device": options.device, "half": options.bfloat16}
         train(name, clips, targets, validation, runs, **settings)
@@ -154,12 +156,27 @@ def in_order(names: tuple[str, ...] | list[str], runs: Path) -> list[str]:
 
 def _export(options: Options) -> None:
     validation = _clips_of(options, "val")
-    for name in options.only or recipe_names():
+    for name in _recipes(options):
         export(name, options.work / "runs", options.models, validation)
 
 
+def _recipes(options: Options) -> list[str]:
+    """Those of the wanted models that are trained from a recipe: all but the tagger."""
+    return [name for name in options.only or recipe_names() if name != tagger.NAME]
+
+
+def _tagger(options: Options) -> None:
+    if options.only and tagger.NAME not in options.only:
+        return
+    clips, validation = _clips_of(options, "train"), tagger.labelled(_clips_of(options, "val"))
+    targets, _ = make_targets(clips, [], ClassLists.beside(options.work / "teachers"))
+    head = tagger.head_of_clips(clips, targets)
+    spec = tagger.install_tagger(options.work / "teachers" / MN04_FILE, options.models / tagger.NAME, head, validation)
+    logger.info("%s: %s", tagger.NAME, spec.metrics)
+
+
 def _report(options: Options) -> None:
-    report(options.models, options.only or recipe_names(), _files(options, held_out(recordings())))
+    report(options.models, options.only or (*recipe_names(), tagger.NAME), _files(options, held_out(recordings())))
 
 
 def _clips(options: Options) -> None:

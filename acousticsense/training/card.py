@@ -15,8 +15,8 @@ __all__ = ["card"]
 _CARD: Final = """\
 # {name}
 
-An image of ten seconds of music in, probabilities of {n_labels} genres and of "not music" out. {title}:
-{architecture}{args}, {image}x{image} images ({kinds}), weights in 8 bits.
+{seen} of ten seconds of music in, probabilities of {n_labels} genres and of "not music" out. {title}:
+{architecture}{args}, {what}.
 
 {provenance}
 
@@ -61,7 +61,7 @@ labelled by what networks that heard more say of it: EfficientAT mn04 (MIT), YAM
 python -m acousticsense.training all --work WORK --songs FOLDER --free-recordings FOLDER --only {name}
 ```
 
-`docs/training.md` says what that needs. Trained {steps} steps in {minutes} minutes of one core.
+`docs/training.md` says what that needs. {effort}
 
 Licence of the weights: {licence}.
 """
@@ -85,7 +85,16 @@ def card(
         most: clips that a genre counts for at most.
     """
     main, result = next(iter(results.items()))
-    training = spec.metrics["training"]
+    size, training = spec.front_end.image_size, spec.metrics.get("training", {})
+    seen, what, effort = (
+        (
+            "An image",
+            f"{size}x{size} images ({' or '.join(spec.kinds)}), weights in 8 bits",
+            f"Trained {training['step']} steps in {training['minutes']} minutes of one core.",
+        )
+        if spec.front_end.reads_images
+        else ("A log-mel spectrogram", "weights in 32 bits", "Only the head was fitted here, in a minute.")
+    )
     arguments = ", ".join(f"{name}={value}" for name, value in spec.model_args.items())
     text = _CARD.format(
         name=spec.name,
@@ -93,8 +102,9 @@ def card(
         n_labels=len(spec.labels),
         architecture=spec.architecture,
         args=f" with {arguments}" if arguments else "",
-        image=spec.front_end.image_size,
-        kinds=" or ".join(spec.kinds),
+        seen=seen,
+        what=what,
+        effort=effort,
         provenance=spec.provenance,
         main=main,
         n=result.n,
@@ -105,8 +115,6 @@ def card(
         unmeasured=", ".join(result.unmeasured) or "none",
         confidence=" ".join(_confidence(spec.for_spectrogram(kind), results[kind]) for kind in spec.kinds),
         training=_learned(spec),
-        steps=training["step"],
-        minutes=training["minutes"],
         licence=spec.licence,
     )
     return filled(text)
@@ -152,5 +160,5 @@ def _confidence(spec: ModelSpec, result: Evaluation) -> str:
 
 
 def _learned(spec: ModelSpec) -> str:
-    corpus = spec.metrics["training"].get("corpus", {})
+    corpus = spec.metrics.get("training", {}).get("corpus", {})
     return ", ".join(f"{count} {what}" for what, count in corpus.items()) or "Recordings of public sources"

@@ -27,7 +27,7 @@ from acousticsense.training.network import trained_network
 from acousticsense.training.recipe import Recipe, read_recipe
 from acousticsense.training.score import logits_of, score
 
-__all__ = ["calibrate", "export"]
+__all__ = ["calibrate", "export", "not_music_figures"]
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _calibrated(
     )
     metrics = {
         "real_validation": score(network, validation, kind),
-        "not_music_validation": _not_music(logits, labels, fit.calibration.not_music_at),
+        "not_music_validation": not_music_figures(logits, labels, fit.calibration.not_music_at),
         "validation_bands": fit.calibration.level_accuracy,
         "validation_shortfalls": list(fit.unmet_criteria),
     }
@@ -124,7 +124,9 @@ def _calibrated(
     return replace(fit.calibration, level_accuracy={}, level_counts={}), metrics
 
 
-def _not_music(logits: NDArray[np.float32], labels: NDArray[np.int64], threshold: float | None) -> dict[str, float]:
+def not_music_figures(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], threshold: float | None
+) -> dict[str, float]:
     """How much that is not music is caught, and how much music is refused."""
     scores = torch.from_numpy(logits).softmax(1)[:, NOT_MUSIC_INDEX].numpy()
     if threshold is None or (labels >= 0).all():

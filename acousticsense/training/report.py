@@ -24,6 +24,7 @@ from acousticsense.spectrogram import SpectrogramKind
 from acousticsense.training.card import card
 from acousticsense.training.recipe import read_recipe
 from acousticsense.training.recordings import GTZAN, Recording, Split
+from acousticsense.training.tagger import NAME, TITLE
 
 __all__ = ["MOST_PER_GENRE", "held_out", "report", "write_clips"]
 
@@ -77,9 +78,9 @@ def report(models: Path, names: Sequence[str], clips: Sequence[tuple[Recording, 
             logger.info("%s %s: top1 %.3f top3 %.3f", name, kind, result.accuracy, result.top3)
         spec = _with_figures(classifier.spec, results, songs)
         (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
-        (folder / "README.md").write_text(
-            card(spec, results, songs, title=read_recipe(name).title, most=MOST_PER_GENRE), encoding="utf-8"
-        )
+        title = TITLE if name == NAME else read_recipe(name).title
+        text = card(spec, results, songs, title=title, most=MOST_PER_GENRE)
+        (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def _of_songs(result: Evaluation, recordings: Mapping[Path, Recording]) -> Evaluation | None:

@@ -26,7 +26,7 @@ from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import build_network
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
-from acousticsense.spectrogram.front_end import UPSTREAM_WINDOWS, upstream_front_end
+from acousticsense.spectrogram import EFFICIENTAT_MEL, UPSTREAM_WINDOWS, upstream_front_end
 from benchmarks.heatmap import OURS, RANDOM, hottest_cells, mask, painted, rank_correlation, with_shuffled_weights
 from tests.analysis.test_figures import pixels
 from tests.conftest import RATE_HZ, play_chords
@@ -311,3 +311,29 @@ def test_heat_is_drawn_where_it_lies_and_clear_elsewhere(explanation: Explanatio
     assert overlay.shape == (224, 224, 4)
     assert (overlay[:111, :111, 3] == 255).all()
     assert not overlay[113:, :, 3].any()
+
+
+class LoudIsFirst(nn.Module):
+    """Answers the first label wherever a log-mel is loud."""
+
+    num_features = 1
+
+    def forward_features(self, log_mels: Tensor) -> Tensor:
+        return log_mels.relu()
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        loudness = features.mean((1, 2, 3))
+        return torch.stack([loudness, -loudness], 1)
+
+    def forward(self, log_mels: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(log_mels))
+
+
+@pytest.mark.parametrize("tone_hz", [400.0, 6000.0])
+def test_heat_of_a_network_that_is_fed_log_mels_lies_at_their_frequency(tone_hz: float, tmp_path: Path) -> None:
+    tone = 0.5 * np.sin(2 * np.pi * tone_hz * np.arange(10 * 32_000) / 32_000)
+    soundfile.write(tmp_path / "tone.wav", tone, 32_000)
+    spec = ModelSpec(name="loud", architecture="efficientat_mn04", labels=("A", "B"), front_end=EFFICIENTAT_MEL)
+    place = explain(GenreClassifier(LoudIsFirst(), spec, device=CPU), tmp_path / "tone.wav", "A").heatmap.hottest
+    assert place is not None
+    assert place.frequency_hz == pytest.approx(tone_hz, rel=0.1)

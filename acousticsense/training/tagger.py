@@ -1,0 +1,198 @@
+"""The tagger as one of our models: EfficientAT's trunk as released, and a linear head from its features to our genres.
+
+The head is a multinomial logistic regression of the soft labels on the 384 pooled features; the trunk is not trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from acousticsense.evaluation.calibration import Answers, fit_calibration
+from acousticsense.files import sha256_of
+from acousticsense.models.genres import GENRES
+from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
+from acousticsense.models.spec import ModelSpec
+from acousticsense.models.weights import write_state_dict
+from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
+from acousticsense.training.export import not_music_figures
+from acousticsense.training.targets import Targets
+from acousticsense.training.teachers.mn04 import read_trunk
+from acousticsense.training.teachers.panel import FEATURE_WIDTHS, columns
+
+__all__ = [
+    "NAME",
+    "TITLE",
+    "Labelled",
+    "fit_head",
+    "head_of_clips",
+    "install_tagger",
+    "labelled",
+    "tagger_network",
+]
+
+Floats = NDArray[np.float32]
+
+#: The model's name, and its architecture's.
+NAME: Final = "efficientat_mn04"
+
+#: What people call it.
+TITLE: Final = "EfficientAT mn04"
+
+#: Weight of the squares of the head's weights, beside the mean cross-entropy; by validation nll among 1e-5 to 1e-2.
+_PENALTY: Final = 1e-4
+
+#: Power of a class's scarcity by which its windows count more; 1 would make classes count alike.
+_BALANCE: Final = 0.75
+
+_STEPS: Final = 200
+
+_PROVENANCE: Final = (
+    "Trunk: EfficientAT mn04_as (F. Schmid, K. Koutini, G. Widmer, arXiv 2211.04772, MIT; "
+    "github.com/fschmid56/EfficientAT, release file mn04_as_mAP_432.pt), a MobileNetV3-Large of width 0.4 trained on "
+    "AudioSet, unchanged. Head: one linear layer on its 384 pooled features, fitted to soft labels of the training "
+    "music by logistic regression."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """Clips that nothing was learned from.
+
+    Attributes:
+        features: (n, 384) of the first window of each.
+        labels: (n,) index of the genre; -1 for what is not music.
+    """
+
+    features: Floats
+    labels: NDArray[np.int64]
+
+
+def labelled(clips: Sequence[Clip]) -> Labelled:
+    """Those of prepared clips that can be measured on."""
+    measured = [clip for clip in clips if clip.recording.is_measurable or clip.label == NOT_MUSIC_INDEX]
+    labels = [-1 if clip.label == NOT_MUSIC_INDEX else clip.label for clip in measured]
+    return Labelled(features=np.stack([_features(clip)[0] for clip in measured]), labels=np.array(labels))
+
+
+def head_of_clips(clips: Sequence[Clip], targets: Targets) -> nn.Linear:
+    """The head fitted on all windows of prepared clips; a clip counts once, however many windows it has."""
+    weights = np.concatenate([np.full(len(soft), 1 / len(soft), np.float32) for soft in targets.soft])
+    return fit_head(np.concatenate([_features(clip) for clip in clips]), np.concatenate(targets.soft), weights)
+
+
+def _features(clip: Clip) -> Floats:
+    return clip.features[:, columns(FEATURE_WIDTHS, "mn04")]
+
+
+def fit_head(features: Floats, targets: Floats, weights: Floats) -> nn.Linear:
+    """The linear layer whose softmax comes closest to the targets.
+
+    Args:
+        features: (n, 384) of windows, of at least two different values each.
+        targets: (n, n_outputs) probabilities.
+        weights: (n,) how much each window counts, before classes are balanced.
+    """
+    mean, deviation = features.mean(0), np.maximum(features.std(0), 1e-4)
+    inputs, wanted = torch.from_numpy((features - mean) / deviation), torch.from_numpy(targets)
+    counts = _balanced(torch.from_numpy(weights), wanted)
+    head = nn.Linear(features.shape[1], targets.shape[1])
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
+    optimiser: Any = torch.optim.LBFGS(head.parameters(), max_iter=_STEPS, line_search_fn="strong_wolfe")
+
+    def closure() -> Any:
+        optimiser.zero_grad()
+        loss: Any = (counts * functional.cross_entropy(head(inputs), wanted, reduction="none")).mean()
+        loss += _PENALTY * head.weight.square().sum()
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return _unscaled(head, torch.from_numpy(mean), torch.from_numpy(deviation))
+
+
+def _balanced(weights: Tensor, targets: Tensor) -> Tensor:
+    """Weights (n,) of mean 1, larger for windows of scarce classes."""
+    totals = (targets * weights[:, None]).sum(0).clamp(min=1e-6)
+    weights = weights * (targets * (totals.sum() / totals) ** _BALANCE).sum(1)
+    return weights / weights.mean()
+
+
+@torch.no_grad()
+def _unscaled(head: nn.Linear, mean: Tensor, deviation: Tensor) -> nn.Linear:
+    """The same function of features as they are."""
+    head.weight.div_(deviation)
+    head.bias.sub_(head.weight @ mean)
+    return head.requires_grad_(False)
+
+
+def tagger_network(release: Path, head: nn.Linear) -> nn.Module:
+    """The released trunk with our head, in eval mode.
+
+    Args:
+        release: `mn04_as_mAP_432.pt` of EfficientAT.
+        head: from `fit_head`.
+    """
+    network = build_network(NAME, head.out_features)
+    network.load_state_dict({**read_trunk(release), "classifier.weight": head.weight, "classifier.bias": head.bias})
+    return network.eval()
+
+
+def install_tagger(release: Path, folder: Path, head: nn.Linear, validation: Labelled) -> ModelSpec:
+    """Writes weights and description of the tagger into `folder`, calibrated on validation clips.
+
+    Args:
+        release: `mn04_as_mAP_432.pt` of EfficientAT.
+        folder: of the model; it is made where there is none.
+        head: from `fit_head`.
+        validation: clips of the validation split.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "model.safetensors"
+    write_state_dict(tagger_network(release, head).state_dict(), weights)
+    with torch.inference_mode():
+        logits = head(torch.from_numpy(validation.features)).numpy()
+    is_music = validation.labels >= 0
+    measured_on = f"{is_music.sum()} validation recordings of {len(set(validation.labels[is_music]))} genres"
+    answers = Answers(logits=logits, labels=validation.labels, n_labels=len(GENRES))
+    fit = fit_calibration(answers, measured_on=measured_on)
+    spec = ModelSpec(
+        name=folder.name,
+        architecture=NAME,
+        labels=GENRES,
+        has_not_music=True,
+        front_end=OWN_ARCHITECTURES[NAME].front_end,
+        # The thresholds were chosen by these very answers: how right they are is said by other music, or not at all.
+        calibration=replace(fit.calibration, level_accuracy={}, level_counts={}),
+        weights_sha256=sha256_of(weights),
+        licence="MIT",
+        provenance=_PROVENANCE,
+        metrics={
+            "real_validation": _figures(logits[is_music], validation.labels[is_music]),
+            "not_music_validation": not_music_figures(logits, validation.labels, fit.calibration.not_music_at),
+            "validation_shortfalls": list(fit.unmet_criteria),
+        },
+    )
+    (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
+    return spec
+
+
+def _figures(logits: Floats, labels: NDArray[np.int64]) -> dict[str, float]:
+    ranks = (-logits[:, : len(GENRES)]).argsort(1)
+    right = ranks[:, 0] == labels
+    recalls = [right[labels == label].mean() for label in np.unique(labels)]
+    return {
+        "top1": round(float(right.mean()), 4),
+        "top3": round(float((ranks[:, :3] == labels[:, None]).any(1).mean()), 4),
+        "macro_recall": round(float(np.mean(recalls)), 4),
+        "clips": len(labels),
+    }
