@@ -111,7 +111,9 @@ def wav_format(head: bytes, order: str, file: Slice, data_start: int) -> SampleF
     fitting = [
         (c, size)
         for c, size in candidates
-        if c * size == block > 0 and (size <= packed or not packed or _is_padded(file, data_start, order, size, packed))
+        if c <= MOST_CHANNELS
+        and c * size == block > 0
+        and (size <= packed or not packed or _is_padded(file, data_start, order, size, packed))
     ]
     repaired = int(not fitting or fitting[0] != read or not 0 < packed <= fitting[0][1])
     n_channels, container = fitting[0] if fitting else (n_channels, packed)

@@ -152,7 +152,7 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
     ),
     "health.late_start": (
         "The file's time stamps begin at {value:.0f} s; places are counted from the first sound.",
-        "文件的时间戳从 {value:.0f} 秒开始，位置从首个声音起计算。",
+        "文件的时间戳从 {value:.0f} 秒开始，位置从录音开头起计算。",
     ),
     "health.dead_channel": (
         "Channel {value:.0f} of 2 is silent. Check the cable or the export; the other channel is analysed.",

@@ -112,6 +112,7 @@ FORGED: dict[str, Callable[[bytearray], None]] = {
     "rate 0": lambda f: f.__setitem__(slice(24, 28), bytes(4)),
     "block 0": lambda f: f.__setitem__(slice(32, 34), b"\0\0"),
     "block 3": lambda f: f.__setitem__(slice(32, 34), b"\x03\0"),
+    "block 65535": lambda f: f.__setitem__(slice(32, 34), b"\xff\xff"),
     "17 bits": lambda f: f.__setitem__(slice(34, 36), b"\x11\0"),
     "0 bits": lambda f: f.__setitem__(slice(34, 36), b"\0\0"),
 }
