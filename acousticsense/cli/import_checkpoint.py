@@ -48,6 +48,8 @@ def _run(options: argparse.Namespace) -> int:
         f"{options.name}: {len(report.matched)} tensors matched, {len(report.converted)} converted, "
         f"{len(report.unused)} unused"
     )
+    for note in report.notes:
+        print(f"  {note}")
     for key in report.unused:
         print(f"  unused: {key}")
     return 0

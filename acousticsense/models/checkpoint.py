@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from acousticsense.models.networks import (
     skeleton,
     timm_name,
 )
-from acousticsense.models.weights import eight_bit_names, read_state_dict, write_state_dict
+from acousticsense.models.weights import eight_bit_names, read_state_dict, read_weights, write_state_dict
 
 __all__ = [
     "CheckpointReport",
@@ -43,8 +43,10 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: Names in a file that a network computes itself or needs for training only: left out, and reported as unused.
-_IGNORABLE: Final = re.compile(r"AuxLogits\..*|.*\.(relative_position_index|attn_mask|num_batches_tracked)")
+#: Names in a file that a network computes itself or that only training or profiling needs: left out, and reported.
+_IGNORABLE: Final = re.compile(
+    r"AuxLogits\..*|(.*\.)?(relative_position_index|attn_mask|num_batches_tracked|total_ops|total_params)"
+)
 
 #: Batch-norm's counters: PyTorch before 0.4.1 did not write them, and predictions do not read them.
 _COUNTER: Final = ".num_batches_tracked"
@@ -59,11 +61,13 @@ class CheckpointReport:
     Attributes:
         matched: parameters that were found under our own name.
         converted: parameters that were renamed, as "name in the file -> our name".
-        unused: tensors of the file that the network has no use for when it predicts (auxiliary classifiers, tables).
+        unused: tensors of the file that the network has no use for when it predicts: auxiliary classifiers, tables,
+            and what is not the network's at all, such as a loss's weights or a metric's counts.
         missing: parameters that were not in the file; only batch-norm's counters may be, which predictions ignore.
         architecture: timm name.
         n_outputs: width of the last layer.
         head: widths of the classifier's hidden layers.
+        notes: what was chosen among several sets of weights in the file, in sentences.
     """
 
     matched: tuple[str, ...]
@@ -73,6 +77,7 @@ class CheckpointReport:
     architecture: str
     n_outputs: int
     head: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_head(tensors: Mapping[str, Tensor], architecture: str) -> Head:
@@ -114,7 +119,8 @@ def load_network(
             classifier is not the expected one.
     """
     name = timm_name(architecture)
-    tensors = read_state_dict(path)
+    weights = read_weights(path)
+    tensors = weights.tensors
     try:
         found, renamed = _renamed(tensors, name)
         _check_head(found, n_outputs, head)
@@ -126,10 +132,10 @@ def load_network(
             direct=found.direct,
             image_size=image_size,
         )
-        report = _compare(network.state_dict(), renamed, name, found)
+        report = replace(_compare(network.state_dict(), renamed, name, found), notes=weights.notes)
     except IncompatibleCheckpointError as error:
         raise _explained(error, path, tensors, name) from error
-    del tensors  # so that each tensor's memory is free as soon as it has been copied
+    del weights, tensors  # so that each tensor's memory is free as soon as it has been copied
     _fill(network, renamed, path)
     logger.info("%s: %d matched, %d converted", path, len(report.matched), len(report.converted))
     return network.eval(), report
@@ -154,12 +160,13 @@ def _compare(expected: Mapping[str, Tensor], renamed: Renamed, name: str, head: 
     shapes = [
         f"{key} expected {tuple(tensor.shape)}, found {tuple(renamed.tensors[key].shape)}"
         for key, tensor in expected.items()
-        if key in renamed.tensors and renamed.tensors[key].shape != tensor.shape
+        if key in renamed.tensors and renamed.tensors[key].shape != tensor.shape and not key.endswith(_COUNTER)
     ]
+    own = {name.split(".")[0].rstrip("0123456789_") for key in expected for name in (key, renamed.origin.get(key, key))}
     troubles = (
         ("missing", [key for key in missing if not key.endswith(_COUNTER)]),
         ("of another shape", shapes),
-        ("left over", [old for old in unused if not _IGNORABLE.fullmatch(old)]),
+        ("left over", [old for old in unused if _is_kin(old, own) and not _IGNORABLE.fullmatch(old)]),
     )
     if any(names for _, names in troubles):
         told = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in troubles if names)
@@ -174,6 +181,11 @@ def _compare(expected: Mapping[str, Tensor], renamed: Renamed, name: str, head: 
         n_outputs=head.n_outputs,
         head=head.hidden,
     )
+
+
+def _is_kin(name: str, own: set[str]) -> bool:
+    """Whether a tensor belongs to a part of the network, as a layer too many does and a loss's weight does not."""
+    return name.partition(".")[0].rstrip("0123456789_") in own
 
 
 def _some(names: list[str]) -> str:
@@ -196,7 +208,7 @@ def _fill(network: nn.Module, renamed: Renamed, path: Path) -> None:
     values: dict[str, Tensor] = {}
     for key, target in network.state_dict().items():
         source = renamed.tensors.pop(key, None)
-        if source is None:
+        if source is None or source.shape != target.shape:  # a counter
             values[key] = torch.zeros(target.shape, dtype=target.dtype)
             continue
         values[key] = source.detach().to(device="cpu", dtype=target.dtype, copy=True).contiguous()

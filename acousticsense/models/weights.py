@@ -18,8 +18,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from acousticsense.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
+from acousticsense.models.formats import foreign_format
+from acousticsense.models.nesting import Weights, unwrapped
 
-__all__ = ["eight_bit_names", "read_state_dict", "write_state_dict"]
+__all__ = ["eight_bit_names", "read_state_dict", "read_weights", "write_state_dict"]
 
 #: `k` int8 with `k` + this, float32 (out, 1, ...), stands for the float32 tensor k * scale.
 _SCALE: Final = ".__scale__"
@@ -29,17 +31,16 @@ _SCALE: Final = ".__scale__"
 _SHAPES: Final = "whole_shapes"
 _MOST_ZEROS: Final = 1 << 29
 
-#: Under which keys people nest the weights, the likeliest first.
-_NESTS: Final = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
-
-#: Prefixes that wrappers (DataParallel, torch.compile, Lightning) put before every name.
-_WRAPPERS: Final = ("module.", "_orig_mod.", "model.", "net.", "network.")
-
 #: A pickle of protocol 2 to 5.
 _PICKLE_STARTS: Final = frozenset({b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"})
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file by name; see `read_weights`."""
+    return read_weights(path).tensors
+
+
+def read_weights(path: Path) -> Weights:
     """The tensors of a weights file by name, without nesting and wrappers' prefixes.
 
     Reads safetensors (8-bit ones are restored to float32) and PyTorch files that hold nothing but tensors and plain
@@ -53,16 +54,42 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"There is no weights file {path}.")
     try:
+        foreign = foreign_format(path)
         with path.open("rb") as file:
-            start = file.read(64)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    if start.startswith(b"version https://git-lfs"):
-        raise CorruptCheckpointError(f"{path} is a Git LFS pointer, not the weights.", hint="Run: git lfs pull")
-    tensors = _read_safetensors(path) if start[8:9] == b"{" else _unwrap(_read_pickle(path), path)
-    if odd := next((name for name, tensor in tensors.items() if not _is_plain(tensor)), None):
+            start = file.read(9)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}.") from error
+    if foreign:
+        raise CorruptCheckpointError(
+            f"{path} is not a weights file that can be read: it is {foreign[0]}.", hint=foreign[1]
+        )
+    content: object = _read_safetensors(path) if start[8:] == b"{" else _read_pickle(path)
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors.")
+    found = unwrapped(content, path)
+    if odd := next((name for name, tensor in found.tensors.items() if not _is_plain(tensor)), None):
         raise CheckpointError(f"{path}: {odd!r} is not a plain array of real numbers, so it cannot be used.")
-    return _strip_wrappers(tensors)
+    return found
+
+
+class _Inert:
+    """Stands for harmless values beside the weights (options, scores, paths); keeps nothing and runs nothing."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __setstate__(self, _state: object) -> None: ...
+
+
+#: What training scripts save beside the weights; none of it is made, `_Inert` takes its place.
+_BESIDE: Final = (
+    "argparse.Namespace",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtype",
+    "pathlib.PosixPath",
+    "pathlib.WindowsPath",
+    "pathlib._local.PosixPath",
+)
 
 
 def _is_plain(tensor: Tensor) -> bool:
@@ -116,7 +143,8 @@ def _restore(name: str, tensor: Tensor, stored: Mapping[str, Tensor], path: Path
 
 def _read_pickle(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with torch.serialization.safe_globals([(_Inert, name) for name in _BESIDE]):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise _refused_pickle(path, error) from error
     except Exception as error:  # whatever damaged bytes happen to provoke in the unpickler
@@ -132,38 +160,12 @@ def _refused_pickle(path: Path, error: pickle.UnpicklingError) -> CheckpointErro
         is_pickle = file.read(2) in _PICKLE_STARTS or zipfile.is_zipfile(path)
     if not names and not is_pickle:
         return CorruptCheckpointError(f"{path} is not a weights file.", hint="Expected safetensors or torch.save.")
-    what = f": it asks for {names[0]}" if names else ""
+    is_network = bool(names) and names[0].startswith(("torch.nn.", "torchvision.", "timm."))
+    what = f": it asks for {names[0]}" + (", so it is a whole pickled network" if is_network else "") if names else ""
     return UnsafeCheckpointError(
         f"{path} holds more than tensors{what}. Reading it would run code, so it was not read.",
         hint="Ask its author for torch.save(network.state_dict(), ...) or a safetensors file.",
     )
-
-
-def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
-    """The innermost dictionary of tensors."""
-    while isinstance(content, Mapping):
-        nested = next((content[key] for key in _NESTS if isinstance(content.get(key), Mapping)), None)
-        if nested is not None:
-            content = nested
-            continue
-        if tensors := {str(name): value for name, value in content.items() if isinstance(value, Tensor)}:
-            return tensors
-        raise CheckpointError(
-            f"{path} holds no weights; it holds {_keys(content) or 'nothing'}.",
-            hint=f"Expected tensors by name, at the top or under {', '.join(_NESTS)}.",
-        )
-    raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors.")
-
-
-def _keys(content: Mapping[object, object]) -> str:
-    keys = [str(key) for key in content]
-    return ", ".join(keys[:8]) + (" ..." if len(keys) > 8 else "")
-
-
-def _strip_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    while prefix := next((p for p in _WRAPPERS if tensors and all(name.startswith(p) for name in tensors)), None):
-        tensors = {name[len(prefix) :]: tensor for name, tensor in tensors.items()}
-    return tensors
 
 
 def eight_bit_names(path: Path) -> frozenset[str]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import os
 import pickle
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from acousticsense.models.checkpoint import (
     load_network,
     read_head,
     read_state_dict,
-    sha256_of,
     write_state_dict,
 )
 from acousticsense.models.networks import UPSTREAM_ARCHITECTURES, build_network
@@ -408,10 +406,3 @@ def test_writing_replaces_the_file_whole(tmp_path: Path) -> None:
 def test_writing_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be written"):
         write_state_dict({"w": torch.ones(3)}, tmp_path / "missing" / "w.safetensors")
-
-
-def test_the_hash_is_sha_256_of_the_bytes(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"abc" * 10**6)
-    assert sha256_of(tmp_path / "x") == hashlib.sha256(b"abc" * 10**6).hexdigest()
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        sha256_of(tmp_path / "missing")
