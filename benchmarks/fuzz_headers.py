@@ -113,8 +113,8 @@ def aiff_fields(data: bytes) -> Iterator[Field]:
     Its exponent chooses between rates that are all usual, and nothing else in the file tells which is right.
     """
     common, sound = data.index(b"COMM"), data.index(b"SSND")
-    places = ((4, 4), (common + 4, 4), (common + 8, 2), (common + 10, 4), (common + 14, 2))
-    places += ((common + 18, 4), (sound + 4, 4), (sound + 8, 4), (sound + 12, 4))
+    places: list[tuple[int, int]] = [(4, 4), (common + 4, 4), (common + 8, 2), (common + 10, 4), (common + 14, 2)]
+    places += [(common + 18, 4), (sound + 4, 4), (sound + 8, 4), (sound + 12, 4)]
     yield from (Field(at, width, "big") for at, width in places)
 
 
@@ -200,7 +200,7 @@ def case(number: int, seed: int) -> tuple[str, Field, int, bytes]:
     old = int.from_bytes(data[field.at : field.at + field.width], field.order)  # type: ignore[arg-type]  # "little", "big"
     most = 256**field.width - 1
     value = chance.choice([0, 1, most, most >> 1, old + 1, old - 1]) & most
-    octets = value.to_bytes(field.width, field.order)  # type: ignore[arg-type]  # "little" or "big"
+    octets = value.to_bytes(field.width, field.order)
     return kind, field, value, data[: field.at] + octets + data[field.at + field.width :]
 
 

@@ -12,7 +12,7 @@ __all__ = ["hidden_start"]
 _HEADER_BYTES: Final = 10
 #: A tag is looked into as far as this; pictures make it long.
 _MOST_TAG_BYTES: Final = 1 << 24
-#: Frames in a row that make bytes in a tag sound: a picture holds single marks.
+#: Frames in a row that make bytes in a tag sound: a cover image holds single marks.
 _FRAMES: Final = 4
 _SYNC: Final = re.compile(rb"\xff[\xe2-\xff]")
 _RATES_HZ: Final = (44_100, 48_000, 32_000)

@@ -28,7 +28,7 @@ def ffmpeg_track(file: Slice, *, kind: str | None = None) -> Iterator[FFmpegTrac
     A note says which, where there are several. Silence is what a track holds at its beginning and in its middle.
 
     Args:
-        file: what to read; it has no name that FFmpeg could judge it by.
+        file: what to read; it has no name that FFmpeg could recognise it by.
         kind: the one format that it is to be read as; None lets its content decide.
 
     Raises:
