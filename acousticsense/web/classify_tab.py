@@ -144,18 +144,19 @@ class ClassifyHandlers:
             language=language,
         )
 
-    def prepare_player(self, song: gr.FileData | None, request: gr.Request) -> tuple[Any, Any]:
-        """The player and the note under it: a long track plays without a waveform, and the note says so."""
+    def prepare_player(self, song: gr.FileData | None, is_drawn: bool, request: gr.Request) -> tuple[Any, Any, bool]:
+        """The player, the note under it, and whether it draws: a long track plays without a waveform, as the note says.
+
+        A player that stays as it is is left alone: one that Gradio makes anew no longer tells a file's own name.
+        """
         try:
             long = song is not None and is_long(uploaded(song).path)
         except AcousticSenseError:
             long = False
         language = language_of(request)
         note = render("note.html", language, kind="as-note", words=ui_text("long_track", language))
-        return (
-            gr.Audio(waveform_options=waveform_options(drawn=not long)),
-            gr.HTML(note, visible=long),
-        )
+        player = gr.skip() if is_drawn is not long else gr.Audio(waveform_options=waveform_options(drawn=not long))
+        return player, gr.HTML(note, visible=long), not long
 
     def choose_example(self, event: gr.EventData) -> str:
         """The path of the clip that was clicked."""
@@ -243,7 +244,8 @@ def build_classify_tab(
         "trigger_mode": "always_last",
         **limits,
     }
-    audio.change(handlers.prepare_player, audio, [audio, note], **quietly)
+    is_drawn = gr.State(True)
+    audio.change(handlers.prepare_player, [audio, is_drawn], [audio, note, is_drawn], **quietly)
     picked.click(handlers.choose_example, None, audio, **quietly)
     image.click(handlers.show_kind, audio, image, **shown)
     inputs = [audio, duration, whole, offset, model]
