@@ -55,7 +55,7 @@ def train(
         targets: theirs.
         validation: clips for figures that are logged.
         runs: folder of all runs.
-        minutes: of training, earlier ones included; the learning rate falls to 0 by then.
+        minutes: of processor time in steps, earlier ones included; the learning rate falls to 0 by then.
         device: where to train.
         half: compute in bfloat16 where that loses nothing; slow on CPUs without instructions for it.
     """
@@ -108,7 +108,7 @@ class _Run:
 
     def advance(self, batch: Batch, minutes: float) -> dict[str, float]:
         """One step of the optimisers; returns the parts of the loss."""
-        started = time.monotonic()
+        started = time.process_time()
         self._set_rates(minutes)
         images, targets, features = (part.to(self._device) for part in batch)
         self._learner.train()
@@ -125,7 +125,7 @@ class _Run:
             optimiser.zero_grad()
         self._average.update(self._learner.network, step=self.step)
         self.step += 1
-        self._spent_s += time.monotonic() - started
+        self._spent_s += time.process_time() - started
         return {"answer_loss": float(answer_loss.detach()), "feature_error": float(feature_error.detach())}
 
     @torch.no_grad()
