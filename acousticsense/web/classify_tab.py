@@ -144,19 +144,15 @@ class ClassifyHandlers:
             language=language,
         )
 
-    def prepare_player(self, song: gr.FileData | None, is_drawn: bool, request: gr.Request) -> tuple[Any, Any, bool]:
-        """The player, the note under it, and whether it draws: a long track plays without a waveform, as the note says.
-
-        A player that stays as it is is left alone: one that Gradio makes anew no longer tells a file's own name.
-        """
+    def prepare_player(self, song: gr.FileData | None, request: gr.Request) -> tuple[Any, bool]:
+        """The note under the player and whether the player draws: a long track plays without a waveform."""
         try:
             long = song is not None and is_long(uploaded(song).path)
         except AcousticSenseError:
             long = False
         language = language_of(request)
         note = render("note.html", language, kind="as-note", words=ui_text("long_track", language))
-        player = gr.skip() if is_drawn is not long else gr.Audio(waveform_options=waveform_options(drawn=not long))
-        return player, gr.HTML(note, visible=long), not long
+        return gr.HTML(note, visible=long), not long
 
     def choose_example(self, event: gr.EventData) -> str:
         """The path of the clip that was clicked."""
@@ -245,7 +241,9 @@ def build_classify_tab(
         **limits,
     }
     is_drawn = gr.State(True)
-    audio.change(handlers.prepare_player, [audio, is_drawn], [audio, note, is_drawn], **quietly)
+    audio.change(handlers.prepare_player, audio, [note, is_drawn], **quietly)
+    # Only when it changes: with any update Gradio makes the player anew, which then no longer tells a file's own name.
+    is_drawn.change(lambda drawn: gr.Audio(waveform_options=waveform_options(drawn=drawn)), is_drawn, audio, **quietly)
     picked.click(handlers.choose_example, None, audio, **quietly)
     image.click(handlers.show_kind, audio, image, **shown)
     inputs = [audio, duration, whole, offset, model]

@@ -206,9 +206,10 @@ def test_a_file_that_the_browser_calls_no_audio_and_cannot_play_is_analysed(visi
     soundfile.write(odd, play_chords(), 44_100, format="W64")
     page.locator(".as-song input[type=file]").set_input_files(odd)
     assert len(top_five(page)) == 5
-    expect(page.get_by_role("status")).to_contain_text("cannot play the file")
+    expect(page.locator(".as-file b")).to_have_text("song!?")
+    expect(page.locator(".as-cannot-play")).to_contain_text("cannot play the file")
     page.locator(".as-song").get_by_role("button", name="Clear").click()
-    expect(page.get_by_role("status")).to_be_hidden()
+    expect(page.locator(".as-cannot-play")).to_be_hidden()
 
 
 def test_the_players_labels_are_round(visit: Visit, music_mp3: Path) -> None:
