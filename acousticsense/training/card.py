@@ -24,7 +24,7 @@ _CARD: Final = """\
 
 Measured on **{n} recordings** of artists that it never learned from, at most {most} of a genre, the first ten seconds
 of each; "songs" are those of GTZAN among them, excerpts of two to three seconds. About half of GTZAN's artists were
-kept for this, the others trained and validated. The test music was looked at {looks} time(s).
+kept for this, the others trained and validated. The test music was looked at {looks}.
 
 {figures}
 
@@ -109,7 +109,7 @@ def card(
         main=main,
         n=result.n,
         most=most,
-        looks=spec.metrics["test_looks"],
+        looks="once" if spec.metrics["test_looks"] == 1 else f"{spec.metrics['test_looks']} times",
         figures=_figures(results, songs),
         recalls=_recalls(result),
         unmeasured=", ".join(result.unmeasured) or "none",
@@ -123,10 +123,10 @@ def card(
 def _figures(results: Mapping[SpectrogramKind, Evaluation], songs: Mapping[SpectrogramKind, Evaluation | None]) -> str:
     rows = []
     for kind, result in results.items():
-        for what, figures in (("all", result), ("songs", songs[kind])):
+        for what, figures in ((f"**this model, {kind} image**", result), (f"{kind} image, songs alone", songs[kind])):
             if figures:
                 shares = (figures.accuracy, figures.top3, figures.macro_recall, figures.ece)
-                rows.append((f"{kind} image, {what}", figures.n, *(f"{share:.2f}" for share in shares)))
+                rows.append((what, figures.n, *(f"{share:.3f}" for share in shares)))
     return table(("", "clips", "Top-1", "Top-3", "macro recall", "calibration error"), rows)
 
 

@@ -86,7 +86,10 @@ def export(name: str, runs: Path, out: Path, validation: Sequence[Clip]) -> Mode
         weights_sha256=sha256_of(folder / _WEIGHTS),
         licence=_LICENCE,
         provenance=_provenance(recipe),
-        metrics={"training": {**_last(runs / name), "packing_agreement": round(agreement, 4)}},
+        metrics={
+            "training": _last(runs / name),
+            "packing": {"n": len(validation), "top1_agreement": round(agreement, 4)},
+        },
     )
     spec = calibrate(spec, packed, validation)
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ def train(
         losses = run.advance(batch, minutes)
         is_last = run.progress(minutes) >= 1
         if is_last or time.monotonic() - saved > _CHECKPOINT_S:
-            run.save(losses, validation)
+            run.save({**losses, "corpus": {"recordings and sounds": len(clips)}}, validation)
             saved = time.monotonic()
         if is_last:
             return
@@ -144,13 +144,13 @@ class _Run:
             for group in optimiser.param_groups:
                 group["lr"] = share * highest
 
-    def save(self, losses: dict[str, float], validation: Sequence[Clip]) -> None:
+    def save(self, figures: Mapping[str, Any], validation: Sequence[Clip]) -> None:
         """Writes the checkpoint and the averaged weights, and adds figures to the history."""
         network = self._average.module
-        figures = {"step": self.step, "minutes": round(self._spent_s / 60, 1), **losses, **score(network, validation)}
-        logger.info("%s", figures)
+        said = {"step": self.step, "minutes": round(self._spent_s / 60, 1), **figures, **score(network, validation)}
+        logger.info("%s", said)
         with (self._folder / _HISTORY).open("a", encoding="utf-8") as history:
-            history.write(json.dumps(figures) + "\n")
+            history.write(json.dumps(said) + "\n")
         _save(network.state_dict(), self._folder / WEIGHTS_FILE)
         state = {
             "learner": self._learner.state_dict(),
