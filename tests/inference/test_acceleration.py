@@ -34,7 +34,6 @@ from acousticsense.inference.backends.store import NetworkStore
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.equivalence_data import EXAMPLES, EquivalenceData, example_data, folder_data
 from acousticsense.inference.trials import Comparison, Trial
-from acousticsense.models.catalog import DEFAULT_MODEL
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import build_network
 from acousticsense.serving.requests import PredictRequest
@@ -425,14 +424,14 @@ def test_eight_bits_answer_only_when_they_pass(
 
 @needs_openvino
 @pytest.mark.slow
-def test_the_default_model_is_computed_by_what_passed_the_equivalence_check(
+def test_a_shipped_model_is_computed_by_what_passed_the_equivalence_check(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """As a user's machine finds out at the first start, on fewer windows."""
     monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(MODELS))
-    monkeypatch.setenv("ACOUSTICSENSE_MODEL", DEFAULT_MODEL)
+    monkeypatch.setenv("ACOUSTICSENSE_MODEL", "resnet50")
     monkeypatch.setenv("ACOUSTICSENSE_BACKEND", "openvino-int8")
     assert main(["accelerate", "--windows", "40", "--json", "--store", str(tmp_path)]) == 0
     outcome = json.loads(capsys.readouterr().out.splitlines()[-1])
