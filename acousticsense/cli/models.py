@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from acousticsense.errors import UnknownModelError
 from acousticsense.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ def _run(options: argparse.Namespace) -> int:
     from acousticsense.models.catalog import Catalog
 
     catalog = Catalog(Settings().models)
+    if not catalog.names():
+        raise UnknownModelError(
+            f"{catalog.root} holds no model.",
+            hint="Copy the project's folder models/ there, or set ACOUSTICSENSE_MODELS.",
+        )
     if options.action == "verify":
         results = catalog.verify()
         for result in results:

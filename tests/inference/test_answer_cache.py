@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,7 +65,7 @@ def is_repeated(service: PredictionService, source: Path | bytes, request: Predi
 def test_the_same_file_is_analysed_once(service: PredictionService, music_mp3: Path) -> None:
     request = PredictRequest(offset_s=1.0)
     first = service.analyse(music_mp3, request)
-    again = service.analyse(music_mp3.read_bytes(), replace(request, top_k=3))
+    again = service.analyse(music_mp3.read_bytes(), request.model_copy(update={"top_k": 3}))
     assert first.prediction.timing_ms.network > 0
     assert again.prediction.timing_ms.network == 0
     assert again.prediction.probabilities == first.prediction.probabilities

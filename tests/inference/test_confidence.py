@@ -90,7 +90,7 @@ def test_a_share_that_was_measured_on_other_labels_is_said_to_be() -> None:
     for tested, told in ((None, False), ({"Jazz", "Rock"}, False), ({"Rock"}, True)):
         given = advise("plausible", {"Jazz": 0.6, "Rock": 0.2}, HealthReport(), calibration, tested=tested)
         assert [advice_text(advice) for advice in given if advice.code == "untested"] == [
-            "None of that music was Jazz: how often that is right, nobody knows."
+            "None of that music was Jazz, so how often that is right is not known."
         ] * told
     assert "untested" not in [
         advice.code for advice in advise("plausible", {"Jazz": 0.6}, HealthReport(), CALIBRATION, tested=())
