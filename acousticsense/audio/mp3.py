@@ -10,7 +10,7 @@ from acousticsense.audio.source import Slice
 __all__ = ["hidden_start"]
 
 _HEADER_BYTES: Final = 10
-#: A tag is looked into as far as this; pictures make it long.
+#: A tag is looked into as far as this; cover images make it long.
 _MOST_TAG_BYTES: Final = 1 << 24
 #: Frames in a row that make bytes in a tag sound: a cover image holds single marks.
 _FRAMES: Final = 4

@@ -3,7 +3,7 @@
 A file is taken for unchanged, without being opened, when its size and its times of modification and of status change
 are those on record. No program can set the status change time (`ctime`), so an edit that keeps the size and puts the
 modification time back is noticed too. Any other file is decoded again; when what the network would see is
-bit-identical (SHA-256 over the images), the earlier answer stands and only the network is spared. So a file that was
+bit-identical (SHA-256 over the images), the earlier answer stands and only the network is not asked. So a file that was
 copied, moved or tagged costs some milliseconds, a file whose sound changed is analysed again, and no file is ever read
 from end to end for a checksum, which on a disk or a network share would take longer than analysing it.
 """

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from acousticsense.training.clips import Clip
 from acousticsense.training.dataset import Batch, TrainingImages
-from acousticsense.training.network import WEIGHTS_FILE, Learner, make_network, trained_network
+from acousticsense.training.network import WEIGHTS_FILE, Student, make_network, trained_network
 from acousticsense.training.optimiser import make_optimisers
 from acousticsense.training.recipe import Recipe, read_recipe
 from acousticsense.training.score import score
@@ -85,15 +85,15 @@ class _Run:
         is_resumed = (folder / _CHECKPOINT).exists()
         layout = torch.contiguous_format if "vit" in recipe.architecture else torch.channels_last
         network = make_network(recipe, runs)
-        self._learner: Any = _moved(Learner(network, FEATURE_WIDTHS["mn04"]), device, layout)
+        self._student: Any = _moved(Student(network, FEATURE_WIDTHS["mn04"]), device, layout)
         self._teachers = [
             _moved(trained_network(teacher, runs), device, torch.channels_last).requires_grad_(False)
             for teacher in recipe.taught_by
         ]
-        self._average = ModelEmaV3(self._learner.network, decay=recipe.ema_decay, use_warmup=True)
+        self._average = ModelEmaV3(self._student.network, decay=recipe.ema_decay, use_warmup=True)
         self._optimisers = make_optimisers(
-            self._learner,
-            self._learner.outputs,
+            self._student,
+            self._student.outputs,
             learning_rate=recipe.learning_rate,
             matrix_learning_rate=recipe.matrix_learning_rate,
             weight_decay=recipe.weight_decay,
@@ -111,19 +111,19 @@ class _Run:
         started = time.process_time()
         self._set_rates(minutes)
         images, targets, features = (part.to(self._device) for part in batch)
-        self._learner.train()
+        self._student.train()
         with torch.autocast(self._device, dtype=torch.bfloat16, enabled=self._half):
-            logits, guessed = self._learner(images)
+            logits, guessed = self._student(images)
             wanted = self._wanted(images, targets)
         answer_loss = functional.cross_entropy(logits.float(), wanted)
         feature_error = functional.mse_loss(guessed.float(), features)
         loss: Any = answer_loss + self._recipe.feature_loss * feature_error
         loss.backward()
-        nn.utils.clip_grad_norm_(self._learner.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self._student.parameters(), 1.0)
         for optimiser in self._optimisers:
             optimiser.step()
             optimiser.zero_grad()
-        self._average.update(self._learner.network, step=self.step)
+        self._average.update(self._student.network, step=self.step)
         self.step += 1
         self._spent_s += time.process_time() - started
         return {"answer_loss": float(answer_loss.detach()), "feature_error": float(feature_error.detach())}
@@ -153,7 +153,7 @@ class _Run:
             history.write(json.dumps(said) + "\n")
         _save(network.state_dict(), self._folder / WEIGHTS_FILE)
         state = {
-            "learner": self._learner.state_dict(),
+            "student": self._student.state_dict(),
             "average": network.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
             "step": self.step,
@@ -163,7 +163,7 @@ class _Run:
 
     def _restore(self) -> None:
         state = torch.load(self._folder / _CHECKPOINT, map_location=self._device, weights_only=True)
-        self._learner.load_state_dict(state["learner"])
+        self._student.load_state_dict(state["student"])
         self._average.module.load_state_dict(state["average"])
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)

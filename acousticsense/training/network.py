@@ -14,7 +14,7 @@ from acousticsense.training.grow import grow
 from acousticsense.training.mimetic import initialise
 from acousticsense.training.recipe import Recipe, read_recipe
 
-__all__ = ["WEIGHTS_FILE", "Learner", "make_network", "trained_network"]
+__all__ = ["WEIGHTS_FILE", "Student", "make_network", "trained_network"]
 
 #: The averaged weights of a run, as far as it is.
 WEIGHTS_FILE: Final = "weights.pt"
@@ -55,7 +55,7 @@ def _create(recipe: Recipe, **more: Any) -> nn.Module:
     return timm.create_model(recipe.architecture, num_classes=N_OUTPUTS, **arguments)
 
 
-class Learner(nn.Module):
+class Student(nn.Module):
     """A network with one more layer, which regresses a teacher's features from what its classifier sees."""
 
     def __init__(self, network: nn.Module, n_features: int) -> None:

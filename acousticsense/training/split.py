@@ -25,7 +25,7 @@ SHARES: Final[Mapping[tuple[Split, ...], Mapping[Split, float]]] = {
     ("train",): {"train": 1.0},
 }
 
-#: A genre can be judged with so many test clips of so many artists.
+#: A genre can be measured with so many test clips of so many artists.
 _TEST_CLIPS: Final = 5
 _TEST_ARTISTS: Final = 3
 
@@ -33,8 +33,8 @@ _TEST_ARTISTS: Final = 3
 _TRAIN_CLIPS: Final = 10
 _TRAIN_ARTISTS: Final = 2.0
 
-#: Cost of a genre that cannot be judged, is not learned, or decides nothing; shares count 1.
-_NOT_JUDGED: Final = 2.0
+#: Cost of a genre that cannot be measured, is not learned, or decides nothing; shares count 1.
+_NOT_MEASURED: Final = 2.0
 _NOT_LEARNED: Final = 4.0
 _NOT_DECIDING: Final = 1.0
 
@@ -127,7 +127,7 @@ def _improved(
 
 
 def _cost(drawn: Sequence[Split], found: Sequence[Group]) -> float:
-    """How far every genre is from its shares, and which genres cannot be judged, learned or decided by."""
+    """How far every genre is from its shares, and which genres cannot be measured, learned or decided by."""
     tracks: dict[tuple[str, tuple[Split, ...]], Counter[Split]] = defaultdict(Counter)
     artists: dict[str, dict[Split, list[int]]] = defaultdict(lambda: defaultdict(list))
     for split, group in zip(drawn, found, strict=True):
@@ -145,9 +145,9 @@ def _from_shares(tracks: Counter[Split], shares: Mapping[Split, float]) -> float
 def _not_useful(artists: Mapping[Split, list[int]]) -> float:
     """Cost of what a genre's splits lack, given the tracks of each artist (or package) in them."""
     train, test = artists.get("train", []), artists.get("test", [])
-    judged = min(1.0, sum(test) / _TEST_CLIPS) * min(1.0, len(test) / _TEST_ARTISTS)
+    measured = min(1.0, sum(test) / _TEST_CLIPS) * min(1.0, len(test) / _TEST_ARTISTS)
     learned = min(1.0, sum(train) / _TRAIN_CLIPS) * min(1.0, _effective(train) / _TRAIN_ARTISTS)
-    return _NOT_JUDGED * (1 - judged) + _NOT_LEARNED * (1 - learned) + _NOT_DECIDING * ("val" not in artists)
+    return _NOT_MEASURED * (1 - measured) + _NOT_LEARNED * (1 - learned) + _NOT_DECIDING * ("val" not in artists)
 
 
 def _effective(tracks: Sequence[int]) -> float:

@@ -2,7 +2,7 @@
 
 The probe is a logistic regression on what networks hear that already heard much music; it is fitted on people's labels.
 Its posterior times the teachers' own opinions (to a power), half of it replaced by the label where people know it, is
-the soft label. Clips that have a label are never judged by a probe that learned from their artist.
+the soft label. Clips that have a label are never labelled by a probe that learned from their artist.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Floats = NDArray[np.float32]
 #: Inverse strength of the probe's L2 penalty.
 _PENALTY: Final = 0.003
 
-#: Folds of artists, of which each is judged by what the others taught.
+#: Folds of artists, of which each is labelled by what the others taught.
 _FOLDS: Final = 5
 
 #: The power of the teachers' own opinions in the product, and how sharp it is.

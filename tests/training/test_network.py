@@ -11,7 +11,7 @@ from torch import nn
 
 from acousticsense.training.grow import grow
 from acousticsense.training.mimetic import initialise
-from acousticsense.training.network import Learner
+from acousticsense.training.network import Student
 from acousticsense.training.optimiser import Muon, make_optimisers, orthogonal
 from acousticsense.training.recipe import read_recipe, recipe_names, recipe_of
 
@@ -64,16 +64,16 @@ def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
 
 
 def test_muon_moves_matrices_and_adamw_the_rest() -> None:
-    learner = Learner(timm.create_model("resnet18", num_classes=17), 384)
+    student = Student(timm.create_model("resnet18", num_classes=17), 384)
     adamw, muon = make_optimisers(
-        learner, learner.outputs, learning_rate=1e-3, matrix_learning_rate=1e-3, weight_decay=0.1
+        student, student.outputs, learning_rate=1e-3, matrix_learning_rate=1e-3, weight_decay=0.1
     )
     count = [sum(len(group["params"]) for group in optimiser.param_groups) for optimiser in (adamw, muon)]
     assert isinstance(muon, Muon)
-    assert sum(count) == len(list(learner.parameters()))
+    assert sum(count) == len(list(student.parameters()))
     moved = {id(weight) for weight in muon.param_groups[0]["params"]}
-    assert id(learner.classifier.weight) not in moved
-    assert id(learner.network.layer1[0].conv1.weight) in moved
+    assert id(student.classifier.weight) not in moved
+    assert id(student.network.layer1[0].conv1.weight) in moved
 
 
 def test_muon_lowers_a_loss() -> None:
