@@ -82,17 +82,17 @@ def test_a_late_map_does_not_cover_a_newer_answer(visit: Visit) -> None:
     page = visit()
     page.get_by_role("button", name="Starfall").click()
     expect(page.locator("[data-as-label]").first).to_be_visible()
-    with page.expect_response(lambda answer: "/queue/data" in answer.url) as both:
-        page.evaluate(
-            """() => {
-                document.querySelector("[data-as-label]").click();
-                document.querySelector(".as-go").click();
-            }"""
-        )
-    both.value.finished()  # the stream that brings both answers has ended
+    page.evaluate(
+        """() => {
+            document.querySelector("[data-as-label]").click();
+            document.querySelector(".as-go").click();
+        }"""
+    )
+    page.wait_for_timeout(
+        4000
+    )  # both answers come over streams that stay open: no event says that the map is not to come
     expect(page.locator(".as-heat-block .pending")).to_have_count(0)
     expect(page.locator(".as-heat")).to_have_count(0)
-    ask(page, 0)
 
 
 def test_a_map_of_another_answer_than_the_one_shown_is_not_shown(visit: Visit) -> None:
