@@ -38,21 +38,26 @@ class Slice(io.RawIOBase):
         self._patches = patches or {}
         self.failure: OSError | None = None
 
-    def readable(self) -> bool:  # noqa: D102  # io.RawIOBase
+    def readable(self) -> bool:
+        """Always."""
         return True
 
-    def seekable(self) -> bool:  # noqa: D102  # io.RawIOBase
+    def seekable(self) -> bool:
+        """Always."""
         return True
 
-    def tell(self) -> int:  # noqa: D102  # io.RawIOBase
+    def tell(self) -> int:
+        """Bytes from the start of the slice."""
         return self._position
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:  # noqa: D102  # io.RawIOBase
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Moves within the slice, as far as its start; beyond its end there is nothing to read."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
-    def read(self, size: int | None = -1, /) -> bytes:  # noqa: D102  # io.RawIOBase
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes, all that is left when negative; an OSError is kept in `failure`, too."""
         left = max(0, self._size - self._position)
         wanted = left if size is None or size < 0 else min(size, left)
         try:
@@ -66,7 +71,8 @@ class Slice(io.RawIOBase):
         self._position += len(content)
         return content
 
-    def readinto(self, buffer: Any, /) -> int:  # noqa: D102  # io.RawIOBase
+    def readinto(self, buffer: Any, /) -> int:
+        """The same into a buffer; returns how many bytes were read."""
         content = self.read(len(buffer))
         buffer[: len(content)] = content
         return len(content)

@@ -74,6 +74,7 @@ class EfficientAT(nn.Module):
         """Logits (n, n_outputs) of log-mels (n, 1, 128, frames)."""
         return self.forward_head(self.forward_features(inputs))
 
-    def group_matcher(self, *, coarse: bool = False) -> dict[str, Any]:  # noqa: ARG002 - timm's signature
-        """By which timm tells which parameters belong to which block."""
+    def group_matcher(self, *, coarse: bool = False) -> dict[str, Any]:
+        """By which timm tells which parameters belong to which block; there is one way only, coarse or not."""
+        del coarse
         return {"stem": r"^features\.0\.", "blocks": [(r"^features\.(\d+)\.", None), (r"^classifier\.", (99,))]}

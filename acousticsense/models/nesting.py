@@ -40,9 +40,9 @@ def unwrapped(content: Mapping[object, object], path: object) -> Weights:
     nested = {str(key): value for key, value in content.items() if isinstance(value, Mapping)}
     averaged = {key: value for key, value in nested.items() if _AVERAGED.fullmatch(key)}
     plain = {key: value for key, value in content.items() if str(key) not in averaged}
-    nest = next((key for key in _NESTS if isinstance(plain.get(key), Mapping)), None)
+    nest = next((key for key in _NESTS if key in nested and key not in averaged), None)
     tensors = {str(key): value for key, value in plain.items() if isinstance(value, Tensor)}
-    found = unwrapped(plain[nest], path) if nest else _split(_stripped(tensors))  # type: ignore[arg-type]  # a mapping
+    found = unwrapped(nested[nest], path) if nest else _split(_stripped(tensors))
     for key, value in averaged.items():
         inner = _tensors(value)
         if inner and (chosen := _chosen(found, inner, key)):
