@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,49 +17,15 @@ from acousticsense.errors import (
 from acousticsense.files import sha256_of
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, load_resolved, resolve
 from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
-from acousticsense.models.importer import import_checkpoint
 from acousticsense.models.networks import build_network
-from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import (
     NATIVE_MEL,
     UPSTREAM_WINDOWS,
     SpectrogramKind,
     upstream_front_end,
 )
+from tests.models.conftest import SMALL, imported, load
 from tests.torchvision_networks import logits, state_dict, torchvision_network
-
-SMALL = "mobilenetv3_small_100"
-
-
-@pytest.fixture(scope="module")
-def upstreams() -> nn.Module:
-    """torchvision's mobilenet_v3_small with upstream's head."""
-    return torchvision_network("mobilenet_v3_small")
-
-
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    """A stranger's checkpoint with three classes."""
-    torch.manual_seed(0)
-    path = tmp_path / "theirs" / "stranger.pth"
-    path.parent.mkdir()
-    torch.save({"state_dict": build_network(SMALL, 3).state_dict()}, path)
-    return path
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    return Catalog(tmp_path / "models")
-
-
-def load(catalog: Catalog, name: str) -> tuple[nn.Module, ModelSpec]:
-    return load_resolved(catalog.find(name))
-
-
-def imported(checkpoint: Path, catalog: Catalog, name: str = "mine", **options: Any) -> ModelSpec:
-    given: dict[str, Any] = {"architecture": SMALL, "spectrogram": "mel", "labels": ("A", "B", "C"), **options}
-    import_checkpoint(checkpoint, name=name, catalog=catalog, **given)
-    return catalog.spec(name)
 
 
 class TestCatalog:
