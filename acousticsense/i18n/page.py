@@ -255,6 +255,10 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "下图就是送入网络的图像，逐像素一致：展示 {n} 个窗口中的 {shown} 个，各附自己的最佳判断。",
     ),
     "step.image.alt": ("The image of {range}", "{range} 的图像"),
+    "step.level": (
+        "Each window is brought to a level of {level} dBFS, so that loudness does not matter.",
+        "每个窗口都调整到 {level} dBFS 的电平，音量大小不影响结果。",
+    ),
     "step.normalise": ("Normalise", "归一化"),
     "step.normalise.body": (
         "(value / 255 − {mean}) / {std} makes {shape} numbers from {low} to {high}.",

@@ -75,6 +75,8 @@ def _resample_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
     )
     if audio.waveform.size < window_s * audio.sample_rate_hz:
         body = run_on(language, body, ui_text("step.looped", language, window=number(window_s)))
+    if (level_dbfs := analysis.images.front_end.level_dbfs) is not None:
+        body = run_on(language, body, ui_text("step.level", language, level=number(level_dbfs)))
     return body
 
 
@@ -115,7 +117,7 @@ def _normalise_body(analysis: Analysis, language: str) -> str:
     return ui_text(
         "step.normalise.body" if front_end.reads_images else "step.normalise_kaldi.body",
         language,
-        mean=", ".join(f"{value:g}" for value in dict.fromkeys(front_end.mean)),
+        mean=", ".join(f"{value:g}" if value >= 0 else f"({number(value)})" for value in dict.fromkeys(front_end.mean)),
         std=", ".join(f"{value:g}" for value in dict.fromkeys(front_end.std)),
         shape=" × ".join(map(str, inputs.shape)),
         low=number(float(fed.min())),
