@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -19,6 +19,32 @@ def ask(page: Page, index: int) -> str:
     button.click()
     expect(page.locator(f'[data-as-label="{label}"]')).to_have_attribute("aria-pressed", "true")
     return label
+
+
+def quiet(page: Page) -> Callable[[], None]:
+    """Counts requests from now on; the result waits until none has been under way for half a second."""
+    pending: set[Request] = set()
+
+    def began(request: Request) -> None:
+        pending.add(request)
+
+    def ended(request: Request) -> None:
+        pending.discard(request)
+
+    page.on("request", began)
+    page.on("requestfinished", ended)
+    page.on("requestfailed", ended)
+
+    def wait() -> None:
+        calm = 0
+        for _ in range(400):
+            page.wait_for_timeout(100)
+            calm = 0 if pending else calm + 1
+            if calm >= 5:
+                return
+        pytest.fail(f"still under way: {[request.url for request in pending]}")
+
+    return wait
 
 
 def overlay(page: Page) -> str:
@@ -82,17 +108,17 @@ def test_a_late_map_does_not_cover_a_newer_answer(visit: Visit) -> None:
     page = visit()
     page.get_by_role("button", name="Starfall").click()
     expect(page.locator("[data-as-label]").first).to_be_visible()
+    is_quiet = quiet(page)
     page.evaluate(
         """() => {
             document.querySelector("[data-as-label]").click();
             document.querySelector(".as-go").click();
         }"""
     )
-    page.wait_for_timeout(
-        4000
-    )  # both answers come over streams that stay open: no event says that the map is not to come
+    is_quiet()
     expect(page.locator(".as-heat-block .pending")).to_have_count(0)
     expect(page.locator(".as-heat")).to_have_count(0)
+    ask(page, 0)
 
 
 def test_a_map_of_another_answer_than_the_one_shown_is_not_shown(visit: Visit) -> None:
