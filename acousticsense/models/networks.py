@@ -1,6 +1,7 @@
 """Networks: `timm.create_model(architecture, **model_args)`, with the classifier heads that checkpoints bring along.
 
-Beside timm's there are those of `OWN_ARCHITECTURES`, which are fed something else than images.
+Beside timm's there are those of `OWN_ARCHITECTURES`, which are fed something else than images, and `vgg19_bn_slim`,
+which timm knows once it is imported.
 
 Those of timm have its parameter names, also where the weights come from torchvision: for each network of
 `UPSTREAM_ARCHITECTURES` the two libraries compute the same function once the names are converted (`conversion`).
@@ -22,10 +23,12 @@ from torch import nn
 
 from acousticsense.errors import CheckpointError
 from acousticsense.models.efficientat import EfficientAT
+from acousticsense.models.vgg import vgg19_bn_slim
 from acousticsense.spectrogram import EFFICIENTAT_MEL, FrontEnd
 
 __all__ = [
     "OWN_ARCHITECTURES",
+    "REGISTERED",
     "UPSTREAM_ARCHITECTURES",
     "OwnArchitecture",
     "UpstreamArchitecture",
@@ -90,6 +93,9 @@ class OwnArchitecture:
 OWN_ARCHITECTURES: Final = MappingProxyType(
     {"efficientat_mn04": OwnArchitecture(EfficientAT, "classifier", EFFICIENTAT_MEL)}
 )
+
+#: Functions of ours that timm's own list has since they were imported.
+REGISTERED: Final = (vgg19_bn_slim,)
 
 _AS_PUBLISHED: Final[Mapping[str, Any]] = MappingProxyType({})
 

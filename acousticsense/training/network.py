@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, cast
 
-import timm
 import torch
 from torch import Tensor, nn
 
+from acousticsense.models.networks import build_network
 from acousticsense.training.clips import N_OUTPUTS
 from acousticsense.training.grow import grow
 from acousticsense.training.mimetic import initialise
@@ -51,8 +51,7 @@ def trained_network(name: str, runs: Path) -> nn.Module:
 
 
 def _create(recipe: Recipe, **more: Any) -> nn.Module:
-    arguments: dict[str, Any] = {**recipe.model_args, **more}
-    return timm.create_model(recipe.architecture, num_classes=N_OUTPUTS, **arguments)
+    return build_network(recipe.architecture, N_OUTPUTS, model_args={**recipe.model_args, **more})
 
 
 class Student(nn.Module):

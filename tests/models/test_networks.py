@@ -51,6 +51,16 @@ def test_a_image_becomes_logits(options: dict[str, Any]) -> None:
         assert network(torch.zeros(2, 3, 224, 224)).shape == (2, 5)
 
 
+def test_vgg19_of_full_width_is_timms_and_a_narrow_one_has_as_many_layers() -> None:
+    whole = {name: value.shape for name, value in skeleton("vgg19_bn_slim", 5).state_dict().items()}
+    assert whole == {name: value.shape for name, value in skeleton("vgg19_bn", 5).state_dict().items()}
+    narrow = skeleton("vgg19_bn_slim", 5, model_args={"width": 0.125, "mlp_ratio": 0.0625}).state_dict()
+    assert narrow.keys() == whole.keys()
+    assert narrow["features.0.weight"].shape == (8, 3, 3, 3)
+    assert classifier_name("vgg19_bn_slim") == classifier_name("vgg19_bn")
+    assert input_size("vgg19_bn_slim") == 224
+
+
 def test_a_direct_head_drops_the_hidden_layers_of_the_network_itself() -> None:
     own = skeleton("vgg19_bn", 5).state_dict()
     direct = skeleton("vgg19_bn", 5, direct=True).state_dict()
