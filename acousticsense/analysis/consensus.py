@@ -37,6 +37,7 @@ def build_consensus(
     predictions: Sequence[Prediction | None],
     calibration: Calibration | None = None,
     *,
+    weights: Sequence[float] = (),
     own: Sequence[Calibration] = (),
     tested: Collection[str] | None = None,
 ) -> Consensus | None:
@@ -45,12 +46,13 @@ def build_consensus(
     The mean is a linear opinion pool of probabilities that each member has calibrated for itself. Such a pool is
     too cautious (Ranjan & Gneiting 2010, "Combining probability forecasts", J. R. Stat. Soc. B 72), so that it wants
     a temperature of its own, applied after pooling (Rahaman & Thiery 2021, "Uncertainty quantification and deep
-    ensembles", NeurIPS). It is only applied where it was measured.
+    ensembles", NeurIPS). Weights and temperature are only applied where they were measured.
 
     Args:
         predictions: of all members; None where a member failed.
         calibration: temperature and verdict thresholds that were measured for these very members; None when they
             were not. Without them, each threshold is the highest of the members' own.
+        weights: how much each averaged member counts in the calibrated mean; none is equally much.
         own: the averaged members' own calibrations; without them, and without `calibration`, no verdict is above
             unsure.
         tested: labels that the shares of `calibration` were measured on; None when that is not known.
@@ -62,7 +64,8 @@ def build_consensus(
     labels = tuple(answers[0].probabilities)
     table = np.array([[answer.probabilities[label] for label in labels] for answer in answers])
     mean = _named(labels, table.mean(axis=0))
-    calibrated = _named(labels, _tempered(table.mean(axis=0), calibration.temperature)) if calibration else None
+    weighted = np.average(table, axis=0, weights=weights or None)
+    calibrated = _named(labels, _tempered(weighted, calibration.temperature)) if calibration else None
     scores = [answer.not_music for answer in answers if answer.not_music is not None]
     not_music = float(np.mean(scores)) if scores else None
     shown = calibrated or mean

@@ -210,6 +210,7 @@ class Ensemble:
         return build_consensus(
             predictions,
             measured.calibration if measured else None,
+            weights=[measured.weight_of[identity] for identity in identities(averaged)] if measured else (),
             own=[specs[member.name][cast(SpectrogramKind, member.spectrogram)].calibration for member in averaged],
             tested=tested_labels(measured.metrics) if measured else None,
         )

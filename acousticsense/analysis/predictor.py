@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.analysis.members import Spectrograms, identities
@@ -16,17 +17,20 @@ from acousticsense.analysis.results import Consensus, EnsembleResult
 from acousticsense.audio import Source
 from acousticsense.errors import RequestError
 from acousticsense.evaluation.calibration import Answers, fit_calibration
+from acousticsense.evaluation.statistics import class_balanced_weights
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import NOT_MUSIC
 from acousticsense.models.spec import EnsembleSpec
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = ["EnsemblePredictor"]
+__all__ = ["EnsemblePredictor", "pool_weights"]
 
 _log: Final = logging.getLogger(__name__)
 
 #: Probabilities below are taken for this one before their logarithm.
 _SMALLEST: Final = 1e-12
+#: Of expectation maximisation, which has long converged then.
+_ITERATIONS: Final = 200
 #: From fewer a temperature is chance.
 _FEWEST_CLIPS: Final = 20
 
@@ -74,7 +78,7 @@ class EnsemblePredictor:
         return self._answer(source, self.spectrogram)[1].calibrated is not None
 
     def calibrate(self, clips: Sequence[tuple[Path, str]], *, measured_on: str) -> EnsembleSpec:
-        """Temperature and thresholds of the members' mean, from labelled clips that no model was trained on.
+        """Weights, temperature and thresholds of the members' mean, from labelled clips that no model was trained on.
 
         Args:
             clips: files with their labels, or "not_music".
@@ -89,22 +93,29 @@ class EnsemblePredictor:
             raise RequestError(
                 f"{len(clips)} clips calibrate nothing.", hint=f"Give {_FEWEST_CLIPS} or more, of several genres."
             )
-        rows: list[list[float]] = []
+        tables: list[NDArray[np.float64]] = []
         truths: list[int] = []
         members: tuple[tuple[str, str, str], ...] = ()
         for path, genre in clips:
             result, consensus = self._answer(path, self.spectrogram)
             members = identities(result.members[index] for index in consensus.members)
-            rows.append(_row(consensus))
+            tables.append(_table(result, consensus))
             truths.append(_label_index(genre, [*consensus.probabilities]))
         if max(truths) < 0:
             raise RequestError(f"None of the {len(clips)} clips is music.", hint="Give some of several genres.")
-        logits = np.log(np.maximum(np.array(rows), _SMALLEST))
-        answers = Answers(logits=logits, labels=np.array(truths), n_labels=logits.shape[1] - 1)
+        labels, answers_of = np.array(truths), np.stack(tables)
+        weights = pool_weights(answers_of[labels >= 0], labels[labels >= 0])
+        logits = np.log(np.maximum(np.average(answers_of, axis=1, weights=weights), _SMALLEST))
+        answers = Answers(logits=logits, labels=labels, n_labels=logits.shape[1] - 1)
         fit = fit_calibration(answers, measured_on=measured_on)
         for criterion in fit.unmet_criteria:
             _log.warning("%s", criterion)
-        return EnsembleSpec(members=members, calibration=fit.calibration, metrics={"calibrated_on": {"n": len(rows)}})
+        return EnsembleSpec(
+            members=members,
+            weights=tuple(round(weight, 4) for weight in weights.tolist()),
+            calibration=fit.calibration,
+            metrics={"calibrated_on": {"n": len(truths)}},
+        )
 
     def _answer(self, source: Source, spectrogram: Spectrograms) -> tuple[EnsembleResult, Consensus]:
         result = self.ensemble.predict(source, models=self.models, spectrogram=spectrogram)
@@ -114,10 +125,39 @@ class EnsemblePredictor:
         return result, cast(Consensus, result.consensus)
 
 
-def _row(consensus: Consensus) -> list[float]:
-    """Probabilities of each label and, last, of not being music; they sum to 1."""
+def _table(result: EnsembleResult, consensus: Consensus) -> NDArray[np.float64]:
+    """One row for each averaged member: probabilities of each label and, last, of not being music; they sum to 1.
+
+    What is not music is decided by the members' plain mean.
+    """
+    answers = [cast(Prediction, result.members[index].prediction) for index in consensus.members]
+    table = np.array([[answer.probabilities[label] for label in consensus.probabilities] for answer in answers])
     not_music = consensus.not_music or 0.0
-    return [*(share * (1 - not_music) for share in consensus.probabilities.values()), not_music]
+    return np.hstack([table * (1 - not_music), np.full((len(table), 1), not_music)])
+
+
+def pool_weights(answers: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Weights of a linear opinion pool under which the true labels are likeliest, each label counting the same.
+
+    Found by expectation maximisation of the mixture (Dempster, Laird and Rubin 1977), beginning with equal weights
+    and one clip more that all members know alike, so that no weight becomes 0.
+
+    Args:
+        answers: (n, members, labels) probabilities.
+        labels: (n,) indices of the true ones.
+
+    Returns:
+        (members,) weights that sum to 1.
+    """
+    said = np.maximum(answers[np.arange(len(labels)), :, labels], _SMALLEST)
+    clips = class_balanced_weights(labels)
+    clips *= len(labels) / clips.sum()
+    weights = np.full(said.shape[1], 1 / said.shape[1])
+    for _ in range(_ITERATIONS):
+        shares = weights * said
+        credit = clips @ (shares / shares.sum(axis=1, keepdims=True)) + 1 / len(weights)
+        weights = credit / credit.sum()
+    return np.asarray(weights)
 
 
 def _label_index(genre: str, labels: Sequence[str]) -> int:

@@ -215,13 +215,26 @@ class EnsembleSpec:
 
     Attributes:
         members: (model, kind of image, SHA-256 of its weights) of each member that was averaged, in any order.
-        calibration: what the mean of their probabilities means; its temperature divides the logarithm of that mean.
+        weights: how much each member counts in the weighted mean, in their order; none is equally much.
+        calibration: what that mean of their probabilities means; its temperature divides the logarithm of the mean.
         metrics: measured figures.
     """
 
     members: tuple[tuple[str, str, str], ...] = Field(validation_alias=AliasChoices("members", "voices"))
+    weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> EnsembleSpec:
+        if self.weights and (len(self.weights) != len(self.members) or not sum(self.weights)):
+            raise ValueError("weights needs one number for each member, not all of them 0")
+        return self
+
+    @property
+    def weight_of(self) -> dict[tuple[str, str, str], float]:
+        """Member -> its weight."""
+        return dict(zip(self.members, self.weights or (1.0,) * len(self.members), strict=True))
 
     def to_json(self) -> str:
         """The text of `ensemble.json`."""

@@ -39,6 +39,15 @@ def test_the_mean_is_the_plain_mean() -> None:
     assert consensus.calibrated is None
 
 
+def test_members_count_by_their_weights_where_these_were_measured() -> None:
+    rows = members((0.6, 0.3, 0.1), (0.2, 0.7, 0.1))
+    consensus = build_consensus(rows, Calibration(measured_on="a test"), weights=(3, 1))
+    assert consensus is not None
+    assert consensus.calibrated is not None
+    assert list(consensus.calibrated.values()) == pytest.approx([0.5, 0.4, 0.1])
+    assert list(consensus.probabilities.values()) == pytest.approx([0.4, 0.5, 0.1])
+
+
 def test_five_members_three_to_two() -> None:
     consensus = build_consensus(members(*FIVE))
     assert consensus is not None

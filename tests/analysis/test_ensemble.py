@@ -222,6 +222,7 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
     assert (few_models / "ensemble.json").read_bytes() == calibrated
     assert main(["evaluate", str(few), *command[2:], "--record"]) == 0
     recorded = EnsembleSpec.read(few_models / "ensemble.json")
+    assert len(recorded.weights) == 2
     assert recorded.metrics["real_test"]["n"] == 2
     assert recorded.calibration.level_accuracy == {}  # two clips say nothing about a verdict
     assert main(["evaluate", str(labelled), "--record"]) == 1  # of a single model, `training report` tells
