@@ -51,7 +51,8 @@ def ffmpeg_track(file: Slice, *, kind: str | None = None) -> Iterator[FFmpegTrac
 def _holds_sound(file: Slice, kind: str | None, place: int) -> bool:
     try:
         with closing(FFmpegTrack(file, kind, place)) as track:
-            return any(_is_loud(track, start) for start in (0, (track.n_frames or 0) // 2))
+            has_rate = track.sample_rate_hz > 0  # a header may name none
+            return has_rate and any(_is_loud(track, start) for start in (0, (track.n_frames or 0) // 2))
     except AudioDecodeError:
         return False
 

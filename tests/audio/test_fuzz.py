@@ -14,3 +14,7 @@ BLOCK = 50
 def test_no_crash_no_hang_and_no_other_sound_without_a_note(first: int) -> None:
     findings = {number: run(number, seed=19) for number in range(first, first + BLOCK)}
     assert {number: finding for number, finding in findings.items() if finding is not None} == {}
+
+
+def test_a_second_track_without_a_rate() -> None:
+    assert run(810, seed=1) is None
