@@ -4,8 +4,8 @@
 
 Three checks of the best genre of each clip's first ten seconds:
 
-- masked: the hottest fifth of the image is painted over with the image's mean grey, and so is a random fifth of as
-  many cells of the same grid. A true map names the places whose loss lowers the genre's probability more.
+- masked: the hottest fifth of the image is painted over with each frequency's mean, and so is its shape at
+  random other places. A true map names the places whose loss lowers the genre's probability more.
 - weights: the rank correlation of the map with that of the same network with its weights shuffled. A map that stays the
   same shows the image, not the model (Adebayo et al. 2018, arXiv 1810.03292).
 - time: the map over a forward pass of the same network in float32, in turns within one run.
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="more clips, beside those in examples/")
     parser.add_argument("--model")
     parser.add_argument("--limit", type=int, default=40, help="clips at most")
-    parser.add_argument("--draws", type=int, default=5, help="random fifths per clip")
+    parser.add_argument("--draws", type=int, default=5, help="random places per clip")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     result = measure(GenreClassifier.load(options.model), clips(options.folder)[: options.limit], options.draws)
@@ -135,7 +135,7 @@ def mask(
     rng: np.random.Generator,
     alternatives: Mapping[str, Method],
 ) -> Masked:
-    """Paints over the fifth that each method calls hottest, and random ones, in the first image of a clip."""
+    """Paints over the fifth that each method calls hottest, and its shape elsewhere, in the first image of a clip."""
     image, front_end = analysis.images.inputs[:1], analysis.images.front_end
     index = classifier.spec.labels.index(label)
 
@@ -144,15 +144,18 @@ def mask(
 
     inputs = front_end.to_input(image.to(classifier.device))
     heats = {name: method(classifier.network, inputs, score) for name, method in alternatives.items()}
-    heats = {OURS: torch.from_numpy(heatmap(classifier, analysis, label).grids[0]), **heats}
+    ours = torch.from_numpy(heatmap(classifier, analysis, label).grids[0])
+    # An image has the lowest frequency in its last row, and a spectrogram that is fed as it is in its first.
+    heats = {OURS: ours if front_end.reads_images else ours.flip(0), **heats}
     names, images = [], [image[0]]
     for name, heat in heats.items():
         names.append(name)
         images.append(painted(image[0], hottest_cells(heat)))
-    rows, columns = heats[OURS].shape
+    hottest = hottest_cells(heats[OURS])
     for _ in range(draws):
         names.append(RANDOM)
-        images.append(painted(image[0], hottest_cells(torch.from_numpy(rng.random((rows, columns))))))
+        elsewhere = tuple(int(rng.integers(1, size)) for size in hottest.shape)
+        images.append(painted(image[0], hottest.roll(elsewhere, (0, 1))))
     values = classifier.probabilities(classifier.logits(torch.stack(images)))[0][:, index].tolist()
     drops: dict[str, list[float]] = {}
     for name, value in zip(names, values[1:], strict=True):
@@ -169,10 +172,10 @@ def hottest_cells(heat: Tensor) -> Tensor:
 
 
 def painted(image: Tensor, cells: Tensor) -> Tensor:
-    """A image (3, S, S) with the chosen cells of a grid in its own mean colour."""
-    size = image.shape[-1]
-    over = nn.functional.interpolate(cells[None, None].float(), size=(size, size), mode="nearest")[0, 0].bool()
-    mean = image.float().mean(dim=(1, 2), keepdim=True).round().to(image.dtype)
+    """What a network is fed (channels, rows, columns) with the chosen cells of a grid at each frequency's mean."""
+    over = nn.functional.interpolate(cells[None, None].float(), size=image.shape[1:], mode="nearest")[0, 0].bool()
+    mean = image.float().mean(dim=2, keepdim=True)
+    mean = mean if image.is_floating_point() else mean.round().to(image.dtype)
     return torch.where(over.to(image.device), mean, image)
 
 

