@@ -31,7 +31,7 @@ from acousticsense.errors import AcousticSenseError, CheckpointError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.device import pick_device
 from acousticsense.inference.model_cache import LoadedModel, ModelCache
-from acousticsense.inference.preprocess import PreparedClip, limits_of
+from acousticsense.inference.preprocess import Decoder, PreparedClip, decode, limits_of
 from acousticsense.models.catalog import Catalog
 from acousticsense.models.spec import EnsembleSpec, ModelSpec, tested_labels
 from acousticsense.settings import Settings
@@ -56,14 +56,22 @@ class Ensemble:
         models: holds the classifiers in memory and loads them by name.
         device: where images are drawn and analysed.
         settings: limits on what is decoded.
+        decoder: what decodes files.
     """
 
     def __init__(
-        self, catalog: Catalog, models: ModelCache[GenreClassifier], *, device: torch.device, settings: Settings
+        self,
+        catalog: Catalog,
+        models: ModelCache[GenreClassifier],
+        *,
+        device: torch.device,
+        settings: Settings,
+        decoder: Decoder = decode,
     ) -> None:
         self._catalog = catalog
         self._models = models
         self._device = device
+        self._decoder = decoder
         self._limits = limits_of(settings)
         self._pool = WorkerPool(device)
         self._cost_ms: dict[str, float] = {}
@@ -121,7 +129,7 @@ class Ensemble:
         started = time.perf_counter()
         chosen = choose_models(self._catalog, models, spectrogram)
         excerpt = Excerpt(duration_s=duration_s, offset_s=offset_s, limits=self._limits)
-        clips = prepare_clips(source, chosen, excerpt, self._device)
+        clips = prepare_clips(source, chosen, excerpt, self._device, self._decoder)
         drawn = time.perf_counter()
         members = self._answers(chosen, clips, ProgressCounter(report, len(chosen)))
         answered = time.perf_counter()

@@ -13,7 +13,7 @@ import torch
 from acousticsense.analysis.results import Member
 from acousticsense.audio import AudioLimits, Source
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
-from acousticsense.inference.preprocess import PreparedClip, Recipe, decode, draw
+from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, draw
 from acousticsense.models.catalog import Catalog
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import SpectrogramKind
@@ -153,7 +153,13 @@ def _chosen(catalog: Catalog, name: str, spectrogram: Spectrograms) -> ChosenMod
     return ChosenModel(name, spec, tuple(kind for kind in spec.kinds if spectrogram in (kind, "both")))
 
 
-def prepare_clips(source: Source, models: Sequence[ChosenModel], excerpt: Excerpt, device: torch.device) -> Clips:
+def prepare_clips(
+    source: Source,
+    models: Sequence[ChosenModel],
+    excerpt: Excerpt,
+    device: torch.device,
+    decoder: Decoder = decode,
+) -> Clips:
     """The clip for each member. Decoding, and each recipe's images, are done once and shared.
 
     Raises:
@@ -163,7 +169,7 @@ def prepare_clips(source: Source, models: Sequence[ChosenModel], excerpt: Excerp
     by_rate = {recipe.front_end.sample_rate_hz: recipe for recipe in recipes.values()}
     if len(by_rate) > 1 and not isinstance(source, (str, Path, bytes)):
         source = source.read()
-    decoded = {rate_hz: decode(source, recipe) for rate_hz, recipe in by_rate.items()}
+    decoded = {rate_hz: decoder(source, recipe) for rate_hz, recipe in by_rate.items()}
     drawn = {
         recipe: draw(decoded[recipe.front_end.sample_rate_hz], recipe, device=device)
         for recipe in dict.fromkeys(recipes.values())

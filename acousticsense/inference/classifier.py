@@ -20,7 +20,7 @@ from acousticsense.inference.backends.selection import check_installed, network_
 from acousticsense.inference.device import pick_device
 from acousticsense.inference.posterior import Posterior, posterior_of, probabilities_of
 from acousticsense.inference.prediction import ModelInfo, Prediction
-from acousticsense.inference.preprocess import PreparedClip, Recipe, limits_of, prepare
+from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, limits_of, prepare
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
@@ -65,8 +65,10 @@ class GenreClassifier:
         device: torch.device,
         limits: AudioLimits | None = None,
         precision: Precision | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
         self.spec = spec
+        self._decoder = decoder
         self.device = device
         self._limits = limits or AudioLimits()
         reference = TorchBackend(network, device, precision=precision or best_precision(device))
@@ -75,7 +77,12 @@ class GenreClassifier:
 
     @classmethod
     def load(
-        cls, reference: str | Path | None = None, *, device: str = "auto", settings: Settings | None = None
+        cls,
+        reference: str | Path | None = None,
+        *,
+        device: str = "auto",
+        settings: Settings | None = None,
+        decoder: Decoder | None = None,
     ) -> GenreClassifier:
         """Loads a model.
 
@@ -84,6 +91,7 @@ class GenreClassifier:
                 ("hf:owner/repo/folder", "ms:..."); None is the default model.
             device: "auto" is the device of the settings, and by default the GPU when there is one.
             settings: folders and limits; by default from the environment.
+            decoder: what decodes files; this process when None.
 
         Raises:
             UnknownModelError: nothing of that name is installed.
@@ -101,6 +109,7 @@ class GenreClassifier:
             device=pick_device(settings.device if device == "auto" else device),
             limits=limits_of(settings),
             precision="fp32" if settings.backend == "pytorch" else None,
+            decoder=decoder,
         )
         on_cpu = classifier.device.type == "cpu"
         if on_cpu and (faster := stored_backend(spec, network_store(settings), settings.backend)):
@@ -203,7 +212,12 @@ class GenreClassifier:
             RequestError: there is no such image for this model.
         """
         recipe = self.recipe(duration_s=duration_s, offset_s=offset_s)
-        return prepare(source, replace(recipe, front_end=self.spec.display_front_end(kind)), device=self.device)
+        return prepare(
+            source,
+            replace(recipe, front_end=self.spec.display_front_end(kind)),
+            device=self.device,
+            decoder=self._decoder,
+        )
 
     def predict(
         self,
@@ -242,7 +256,7 @@ class GenreClassifier:
         if kind is not None and kind != self.spec.front_end.kind:
             return self.for_spectrogram(kind).analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor)
         recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor)
-        return self.answer(prepare(source, recipe, device=self.device))
+        return self.answer(prepare(source, recipe, device=self.device, decoder=self._decoder))
 
     def answer(self, clip: PreparedClip) -> Analysis:
         """Predicts a clip that was prepared by this model's recipe."""

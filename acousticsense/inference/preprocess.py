@@ -6,6 +6,7 @@ A `Recipe` is small, frozen and picklable, so that any process can prepare clips
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,7 @@ from acousticsense.settings import Settings
 from acousticsense.spectrogram import SpectrogramImages, clip_images
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
 
-__all__ = ["DecodedClip", "PreparedClip", "Recipe", "decode", "draw", "limits_of", "prepare"]
+__all__ = ["DecodedClip", "Decoder", "PreparedClip", "Recipe", "decode", "draw", "limits_of", "prepare"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,10 @@ class DecodedClip:
     decode_ms: float
 
 
+#: What stands in for `decode`, in another process for instance.
+Decoder = Callable[[Source, Recipe], DecodedClip]
+
+
 @dataclass(frozen=True, kw_only=True)
 class PreparedClip:
     """A clip that is ready for the network.
@@ -74,19 +79,22 @@ class PreparedClip:
     spectrogram_ms: float
 
 
-def prepare(source: Source, recipe: Recipe, *, device: str | torch.device = "cpu") -> PreparedClip:
+def prepare(
+    source: Source, recipe: Recipe, *, device: str | torch.device = "cpu", decoder: Decoder | None = None
+) -> PreparedClip:
     """Decodes an excerpt, checks its health and draws its images.
 
     Args:
         source: path, bytes or binary file object of any audio format.
         recipe: what to decode and how to draw it.
         device: where the images are drawn and left.
+        decoder: what decodes; `decode` when None.
 
     Raises:
         AudioError: not audio, over a limit, or nothing in it.
         RequestError: the excerpt that the recipe asks for is out of range.
     """
-    return draw(decode(source, recipe), recipe, device=device)
+    return draw((decoder or decode)(source, recipe), recipe, device=device)
 
 
 def decode(source: Source, recipe: Recipe) -> DecodedClip:

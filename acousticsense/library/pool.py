@@ -7,25 +7,21 @@ stands in docs/architecture.md.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
-import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Final
 
-import torch
-
 from acousticsense.errors import DecoderCrashError, DecoderTimeoutError, LibraryError
 from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.decode import DecodedFile, FailedFile, Outcome, decode_file
+from acousticsense.library.processes import begin_decoder, decoder_context, how_it_ended
 from acousticsense.library.rows import RowError
 
 __all__ = ["Decode", "DecoderPool"]
@@ -35,7 +31,9 @@ Decode = Callable[[str, Recipe], Outcome]
 
 #: A process imports PyTorch and FFmpeg before it says that it is ready.
 _START_S: Final = 120.0
-#: Added to the niceness of decoders. It leaves them a tenth of a busy core, so that none runs into its time limit.
+#: Whoever predicts goes first: the threads of a network wait for each other, and a decoder on the core of one of them
+#: holds up all. Decoders work while the network waits for images, so that no time is lost, and keep a tenth of a busy
+#: core, so that none runs into its time limit.
 _NICENESS: Final = 10
 #: Processes in a row that may die before one gets ready.
 _MAX_FAILED_STARTS: Final = 3
@@ -86,7 +84,7 @@ class DecoderPool:
         self._done: queue.SimpleQueue[Outcome | LibraryError] = queue.SimpleQueue()
         self._wakes, self._wake = multiprocessing.Pipe(duplex=False)
         self._failed_starts = 0
-        self._context: Any = _context()
+        self._context: Any = decoder_context(__name__)
         self._workers = [self._start() for _ in range(workers)]
         self._thread = threading.Thread(target=self._manage, name="decoder-pool", daemon=True)
         self._thread.start()
@@ -202,7 +200,7 @@ class DecoderPool:
     def _bury(self, worker: _Worker) -> None:
         """A process that died: its file is a failed one, and another process takes its place."""
         worker.process.join(5)
-        ended = _ending(worker.process.exitcode)
+        ended = how_it_ended(worker.process.exitcode)
         if worker.path is not None:
             error = DecoderCrashError(f"The decoder {ended} on this file.", hint="The file is probably damaged.")
             self._finish(worker, FailedFile(path=worker.path, error=RowError.of(error)))
@@ -255,48 +253,16 @@ class DecoderPool:
         worker.connection.close()
 
 
-def _context() -> BaseContext:
-    """Processes forked from a clean server that has loaded everything once, where there is such a thing."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
 def _size(outcome: Outcome) -> int:
     return outcome.images.nbytes if isinstance(outcome, DecodedFile) else 0
 
 
-def _ending(exitcode: int | None) -> str:
-    if exitcode is None or exitcode >= 0:
-        return f"ended with status {exitcode}"
-    return f"was killed by {signal.Signals(-exitcode).name}"
-
-
 def _serve(connection: Connection, decode: Decode, recipe: Recipe) -> None:
     """A process's life: says that it is ready, then answers each path with an outcome until nobody asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, who ends the pool in good order
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    _give_way()
+    begin_decoder(niceness=_NICENESS)
     try:
         connection.send(None)
         while True:
             connection.send(decode(connection.recv(), recipe))
     except (EOFError, OSError):
         return
-
-
-def _give_way() -> None:
-    """Lets whoever predicts go first: the threads of a network wait for each other, and a decoder on the core of one of
-    them holds up all. Decoders work while the network waits for images, so that no time is lost."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-
-
-def _die_with_parent() -> None:
-    """Ends this process, even in the middle of a file, when the caller was killed."""
-    parent: Any = multiprocessing.parent_process()
-    wait([parent.sentinel])
-    os._exit(1)

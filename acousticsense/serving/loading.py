@@ -15,6 +15,7 @@ from acousticsense.inference.accelerator import Accelerator
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.device import pick_device
 from acousticsense.inference.model_cache import ModelCache
+from acousticsense.inference.preprocess import Decoder
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog
 from acousticsense.settings import Settings
 from acousticsense.spectrogram import clip_images
@@ -32,7 +33,8 @@ class LoadedModels:
         problem: why the default model does not answer yet; empty when it does.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, decoder: Decoder) -> None:
+        self._decoder = decoder
         self.catalog = Catalog(settings.models)
         self.problem = "The model is still loading."
         self._settings = settings
@@ -99,11 +101,13 @@ class LoadedModels:
         with self._lock:
             if self._ensemble is None:
                 device = pick_device(self._settings.device)
-                self._ensemble = Ensemble(self.catalog, self._cache, device=device, settings=self._settings)
+                self._ensemble = Ensemble(
+                    self.catalog, self._cache, device=device, settings=self._settings, decoder=self._decoder
+                )
             return self._ensemble
 
     def _load(self, name: str) -> GenreClassifier:
-        classifier = GenreClassifier.load(name, settings=self._settings)
+        classifier = GenreClassifier.load(name, settings=self._settings, decoder=self._decoder)
         if self._accelerator:
             self._accelerator.submit(name, classifier)
         return classifier

@@ -22,6 +22,7 @@ from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.library.batch import Batch, BatchLimits, Upload
 from acousticsense.library.engine import EngineOptions
 from acousticsense.models.catalog import CatalogEntry
+from acousticsense.serving.decoders import DecoderProcesses
 from acousticsense.serving.jobs import BatchJob, Job, TimelineJob
 from acousticsense.serving.limits import ConcurrencyLimiter
 from acousticsense.serving.loading import LoadedModels
@@ -62,7 +63,8 @@ class PredictionService:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._models = LoadedModels(settings)
+        self._decoders = DecoderProcesses(timeout_s=settings.decode_timeout_s)
+        self._models = LoadedModels(settings, self._decoders.decode)
         self.catalog = self._models.catalog
         self._predictions = ConcurrencyLimiter(
             concurrency=settings.concurrency, queue_size=settings.queue_size, name="predict"

@@ -1,0 +1,55 @@
+"""What processes that decode have in common, whoever owns them: how they begin, end and are spoken of."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
+from typing import Any
+
+import torch
+
+__all__ = ["begin_decoder", "decoder_context", "how_it_ended"]
+
+
+def decoder_context(preload: str) -> BaseContext:
+    """Processes forked from a clean server that has loaded everything once, where there is such a thing.
+
+    Args:
+        preload: the module that the processes need.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])
+    return context
+
+
+def begin_decoder(*, niceness: int) -> None:
+    """Called first in the process: it ends with its owner, leaves Ctrl-C to it and uses one thread.
+
+    Args:
+        niceness: added to the process's own; the higher, the more it gives way.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the owner ends its processes in good order
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    if hasattr(os, "nice"):
+        os.nice(niceness)
+
+
+def _die_with_parent() -> None:
+    """Ends this process, even in the middle of a file, when the owner was killed."""
+    parent: Any = multiprocessing.parent_process()
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def how_it_ended(exitcode: int | None) -> str:
+    """The end of a process as the rest of a sentence."""
+    if exitcode is None or exitcode >= 0:
+        return f"ended with status {exitcode}"
+    return f"was killed by {signal.Signals(-exitcode).name}"

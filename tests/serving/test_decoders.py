@@ -1,0 +1,93 @@
+"""Decoding in processes of their own: the same clips, and what a crash or a hang costs."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from multiprocessing import active_children
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from acousticsense.audio import AudioLimits
+from acousticsense.errors import AudioDecodeError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
+from acousticsense.inference.preprocess import Recipe, decode
+from acousticsense.serving.decoders import DecoderProcesses, memory_limit
+from acousticsense.spectrogram.front_end import NATIVE_MEL, NATIVE_WINDOWS
+
+RECIPE = Recipe(front_end=NATIVE_MEL, windows=NATIVE_WINDOWS, limits=AudioLimits(), duration_s=3.0)
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[DecoderProcesses]:
+    decoders = DecoderProcesses(timeout_s=60)
+    yield decoders
+    decoders.close()
+
+
+def stopped_process() -> int:
+    """A decoder that does not go on; the only one, and idle before."""
+    (process,) = [child for child in active_children() if child.name == "decoder"]
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    return process.pid
+
+
+def test_a_clip_is_the_same_from_a_path_bytes_and_a_file(decoders: DecoderProcesses, music_mp3: Path) -> None:
+    expected = decode(music_mp3, RECIPE)
+    for source in (music_mp3, str(music_mp3), music_mp3.read_bytes(), io.BytesIO(music_mp3.read_bytes())):
+        clip = decoders.decode(source, RECIPE)
+        np.testing.assert_array_equal(clip.audio.waveform, expected.audio.waveform)
+        np.testing.assert_array_equal(clip.audio.channels, expected.audio.channels)
+        assert (clip.audio.info, clip.health) == (expected.audio.info, expected.health)
+
+
+def test_what_is_wrong_with_a_file_is_said_as_without_processes(decoders: DecoderProcesses) -> None:
+    with pytest.raises(AudioDecodeError) as here:
+        decode(b"no sound" * 100, RECIPE)
+    with pytest.raises(AudioDecodeError) as there:
+        decoders.decode(b"no sound" * 100, RECIPE)
+    assert (there.value.message, there.value.hint) == (here.value.message, here.value.hint)
+    limits = AudioLimits(max_file_bytes=10)
+    small = Recipe(front_end=NATIVE_MEL, windows=NATIVE_WINDOWS, limits=limits, duration_s=3.0)
+    with pytest.raises(AudioTooLargeError):
+        decoders.decode(io.BytesIO(b"no sound" * 100), small)
+
+
+def test_a_process_that_dies_costs_one_answer(decoders: DecoderProcesses, music_mp3: Path) -> None:
+    decoders.decode(music_mp3, RECIPE)
+    killed = threading.Timer(0.2, os.kill, (stopped_process(), signal.SIGKILL))
+    killed.start()
+    with pytest.raises(DecoderCrashError, match="SIGKILL"):
+        decoders.decode(music_mp3, RECIPE)
+    killed.join()
+    assert decoders.decode(music_mp3, RECIPE).audio.info.duration_s == pytest.approx(3)
+
+
+def test_one_that_died_while_idle_is_replaced_as_well(decoders: DecoderProcesses, music_mp3: Path) -> None:
+    decoders.decode(music_mp3, RECIPE)
+    (process,) = [child for child in active_children() if child.name == "decoder"]
+    process.kill()
+    wait([process.sentinel], 10)
+    assert decoders.decode(music_mp3, RECIPE).audio.info.duration_s == pytest.approx(3)
+
+
+def test_a_process_that_hangs_is_replaced(music_mp3: Path) -> None:
+    decoders = DecoderProcesses(timeout_s=60)
+    decoders.decode(music_mp3, RECIPE)
+    impatient = DecoderProcesses(timeout_s=0.001)
+    with pytest.raises(DecoderTimeoutError, match=r"0\.001 s"):
+        impatient.decode(music_mp3, RECIPE)
+    assert decoders.decode(music_mp3, RECIPE).audio.info.duration_s == pytest.approx(3)
+    decoders.close()
+
+
+def test_memory_is_bounded_while_a_clip_is_decoded() -> None:
+    with pytest.raises(MemoryError), memory_limit(64 * 2**20):
+        np.ones(2**28, np.uint8)
+    assert np.ones(2**27, np.uint8).all()
