@@ -194,6 +194,18 @@ class SettingsError(AcousticSenseError):
     code = "bad_setting"
 
 
+class AccessError(AcousticSenseError):
+    """The server asks for a password or a token, and the request has none that is right."""
+
+    code = "unauthorized"
+
+
+class RateLimitError(AcousticSenseError):
+    """One client asks too often."""
+
+    code = "too_many_requests"
+
+
 class OverloadError(AcousticSenseError):
     """Too many requests wait already.
 

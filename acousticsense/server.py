@@ -14,7 +14,9 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from acousticsense.api.request_log import configure_logging
 from acousticsense.api.routes import create_api
+from acousticsense.api.security import add_security
 from acousticsense.inference.backends.selection import check_installed
 from acousticsense.inference.device import pick_device
 from acousticsense.models.catalog import Catalog, resolve
@@ -38,7 +40,9 @@ def create_app(settings: Settings) -> FastAPI:
     service = PredictionService(settings)
     app = create_api(service, upload_dir=upload_dir)
     threading.Thread(target=_warm_up, args=(service,), name="warm-up", daemon=True).start()
-    return mount_ui(app, service)
+    mounted = mount_ui(app, service)
+    add_security(mounted, settings)
+    return mounted
 
 
 def _warm_up(service: PredictionService) -> None:
@@ -55,6 +59,7 @@ def serve(settings: Settings) -> None:
         UnknownModelError: the default model is not installed.
         SettingsError: there is no such device, or the backend is not installed.
     """
+    configure_logging(settings)
     pick_device(settings.device)
     check_installed(settings.backend)
     resolve(settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)

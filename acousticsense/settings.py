@@ -14,6 +14,7 @@ from pydantic import (
     FiniteFloat,
     NonNegativeInt,
     PositiveInt,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -42,6 +43,8 @@ _EXPECTED: Final = {
     "greater_than_equal": "It must be {ge} or more.",
     "less_than_equal": "It must be {le} or less.",
     "literal_error": "Choose one of {expected}.",
+    "bool_parsing": "Set it to true or false.",
+    "string_pattern_mismatch": "It must not hold commas, semicolons or line breaks.",
     "extra_forbidden": "There is no such setting.",
 }
 
@@ -105,6 +108,7 @@ class Settings(BaseSettings):
         max_upload_mb: largest file accepted, in MiB.
         max_clip_s: longest excerpt that is decoded for one answer, in seconds.
         max_pcm_mb: most memory for the decoded sound of one request, in MiB.
+        decode_timeout_s: seconds for decoding one clip of a request.
         max_loaded_models: models kept in memory beside the default; the least recently used one goes first.
         max_models_mb: most memory for their weights, in MiB.
         max_timeline_s: longest excerpt of one timeline, in seconds.
@@ -122,6 +126,13 @@ class Settings(BaseSettings):
         max_pictures: spectrograms kept at most; the oldest goes first.
         answer_cache_mb: memory for answers that were given before, in MiB; 0 keeps none.
         ray_address: Ray cluster for libraries, "auto", "HOST:PORT" or "ray://HOST:PORT"; empty is this machine alone.
+        password: what whoever asks must give as the password of HTTP Basic, or as Bearer token; empty asks for none.
+        api_tokens: further ones, with commas between, so that one can be taken back without the others.
+        max_requests_per_minute: POST requests of one client; 0 is no limit.
+        frame_ancestors: sites that may show the page in a frame, as a content security policy names them.
+        allowed_origins: sites whose scripts may ask and read, with blanks between; none by default.
+        log_format: "text" or "json", one object a line.
+        log_requests: whether each request gets a line.
         public_url: address under which browsers reach the server, when a proxy hides it.
 
     Raises:
@@ -142,6 +153,7 @@ class Settings(BaseSettings):
     max_upload_mb: PositiveInt = 200
     max_clip_s: _Seconds = 1800.0
     max_pcm_mb: PositiveInt = 256
+    decode_timeout_s: _Seconds = 60.0
     max_loaded_models: PositiveInt = 12
     max_models_mb: PositiveInt = 2048
     max_timeline_s: _Seconds = 14_400.0
@@ -159,6 +171,13 @@ class Settings(BaseSettings):
     max_pictures: PositiveInt = 200
     answer_cache_mb: NonNegativeInt = 64
     ray_address: str = ""
+    password: SecretStr = SecretStr("")
+    api_tokens: SecretStr = SecretStr("")
+    max_requests_per_minute: NonNegativeInt = 0
+    frame_ancestors: Annotated[str, Field(pattern=r"^[^;,\r\n]*$")] = ""
+    allowed_origins: str = ""
+    log_format: Literal["text", "json"] = "text"
+    log_requests: bool = False
     public_url: str = ""
 
     def __init__(self, **values: Any) -> None:
@@ -178,13 +197,19 @@ class Settings(BaseSettings):
     def _expand_user(cls, path: Path) -> Path:
         return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises without a home
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Password and tokens; whoever knows one of them may ask."""
+        given = (self.password.get_secret_value(), *self.api_tokens.get_secret_value().split(","))
+        return tuple(secret for each in given if (secret := each.strip()))
+
     def replace(self, **values: Any) -> Settings:
         """These settings but for some; raises like the constructor."""
         return Settings(**{**dict(self), **values})
 
     def to_env(self) -> dict[str, str]:
-        """The environment variables that give another process these settings."""
-        return {f"{_PREFIX}{name.upper()}": str(value) for name, value in self}
+        """The environment variables that give another process these settings, but for secrets."""
+        return {f"{_PREFIX}{name.upper()}": str(value) for name, value in self if not isinstance(value, SecretStr)}
 
 
 def _explained(mistake: ErrorDetails, given: Mapping[str, Any]) -> SettingsError:

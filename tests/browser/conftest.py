@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from acousticsense.server import create_app
 from acousticsense.settings import Settings
@@ -110,6 +110,11 @@ def contexts() -> Iterator[dict[str, BrowserContext]]:
 def visit(browser: Browser, contexts: dict[str, BrowserContext], page_url: str) -> Iterator[Callable[..., Page]]:
     """Opens the page as a visitor; keyword arguments are those of a browser context (locale, viewport ...)."""
     pages: list[Page] = []
+    refused: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            refused.append(message.text)
 
     def open_page(query: str = "", **options: Any) -> Page:
         context = contexts.get(repr(options)) or browser.new_context(**{"locale": "en-US", **options})
@@ -117,6 +122,7 @@ def visit(browser: Browser, contexts: dict[str, BrowserContext], page_url: str) 
         context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()
         pages.append(page)
+        page.on("console", hear)
         page.goto(f"{page_url}/{query}", wait_until="commit")
         page.locator(".as-result").wait_for()
         page.locator("input[type=file]").wait_for(state="attached")
@@ -125,3 +131,4 @@ def visit(browser: Browser, contexts: dict[str, BrowserContext], page_url: str) 
     yield open_page
     for page in pages:
         page.close()
+    assert refused == []  # the page keeps to its own content security policy

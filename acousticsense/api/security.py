@@ -1,0 +1,202 @@
+"""Who may ask, how often, and what browsers may do with an answer: in front of the page and the REST API alike."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import time
+from collections.abc import MutableMapping, Sequence
+from typing import Final
+
+from cachetools import TTLCache
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from acousticsense.api.request_log import RequestLog
+from acousticsense.errors import AccessError, RateLimitError
+from acousticsense.inference.payload import error_payload
+from acousticsense.settings import Settings
+
+__all__ = ["AccessControl", "RateLimit", "SecurityHeaders", "add_security"]
+
+#: What a page of ours may load and run. Gradio writes its configuration and its styles into the page and compiles the
+#: handlers that run in the browser, so that inline scripts, inline styles and compiling must be allowed; sources
+#: outside of this server, plug-ins and frames on other sites are not.
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+    )
+)
+
+_HEADERS: Final = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), payment=(), microphone=(self)",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+#: Probes of orchestrators ask without credentials and as often as they like.
+_PROBES: Final = ("/healthz", "/readyz")
+
+#: Wrong passwords or tokens that a client may send in a minute.
+_MOST_FAILURES: Final = 10
+
+#: Clients that are counted at a time; the least recently seen one is forgotten first.
+_MOST_CLIENTS: Final = 100_000
+_WINDOW_S: Final = 60.0
+
+
+def add_security(app: FastAPI, settings: Settings) -> None:
+    """Puts the guards in front of everything that `app` answers; what is added last sees a request first."""
+    app.add_middleware(RateLimit, per_minute=settings.max_requests_per_minute)
+    app.add_middleware(AccessControl, secrets=settings.secrets)
+    app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)
+    if origins := settings.allowed_origins.split():
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(RequestLog, is_logging=settings.log_requests)
+
+
+class SecurityHeaders:
+    """Adds the headers that tell browsers what an answer may do, and takes away those that let other sites read it.
+
+    A header that is there already stays.
+
+    Args:
+        frame_ancestors: sites that may show the page in a frame, beside this server.
+    """
+
+    def __init__(self, app: ASGIApp, *, frame_ancestors: str) -> None:
+        self._app = app
+        policy = f"{_POLICY}; frame-ancestors 'self' {frame_ancestors}".strip()
+        self._headers = {**_HEADERS, "Content-Security-Policy": policy}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name in [name for name in headers if name.startswith("access-control-")]:
+                    del headers[name]  # Gradio lets every site read, with the visitor's credentials
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class AccessControl:
+    """Lets in who knows a secret, where there is one: as password of HTTP Basic (any name) or as Bearer token.
+
+    Args:
+        secrets: passwords and tokens, each as good as any other; none lets everybody in.
+    """
+
+    def __init__(self, app: ASGIApp, *, secrets: Sequence[str]) -> None:
+        self._app = app
+        self._secrets = [secret.encode() for secret in secrets]
+        self._failures = _Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on, or refuses it."""
+        if not self._secrets or scope["type"] == "lifespan" or scope["path"] in _PROBES:
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # the page needs no other protocol
+            return
+        client = _client(scope)
+        if wait_s := self._failures.wait_s(client, _MOST_FAILURES):
+            await _refuse(_too_many("wrong passwords", wait_s), 429, {"Retry-After": str(wait_s)})(scope, receive, send)
+            return
+        given = _given_secret(Request(scope).headers.get("authorization", ""))
+        if given is not None and sum(hmac.compare_digest(given, secret) for secret in self._secrets):
+            await self._app(scope, receive, send)
+            return
+        if given is not None:
+            self._failures.add(client)
+        error = AccessError("This server asks for a password.", hint="Send it by HTTP Basic, or a token as Bearer.")
+        challenge = {"WWW-Authenticate": 'Basic realm="AcousticSense", charset="UTF-8"'}
+        await _refuse(error, 401, challenge)(scope, receive, send)
+
+
+class RateLimit:
+    """Lets each client send so many POST requests a minute; a click on the page takes two or three.
+
+    Args:
+        per_minute: the limit; 0 is none.
+    """
+
+    def __init__(self, app: ASGIApp, *, per_minute: int) -> None:
+        self._app = app
+        self._per_minute = per_minute
+        self._requests = _Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on, or refuses it."""
+        if not self._per_minute or scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        client = _client(scope)
+        if wait_s := self._requests.wait_s(client, self._per_minute):
+            error = _too_many(f"requests, of which {self._per_minute} a minute are allowed", wait_s)
+            await _refuse(error, 429, {"Retry-After": str(wait_s)})(scope, receive, send)
+            return
+        self._requests.add(client)
+        await self._app(scope, receive, send)
+
+
+class _Counter:
+    """Counts what each client did in its current minute. Used in the event loop only."""
+
+    def __init__(self) -> None:
+        self._counts: MutableMapping[str, tuple[float, list[None]]] = TTLCache(_MOST_CLIENTS, _WINDOW_S)
+
+    def add(self, client: str) -> None:
+        if client not in self._counts:
+            self._counts[client] = (time.monotonic(), [])
+        self._counts[client][1].append(None)
+
+    def wait_s(self, client: str, most: int) -> int:
+        """Whole seconds until the client may go on; 0 when it may now."""
+        began, counted = self._counts.get(client, (0.0, []))
+        return max(1, round(began + _WINDOW_S - time.monotonic())) if len(counted) >= most else 0
+
+
+def _client(scope: Scope) -> str:
+    """The address that asks: behind a trusted proxy the one that it forwards for."""
+    return scope["client"][0] if scope.get("client") else ""
+
+
+def _given_secret(authorization: str) -> bytes | None:
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip().encode()
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(value, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return None
+
+
+def _too_many(what: str, wait_s: int) -> RateLimitError:
+    return RateLimitError(f"Too many {what}.", hint=f"Try again in {wait_s} s.")
+
+
+def _refuse(error: AccessError | RateLimitError, status: int, headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse({**error_payload(error), "detail": str(error)}, status, headers)
