@@ -32,8 +32,12 @@ _COUNTS_FROM_START: Final = ("mpegts", "mpeg")
 _ESTIMATED: Final = (*_WITHOUT_LENGTH, "mp3", "mpegts", "mpeg", "amr", "asf", "flv")
 #: A track that ends this far from where its header says has lost something.
 _ENDS_ELSEWHERE_S: Final = 0.25
+#: A frame of more channels than this, and than the track began with, is damaged: FFmpeg hands out 33 without samples.
+_MOST_NEW_CHANNELS: Final = 8
 #: Packets of an mp4 file that an edit list may rightly leave out: a decoder's run-up at the beginning.
 _PRIMING_PACKETS: Final = 2
+#: An edit list may leave out those at the end as well; when it leaves out more, the header contradicts itself.
+_MOST_LEFT_OUT: Final = 8
 #: A track that begins later than this begins late: an MPEG transport stream starts at 1.4 s.
 _LATE_S: Final = 10.0
 #: Far behind every track's end.
@@ -173,12 +177,16 @@ class FFmpegTrack:
     def _frames(self) -> Iterator[Any]:
         """Decoded frames; damaged packets are skipped and noted, unless there is nothing else."""
         n_bad, any_good = 0, False
-        from_beginning, n_packets = not self._moved, 0
+        from_beginning, n_packets, n_frames = not self._moved, 0, 0
         for packet in self._packets():
             n_packets += bool(packet.size)
             try:
                 for frame in packet.decode():
+                    if frame.layout.nb_channels > max(_MOST_NEW_CHANNELS, self.n_channels):
+                        self.notes.count("damaged")
+                        continue
                     n_bad, any_good = 0, True
+                    n_frames += 1
                     yield frame
             except av.error.FFmpegError as error:
                 n_bad += 1
@@ -188,9 +196,11 @@ class FFmpegTrack:
                     raise AudioDecodeError(f"{said(error)}") from error
         if n_bad and not any_good:
             raise AudioDecodeError("Every packet is damaged.")
-        n_missing = self._stream.frames - n_packets if self.compressed else 0  # of PCM, a packet holds many
-        if from_beginning and "mp4" in self._container.format.name and n_missing > _PRIMING_PACKETS:
-            self.notes.add("damaged", n_missing)
+        if from_beginning and self.compressed and "mp4" in self._container.format.name:  # of PCM, a packet holds many
+            n_missing = self._stream.frames - n_packets
+            n_left_out = n_packets - n_frames
+            if n_missing > _PRIMING_PACKETS or n_left_out > _MOST_LEFT_OUT:
+                self.notes.add("damaged", max(n_missing, n_left_out))
 
     def _packets(self) -> Iterator[Any]:
         """Packets up to the end, or to where the container breaks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.fuzz_headers import run
+from benchmarks.fuzz_headers import Field, finding, run
 
 CASES = 300
 BLOCK = 50
@@ -16,5 +16,13 @@ def test_no_crash_no_hang_and_no_other_sound_without_a_note(first: int) -> None:
     assert {number: finding for number, finding in findings.items() if finding is not None} == {}
 
 
-def test_a_second_track_without_a_rate() -> None:
-    assert run(810, seed=1) is None
+@pytest.mark.parametrize(
+    ("kind", "field", "which"),
+    [
+        ("mkv", Field(357, 1, "big"), 1),  # a second track, without a rate
+        ("mp4", Field(48571, 4, "big"), 0),  # packets of which FFmpeg makes 33 channels without samples
+        ("mp4", Field(48491, 2, "big"), 0),  # every sample at time 0
+    ],
+)
+def test_what_a_longer_run_found(kind: str, field: Field, which: int) -> None:
+    assert finding(kind, field, which) is None
