@@ -29,13 +29,13 @@ class DecoderProcesses:
 
     Args:
         timeout_s: seconds for one clip, after which its process is replaced.
+        idle: where processes wait for the next clip; by default with those of all other servers in this process.
     """
 
-    def __init__(self, *, timeout_s: float) -> None:
+    def __init__(self, *, timeout_s: float, idle: queue.LifoQueue[_Process] | None = None) -> None:
         self._timeout_s = timeout_s
         self._context: Any = decoder_context(__name__)
-        self._idle: queue.LifoQueue[_Process] = queue.LifoQueue()
-        self._starting = threading.Lock()
+        self._idle = _IDLE if idle is None else idle
 
     def decode(self, source: Source, recipe: Recipe) -> DecodedClip:
         """As `preprocess.decode`, which it raises like, in a process.
@@ -55,7 +55,7 @@ class DecoderProcesses:
         """A process that nobody else uses; it is kept for the next clip unless it failed at this one."""
         process = self._idle_one()
         if process is None:
-            with self._starting:  # the first one loads what all share
+            with _STARTING:  # the first one loads what all share
                 process = _Process(self._context)
         try:
             yield process
@@ -127,6 +127,10 @@ class _Process:
         self._process.kill()
         self._process.join(1)
         self._connection.close()
+
+
+_IDLE: Final[queue.LifoQueue[_Process]] = queue.LifoQueue()
+_STARTING: Final = threading.Lock()
 
 
 def _serve(connection: Connection) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+import queue
 import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing import active_children
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,14 +28,19 @@ RECIPE = Recipe(front_end=NATIVE_MEL, windows=NATIVE_WINDOWS, limits=AudioLimits
 
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[DecoderProcesses]:
-    decoders = DecoderProcesses(timeout_s=60)
+    decoders = DecoderProcesses(timeout_s=60, idle=queue.LifoQueue())
     yield decoders
     decoders.close()
 
 
+def newest_process() -> BaseProcess:
+    """The decoder that was started last."""
+    return max((child for child in active_children() if child.name == "decoder"), key=lambda child: child.pid or 0)
+
+
 def stopped_process() -> int:
-    """A decoder that does not go on; the only one, and idle before."""
-    (process,) = [child for child in active_children() if child.name == "decoder"]
+    """A decoder that does not go on."""
+    process = newest_process()
     assert process.pid is not None
     os.kill(process.pid, signal.SIGSTOP)
     return process.pid
@@ -71,16 +79,17 @@ def test_a_process_that_dies_costs_one_answer(decoders: DecoderProcesses, music_
 
 def test_one_that_died_while_idle_is_replaced_as_well(decoders: DecoderProcesses, music_mp3: Path) -> None:
     decoders.decode(music_mp3, RECIPE)
-    (process,) = [child for child in active_children() if child.name == "decoder"]
+    process = newest_process()
     process.kill()
     wait([process.sentinel], 10)
     assert decoders.decode(music_mp3, RECIPE).audio.info.duration_s == pytest.approx(3)
 
 
 def test_a_process_that_hangs_is_replaced(music_mp3: Path) -> None:
-    decoders = DecoderProcesses(timeout_s=60)
+    idle: queue.LifoQueue[Any] = queue.LifoQueue()
+    decoders = DecoderProcesses(timeout_s=60, idle=idle)
     decoders.decode(music_mp3, RECIPE)
-    impatient = DecoderProcesses(timeout_s=0.001)
+    impatient = DecoderProcesses(timeout_s=0.001, idle=idle)
     with pytest.raises(DecoderTimeoutError, match=r"0\.001 s"):
         impatient.decode(music_mp3, RECIPE)
     assert decoders.decode(music_mp3, RECIPE).audio.info.duration_s == pytest.approx(3)
