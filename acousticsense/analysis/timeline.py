@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from acousticsense.analysis.results import Timeline, TimelineWindow
 from acousticsense.analysis.segments import merge
-from acousticsense.audio import SILENCE_DB, HealthReport, Source, loudest_db, open_stream
+from acousticsense.audio import SILENCE_DB, HealthReport, Source, loudest_db
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.prediction import Timing
+from acousticsense.inference.preprocess import StreamOpener, open_excerpt
 from acousticsense.spectrogram import clip_images
 
 __all__ = ["MAX_WINDOWS", "MAX_WINDOW_S", "MIN_HOP_S", "MIN_WINDOW_S", "Progress", "make_timeline"]
@@ -66,6 +67,7 @@ def make_timeline(
     offset_s: float = 0.0,
     max_windows: int = MAX_WINDOWS,
     progress: Progress | None = None,
+    opener: StreamOpener | None = None,
 ) -> Timeline:
     """Predicts a track window by window.
 
@@ -79,6 +81,7 @@ def make_timeline(
         offset_s: where to begin.
         max_windows: more are refused.
         progress: told how far the work is; see `Progress`.
+        opener: what decodes the excerpt of a recipe block by block; this process when None.
 
     Raises:
         RequestError: an argument is out of range, or there would be too many windows.
@@ -88,12 +91,10 @@ def make_timeline(
     window_s = classifier.spec.windows.window_s if window_s is None else window_s
     hop_s = window_s if hop_s is None else hop_s
     _check(window_s, hop_s)
-    recipe, clock = classifier.recipe(), _Clock()
+    recipe, clock = classifier.recipe(duration_s=duration_s, offset_s=offset_s), _Clock()
     rate_hz = recipe.front_end.sample_rate_hz
     windows: list[TimelineWindow] = []
-    with open_stream(
-        source, sample_rate_hz=rate_hz, duration_s=duration_s, offset_s=offset_s, limits=recipe.limits
-    ) as stream:
+    with (opener or open_excerpt)(source, recipe) as stream:
         _check_count(stream.expected_s, hop_s, max_windows)
         tell = progress or (lambda _done_s, _total_s: None)
         tell(0.0, stream.expected_s)

@@ -6,18 +6,42 @@ A `Recipe` is small, frozen and picklable, so that any process can prepare clips
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 
-from acousticsense.audio import AudioClip, AudioLimits, HealthReport, Source, check, read_clip
+from acousticsense.audio import (
+    AudioClip,
+    AudioLimits,
+    ClipInfo,
+    HealthNote,
+    HealthReport,
+    Source,
+    check,
+    open_stream,
+    read_clip,
+)
+from acousticsense.audio.track import Samples
 from acousticsense.settings import Settings
 from acousticsense.spectrogram import SpectrogramImages, clip_images
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
 
-__all__ = ["DecodedClip", "Decoder", "PreparedClip", "Recipe", "decode", "draw", "limits_of", "prepare"]
+__all__ = [
+    "DecodedClip",
+    "Decoder",
+    "PreparedClip",
+    "Recipe",
+    "SoundStream",
+    "StreamOpener",
+    "decode",
+    "draw",
+    "limits_of",
+    "open_excerpt",
+    "prepare",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +80,26 @@ class DecodedClip:
     decode_ms: float
 
 
-#: What stands in for `decode`, in another process for instance.
+class SoundStream(Protocol):
+    """Sound block by block; see `audio.AudioStream`. `info` and `notes` are complete when all blocks were read."""
+
+    expected_s: float | None
+
+    def blocks(self) -> Iterator[Samples]:
+        """Mono blocks (n,), one after the other, once."""
+
+    @property
+    def info(self) -> ClipInfo:
+        """Where the excerpt lies and what the file is."""
+
+    @property
+    def notes(self) -> tuple[HealthNote, ...]:
+        """What was skipped, assumed or cut."""
+
+
+#: What stands in for `decode` and for `open_excerpt`, in another process for instance.
 Decoder = Callable[[Source, Recipe], DecodedClip]
+StreamOpener = Callable[[Source, Recipe], AbstractContextManager[SoundStream]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +137,17 @@ def prepare(
         RequestError: the excerpt that the recipe asks for is out of range.
     """
     return draw((decoder or decode)(source, recipe), recipe, device=device)
+
+
+def open_excerpt(source: Source, recipe: Recipe) -> AbstractContextManager[SoundStream]:
+    """The excerpt of a recipe, to be read block by block; see `audio.open_stream`, which it raises like."""
+    return open_stream(
+        source,
+        sample_rate_hz=recipe.front_end.sample_rate_hz,
+        duration_s=recipe.duration_s,
+        offset_s=recipe.offset_s,
+        limits=recipe.limits,
+    )
 
 
 def decode(source: Source, recipe: Recipe) -> DecodedClip:

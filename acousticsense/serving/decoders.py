@@ -6,35 +6,33 @@ import contextlib
 import queue
 import threading
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from acousticsense.audio import Source
+from acousticsense.audio import ClipInfo, HealthNote, Source
 from acousticsense.audio.source import opened
-from acousticsense.errors import AcousticSenseError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
-from acousticsense.inference.preprocess import DecodedClip, Recipe, decode
-from acousticsense.library.processes import begin_decoder, decoder_context, how_it_ended
+from acousticsense.audio.track import Samples
+from acousticsense.errors import AudioError, DecoderCrashError, DecoderTimeoutError, RequestError
+from acousticsense.inference.preprocess import DecodedClip, Recipe
+from acousticsense.serving.decoder_process import DecoderProcess, End, Task
 
-__all__ = ["DecoderProcesses", "memory_limit"]
+__all__ = ["DecoderProcesses"]
 
-#: What a decoder may take beyond what it takes when it is idle: FFmpeg's buffers and copies while mixing.
-_SPARE_BYTES: Final = 2**30
-#: Decoded samples are held a few times over: as they come, joined, mixed and resampled.
-_COPIES: Final = 4
+#: Processes that wait for work, of all servers in this process.
+_IDLE: Final[queue.LifoQueue[DecoderProcess]] = queue.LifoQueue()
+_STARTING: Final = threading.Lock()
 
 
 class DecoderProcesses:
-    """Processes that decode one clip at a time. Safe to share between threads; each starts when it is first needed.
+    """Processes that decode one file at a time. Safe to share between threads; each starts when it is first needed.
 
     Args:
-        timeout_s: seconds for one clip, after which its process is replaced.
-        idle: where processes wait for the next clip; by default with those of all other servers in this process.
+        timeout_s: seconds for one clip, or for one block of a stream, after which the process is replaced.
+        idle: where processes wait for work; by default with those of all other servers in this process.
     """
 
-    def __init__(self, *, timeout_s: float, idle: queue.LifoQueue[_Process] | None = None) -> None:
+    def __init__(self, *, timeout_s: float, idle: queue.LifoQueue[DecoderProcess] | None = None) -> None:
         self._timeout_s = timeout_s
-        self._context: Any = decoder_context(__name__)
         self._idle = _IDLE if idle is None else idle
 
     def decode(self, source: Source, recipe: Recipe) -> DecodedClip:
@@ -44,30 +42,46 @@ class DecoderProcesses:
             DecoderCrashError: the process died.
             DecoderTimeoutError: it took too long.
         """
-        with self._borrowed() as process:
-            answer = process.ask((_sendable(source, recipe), recipe), self._timeout_s)
-        if isinstance(answer, AcousticSenseError):
-            raise answer
-        return answer
+        task = Task("clip", _sendable(source, recipe), recipe)
+        with self._at_work(task) as process:
+            clip: DecodedClip = process.receive(self._timeout_s)
+            return clip
 
     @contextlib.contextmanager
-    def _borrowed(self) -> Iterator[_Process]:
-        """A process that nobody else uses; it is kept for the next clip unless it failed at this one."""
+    def stream(self, source: Source, recipe: Recipe) -> Iterator[RemoteStream]:
+        """As `audio.open_stream` with the excerpt of a recipe, in a process; raises like it and like `decode`."""
+        task = Task("stream", _sendable(source, recipe), recipe)
+        with self._at_work(task) as process:
+            stream = RemoteStream(process, self._timeout_s)
+            yield stream
+            if not stream.is_over:
+                raise _GivenUp
+
+    @contextlib.contextmanager
+    def _at_work(self, task: Task) -> Iterator[DecoderProcess]:
+        """A process that does the task; it is kept for the next one unless something went wrong or is left undone."""
         process = self._idle_one()
         if process is None:
             with _STARTING:  # the first one loads what all share
-                process = _Process(self._context)
+                process = DecoderProcess()
         try:
+            process.send(task)
             yield process
-        except (DecoderCrashError, DecoderTimeoutError):
+        except _GivenUp:
+            process.end()
+        except (AudioError, RequestError) as error:  # an answer like any other, unless the process is to blame
+            if isinstance(error, (DecoderCrashError, DecoderTimeoutError)):
+                process.end()
+            else:
+                self._idle.put(process)
+            raise
+        except BaseException:
             process.end()
             raise
-        except AcousticSenseError:  # it was never asked
+        else:
             self._idle.put(process)
-            raise
-        self._idle.put(process)
 
-    def _idle_one(self) -> _Process | None:
+    def _idle_one(self) -> DecoderProcess | None:
         """One that lives: the system may have ended it while it waited, which is no file's fault."""
         with contextlib.suppress(queue.Empty):
             while True:
@@ -83,92 +97,35 @@ class DecoderProcesses:
                 self._idle.get_nowait().end()
 
 
+class _GivenUp(Exception):  # noqa: N818 - nothing is wrong
+    """Nobody reads a stream to its end."""
+
+
+class RemoteStream:
+    """See `audio.AudioStream`; `info` and `notes` are known at the end.
+
+    Attributes:
+        expected_s: seconds that will come, as far as the header tells; None when it does not.
+        is_over: whether all blocks were read.
+    """
+
+    def __init__(self, process: DecoderProcess, timeout_s: float) -> None:
+        self._process, self._timeout_s = process, timeout_s
+        self.expected_s: float | None = process.receive(timeout_s)
+        self.is_over = False
+
+    def blocks(self) -> Iterator[Samples]:
+        """Mono blocks (n,), one after the other, once."""
+        while not isinstance(answer := self._process.receive(self._timeout_s), End):
+            yield answer
+        self.info: ClipInfo = answer.info
+        self.notes: tuple[HealthNote, ...] = answer.notes
+        self.is_over = True
+
+
 def _sendable(source: Source, recipe: Recipe) -> str | Path | bytes:
     """A path, or what the file holds if it is no larger than allowed."""
     if isinstance(source, (str, Path)):
         return source
     with opened(source, recipe.limits) as file:
         return file.read()
-
-
-class _Process:
-    """One process and the connection to it."""
-
-    def __init__(self, context: Any) -> None:
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), name="decoder", daemon=True)
-        self._process.start()
-        theirs.close()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it has not ended."""
-        return bool(self._process.is_alive())
-
-    def ask(self, work: tuple[str | Path | bytes, Recipe], timeout_s: float) -> DecodedClip | AcousticSenseError:
-        """The clip, or the error that decoding it raised."""
-        try:
-            self._connection.send(work)
-            if self._connection.poll(timeout_s):
-                answer: DecodedClip | AcousticSenseError = self._connection.recv()
-                return answer
-        except (EOFError, OSError) as error:
-            self._process.join(5)
-            raise DecoderCrashError(
-                f"The decoder {how_it_ended(self._process.exitcode)} on this file.",
-                hint="The file is probably damaged.",
-            ) from error
-        raise DecoderTimeoutError(
-            f"Decoding did not end within {timeout_s:g} s.", hint="Send a shorter excerpt, or convert the file."
-        )
-
-    def end(self) -> None:
-        """Kills at once: a decoder has nothing to save."""
-        self._process.kill()
-        self._process.join(1)
-        self._connection.close()
-
-
-_IDLE: Final[queue.LifoQueue[_Process]] = queue.LifoQueue()
-_STARTING: Final = threading.Lock()
-
-
-def _serve(connection: Connection) -> None:
-    """A process's life: answers each clip until nobody asks."""
-    begin_decoder(niceness=0)
-    try:
-        while True:
-            source, recipe = connection.recv()
-            connection.send(_decoded(source, recipe))
-    except (EOFError, OSError):
-        return
-
-
-def _decoded(source: str | Path | bytes, recipe: Recipe) -> DecodedClip | AcousticSenseError:
-    """The clip, or what is wrong with it, within the memory that the recipe's limits need."""
-    try:
-        with memory_limit(_COPIES * recipe.limits.max_pcm_bytes + _SPARE_BYTES):
-            return decode(source, recipe)
-    except AcousticSenseError as error:
-        return error
-    except MemoryError:
-        return AudioTooLargeError("Decoding it takes more memory than is allowed.", hint="Send a shorter excerpt.")
-
-
-@contextlib.contextmanager
-def memory_limit(n_bytes: int) -> Iterator[None]:
-    """Lets this process allocate so many bytes more; only Linux counts them so."""
-    try:
-        import resource
-
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-    except (ImportError, OSError):
-        yield
-        return
-    used = 1024 * int(status.split("VmData:")[1].split()[0])
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (used + n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, before)

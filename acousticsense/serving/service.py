@@ -76,7 +76,7 @@ class PredictionService:
             concurrency=settings.batch_concurrency, queue_size=settings.batch_queue_size, name="batch"
         )
         self.metrics = Metrics(is_ready=lambda: not self.ready(), n_inside=lambda: self._predictions.inside)
-        self.work = Work(settings, self._models, self.metrics)
+        self.work = Work(settings, self._models, self.metrics, self._decoders.stream)
         self.images = ImageStore(max_items=settings.max_pictures, ttl_s=settings.picture_ttl_s)
         self.timelines: ResultStore[Timeline] = ResultStore(max_items=_KEPT_TIMELINES, ttl_s=settings.picture_ttl_s)
         self.batches: ResultStore[BatchJob] = ResultStore(max_items=_KEPT_BATCHES, ttl_s=settings.picture_ttl_s)

@@ -14,7 +14,7 @@ from acousticsense.audio import Source
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.answer_cache import AnswerCache, content_digest
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.inference.preprocess import PreparedClip
+from acousticsense.inference.preprocess import PreparedClip, StreamOpener
 from acousticsense.serving.loading import LoadedModels
 from acousticsense.serving.metrics import Metrics
 from acousticsense.serving.requests import ClipRequest, EnsembleRequest, PredictRequest, TimelineRequest
@@ -27,7 +27,8 @@ __all__ = ["Work"]
 class Work:
     """Each method takes the sound and a checked request; all raise what the classifier raises for bad audio."""
 
-    def __init__(self, settings: Settings, models: LoadedModels, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, models: LoadedModels, metrics: Metrics, opener: StreamOpener) -> None:
+        self._opener = opener
         self._max_windows = settings.max_timeline_windows
         self._models = models
         self._metrics = metrics
@@ -93,6 +94,7 @@ class Work:
             offset_s=request.offset_s,
             max_windows=self._max_windows,
             progress=progress,
+            opener=self._opener,
         )
 
     def _classifier(self, request: ClipRequest | TimelineRequest) -> GenreClassifier:

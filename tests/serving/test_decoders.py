@@ -8,6 +8,7 @@ import queue
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing import active_children
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -19,8 +20,9 @@ import pytest
 
 from acousticsense.audio import AudioLimits
 from acousticsense.errors import AudioDecodeError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
-from acousticsense.inference.preprocess import Recipe, decode
-from acousticsense.serving.decoders import DecoderProcesses, memory_limit
+from acousticsense.inference.preprocess import Recipe, decode, open_excerpt
+from acousticsense.serving.decoder_process import memory_limit
+from acousticsense.serving.decoders import DecoderProcesses
 from acousticsense.spectrogram.front_end import NATIVE_MEL, NATIVE_WINDOWS
 
 RECIPE = Recipe(front_end=NATIVE_MEL, windows=NATIVE_WINDOWS, limits=AudioLimits(), duration_s=3.0)
@@ -100,3 +102,25 @@ def test_memory_is_bounded_while_a_clip_is_decoded() -> None:
     with pytest.raises(MemoryError), memory_limit(64 * 2**20):
         np.ones(2**28, np.uint8)
     assert np.ones(2**27, np.uint8).all()
+
+
+def test_a_stream_has_the_same_blocks_and_ends_with_the_same_notes(decoders: DecoderProcesses, music_mp3: Path) -> None:
+    recipe = replace(RECIPE, duration_s=None, offset_s=1.0)
+    with open_excerpt(music_mp3, recipe) as here, decoders.stream(music_mp3, recipe) as there:
+        assert here.expected_s == there.expected_s
+        for ours, theirs in zip(here.blocks(), there.blocks(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        assert (here.info, here.notes) == (there.info, there.notes)
+
+
+def test_a_stream_that_nobody_reads_to_its_end_leaves_nothing_behind(
+    decoders: DecoderProcesses, music_mp3: Path
+) -> None:
+    with decoders.stream(music_mp3, RECIPE) as stream:
+        next(stream.blocks())
+    assert decoders.decode(music_mp3, RECIPE).audio.info.duration_s == pytest.approx(3)
+
+
+def test_a_file_that_cannot_be_streamed_says_why(decoders: DecoderProcesses) -> None:
+    with pytest.raises(AudioDecodeError), decoders.stream(b"no sound" * 100, RECIPE):
+        pass

@@ -1,0 +1,152 @@
+"""One process that decodes strangers' files, and what it does there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from acousticsense.audio import ClipInfo, HealthNote
+from acousticsense.errors import AcousticSenseError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
+from acousticsense.inference.preprocess import Recipe, decode, open_excerpt
+from acousticsense.library.processes import begin_decoder, decoder_context, how_it_ended
+
+__all__ = ["DecoderProcess", "End", "Task", "memory_limit"]
+
+#: What a decoder may take beyond what it takes when it is idle: FFmpeg's buffers and copies while mixing.
+_SPARE_BYTES: Final = 2**30
+#: Decoded samples are held a few times over: as they come, joined, mixed and resampled.
+_COPIES: Final = 4
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be decoded.
+
+    Attributes:
+        kind: "clip" is answered with a `DecodedClip`; "stream" with the seconds that are expected (or None), the blocks
+            one after the other, and an `End`. An error takes the place of any answer and is the last.
+        source: path or content of the file.
+        recipe: the excerpt, the rate and the limits.
+    """
+
+    kind: Literal["clip", "stream"]
+    source: str | Path | bytes
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class End:
+    """What is known of a stream when it is over."""
+
+    info: ClipInfo
+    notes: tuple[HealthNote, ...]
+
+
+class DecoderProcess:
+    """The process, and the connection to it."""
+
+    def __init__(self) -> None:
+        context: Any = decoder_context(__name__)
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), name="decoder", daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return bool(self._process.is_alive())
+
+    def send(self, task: Task) -> None:
+        """Begins a task."""
+        try:
+            self._connection.send(task)
+        except OSError as error:
+            raise self._crash() from error
+
+    def receive(self, timeout_s: float) -> Any:
+        """The next answer.
+
+        Raises:
+            AcousticSenseError: what decoding raised.
+            DecoderCrashError: the process died.
+            DecoderTimeoutError: there was no answer in time.
+        """
+        try:
+            if not self._connection.poll(timeout_s):
+                raise DecoderTimeoutError(
+                    f"Decoding did not end within {timeout_s:g} s.", hint="Send a shorter excerpt, or convert the file."
+                )
+            answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._crash() from error
+        if isinstance(answer, AcousticSenseError):
+            raise answer
+        return answer
+
+    def _crash(self) -> DecoderCrashError:
+        self._process.join(5)
+        ending = how_it_ended(self._process.exitcode)
+        return DecoderCrashError(f"The decoder {ending} on this file.", hint="The file is probably damaged.")
+
+    def end(self) -> None:
+        """Kills at once: a decoder has nothing to save."""
+        self._process.kill()
+        self._process.join(1)
+        self._connection.close()
+
+
+def _serve(connection: Connection) -> None:
+    """A process's life: does each task until nobody asks."""
+    begin_decoder(niceness=0)
+    try:
+        while True:
+            task: Task = connection.recv()
+            for answer in _answers(task):
+                connection.send(answer)
+    except (EOFError, OSError):
+        return
+
+
+def _answers(task: Task) -> Iterator[object]:
+    """What a task is answered with, within the memory that its limits need."""
+    try:
+        with memory_limit(_COPIES * task.recipe.limits.max_pcm_bytes + _SPARE_BYTES):
+            if task.kind == "clip":
+                yield decode(task.source, task.recipe)
+            else:
+                yield from _streamed(task.source, task.recipe)
+    except AcousticSenseError as error:
+        yield error
+    except MemoryError:
+        yield AudioTooLargeError("Decoding it takes more memory than is allowed.", hint="Send a shorter excerpt.")
+
+
+def _streamed(source: str | Path | bytes, recipe: Recipe) -> Iterator[object]:
+    with open_excerpt(source, recipe) as stream:
+        yield stream.expected_s
+        yield from stream.blocks()
+        yield End(stream.info, stream.notes)
+
+
+@contextlib.contextmanager
+def memory_limit(n_bytes: int) -> Iterator[None]:
+    """Lets this process allocate so many bytes more; only Linux counts them so."""
+    try:
+        import resource
+
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except (ImportError, OSError):
+        yield
+        return
+    used = 1024 * int(status.split("VmData:")[1].split()[0])
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (used + n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
