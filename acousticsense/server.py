@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -24,7 +25,10 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.web import mount_ui
 
-__all__ = ["create_app", "serve", "url_of"]
+__all__ = ["Server", "create_app", "serve", "url_of"]
+
+#: Seconds for finishing answers after SIGTERM.
+_GRACE_S: Final = 5
 
 _log: Final = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = create_api(service, upload_dir=upload_dir)
     threading.Thread(target=_warm_up, args=(service,), name="warm-up", daemon=True).start()
     mounted = mount_ui(app, service)
+    mounted.state.service = service
     add_security(mounted, settings)
     return mounted
 
@@ -64,14 +69,24 @@ def serve(settings: Settings) -> None:
     check_installed(settings.backend)
     resolve(settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     _log.info("AcousticSense: %s  (REST: /docs)", url_of(settings.host, settings.port))
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
         log_level="warning",
         proxy_headers=True,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=_GRACE_S,
     )
+    Server(config).run()
+
+
+class Server(uvicorn.Server):
+    """Tells the requests that wait that it stops, before it waits for those that are being answered."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends in good order within `_GRACE_S`."""
+        self.config.app.state.service.stop()  # type: ignore[union-attr]  # `create_app` made it
+        await super().shutdown(sockets)
 
 
 def url_of(host: str, port: int) -> str:

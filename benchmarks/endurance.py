@@ -112,9 +112,8 @@ async def overload(server: Server, upload: Upload, seconds: float) -> dict[str, 
     room = Settings().concurrency + Settings().queue_size
     statuses: Counter[int] = Counter()
     labels: set[str] = set()
-    deadline = time.perf_counter() + seconds
 
-    async def ask(client: httpx.AsyncClient) -> None:
+    async def ask(client: httpx.AsyncClient, deadline: float) -> None:
         while time.perf_counter() < deadline:
             answer = await upload.send(client)
             statuses[answer.status_code] += 1
@@ -125,7 +124,8 @@ async def overload(server: Server, upload: Upload, seconds: float) -> dict[str, 
 
     async with _client(server.url) as client:
         alone = await _per_s(client, upload)
-        asked = asyncio.gather(*(ask(client) for _ in range(2 * room)))
+        deadline = time.perf_counter() + seconds
+        asked = asyncio.gather(*(ask(client, deadline) for _ in range(2 * room)))
         await asyncio.sleep(seconds / 5)
         early = server.state()
         await asked

@@ -25,6 +25,7 @@ class ConcurrencyLimiter:
         self._limit = concurrency + queue_size
         self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix=name)
         self._inside = 0
+        self._is_closed = False
         self._changed = threading.Condition()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
@@ -36,6 +37,7 @@ class ConcurrencyLimiter:
 
         def run() -> T:
             try:
+                self._refuse_if_closed()
                 return work()
             finally:
                 self._leave()
@@ -63,8 +65,17 @@ class ConcurrencyLimiter:
 
     def refuse_if_full(self) -> None:
         """Raises OverloadError when the next piece of work would be refused."""
+        self._refuse_if_closed()
         if self.full:
             raise OverloadError("The server is busy and its queue is full.", hint="Try again in a few seconds.")
+
+    def close(self) -> None:
+        """Refuses from now on what comes and what still waits; what is being done is finished."""
+        self._is_closed = True
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise OverloadError("The server is stopping.", hint="Try again when it is back.", retry_after_s=10)
 
     @property
     def inside(self) -> int:
@@ -74,4 +85,4 @@ class ConcurrencyLimiter:
     @property
     def full(self) -> bool:
         """Whether the next piece of work would be refused."""
-        return self._inside >= self._limit
+        return self._is_closed or self._inside >= self._limit

@@ -107,7 +107,14 @@ class PredictionService:
 
     def ready(self) -> str:
         """Empty when requests will be answered, else the reason why not."""
-        return self._models.problem or ("The queue is full." if self._predictions.full else "")
+        return self._models.problem or (
+            "The queue is full, or the server is stopping." if self._predictions.full else ""
+        )
+
+    def stop(self) -> None:
+        """Finishes what is being computed and refuses everything else, so that whoever waits is told at once."""
+        for limiter in (self._predictions, self._timelines, self._batches):
+            limiter.close()
 
     def models(self) -> tuple[CatalogEntry, ...]:
         """What is installed."""

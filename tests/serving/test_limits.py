@@ -51,6 +51,26 @@ def test_work_that_fails_or_is_cancelled_makes_room(limiter: ConcurrencyLimiter)
     assert limiter.inside == 0
 
 
+def test_what_waits_is_refused_when_it_closes_and_what_runs_is_finished() -> None:
+    limiter = ConcurrencyLimiter(concurrency=1, queue_size=5, name="closing")
+    begun, may_end = threading.Event(), threading.Event()
+
+    def work() -> str:
+        begun.set()
+        may_end.wait(10)
+        return "done"
+
+    running, waiting = limiter.submit(work), limiter.submit(lambda: "never")
+    begun.wait(10)
+    limiter.close()
+    with pytest.raises(OverloadError, match="stopping"):
+        limiter.submit(lambda: "never")
+    may_end.set()
+    assert running.result(10) == "done"
+    with pytest.raises(OverloadError, match="stopping"):
+        waiting.result(10)
+
+
 def test_it_tells_when_nobody_is_inside(limiter: ConcurrencyLimiter) -> None:
     done = threading.Event()
     limiter.submit(lambda: done.wait(60))
