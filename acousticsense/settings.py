@@ -125,6 +125,8 @@ class Settings(BaseSettings):
         picture_ttl_s: seconds for which a spectrogram, or the files of a timeline, can be fetched.
         max_pictures: spectrograms kept at most; the oldest goes first.
         answer_cache_mb: memory for answers that were given before, in MiB; 0 keeps none.
+        library: ledger whose songs the server searches for similar ones (`acousticsense similar --in` fills it); empty
+            is none. Whoever may use the server can read the names of its files.
         ray_address: Ray cluster for libraries, "auto", "HOST:PORT" or "ray://HOST:PORT"; empty is this machine alone.
         password: what whoever asks must give as the password of HTTP Basic, or as Bearer token; empty asks for none.
         api_tokens: further ones, with commas between, so that one can be taken back without the others.
@@ -170,6 +172,7 @@ class Settings(BaseSettings):
     picture_ttl_s: PositiveInt = 3600
     max_pictures: PositiveInt = 200
     answer_cache_mb: NonNegativeInt = 64
+    library: str = ""
     ray_address: str = ""
     password: SecretStr = SecretStr("")
     api_tokens: SecretStr = SecretStr("")

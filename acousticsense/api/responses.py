@@ -16,6 +16,7 @@ __all__ = [
     "NotReadyResponse",
     "PredictResponse",
     "ReadyResponse",
+    "SimilarResponse",
     "TimelineFile",
     "TimelineResponse",
 ]
@@ -149,6 +150,20 @@ class CompareResponse(_Answer):
     brightness_hz: _Pair = Field(description="spectral centroid, up to 11025 Hz")
     a: PredictResponse
     b: PredictResponse
+
+
+class _SimilarSong(_Answer):
+    path: str = Field(description="as the server's library has it")
+    similarity: float = Field(ge=-1, le=1, description="cosine of the two songs' features; 1 is the same sound")
+    genre: str | None = Field(description="its likeliest genre; null when it is not music")
+    confidence: float | None
+
+
+class SimilarResponse(_Answer):
+    """The songs of the server's library that are nearest to one."""
+
+    similar: list[_SimilarSong] = Field(description="the nearest first, top_k of them")
+    songs: int = Field(description="how many songs were compared")
 
 
 class _HeatPlace(_Answer):

@@ -20,6 +20,7 @@ from acousticsense.api.middleware import BodyLimit, HeadAsGet
 from acousticsense.api.models import models_routes
 from acousticsense.api.operations import operations_routes
 from acousticsense.api.predict import predict_routes
+from acousticsense.api.similar import similar_routes
 from acousticsense.api.timeline import timeline_routes
 from acousticsense.serving.service import PredictionService
 
@@ -45,6 +46,7 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
         timeline_routes,
         compare_routes,
         explain_routes,
+        similar_routes,
         models_routes,
         operations_routes,
     ):

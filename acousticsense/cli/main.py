@@ -26,6 +26,7 @@ from acousticsense.cli import (
     models,
     predict,
     serve,
+    similar,
     timeline,
 )
 from acousticsense.cli.options import add_excerpt_options, add_model_options, add_spectrogram_option, settings_of
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="acousticsense", description="Music genres, with the reason why.")
     parser.add_argument("--version", action="version", version=f"acousticsense {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, predict, ensemble, timeline, compare):
+    for command in (serve, predict, ensemble, timeline, compare, similar):
         command.add(commands)
     _add_tag(commands)
     for command in (explain, models, import_checkpoint, evaluate, finetune, accelerate):

@@ -19,6 +19,7 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "tab.timeline": ("Timeline", "时间轴"),
     "tab.compare": ("Compare", "版本对比"),
     "tab.library": ("Library", "曲库"),
+    "tab.similar": ("Similar", "相似歌曲"),
 }
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {
@@ -412,6 +413,21 @@ _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "decision.rejected": ("Rejected", "不采纳"),
 }
 
+_SIMILAR: Final[dict[str, tuple[str, str]]] = {
+    "similar.go": ("Find similar songs", "查找相似歌曲"),
+    "similar.empty": ("What else sounds like this?", "还有哪些歌听起来像它？"),
+    "similar.empty.body": (
+        "Drop a song on the left. The ten songs of this server’s library that sound most like it are listed here.",
+        "在左侧拖入一首歌，这里会列出本服务曲库中听起来最接近的十首。",
+    ),
+    "similar.title": ("Most like {name}", "与《{name}》最相似"),
+    "similar.similarity": ("Similarity", "相似度"),
+    "similar.meaning": (
+        "1.00 is the same sound. {n} songs were compared by 30 seconds from the middle of each.",
+        "1.00 表示声音相同。共比较了 {n} 首歌，每首取中间 30 秒。",
+    ),
+}
+
 _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.error": ("This did not work.", "未能完成。"),
     "error.bad_request": ("These settings cannot be used.", "无法使用这些设置。"),
@@ -476,6 +492,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_LEVELS,
     **_COMPARE,
     **_LIBRARY,
+    **_SIMILAR,
     **_ERRORS,
 }
 

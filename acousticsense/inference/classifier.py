@@ -212,12 +212,7 @@ class GenreClassifier:
             RequestError: there is no such image for this model.
         """
         recipe = self.recipe(duration_s=duration_s, offset_s=offset_s)
-        return prepare(
-            source,
-            replace(recipe, front_end=self.spec.display_front_end(kind)),
-            device=self.device,
-            decoder=self._decoder,
-        )
+        return self.prepare(source, replace(recipe, front_end=self.spec.display_front_end(kind)))
 
     def predict(
         self,
@@ -256,7 +251,11 @@ class GenreClassifier:
         if kind is not None and kind != self.spec.front_end.kind:
             return self.for_spectrogram(kind).analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor)
         recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor)
-        return self.answer(prepare(source, recipe, device=self.device, decoder=self._decoder))
+        return self.answer(self.prepare(source, recipe))
+
+    def prepare(self, source: Source, recipe: Recipe) -> PreparedClip:
+        """An excerpt as this model sees it; see `preprocess.prepare`."""
+        return prepare(source, recipe, device=self.device, decoder=self._decoder)
 
     def answer(self, clip: PreparedClip) -> Analysis:
         """Predicts a clip that was prepared by this model's recipe."""

@@ -12,6 +12,8 @@
     identity   whether a row still holds: digest of the settings, stamp of the file
     ledger     which files have a row already, in SQLite
     run        walk | ledger | engine | ledger
+    features   what songs are compared by, kept in the ledger
+    similar    the songs nearest to one
     archive    zip archives from strangers, entry by entry
     batch      uploads | engine, without a ledger: what the page does
     routing    which answers are accepted, and how many of those to expect to be wrong

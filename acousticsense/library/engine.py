@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from acousticsense.inference.preprocess import Recipe
-from acousticsense.library.decode import decode_file
+from acousticsense.library.decode import Outcome, decode_file
 from acousticsense.library.pool import Decode, DecoderPool
-from acousticsense.library.rows import Row
 from acousticsense.settings import available_cores
 
-if TYPE_CHECKING:
-    from acousticsense.library.predict import BatchPredictor
+__all__ = ["EngineOptions", "LocalEngine", "NetworkStage"]
 
-__all__ = ["EngineOptions", "LocalEngine"]
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 #: Files under way per image of a batch: enough that the next batch is decoded when one is analysed.
 _AHEAD: Final = 3
@@ -37,7 +36,14 @@ class EngineOptions:
     timeout_s: float = 60.0
 
 
-class LocalEngine:
+class NetworkStage(Protocol[R_co]):
+    """The network's part: `predict.BatchPredictor` makes rows, `features.BatchFeatures` what songs are compared by."""
+
+    def rows(self, outcomes: Sequence[Outcome], /) -> Sequence[R_co]:
+        """One result for each outcome, in their order."""
+
+
+class LocalEngine(Generic[R]):
     """The engine on one machine.
 
     Args:
@@ -49,7 +55,7 @@ class LocalEngine:
 
     def __init__(
         self,
-        predictor: BatchPredictor,
+        predictor: NetworkStage[R],
         recipe: Recipe,
         options: EngineOptions | None = None,
         decode: Decode = decode_file,
@@ -59,7 +65,7 @@ class LocalEngine:
         self._options = options or EngineOptions()
         self._decode = decode
 
-    def rows(self, paths: Iterable[str]) -> Generator[list[tuple[str, Row]], None, None]:
+    def rows(self, paths: Iterable[str]) -> Generator[list[tuple[str, R]], None, None]:
         """Batches of (path, row), each as soon as it is there; one row for every path, in no particular order.
 
         `paths` is read only as far ahead as files are decoded.

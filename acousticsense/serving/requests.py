@@ -27,6 +27,7 @@ __all__ = [
     "EnsembleRequest",
     "ExplainRequest",
     "PredictRequest",
+    "SimilarRequest",
     "TimelineRequest",
     "parse",
 ]
@@ -37,7 +38,7 @@ _MOST_MODELS: Final = 64
 _HINTS: Final = {
     "duration_s": "Ask for 0.1 to 86400 seconds, or all.",
     "offset_s": "Give seconds from the start, 0 or more.",
-    "top_k": "Ask for 1 to 1000 labels.",
+    "top_k": "Ask for 1 to 1000.",
     "private": "Send true or false.",
     "models": f"Send names with commas between, {_MOST_MODELS} at most.",
     "window_s": "A window can have 1 to 60 seconds.",
@@ -141,6 +142,12 @@ class ExplainRequest(PredictRequest):
 
 class CompareRequest(ClipRequest):
     """What a user asked of two versions of a piece."""
+
+
+class SimilarRequest(_Request):
+    """What a user asked of one song and a library."""
+
+    top_k: int = Field(default=10, ge=1, le=1000, description="how many songs, the nearest first")
 
 
 class EnsembleRequest(_Request):

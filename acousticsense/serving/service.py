@@ -27,6 +27,7 @@ from acousticsense.serving.jobs import BatchJob, Job, TimelineJob
 from acousticsense.serving.limits import ConcurrencyLimiter
 from acousticsense.serving.loading import LoadedModels
 from acousticsense.serving.metrics import Metrics
+from acousticsense.serving.neighbours import Neighbours
 from acousticsense.serving.requests import ClipRequest, EnsembleRequest, PredictRequest, TimelineRequest
 from acousticsense.serving.stores import ImageStore, ResultStore
 from acousticsense.serving.work import Work
@@ -55,6 +56,7 @@ class PredictionService:
     Attributes:
         catalog: the installed models.
         work: the computations themselves, for `answer`.
+        neighbours: the library that is searched for similar songs.
         images: drawings that can be fetched.
         timelines: finished timelines that can be fetched.
         batches: batches whose rows can be fetched.
@@ -77,6 +79,7 @@ class PredictionService:
         )
         self.metrics = Metrics(is_ready=lambda: not self.ready(), n_inside=lambda: self._predictions.inside)
         self.work = Work(settings, self._models, self.metrics, self._decoders.stream)
+        self.neighbours = Neighbours(settings, self.classifier)
         self.images = ImageStore(max_items=settings.max_pictures, ttl_s=settings.picture_ttl_s)
         self.timelines: ResultStore[Timeline] = ResultStore(max_items=_KEPT_TIMELINES, ttl_s=settings.picture_ttl_s)
         self.batches: ResultStore[BatchJob] = ResultStore(max_items=_KEPT_BATCHES, ttl_s=settings.picture_ttl_s)

@@ -25,6 +25,7 @@ from acousticsense.web.library_tab import build_library_tab
 from acousticsense.web.library_view import library_frame_html
 from acousticsense.web.message_view import message_html
 from acousticsense.web.result_view import blank_html
+from acousticsense.web.similar_tab import build_similar_tab
 from acousticsense.web.theme import FAVICON, build_i18n, build_theme, read_css, read_head
 from acousticsense.web.timeline_tab import build_timeline_tab
 from acousticsense.web.upload_guard import UploadGuard
@@ -99,7 +100,7 @@ def build_ui(service: PredictionService) -> Any:
             "html.library_frame": (library_frame_html("en"), library_frame_html("zh")),
             **{
                 f"html.{card}": (message_html(card, "en"), message_html(card, "zh"))
-                for card in ("ensemble", "timeline", "compare", "library")
+                for card in ("ensemble", "timeline", "compare", "library", "similar")
             },
         }
     )
@@ -119,6 +120,9 @@ def build_ui(service: PredictionService) -> Any:
                 build_compare_tab(i18n, service)
             with gr.Tab(i18n("tab.library"), id="library"):
                 build_library_tab(i18n, service)
+            if service.neighbours.is_on:
+                with gr.Tab(i18n("tab.similar"), id="similar"):
+                    build_similar_tab(i18n, service)
     page.queue(max_size=service.settings.queue_size, default_concurrency_limit=service.settings.concurrency)
     page._queue.sleep_when_free = max(page._queue.sleep_when_free, _QUEUE_LOOK_S)
     page.as_i18n = i18n

@@ -31,7 +31,7 @@ def message_html(
     """The card of a tab without an answer.
 
     Args:
-        card: "ensemble", "timeline", "compare" or "library".
+        card: "ensemble", "timeline", "compare", "library" or "similar".
         language: "en" or "zh".
         error: what was raised.
         code: names the words of a trouble that is no error.

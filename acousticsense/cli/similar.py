@@ -1,0 +1,101 @@
+"""`acousticsense similar`: the songs of a library that are nearest to one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acousticsense.cli.options import add_model_options, positive, settings_of
+from acousticsense.errors import LibraryError, printable
+from acousticsense.serving.requests import SimilarRequest, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from acousticsense.library.features import FeatureTable
+    from acousticsense.library.rows import RowError
+    from acousticsense.settings import Settings
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Adds the command to the parser's `commands`."""
+    parser = commands.add_parser("similar", help="the songs of a library that are nearest to one")
+    parser.add_argument("song", metavar="SONG", nargs="?", help="left out, the library is only made ready")
+    parser.add_argument(
+        "--in", dest="places", action="append", required=True, metavar="LIBRARY", help="as for tag, or tag's ledger"
+    )
+    parser.add_argument("--top-k", type=positive, default=10, help="songs to show (10)")
+    parser.add_argument("--ledger", type=Path, help="where features are kept (library.sqlite in the cache folder)")
+    parser.add_argument("--workers", type=positive, metavar="N", help="decoder processes")
+    parser.add_argument("--json", action="store_true", help="one JSON object, as POST /api/similar answers")
+    add_model_options(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from acousticsense.inference.classifier import GenreClassifier
+    from acousticsense.inference.features import song_features
+    from acousticsense.library.engine import EngineOptions
+    from acousticsense.library.features import BatchFeatures, FeatureTable
+    from acousticsense.library.similar import fill, index_of, similar_payload
+
+    wanted = parse(SimilarRequest, vars(options))
+    settings = settings_of(options)
+    classifier = GenreClassifier.load(device=settings.device, settings=settings)
+    query = song_features(classifier, options.song).vector if options.song else None
+    stage = BatchFeatures(classifier)
+    table = FeatureTable(_ledger(options, settings), stage.digest)
+    paths: dict[str, None] = dict.fromkeys(_paths(options.places, table))
+    told = _Told()
+    fill(table, stage, paths, EngineOptions(workers=options.workers), told.hear)
+    index = index_of(table, paths)
+    print(f"{len(index)} songs, {told.done} of them new, {told.failed} that cannot be compared", file=sys.stderr)
+    if query is None:
+        return 1 if not len(index) else 0
+    found = index.nearest(query, wanted.top_k, without=str(Path(options.song).resolve()))
+    if options.json:
+        print(json.dumps(similar_payload(found, len(index)), ensure_ascii=False))
+        return 0
+    for song in found:
+        print(f"{song.similarity:7.3f}  {song.genre or '-':<12} {song.path}")
+    return 0 if found else 1
+
+
+class _Told:
+    """Counts files, and says which cannot be compared."""
+
+    def __init__(self) -> None:
+        self.done = self.failed = 0
+
+    def hear(self, path: str, error: RowError | None) -> None:
+        self.done += error is None
+        self.failed += error is not None
+        if error:
+            print(f"{printable(path)}: {error.message}", file=sys.stderr)
+
+
+def _ledger(options: argparse.Namespace, settings: Settings) -> Path:
+    from acousticsense.library.similar import is_ledger
+
+    named = [Path(place) for place in options.places if is_ledger(place)]
+    return options.ledger or (named[0] if named else settings.cache_dir / "library.sqlite")
+
+
+def _paths(places: list[str], table: FeatureTable) -> Iterator[str]:
+    """The files of the library: those that a ledger has answers for, and those that other places stand for."""
+    from acousticsense.library.similar import is_ledger
+    from acousticsense.library.storage import is_remote
+    from acousticsense.library.walk import Walk
+
+    if any(is_ledger(place) for place in places):
+        yield from (path for path in table.analysed() if not is_remote(path))
+    for found in Walk([place for place in places if not is_ledger(place)]):
+        if found.error or is_remote(found.path):
+            reason = found.error.message if found.error else "Only files of this machine can be compared."
+            raise LibraryError(f"{printable(found.path)}: {reason}", hint="Check what --in names.")
+        yield found.path
