@@ -155,7 +155,8 @@ def _provenance(recipe: Recipe) -> str:
         "": "Trained from nothing",
         "mimetic": "Trained from nothing (mimetic initialisation)",
     }.get(recipe.begins_as, f"Grown from {recipe.begins_as} without a change of its function, then trained on")
-    teachers = " and ".join(("mn04, YAMNet and musicnn", *recipe.taught_by))
+    *others, last = ("mn04", "YAMNet", "musicnn", *recipe.taught_by)
+    teachers = f"{', '.join(others)} and {last}"
     return (
         f"{begins}, all weights by gradient descent, on recordings with labels and without, taught by {teachers} "
         f"(seed {recipe.seed}). The same weights were trained on mel and on cqt images."

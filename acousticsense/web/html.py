@@ -32,6 +32,7 @@ __all__ = [
 #: Names of our models' folders -> what the page calls them; every other model goes by its folder.
 _MODEL_NAMES: Final = {
     "vit_b_16_mel": "ViT-B/16",
+    "vit_ti_16": "ViT-Ti/16",
     "vgg19_bn": "VGG19",
     "resnet50": "ResNet50",
     "densenet121": "DenseNet121",

@@ -25,7 +25,15 @@ from acousticsense.spectrogram import clip_images
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "models"
 TAGGER = "efficientat_mn04"
-OF_IMAGES = ("densenet121", "efficientnet_b0", "mobilenetv3_large", "resnet50", "vgg19_bn", "vit_b_16_mel")
+OF_IMAGES = (
+    "densenet121",
+    "efficientnet_b0",
+    "mobilenetv3_large",
+    "resnet50",
+    "vgg19_bn",
+    "vit_b_16_mel",
+    "vit_ti_16",
+)
 SHIPPED = sorted((TAGGER, *OF_IMAGES))
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".ogg", ".mp3", ".wav"})
 
