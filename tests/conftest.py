@@ -95,7 +95,7 @@ def install(root: Path, spec: ModelSpec, *, seed: int, direct: bool = False) -> 
     folder = root / spec.name
     folder.mkdir(parents=True)
     torch.manual_seed(seed)
-    network = build_network(spec.architecture, spec.n_outputs, direct=direct)
+    network = build_network(spec.architecture, spec.n_outputs, model_args=spec.model_args, direct=direct)
     torch.nn.init.normal_(network.get_submodule(classifier_name(spec.architecture)).weight, std=0.5)
     save_file({name: tensor.half() for name, tensor in network.state_dict().items()}, folder / spec.weights_file)
     spec = replace(spec, weights_sha256=sha256_of(folder / spec.weights_file))
@@ -105,11 +105,12 @@ def install(root: Path, spec: ModelSpec, *, seed: int, direct: bool = False) -> 
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with one small ViT named "tiny"."""
+    """A models folder with one small ViT named "tiny": two blocks instead of twelve."""
     root = tmp_path_factory.mktemp("models")
     tiny = ModelSpec(
         name="tiny",
         architecture="vit_tiny_patch16_224",
+        model_args={"depth": 2},
         labels=GENRES,
         has_not_music=True,
         calibration=Calibration(measured_on="nothing: a test"),

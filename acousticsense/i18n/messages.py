@@ -69,12 +69,6 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "This model can also use the {kind} spectrogram: see whether it gives the same genre.",
         "该模型也能使用 {kind} 频谱图，可看看结果是否一致。",
     ),
-    "advice.disagree": (
-        "These models disagree: {n_best:.0f} of {total:.0f} say {best}, {n_second:.0f} say {second}. The piece may lie "
-        "between the two.",
-        "这些模型意见不一：{total:.0f} 个中有 {n_best:.0f} 个判为{best}，{n_second:.0f} 个判为{second}，"
-        "作品可能介于两者之间。",
-    ),
     "advice.vote": (
         "By majority vote of the windows, as this model was published with, it is {best}: {windows:.0f} of {of:.0f}.",
         "按该模型发布时的多数投票法，各窗口投票结果为{best}：{of:.0f} 个窗口中有 {windows:.0f} 个。",

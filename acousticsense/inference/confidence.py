@@ -5,7 +5,6 @@ A level above *unsure* is earned: by answers to labelled music (`Calibration.mea
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -14,7 +13,7 @@ from acousticsense.audio import ClipInfo, HealthReport
 from acousticsense.inference.prediction import Advice, Verdict
 from acousticsense.models.spec import NEVER, Calibration
 
-__all__ = ["SHORTEST_S", "advise", "disagreement", "earned", "is_too_short", "stands_clear", "verdict_of"]
+__all__ = ["SHORTEST_S", "advise", "earned", "is_too_short", "stands_clear", "verdict_of"]
 
 #: Seconds of sound below which no answer is more than unsure.
 SHORTEST_S: Final = 3.0
@@ -137,21 +136,3 @@ def _other_place(clip: ClipInfo | None) -> list[Advice]:
         if start_s >= end_s or start_s + clip.duration_s <= clip.offset_s:
             return [Advice("other_place", {"second": int(start_s)})]
     return []
-
-
-def disagreement(best: Mapping[str, str]) -> Advice | None:
-    """What to say when several models analysed one clip and not all of them chose the same label.
-
-    Args:
-        best: model name -> its best label.
-
-    Returns:
-        Advice that names the two labels with the most votes (ties in the order of `best`); None when all agree.
-    """
-    votes = Counter(best.values()).most_common(2)
-    if len(votes) < 2:
-        return None
-    (first, n_first), (second, n_second) = votes
-    return Advice(
-        "disagree", {"best": first, "second": second, "n_best": n_first, "n_second": n_second, "total": len(best)}
-    )

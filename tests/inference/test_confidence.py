@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from acousticsense.audio import ClipInfo, HealthReport
-from acousticsense.inference.confidence import advise, disagreement, verdict_of
+from acousticsense.inference.confidence import advise, verdict_of
 from acousticsense.inference.payload import advice_text
 from acousticsense.inference.prediction import Verdict
 from acousticsense.models.spec import Calibration
@@ -141,12 +141,3 @@ def test_how_often_such_answers_were_right_is_told_in_counts() -> None:
     assert "41 of 50 such answers were right" in advice_text(given[1])
     assert "50 个这样的回答有 41 个正确" in advice_text(given[1], "zh")
     assert "measured" not in [advice.code for advice in given]
-
-
-def test_models_that_disagree_are_told_apart_and_those_that_agree_are_not() -> None:
-    assert disagreement({"a": "Jazz", "b": "Jazz"}) is None
-    assert disagreement({}) is None
-    advice = disagreement({"a": "Jazz", "b": "Blues", "c": "Jazz", "d": "Rock"})
-    assert advice
-    assert "2 of 4 say Jazz, 1 say Blues" in advice_text(advice)
-    assert "4 个中有 2 个判为爵士" in advice_text(advice, "zh")

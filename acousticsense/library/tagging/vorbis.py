@@ -19,7 +19,6 @@ _PADDING, _COMMENT, _LAST, _TYPE = 1, 4, 0x80, 0x7F
 _MAX_BLOCK: Final = 2**24 - 1
 #: First packet of a stream -> what stands before the comments in the second one. FLAC has a block's header there.
 _OGG_PREFIXES: Final = {b"\x01vorbis": b"\x03vorbis", b"OpusHead": b"OpusTags", b"\x7fFLAC": b"", b"Speex   ": b""}
-_FLAC_IN_OGG: Final = b"\x7fFLAC"
 #: Of a page's header: before its sequence number and checksum, before its table of segments.
 _SEQUENCE_AT, _SEGMENTS_AT = 18, 27
 
