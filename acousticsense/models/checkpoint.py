@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from acousticsense.errors import CorruptCheckpointError, IncompatibleCheckpointError
 from acousticsense.files import sha256_of
-from acousticsense.models.conversion import Head, Renamed, find_head, to_timm
+from acousticsense.models.conversion import Renamed, to_timm
+from acousticsense.models.heads import Head, find_head
 from acousticsense.models.networks import (
     UPSTREAM_ARCHITECTURES,
     classifier_name,

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from acousticsense.errors import CheckpointError
-from acousticsense.models.conversion import mlp_indices
+from acousticsense.models.heads import mlp_indices
 from acousticsense.models.networks import (
     UPSTREAM_ARCHITECTURES,
     build_network,
