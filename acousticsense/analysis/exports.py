@@ -1,14 +1,20 @@
-"""A timeline as files that other programs read: a table for spreadsheets, and labels for Audacity."""
+"""A timeline as files that other programs read: a table, labels for Audacity, a cue sheet, cues for Rekordbox."""
 
 from __future__ import annotations
 
 import csv
 import io
+from pathlib import PurePath
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
 
-from acousticsense.analysis.results import Timeline
+from acousticsense.analysis.results import Segment, Timeline
 from acousticsense.i18n.messages import text
 
-__all__ = ["audacity_labels", "timeline_csv"]
+__all__ = ["audacity_labels", "cue_sheet", "rekordbox_xml", "timeline_csv"]
+
+#: Of a cue sheet: tracks at most, and frames in a second.
+_CUE_TRACKS, _CUE_FRAMES = 99, 75
 
 
 def timeline_csv(timeline: Timeline) -> str:
@@ -40,13 +46,63 @@ def timeline_csv(timeline: Timeline) -> str:
 
 def audacity_labels(timeline: Timeline) -> str:
     """A label track (File > Import > Labels): start and end in seconds and a title per segment, tabs between them."""
-    lines = []
+    return "".join(f"{segment.start_s:.6f}\t{segment.end_s:.6f}\t{_title(segment)}\n" for segment in timeline.segments)
+
+
+def cue_sheet(timeline: Timeline, name: str) -> str:
+    """A cue sheet for the file called `name`, which lies beside it: a track per segment.
+
+    Cue sheets count minutes, seconds and 75ths of a second, and have 99 tracks at most: of more segments the longest.
+    """
+    kind = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}.get(PurePath(name).suffix.lower(), "WAVE")
+    longest = sorted(timeline.segments, key=lambda segment: segment.start_s - segment.end_s)[:_CUE_TRACKS]
+    lines = [f'FILE "{_in_quotes(name)}" {kind}']
+    for number, segment in enumerate(sorted(longest, key=lambda segment: segment.start_s), start=1):
+        frames = round(segment.start_s * _CUE_FRAMES)
+        minutes, frames = divmod(frames, 60 * _CUE_FRAMES)
+        seconds, frames = divmod(frames, _CUE_FRAMES)
+        lines += [
+            f"  TRACK {number:02d} AUDIO",
+            f'    TITLE "{_in_quotes(_title(segment))}"',
+            f"    INDEX 01 {minutes:02d}:{seconds:02d}:{frames:02d}",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def rekordbox_xml(timeline: Timeline, name: str) -> str:
+    """A collection for Rekordbox (Preferences > Advanced > rekordbox xml) of one track with a memory cue per segment.
+
+    Args:
+        timeline: of the track.
+        name: the file's path, or its name where the path is not known: then Rekordbox asks where it is.
+    """
+    root = ET.Element("DJ_PLAYLISTS", Version="1.0.0")
+    ET.SubElement(root, "PRODUCT", Name="AcousticSense", Version="1", Company="")
+    collection = ET.SubElement(root, "COLLECTION", Entries="1")
+    path = name.replace("\\", "/")
+    track = ET.SubElement(
+        collection,
+        "TRACK",
+        TrackID="1",
+        Name=PurePath(path).name,
+        TotalTime=str(round(timeline.segments[-1].end_s)),
+        Location=f"file://localhost/{quote(path.lstrip('/'), safe='/:')}",
+    )
     for segment in timeline.segments:
-        title = segment.genre or text(f"verdict.{segment.verdict}")
-        if segment.confidence is not None:
-            title += f" {segment.confidence:.0%}"
-        lines.append(f"{segment.start_s:.6f}\t{segment.end_s:.6f}\t{' '.join(title.split())}\n")
-    return "".join(lines)
+        ET.SubElement(track, "POSITION_MARK", Name=_title(segment), Type="0", Start=f"{segment.start_s:.3f}", Num="-1")
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _title(segment: Segment) -> str:
+    title = segment.genre or text(f"verdict.{segment.verdict}")
+    share = "" if segment.confidence is None else f" {segment.confidence:.0%}"
+    return " ".join(f"{title}{share}".split())
+
+
+def _in_quotes(words: str) -> str:
+    """Cue sheets know no escape for a quotation mark, and a line is a line."""
+    return " ".join(words.replace('"', "'").split())
 
 
 def _share(probability: float | None) -> str:

@@ -111,6 +111,8 @@ class _Files(_Answer):
     csv: str = Field(description="one row per window")
     json_: str = Field(alias="json", description="this answer")
     txt: str = Field(description="the segments as labels for Audacity")
+    cue: str = Field(description="a cue sheet with a track per segment; ?song= names the file")
+    xml: str = Field(description="memory cues for Rekordbox; ?song= names the file")
 
 
 class TimelineFile(_Answer):

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from acousticsense.analysis.exports import audacity_labels, timeline_csv
+from acousticsense.analysis.exports import audacity_labels, cue_sheet, rekordbox_xml, timeline_csv
 from acousticsense.analysis.payload import timeline_payload
 from acousticsense.analysis.results import Timeline
 from acousticsense.api.context import ApiContext
@@ -28,14 +28,16 @@ __all__ = ["timeline_routes"]
 #: How often a request looks whether its timeline is there, and whether its client is.
 _LOOK_EVERY_S: Final = 0.1
 #: A finished timeline as a file: suffix -> media type and what writes it.
-_FILES: Final[dict[str, tuple[str, Callable[[Timeline], str]]]] = {
+_FILES: Final[dict[str, tuple[str, Callable[[Timeline, str], str]]]] = {
     # A byte-order mark tells spreadsheets that the file is UTF-8.
-    "csv": ("text/csv", lambda timeline: "\ufeff" + timeline_csv(timeline)),
-    "json": ("application/json", lambda timeline: json.dumps(timeline_payload(timeline), ensure_ascii=False)),
-    "txt": ("text/plain", audacity_labels),
+    "csv": ("text/csv", lambda timeline, _: "\ufeff" + timeline_csv(timeline)),
+    "json": ("application/json", lambda timeline, _: json.dumps(timeline_payload(timeline), ensure_ascii=False)),
+    "txt": ("text/plain", lambda timeline, _: audacity_labels(timeline)),
+    "cue": ("text/plain", cue_sheet),
+    "xml": ("application/xml", rekordbox_xml),
 }
 _FILE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": TimelineFile, "content": {"text/csv": {}, "text/plain": {}}},
+    200: {"model": TimelineFile, "content": {"text/csv": {}, "text/plain": {}, "application/xml": {}}},
     **errors(404, _404="no such timeline, or it has expired"),
 }
 
@@ -62,14 +64,15 @@ def timeline_routes(context: ApiContext) -> APIRouter:
         return {**timeline_payload(made), "files": {kind: f"{files}.{kind}" for kind in _FILES}}
 
     @router.get("/api/timelines/{name}", response_class=Response, responses=_FILE_ANSWERS)
-    async def timeline_file(name: str) -> Response:
-        """An earlier timeline as ID.csv (a row per window), ID.json or ID.txt (labels for Audacity); it expires."""
+    async def timeline_file(name: str, song: str = "track.mp3") -> Response:
+        """An earlier timeline, until it expires, as ID.csv (a row per window), ID.json, ID.txt (labels for Audacity),
+        ID.cue (a cue sheet) or ID.xml (memory cues for Rekordbox); the last two name the file `song`."""
         timeline_id, _, kind = name.rpartition(".")
         made = service.timelines.get(timeline_id)
         if made is None or kind not in _FILES:
             raise HTTPException(404, "There is no such timeline, or it has expired. Send the audio again.")
         media_type, write = _FILES[kind]
-        return Response(await run_in_threadpool(write, made), media_type=media_type)
+        return Response(await run_in_threadpool(write, made, song), media_type=media_type)
 
     return router
 

@@ -141,6 +141,8 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     "timeline.csv": ("Table (CSV)", "表格（CSV）"),
     "timeline.json": ("JSON", "JSON"),
     "timeline.labels": ("Audacity labels", "Audacity 标签"),
+    "timeline.cue": ("Cue sheet", "CUE 文件"),
+    "timeline.rekordbox": ("Rekordbox XML", "Rekordbox XML"),
     "timeline.slider": ("Place in the track; arrow keys move, Enter plays", "播放位置；方向键移动，回车播放"),
     "timeline.caption": (
         "The higher a colour, the more probable its genre there. Short flickers are smoothed in the segments below.",
@@ -407,6 +409,20 @@ _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "library.confidence": ("Confidence", "置信度"),
     "library.verdict": ("Verdict", "结论"),
     "library.notes": ("Notes", "备注"),
+    "library.m3u": ("Playlist by genre", "按流派的播放列表"),
+    "library.corrections": ("Corrections", "更正列表"),
+    "library.correct": ("Correct the genre", "更正流派"),
+    "library.corrected": ("was {genre}", "原为{genre}"),
+    "library.as_answered": ("as the model says", "采用模型的结果"),
+    "library.play": ("Play", "播放"),
+    "library.pause": ("Pause", "暂停"),
+    "library.folder": ("Choose a folder", "选择文件夹"),
+    "library.learn": (
+        "Put the list of corrections beside the songs, and “acousticsense finetune corrections.csv --name mine” makes "
+        "a model of your own of it. About twenty corrections in two genres or more are a start.",
+        "把更正列表放到歌曲所在的文件夹，运行“acousticsense finetune corrections.csv --name mine”，"
+        "即可训练出自己的模型。至少两种流派、约二十处更正就可以开始。",
+    ),
     "library.shown": ("{shown} of {total} rows shown", "显示 {shown} 行，共 {total} 行"),
     "decision.accepted": ("Accepted", "采纳"),
     "decision.review": ("To review", "待复核"),

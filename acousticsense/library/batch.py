@@ -57,6 +57,7 @@ class _Item:
 
     name: str
     locate: Callable[[Path], Path]
+    sent: Path | None = None
 
 
 class Batch:
@@ -84,6 +85,8 @@ class Batch:
         self._opened: Archive | None = None
         self._calibration: Calibration | None = None
         self._rows: list[tuple[int, Row]] = []
+        self._corrections: dict[int, str] = {}
+        self._sent: list[Path | None] = []
         self._lock = threading.Lock()
         self._refuse_more(len(self._uploads))
 
@@ -105,6 +108,32 @@ class Batch:
     def rows(self) -> list[Row]:
         """The rows so far, in the order of the files."""
         return [row for _, row in sorted(self.arrived(), key=lambda entry: entry[0])]
+
+    def correct(self, place: int, genre: str) -> None:
+        """Keeps what somebody says a file is; "" takes that back.
+
+        Raises:
+            RequestError: there is no answer for this file, or the model does not know the genre.
+        """
+        labels = next((row.probabilities for here, row in self.arrived() if here == place), {})
+        if not labels or (genre and genre not in labels):
+            raise RequestError(
+                f"Row {place} cannot be corrected to {genre!r}.", hint="Choose one of the model's genres."
+            )
+        with self._lock:
+            self._corrections.pop(place, None)
+            if genre:
+                self._corrections[place] = genre
+
+    @property
+    def corrections(self) -> dict[int, str]:
+        """Place of a file -> the genre that somebody says it has."""
+        with self._lock:
+            return dict(self._corrections)
+
+    def sound(self, place: int) -> Path | None:
+        """Where a file lies that was sent by itself; None for what is in an archive."""
+        return self._sent[place] if 0 <= place < len(self._sent) else None
 
     def expectation(self, accept: float, language: str = "en") -> str:
         """How many of the answers that are accepted to expect to be wrong, in words; empty when there are none."""
@@ -138,6 +167,7 @@ class Batch:
                 items += self._items(upload)
                 self._refuse_more(len(items))
             stack.callback(self._open, None)
+            self._sent = [item.sent for item in items]
             self.total = len(items)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acousticsense-batch-")))
             places: dict[str, list[int]] = {}
@@ -159,7 +189,7 @@ class Batch:
     def _items(self, upload: Upload) -> Iterator[_Item]:
         """What an upload stands for."""
         if not is_archive_name(upload.name):
-            yield _Item(upload.name, lambda _: upload.path)
+            yield _Item(upload.name, lambda _: upload.path, upload.path)
             return
         try:
             archive = Archive(upload.path)

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,17 @@ from acousticsense.library.routing import Decision, review_reason
 from acousticsense.library.rows import Row
 from acousticsense.library.storage import upload
 
-__all__ = ["COLUMNS", "csv_bytes", "csv_values", "json_values", "write_csv", "write_jsonl", "write_parquet"]
+__all__ = [
+    "COLUMNS",
+    "csv_bytes",
+    "csv_values",
+    "finetune_csv",
+    "json_values",
+    "m3u",
+    "write_csv",
+    "write_jsonl",
+    "write_parquet",
+]
 
 #: A row, and what was decided about it (None where nobody asked for a decision).
 Decided = tuple[Row, Decision | None]
@@ -37,11 +47,11 @@ COLUMNS: Final = (
     "health",
     "duration_s",
     "track_duration_s",
+    "error_code",
+    "error",
     "model",
     "weights_sha256",
     "settings_digest",
-    "error_code",
-    "error",
 )
 #: A cell that begins with one of these would be run as a formula by a spreadsheet (OWASP, "CSV Injection").
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -103,18 +113,42 @@ def write_csv(path: Path | str, rows: Iterable[Decided]) -> None:
         _fill_csv(file, rows)
 
 
-def csv_bytes(rows: Iterable[Decided]) -> bytes:
-    """What `write_csv` writes."""
+def csv_bytes(rows: Iterable[Decided], corrections: Mapping[str, str] | None = None) -> bytes:
+    """What `write_csv` writes; where people corrected (path -> genre), with a column `corrected_genre`."""
     file = io.StringIO(newline="")
-    _fill_csv(file, rows)
+    _fill_csv(file, rows, corrections)
     return file.getvalue().encode("utf-8-sig")
 
 
-def _fill_csv(file: IO[str], rows: Iterable[Decided]) -> None:
-    writer = csv.DictWriter(file, COLUMNS)
+def finetune_csv(corrections: Mapping[str, str]) -> bytes:
+    """Corrections (path -> genre) as `acousticsense finetune` takes them, to be put where the paths begin."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(("path", "genre"))
+    writer.writerows(corrections.items())
+    return file.getvalue().encode()
+
+
+def m3u(rows: Iterable[Row], genres: Mapping[str, str]) -> bytes:
+    """A playlist of the files with a genre (path -> genre), genre by genre, to be put where the paths begin."""
+    lines = ["#EXTM3U"]
+    listed = sorted((row for row in rows if row.path in genres), key=lambda row: genres[row.path])
+    for row in listed:
+        seconds = round(row.clip.track_duration_s) if row.clip and row.clip.track_duration_s else -1
+        name = row.path.rpartition("/")[2]
+        lines += [f"#EXTINF:{seconds},{name}", f"#EXTGRP:{genres[row.path]}", row.path]
+    return "\n".join([*lines, ""]).encode()
+
+
+def _fill_csv(file: IO[str], rows: Iterable[Decided], corrections: Mapping[str, str] | None = None) -> None:
+    columns = [COLUMNS[0], "corrected_genre", *COLUMNS[1:]] if corrections else COLUMNS
+    writer = csv.DictWriter(file, columns)
     writer.writeheader()
     for row, decision in rows:
-        writer.writerow({name: _harmless(value) for name, value in csv_values(row, decision).items()})
+        values = csv_values(row, decision)
+        if corrections:
+            values["corrected_genre"] = corrections.get(row.path)
+        writer.writerow({name: _harmless(value) for name, value in values.items()})
 
 
 def write_jsonl(path: Path | str, rows: Iterable[Decided]) -> None:

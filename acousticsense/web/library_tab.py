@@ -147,6 +147,7 @@ def build_library_tab(i18n: Any, service: PredictionService) -> None:
                 elem_classes="as-files",
             )
             with_names(files)
+            folder = gr.Button(i18n("library.folder"), size="sm", elem_classes="as-folder")
             with gr.Group(elem_classes="as-excerpt"):
                 duration, offset, whole = excerpt_controls(i18n)
                 chosen = model_choice(i18n, service)
@@ -158,6 +159,7 @@ def build_library_tab(i18n: Any, service: PredictionService) -> None:
     batch_id = gr.Textbox(visible=False)
 
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    folder.click(None, None, None, js="() => window.acousticSenseFolder()", **quietly)
     analysed = button.click(
         handlers.predict,
         [files, duration, whole, offset, chosen],

@@ -257,3 +257,33 @@ def test_a_phone_shows_cards_and_reaches_every_tab(visit: Visit, songs: Path, lo
     assert ("This file cannot be read as audio." in words) == english
     page.get_by_label("Sort by" if english else "排序").select_option("confidence")
     assert set(names(page)[2:]) == {"zero.flac", "歌词.mp3"}
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_row_is_played_and_corrected_and_the_correction_is_in_every_list(
+    visit: Visit, songs: Path, page_url: str, locale: str
+) -> None:
+    page = visit(locale=locale)
+    open_tab(page, "Library" if locale == "en-US" else "曲库")
+    ready(send(page, songs / "starfall.mp3", songs / "zero.flac"))
+    expect(page.locator(".as-correct")).to_have_count(1)  # what has no answer has nothing to correct
+    before = page.locator(".as-correct").inner_text()
+    page.locator(".as-correct").click()
+    choice = page.locator(".as-cell-genre select")
+    label = "Reggae" if before not in ("Reggae", "雷鬼") else "Jazz"
+    choice.select_option(label)
+    expect(page.locator("td[data-corrected] small")).to_contain_text(before)
+    corrections = page.locator("[data-as-file='finetune.csv']")
+    expect(corrections.locator("b")).to_have_text("1")
+    fetched = {
+        kind: requests.get(f"{page_url}/{link}", timeout=30).content.decode("utf-8-sig")
+        for kind in ("csv", "finetune.csv", "m3u8")
+        if (link := page.locator(f"[data-as-file='{kind}']").get_attribute("href"))
+    }
+    assert f"starfall.mp3,{label}," in fetched["csv"]
+    assert fetched["finetune.csv"].splitlines() == ["path,genre", f"starfall.mp3,{label}"]
+    assert f"#EXTGRP:{label}" in fetched["m3u8"]
+    page.locator(".as-play").first.click()
+    expect(page.locator(".as-play[data-on]")).to_have_count(1)
+    page.locator(".as-play").first.click()
+    expect(page.locator(".as-play[data-on]")).to_have_count(0)

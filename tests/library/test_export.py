@@ -12,7 +12,7 @@ import pytest
 from acousticsense.audio import ClipInfo, HealthNote
 from acousticsense.errors import LibraryError
 from acousticsense.inference.prediction import ModelInfo
-from acousticsense.library.export import COLUMNS, write_csv, write_jsonl, write_parquet
+from acousticsense.library.export import COLUMNS, csv_bytes, finetune_csv, m3u, write_csv, write_jsonl, write_parquet
 from acousticsense.library.routing import decide, expectation
 from acousticsense.library.rows import Row, RowError
 from acousticsense.models.spec import Calibration
@@ -120,3 +120,29 @@ def test_expectations_rest_on_what_was_measured() -> None:
     assert "hardly any" in expectation({"confident": 2}, measured)
     assert "For 4 more" in expectation({"confident": 20, "mixed": 4}, measured)
     assert "not been measured" in expectation({"confident": 20}, Calibration())
+
+
+def test_corrections_have_a_column_of_their_own_and_a_list_for_fine_tuning() -> None:
+    header, good, bad = csv_bytes(ROWS, {GOOD.path: "Reggae"}).decode("utf-8-sig").splitlines()
+    assert header.startswith("path,corrected_genre,genre,")
+    assert good.startswith('"/音乐/雷鬼, ""live"".mp3",Reggae,Jazz,')
+    assert ",,," in bad
+    assert finetune_csv({"a/b.mp3": "Reggae"}) == b"path,genre\r\na/b.mp3,Reggae\r\n"
+
+
+def test_what_audits_a_row_stands_last() -> None:
+    assert COLUMNS[-3:] == ("model", "weights_sha256", "settings_digest")
+
+
+def test_a_playlist_lists_genre_by_genre_with_lengths() -> None:
+    other = replace(GOOD, path="x/blues.mp3", clip=None)
+    text = m3u([GOOD, BAD, other], {GOOD.path: "Jazz", other.path: "Blues"}).decode()
+    assert text.splitlines() == [
+        "#EXTM3U",
+        "#EXTINF:-1,blues.mp3",
+        "#EXTGRP:Blues",
+        "x/blues.mp3",
+        '#EXTINF:200,雷鬼, "live".mp3',
+        "#EXTGRP:Jazz",
+        GOOD.path,
+    ]

@@ -4,6 +4,8 @@
   "use strict";
   const rows = []; // {values of a row, element}
   let batch = "", seen = "", fetching = false, again = false;
+  const player = new Audio();
+  let genres = [], playing = null;
   let chip = "", needle = "", genre = "", accept = "", column = "place", descending = false;
   window.acousticSenseBatch = () => batch;
 
@@ -14,6 +16,65 @@
     if (words !== undefined) element.textContent = words;
     return element;
   };
+
+  const buttonOf = (className, name, value, label, words) => {
+    const button = make("button", className, words);
+    button.type = "button";
+    button.dataset[name] = value;
+    button.setAttribute("aria-label", words ? `${words}: ${label}` : label);
+    button.title = label;
+    return button;
+  };
+
+  const genreOf = (row) => row.corrected || row.genre;
+  const drawGenre = (cell, row) => {
+    const { correct, corrected } = frame().dataset;
+    cell.replaceChildren(row.genre ? buttonOf("as-correct", "asCorrect", row.place, correct, genreOf(row)) : "–");
+    cell.toggleAttribute("data-corrected", Boolean(row.corrected));
+    if (row.corrected) cell.append(make("small", "", corrected.replace("{genre}", row.genre)));
+  };
+  const entryOf = (place) => rows.find(({ row }) => row.place === Number(place));
+  const choose = (button) => {
+    const entry = entryOf(button.dataset.asCorrect);
+    const select = make("select");
+    select.setAttribute("aria-label", button.title);
+    select.append(new Option(`${entry.row.genre} (${frame().dataset.model})`, ""));
+    for (const [label, words] of genres) {
+      if (words !== entry.row.genre) select.append(new Option(words, label, false, words === entry.row.corrected));
+    }
+    const done = () => drawGenre(select.parentElement || button.parentElement, entry.row);
+    select.addEventListener("change", async () => {
+      const answer = await fetch(`library/${batch}/rows/${entry.row.place}`, {
+        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ genre: select.value }),
+      });
+      if (answer.ok) entry.row.corrected = select.value && select.selectedOptions[0].text;
+      done();
+      draw();
+    });
+    select.addEventListener("keydown", (event) => event.key === "Escape" && done());
+    button.replaceWith(select);
+    select.focus();
+  };
+
+  const play = (place) => {
+    if (playing === place && !player.paused) {
+      player.pause();
+      return;
+    }
+    if (playing !== place) player.src = `library/${batch}/sound/${place}`;
+    playing = place;
+    player.play().catch(() => {});
+  };
+  const drawPlayer = () => {
+    for (const button of document.querySelectorAll("[data-as-play]")) {
+      const now = button.dataset.asPlay === playing && !player.paused;
+      const label = frame().dataset[now ? "pause" : "play"];
+      button.toggleAttribute("data-on", now);
+      button.title = label;
+      button.setAttribute("aria-label", label);
+    }
+  };
+  for (const kind of ["play", "pause", "ended", "error"]) player.addEventListener(kind, drawPlayer);
 
   const lineOf = (row) => {
     const line = make("tr");
@@ -28,8 +89,9 @@
     file.scope = "row";
     file.title = row.path;
     file.append(make("b", "", row.path.slice(slash)), make("small", "", row.path.slice(0, slash)));
+    if (row.playable) file.prepend(buttonOf("as-play", "asPlay", row.place, frame().dataset.play));
     line.append(file);
-    cell("genre", row.genre || "–");
+    drawGenre(cell("genre"), row);
     cell("confidence", row.percent);
     const verdict = cell("verdict", row.verdictText);
     if (row.decision) verdict.append(make("small", "", row.decisionText));
@@ -38,12 +100,12 @@
     return line;
   };
 
-  const kindOf = (row) => (row.verdict === "error" || row.verdict === "not_music" ? row.verdict : `genre:${row.genre}`);
+  const kindOf = (row) => (row.verdict === "error" || row.verdict === "not_music" ? row.verdict : `genre:${genreOf(row)}`);
   const isShown = ({ row }) =>
     (!chip || row.verdict === chip || row.decision === chip) &&
     (!genre || kindOf(row) === genre) &&
-    (!needle || `${row.path} ${row.genre} ${row.notes.join(" ")}`.toLowerCase().includes(needle));
-  const keyOf = ({ row }) => (column === "verdict" ? row.verdictRank : row[column]);
+    (!needle || `${row.path} ${genreOf(row)} ${row.notes.join(" ")}`.toLowerCase().includes(needle));
+  const keyOf = ({ row }) => (column === "verdict" ? row.verdictRank : column === "genre" ? genreOf(row) : row[column]);
   const compare = (a, b) => {
     const [x, y] = [keyOf(a), keyOf(b)];
     if (x === y) return a.row.place - b.row.place;
@@ -120,6 +182,12 @@
     for (const link of card.querySelectorAll("[data-as-file]")) {
       link.href = `library/${batch}.${link.dataset.asFile}?accept=${accept}`;
     }
+    const chosen = genres.find(([, words]) => `genre:${words}` === genre);
+    if (chosen) card.querySelector("[data-as-file=m3u8]").href += `&genre=${encodeURIComponent(chosen[0])}`;
+    const corrections = card.querySelector("[data-as-file='finetune.csv']");
+    const corrected = rows.filter(({ row }) => row.corrected).length;
+    corrections.querySelector("b").textContent = corrected;
+    corrections.hidden = card.querySelector("[data-as-learn]").hidden = corrected === 0;
   };
 
   const forget = () => {
@@ -142,6 +210,7 @@
         }
         if (!answer.ok) break;
         const fresh = await answer.json();
+        if (fresh.genres.length) genres = fresh.genres;
         rows.push(...fresh.rows.map((row) => ({ row })));
         const expected = frame()?.querySelector("[data-as-expected]");
         if (expected) expected.textContent = fresh.expected;
@@ -162,6 +231,7 @@
     if (asBatch !== batch) {
       batch = asBatch;
       [chip, needle, genre] = ["", "", ""];
+      player.pause();
       const find = frame()?.querySelector("[data-as-find]");
       if (find) find.value = "";
       forget();
@@ -173,7 +243,28 @@
     childList: true, subtree: true, attributes: true, attributeFilter: ["data-done", "data-state"],
   });
 
+  // A folder's songs go where chosen files go.
+  const FOLDER_FILE = /\.(mp3|wav|flac|ogg|oga|opus|m4a|aac|mp4|wma|aif|aiff|ape|wv|mpc|tta|amr|ac3|zip)$/i;
+  const chooseFolder = () => {
+    const target = document.querySelector(".as-files input[type=file]");
+    if (!target) return;
+    const input = make("input");
+    input.type = "file";
+    input.webkitdirectory = true;
+    input.addEventListener("change", () => {
+      const transfer = new DataTransfer();
+      for (const file of input.files) if (FOLDER_FILE.test(file.name) && !file.name.startsWith(".")) transfer.items.add(file);
+      target.files = transfer.files;
+      target.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    input.click();
+  };
+  window.acousticSenseFolder = chooseFolder;
+
   document.addEventListener("click", (event) => {
+    const own = event.target.closest?.("[data-as-play], [data-as-correct]");
+    if (own?.dataset.asPlay) play(own.dataset.asPlay);
+    else if (own) choose(own);
     const picked = event.target.closest?.("[data-as-chip], [data-as-genre], [data-as-column]");
     if (!picked) return;
     const { asChip, asGenre, asColumn } = picked.dataset;
