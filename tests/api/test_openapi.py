@@ -101,6 +101,8 @@ REQUESTS: dict[tuple[str, str], list[tuple[int, Send]]] = {
         (400, posts("/api/timeline", window_s="0.1")),
         (415, sends("/api/timeline", b"words")),
     ],
+    # There is no library here; an answer is checked in test_similar.
+    ("post", "/api/similar"): [(400, posts("/api/similar")), (400, posts("/api/similar", top_k="0"))],
     ("get", "/api/spectrograms/{image_id}.png"): [
         (200, fetches("/api/predict", "mel_spectrogram_url")),
         (404, gets("/api/spectrograms/guess.png")),
@@ -109,6 +111,8 @@ REQUESTS: dict[tuple[str, str], list[tuple[int, Send]]] = {
         (200, fetches("/api/timeline", "files", "csv")),
         (200, fetches("/api/timeline", "files", "json")),
         (200, fetches("/api/timeline", "files", "txt")),
+        (200, fetches("/api/timeline", "files", "cue")),
+        (200, fetches("/api/timeline", "files", "xml")),
         (404, gets("/api/timelines/guess.csv")),
     ],
     ("get", "/api/models"): [(200, gets("/api/models"))],

@@ -593,6 +593,8 @@ def test_the_timeline_shows_every_segment_and_its_files(timeline: Timeline) -> N
     assert html.count("data-as-seek") == 2 * len(timeline.segments)
     for suffix in ("csv", "json", "txt"):
         assert f'href="api/timelines/some-id.{suffix}" download="a song-timeline.{suffix}"' in html
+    for suffix in ("cue", "xml"):
+        assert f'href="api/timelines/some-id.{suffix}?song=a%20song.wav"' in html
     assert f"{len(timeline.windows)} windows of 2 s" in html
 
 
