@@ -18,6 +18,8 @@
     │   └── TagError                a file's tags cannot or must not be written     500
     ├── DownloadError           a hub did not deliver                           502
     ├── SettingsError           a setting has an unusable value                 500
+    ├── AccessError             the request knows no password or token          401
+    ├── RateLimitError          one client asks too often                       429
     └── OverloadError           the queue is full, try again later              503
 
 Each error carries a stable `code` for programs, a message that says what was wrong, and a hint that says what to do.
@@ -29,6 +31,7 @@ import re
 from typing import ClassVar, Final
 
 __all__ = [
+    "AccessError",
     "AcousticSenseError",
     "AudioDecodeError",
     "AudioEmptyError",
@@ -42,6 +45,7 @@ __all__ = [
     "IncompatibleCheckpointError",
     "LibraryError",
     "OverloadError",
+    "RateLimitError",
     "RequestError",
     "SettingsError",
     "TagError",

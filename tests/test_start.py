@@ -587,5 +587,7 @@ class TestDeploymentPage:
         default = Settings.model_fields[name].default
         if name == "concurrency":
             assert row[1] == "cores + 2, at most 16"
+        elif isinstance(default, bool):
+            assert row[1] == f"`{str(default).lower()}`"
         elif isinstance(default, (int, float)):
             assert row[1] == f"`{default:g}`"

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from acousticsense.errors import (
+    AccessError,
     AcousticSenseError,
     AudioDecodeError,
     AudioEmptyError,
@@ -18,6 +19,7 @@ from acousticsense.errors import (
     AudioTooLargeError,
     DownloadError,
     OverloadError,
+    RateLimitError,
     RequestError,
     UnknownModelError,
 )
@@ -28,11 +30,13 @@ __all__ = ["CLIENT_GONE", "HTTP_STATUS", "add_error_handlers"]
 #: The status of each error; a class not named here takes its nearest ancestor's.
 HTTP_STATUS: Final[dict[type[AcousticSenseError], int]] = {
     RequestError: 400,
+    AccessError: 401,
     UnknownModelError: 404,
     AudioTooLargeError: 413,
     AudioDecodeError: 415,
     AudioError: 415,
     AudioEmptyError: 422,
+    RateLimitError: 429,
     DownloadError: 502,
     OverloadError: 503,
     AcousticSenseError: 500,

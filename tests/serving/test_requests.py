@@ -53,7 +53,7 @@ def test_models_are_a_list_or_words_with_commas_between() -> None:
         (CompareRequest, {"offset_s": -3}, "offset_s is -3. Give seconds from the start, 0 or more."),
         (EnsembleRequest, {"offset_s": "inf"}, "offset_s is inf."),
         (TimelineRequest, {"offset_s": "-3"}, "offset_s is -3."),
-        (ExplainRequest, {"top_k": "2.7"}, "top_k is 2.7. Ask for 1 to 1000 labels."),
+        (ExplainRequest, {"top_k": "2.7"}, "top_k is 2.7. Ask for 1 to 1000."),
         (EnsembleRequest, {"top_k": 0}, "top_k is 0."),
         (PredictRequest, {"private": "perhaps"}, "private is 'perhaps'. Send true or false."),
         (

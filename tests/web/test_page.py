@@ -57,7 +57,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "acousticsense" / "web"
 #: Everything that names texts.
 PAGE = "\n".join(file.read_text(encoding="utf-8") for file in [*WEB.glob("*.py"), *WEB.glob("templates/*.html")])
-CARDS = ("ensemble", "timeline", "compare", "library")
+CARDS = ("ensemble", "timeline", "compare", "library", "similar")
 HOSTILE = '<img src=x onerror="alert(1)">&.mp3'
 
 
