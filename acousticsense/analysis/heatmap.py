@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HeatMethod", "HeatPlace", "Heatmap"]
+__all__ = ["HeatBand", "HeatMethod", "HeatMoment", "HeatPlace", "Heatmap"]
 
 HeatMethod = Literal["grad_cam", "attention"]
+HeatBand = Literal["low", "middle", "high", "spread"]
+HeatMoment = Literal["start", "middle", "end", "throughout", "places"]
+
+#: Where low sounds end and high ones begin, in Hz.
+_LOW_BELOW_HZ: Final = 250.0
+_HIGH_FROM_HZ: Final = 2000.0
+#: Least share of the heat that makes it "mostly" in one band, or in one third of the time.
+_MOSTLY: Final = 0.6
+#: Share of the time that is at least half as hot as the hottest moment, from which on it is "throughout".
+_THROUGHOUT: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +76,30 @@ class Heatmap:
             places = ((moments_s[inside] - start_s) / self.window_s * size).astype(int)
             heat[:, inside] = np.maximum(heat[:, inside], window[:, places])
         return heat
+
+    def band(self, centres_hz: NDArray[np.floating]) -> HeatBand:
+        """Whether most of the heat lies in low, middle or high sounds.
+
+        Args:
+            centres_hz: (bins,) frequencies of the spectrogram's bins, the lowest first.
+        """
+        heat = self.grids.sum(axis=(0, 2))
+        rows = len(heat)
+        heights = (rows - np.arange(rows) - 0.5) / rows * len(centres_hz) - 0.5
+        hz = np.interp(heights, np.arange(len(centres_hz)), centres_hz)
+        low, high = hz < _LOW_BELOW_HZ, hz >= _HIGH_FROM_HZ
+        bands: dict[HeatBand, NDArray[np.bool_]] = {"low": low, "middle": ~low & ~high, "high": high}
+        return next(
+            (name for name, inside in bands.items() if heat[inside].sum() >= _MOSTLY * heat.sum() > 0), "spread"
+        )
+
+    def moment(self, duration_s: float) -> HeatMoment | None:
+        """When most of the heat lies in a clip of `duration_s`; None where not all of its windows were explained."""
+        if len(self.grids) != self.n_windows:
+            return None
+        heat = self.over_clip(duration_s, max_columns=300).sum(axis=0)
+        thirds: tuple[HeatMoment, ...] = ("start", "middle", "end")
+        for name, part in zip(thirds, np.array_split(heat, 3), strict=True):
+            if part.sum() >= _MOSTLY * heat.sum() > 0:
+                return name
+        return "throughout" if np.mean(heat >= heat.max() / 2) >= _THROUGHOUT else "places"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from acousticsense.i18n.glossary import GLOSSARY
+
 __all__ = ["UI_TEXTS", "ui_text"]
 
 _HEADER: Final[dict[str, tuple[str, str]]] = {
@@ -176,6 +178,17 @@ _HEAT: Final[dict[str, tuple[str, str]]] = {
         "着色处提高了模型给{label}的概率（{percent}），颜色最亮处约在 {time}、{hz} Hz。"
         "它只说明该模型的依据（可能有误），并不说明什么是{label}；而且较粗略，每个窗口只分 {cells} 格。",
     ),
+    "heat.short": ("In short: {where}, {when}.", "简言之：{where}，{when}。"),
+    "heat.short_where": ("In short: {where}.", "简言之：{where}。"),
+    "heat.where.low": ("mostly low notes (below 250 Hz)", "主要看低音（250 Hz 以下）"),
+    "heat.where.middle": ("mostly the middle (250 to 2,000 Hz)", "主要看中音（250 至 2000 Hz）"),
+    "heat.where.high": ("mostly high sounds (above 2,000 Hz)", "主要看高音（2000 Hz 以上）"),
+    "heat.where.spread": ("low, middle and high sounds together", "高、中、低音都看"),
+    "heat.when.start": ("mostly near the beginning", "集中在开头"),
+    "heat.when.middle": ("mostly in the middle", "集中在中间"),
+    "heat.when.end": ("mostly near the end", "集中在结尾"),
+    "heat.when.throughout": ("throughout", "贯穿始终"),
+    "heat.when.places": ("in single places", "分散在几处"),
     "heat.nothing": (
         "Nothing in this image speaks for {label} ({percent}): what raises its probability is not in any one place.",
         "图中没有支持{label}（{percent}）的部分：它的概率并非来自某个具体位置。",
@@ -340,9 +353,19 @@ _LEVELS: Final[dict[str, tuple[str, str]]] = {
     "levels.sum": ("two best together at {percent} or more", "前两名之和不低于 {percent}"),
     "levels.rest": ("otherwise", "其余情况"),
     "levels.not_music": ("“not music” at {percent} or more", "“非音乐”概率不低于 {percent}"),
+    "levels.counted": ("{right} of {n}", "{n} 个中 {right} 个"),
     "levels.never": ("never said by this model", "该模型不会给出"),
     "levels.unmeasured": ("not measured", "未测量"),
     "levels.fitted": ("Thresholds were set on: {words}.", "阈值依据：{words}。"),
+}
+
+_GLOSSARY: Final[dict[str, tuple[str, str]]] = {
+    "glossary.title": ("The {n} genres, and what they look like", "{n} 种流派及其在频谱图上的样子"),
+    "glossary.intro": (
+        "What is typical; single songs may sound and look different.",
+        "这里说的是典型情况，具体歌曲听起来和看起来都可能不同。",
+    ),
+    **{f"glossary.{label}": sentence for label, sentence in GLOSSARY.items()},
 }
 
 _COMPARE: Final[dict[str, tuple[str, str]]] = {
@@ -498,6 +521,7 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
 
 UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_HEADER,
+    **_GLOSSARY,
     **_INPUT,
     **_RESULT,
     **_SPECTROGRAM,

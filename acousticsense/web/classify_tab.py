@@ -231,6 +231,7 @@ def build_classify_tab(
     image = gr.HTML(i18n("html.spectrogram"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_KIND)
     heat, heat_computed = build_heatmap_card(service, audio)
     below = gr.HTML("", elem_classes="as-below", **plain)
+    gr.HTML(i18n("html.glossary"), elem_classes="as-below", **plain)
 
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}

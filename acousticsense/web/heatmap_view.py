@@ -8,6 +8,7 @@ from acousticsense.analysis.heatmap import Heatmap
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import display_name
+from acousticsense.spectrogram import frequencies_hz
 from acousticsense.web.html import clock, number, percent, render, run_on
 from acousticsense.web.plot_view import plot_of
 from acousticsense.web.spectrogram_view import SONG_PLAYER
@@ -51,11 +52,23 @@ def heatmap_html(explanation: Explanation, *, image_id: str, answer: str, model:
         model=model,
         name=name,
         chosen=heatmap.label,
-        words=_meaning(heatmap, prediction.clip.offset_s, language),
+        words=run_on(language, _in_short(explanation, language), _meaning(heatmap, prediction.clip.offset_s, language)),
         plot=plot_of(grid, prediction.clip, alt=alt, player=SONG_PLAYER),
         heat=heat_png(grid, heatmap),
         image_id=image_id,
     )
+
+
+def _in_short(explanation: Explanation, language: str) -> str:
+    """Which sounds speak for the genre and when, in a few words; nothing where no place does."""
+    heatmap, analysis = explanation.heatmap, explanation.analysis
+    if heatmap.hottest is None:
+        return ""
+    where = ui_text(f"heat.where.{heatmap.band(frequencies_hz(analysis.images.front_end))}", language)
+    moment = heatmap.moment(analysis.prediction.clip.duration_s)
+    if moment is None:
+        return ui_text("heat.short_where", language, where=where)
+    return ui_text("heat.short", language, where=where, when=ui_text(f"heat.when.{moment}", language))
 
 
 def _meaning(heatmap: Heatmap, offset_s: float, language: str) -> str:

@@ -13,12 +13,25 @@ __all__ = ["levels_html"]
 
 def levels_html(spec: ModelSpec, verdict: Verdict, language: str) -> str:
     """A closed panel with one row per verdict; the one of this answer is marked."""
-    accuracy = spec.calibration.level_accuracy
     levels = [
-        (level, condition, round(100 * accuracy[level]) if level in accuracy else None)
+        (level, condition, *_outcomes(spec.calibration, level, language))
         for level, condition in _conditions(spec.calibration, language).items()
     ]
     return render("levels.html", language, spec=spec, verdict=verdict, levels=levels)
+
+
+def _outcomes(calibration: Calibration, level: Verdict, language: str) -> tuple[str, str]:
+    """Right and wrong answers at a level: as counts where the card has them, else as shares; empty when unmeasured."""
+    if (counts := calibration.level_counts.get(level)) is not None:
+        right, n = counts
+        return (
+            ui_text("levels.counted", language, right=right, n=n),
+            ui_text("levels.counted", language, right=n - right, n=n),
+        )
+    if (share := calibration.level_accuracy.get(level)) is not None:
+        percent = round(100 * share)
+        return f"{percent}%", f"{100 - percent}%"
+    return "", ""
 
 
 def _conditions(calibration: Calibration, language: str) -> dict[Verdict, str]:

@@ -338,3 +338,33 @@ def test_heat_of_a_network_that_is_fed_log_mels_lies_at_their_frequency(tone_hz:
     place = explain(GenreClassifier(LoudIsFirst(), spec, device=CPU), tmp_path / "tone.wav", "A").heatmap.hottest
     assert place is not None
     assert place.frequency_hz == pytest.approx(tone_hz, rel=0.1)
+
+
+def hot(rows: slice, columns: slice) -> Heatmap:
+    grid = np.zeros((1, 12, 12), dtype=np.float32)
+    grid[:, rows, columns] = 1
+    return a_heatmap(grid)
+
+
+@pytest.mark.parametrize(
+    ("rows", "band"), [(slice(10, 12), "low"), (slice(6, 8), "middle"), (slice(0, 3), "high"), (slice(0, 12), "spread")]
+)
+def test_most_of_the_heat_lies_in_a_band_of_frequencies(rows: slice, band: str) -> None:
+    centres_hz = np.geomspace(50, 11_025, 96)
+    assert hot(rows, slice(0, 12)).band(centres_hz) == band
+
+
+@pytest.mark.parametrize(
+    ("columns", "moment"),
+    [
+        (slice(0, 3), "start"),
+        (slice(5, 7), "middle"),
+        (slice(9, 12), "end"),
+        (slice(0, 12), "throughout"),
+        (slice(0, 12, 4), "places"),
+    ],
+)
+def test_most_of_the_heat_lies_in_a_part_of_the_time(columns: slice, moment: str) -> None:
+    heatmap = hot(slice(0, 12), columns)
+    assert heatmap.moment(10.0) == moment
+    assert replace(heatmap, n_windows=2).moment(20.0) is None

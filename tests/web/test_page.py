@@ -274,6 +274,8 @@ def test_levels_quote_the_card_and_nothing_else(spec: ModelSpec) -> None:
     assert "|32%||68%|" in level_cells(card, "plausible")
     assert "not measured" in level_cells(card, "unsure")
     assert 'data-level="not_music"' not in levels_html(card, "unsure", "en")
+    counted = replace(spec, calibration=replace(calibration, level_counts={"plausible": (41, 50)}))
+    assert "|41 of 50||9 of 50|" in level_cells(counted, "plausible")
     unmeasured = levels_html(replace(spec, calibration=Calibration()), "unsure", "en")
     assert re.findall(r"<td>\d+%</td>", unmeasured) == []
 
@@ -516,6 +518,7 @@ def test_a_heat_map_is_laid_over_the_spectrogram(
     assert 'class="as-heat"' in layer
     assert "data-as-opacity" in html
     assert words in html
+    assert ui_text("heat.short", language, where="|", when="|").split("|")[0] in html
     assert "14 × 14" in html
     assert 'href="api/spectrograms/abc.png"' in html
     assert "<img src=x" not in html
