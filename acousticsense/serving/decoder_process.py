@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from acousticsense.audio import ClipInfo, HealthNote
 from acousticsense.errors import AcousticSenseError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
-from acousticsense.inference.preprocess import Recipe, decode, open_excerpt
+from acousticsense.inference.preprocess import DecodedClip, Recipe, decode, open_excerpt
 from acousticsense.library.processes import begin_decoder, decoder_context, how_it_ended
 
 __all__ = ["DecoderProcess", "End", "Task", "memory_limit"]
@@ -47,9 +47,14 @@ class End:
 
 
 class DecoderProcess:
-    """The process, and the connection to it."""
+    """The process, and the connection to it.
+
+    Attributes:
+        is_free: whether the last answer of its last task was taken, so that it can be given another.
+    """
 
     def __init__(self) -> None:
+        self.is_free = True
         context: Any = decoder_context(__name__)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), name="decoder", daemon=True)
@@ -63,6 +68,7 @@ class DecoderProcess:
 
     def send(self, task: Task) -> None:
         """Begins a task."""
+        self.is_free = False
         try:
             self._connection.send(task)
         except OSError as error:
@@ -84,6 +90,7 @@ class DecoderProcess:
             answer = self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._crash() from error
+        self.is_free = isinstance(answer, (AcousticSenseError, DecodedClip, End))
         if isinstance(answer, AcousticSenseError):
             raise answer
         return answer

@@ -12,7 +12,6 @@ from typing import Final
 from acousticsense.audio import ClipInfo, HealthNote, Source
 from acousticsense.audio.source import opened
 from acousticsense.audio.track import Samples
-from acousticsense.errors import AudioError, DecoderCrashError, DecoderTimeoutError, RequestError
 from acousticsense.inference.preprocess import DecodedClip, Recipe
 from acousticsense.serving.decoder_process import DecoderProcess, End, Task
 
@@ -54,12 +53,10 @@ class DecoderProcesses:
         with self._at_work(task) as process:
             stream = RemoteStream(process, self._timeout_s)
             yield stream
-            if not stream.is_over:
-                raise _GivenUp
 
     @contextlib.contextmanager
     def _at_work(self, task: Task) -> Iterator[DecoderProcess]:
-        """A process that does the task; it is kept for the next one unless something went wrong or is left undone."""
+        """A process that does the task; it is kept for the next one only if all that it answers was taken."""
         process = self._idle_one()
         if process is None:
             with _STARTING:  # the first one loads what all share
@@ -67,19 +64,11 @@ class DecoderProcesses:
         try:
             process.send(task)
             yield process
-        except _GivenUp:
-            process.end()
-        except (AudioError, RequestError) as error:  # an answer like any other, unless the process is to blame
-            if isinstance(error, (DecoderCrashError, DecoderTimeoutError)):
-                process.end()
-            else:
+        finally:
+            if process.is_free:
                 self._idle.put(process)
-            raise
-        except BaseException:
-            process.end()
-            raise
-        else:
-            self._idle.put(process)
+            else:
+                process.end()
 
     def _idle_one(self) -> DecoderProcess | None:
         """One that lives: the system may have ended it while it waited, which is no file's fault."""
@@ -97,22 +86,16 @@ class DecoderProcesses:
                 self._idle.get_nowait().end()
 
 
-class _GivenUp(Exception):  # noqa: N818 - nothing is wrong
-    """Nobody reads a stream to its end."""
-
-
 class RemoteStream:
     """See `audio.AudioStream`; `info` and `notes` are known at the end.
 
     Attributes:
         expected_s: seconds that will come, as far as the header tells; None when it does not.
-        is_over: whether all blocks were read.
     """
 
     def __init__(self, process: DecoderProcess, timeout_s: float) -> None:
         self._process, self._timeout_s = process, timeout_s
         self.expected_s: float | None = process.receive(timeout_s)
-        self.is_over = False
 
     def blocks(self) -> Iterator[Samples]:
         """Mono blocks (n,), one after the other, once."""
@@ -120,7 +103,6 @@ class RemoteStream:
             yield answer
         self.info: ClipInfo = answer.info
         self.notes: tuple[HealthNote, ...] = answer.notes
-        self.is_over = True
 
 
 def _sendable(source: Source, recipe: Recipe) -> str | Path | bytes:

@@ -19,7 +19,13 @@ import numpy as np
 import pytest
 
 from acousticsense.audio import AudioLimits
-from acousticsense.errors import AudioDecodeError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
+from acousticsense.errors import (
+    AudioDecodeError,
+    AudioTooLargeError,
+    DecoderCrashError,
+    DecoderTimeoutError,
+    RequestError,
+)
 from acousticsense.inference.preprocess import Recipe, decode, open_excerpt
 from acousticsense.serving.decoder_process import memory_limit
 from acousticsense.serving.decoders import DecoderProcesses
@@ -119,6 +125,15 @@ def test_a_stream_that_nobody_reads_to_its_end_leaves_nothing_behind(
     with decoders.stream(music_mp3, RECIPE) as stream:
         next(stream.blocks())
     assert decoders.decode(music_mp3, RECIPE).audio.info.duration_s == pytest.approx(3)
+
+
+def test_a_reader_that_gives_up_with_an_error_leaves_nothing_behind(
+    decoders: DecoderProcesses, music_mp3: Path, music_wav: Path
+) -> None:
+    expected = decode(music_wav, RECIPE)
+    with pytest.raises(RequestError), decoders.stream(music_mp3, replace(RECIPE, duration_s=None)):
+        raise RequestError("too many windows")
+    np.testing.assert_array_equal(decoders.decode(music_wav, RECIPE).audio.waveform, expected.audio.waveform)
 
 
 def test_a_file_that_cannot_be_streamed_says_why(decoders: DecoderProcesses) -> None:
