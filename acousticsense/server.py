@@ -74,6 +74,7 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         log_level="warning",
+        log_config=None,  # its lines go the way of ours
         proxy_headers=True,
         timeout_graceful_shutdown=_GRACE_S,
     )

@@ -192,6 +192,9 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _leave_blank_ones_out(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name in ("password", "api_tokens"):  # a guard that somebody wanted must not be off
+            if isinstance(given := values.get(name), str) and given and not given.replace(",", "").strip():
+                raise SettingsError(f"{name} holds nothing but blanks and commas.", hint="Set a real one, or none.")
         stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
         return {name: value for name, value in stripped.items() if value != ""}
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
+import ipaddress
 import time
 from collections.abc import MutableMapping, Sequence
 from typing import Final
@@ -167,9 +167,10 @@ class _Counter:
         self._counts: MutableMapping[str, tuple[float, list[None]]] = TTLCache(_MOST_CLIENTS, _WINDOW_S)
 
     def add(self, client: str) -> None:
-        if client not in self._counts:
-            self._counts[client] = (time.monotonic(), [])
-        self._counts[client][1].append(None)
+        counted = self._counts.get(client)
+        if counted is None:
+            counted = self._counts[client] = (time.monotonic(), [])
+        counted[1].append(None)
 
     def wait_s(self, client: str, most: int) -> int:
         """Whole seconds until the client may go on; 0 when it may now."""
@@ -178,20 +179,25 @@ class _Counter:
 
 
 def _client(scope: Scope) -> str:
-    """The address that asks: behind a trusted proxy the one that it forwards for."""
-    return scope["client"][0] if scope.get("client") else ""
+    """Who asks: an address, behind a trusted proxy the one that it forwards for; of IPv6 a customer's network."""
+    address = scope["client"][0] if scope.get("client") else ""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return address if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))
 
 
 def _given_secret(authorization: str) -> bytes | None:
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return value.strip().encode()
+        return value.strip().encode("latin-1")  # as headers arrive
     if scheme.lower() != "basic":
         return None
     try:
         return base64.b64decode(value, validate=True).partition(b":")[2]
-    except binascii.Error:
-        return None
+    except ValueError:  # no base64, or not ASCII
+        return b""
 
 
 def _too_many(what: str, wait_s: int) -> RateLimitError:

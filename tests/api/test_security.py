@@ -135,12 +135,14 @@ def test_no_connection_leaves_this_machine(whole: TestClient, music_mp3: Path, m
         ({"auth": ("sesame", "")}, 401),
         ({"auth": ("anyone", "sesam")}, 401),
         ({"headers": {"Authorization": "Basic ####"}}, 401),
+        ({"headers": {"Authorization": b"Basic \xe9"}}, 401),
+        ({"headers": {"Authorization": "Bearer schlüssel".encode()}}, 200),
         ({"headers": {"Authorization": "Bearer "}}, 401),
         ({"headers": {"Authorization": "token-1"}}, 401),
     ],
 )
 def test_who_knows_no_secret_is_not_let_in(given: dict[str, Any], status: int) -> None:
-    client = client_of(password="sesame", api_tokens="token-1, token-2,")
+    client = client_of(password="sesame", api_tokens="token-1, token-2,schlüssel")
     answer = client.get("/api/models", **given)
     assert answer.status_code == status
     if status == 401:
@@ -167,6 +169,26 @@ def test_who_guesses_is_made_to_wait_and_others_are_not() -> None:
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     other = TestClient(client.app, client=("10.0.0.2", 50_000))
     assert other.get("/", auth=("me", "sesame")).status_code == 200
+
+
+def test_all_addresses_of_an_ipv6_network_guess_together() -> None:
+    app = client_of(password="sesame").app
+    statuses = [
+        TestClient(app, client=(f"2001:db8::{n}", 50_000)).get("/", auth=("me", "guess")).status_code for n in range(12)
+    ]
+    assert statuses == [401] * 10 + [429] * 2
+
+
+@pytest.mark.parametrize("given", [{"api_tokens": ",,"}, {"api_tokens": " , "}])
+def test_a_secret_that_is_none_lets_nobody_start(given: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="api_tokens"):
+        Settings(**given)
+
+
+def test_a_blank_password_lets_nobody_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACOUSTICSENSE_PASSWORD", "   ")
+    with pytest.raises(SettingsError, match="password"):
+        Settings()
 
 
 def test_one_client_may_ask_so_often_and_another_still_may() -> None:
