@@ -69,8 +69,9 @@ def serve(settings: Settings) -> None:
     check_installed(settings.backend)
     resolve(settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     _log.info("AcousticSense: %s  (REST: /docs)", url_of(settings.host, settings.port))
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -78,15 +79,19 @@ def serve(settings: Settings) -> None:
         proxy_headers=True,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    Server(config).run()
+    Server(config, app.state.service).run()
 
 
 class Server(uvicorn.Server):
     """Tells the requests that wait that it stops, before it waits for those that are being answered."""
 
+    def __init__(self, config: uvicorn.Config, service: PredictionService) -> None:
+        super().__init__(config)
+        self._service = service
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends in good order within `_GRACE_S`."""
-        self.config.app.state.service.stop()  # type: ignore[union-attr]  # `create_app` made it
+        self._service.stop()
         await super().shutdown(sockets)
 
 

@@ -14,11 +14,7 @@ Each is a server of its own on a free port, with an empty folder for temporary f
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -31,25 +27,24 @@ from typing import Any, Final
 import httpx
 
 from acousticsense.settings import Settings
-from benchmarks.common import ROOT, machine, make_song, parser, tell
+from benchmarks.common import machine, make_song, parser, tell
 from benchmarks.serving import Upload
-from benchmarks.startup import wait_until_ready
+from benchmarks.startup import RunningServer, running_server
 
 _WAITING: Final = 1000
 _PROBES: Final = 50
 
 
 @dataclass(frozen=True)
-class Server:
-    """One that runs: its address, process and folder for temporary files."""
+class Watched:
+    """A server, and its folder for temporary files."""
 
-    url: str
-    pid: int
+    server: RunningServer
     folder: Path
 
     def state(self) -> dict[str, float]:
         """MiB of memory that the server and its processes have for themselves, and MiB of temporary files."""
-        private = sum(map(_private_mib, _family(self.pid)))
+        private = sum(map(_private_mib, _family(self.server.pid)))
         disk = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 2**20
         return {"memory_mib": round(private, 1), "disk_mib": round(disk, 1)}
 
@@ -62,52 +57,43 @@ def main() -> None:
     options = options_parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         upload = Upload.of(make_song(Path(folder) / "song.mp3", seconds=12))
-        with running_server() as server:
-            row = asyncio.run(in_a_row(server, upload, options.uploads))
-        with running_server() as server:
-            load = asyncio.run(overload(server, upload, options.seconds))
-        with running_server(ACOUSTICSENSE_QUEUE_SIZE=str(_WAITING)) as server:
-            waiting = asyncio.run(crowd(server, upload))
+        with watched() as watch:
+            row = asyncio.run(in_a_row(watch, upload, options.uploads))
+        with watched() as watch:
+            load = asyncio.run(overload(watch, upload, options.seconds))
+        with watched(ACOUSTICSENSE_QUEUE_SIZE=str(_WAITING)) as watch:
+            waiting = asyncio.run(crowd(watch, upload))
     result = {"machine": machine(), "in_a_row": row, "overload": load, "waiting": waiting}
     tell(result, "\n".join(f"{name}: {result[name]}" for name in ("in_a_row", "overload", "waiting")), options.json)
 
 
 @contextmanager
-def running_server(**environment: str) -> Iterator[Server]:
-    """A server of our own, ready; it ends afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(ROOT / "app_gradio.py"), "--host", "127.0.0.1", "--port", str(port)]
-        settings = {"ACOUSTICSENSE_BACKEND": "pytorch", "TMPDIR": folder, **environment}
-        server = subprocess.Popen(command, env={**os.environ, **settings})
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until_ready(f"{url}/readyz", time.perf_counter())
-            yield Server(url, server.pid, Path(folder))
-        finally:
-            server.terminate()
-            server.wait(30)
+def watched(**environment: str) -> Iterator[Watched]:
+    """A server whose temporary files lie in a folder of their own."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_server(ACOUSTICSENSE_BACKEND="pytorch", TMPDIR=folder, **environment) as server,
+    ):
+        yield Watched(server, Path(folder))
 
 
 def _client(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, timeout=600, limits=httpx.Limits(max_connections=None))
 
 
-async def in_a_row(server: Server, upload: Upload, count: int) -> dict[str, Any]:
+async def in_a_row(watch: Watched, upload: Upload, count: int) -> dict[str, Any]:
     """Uploads one after the other."""
     early: dict[str, float] = {}
     statuses: Counter[int] = Counter()
-    async with _client(server.url) as client:
+    async with _client(watch.server.url) as client:
         for number in range(count):
             statuses[(await upload.send(client)).status_code] += 1
             if number == count // 10:
-                early = server.state()
-    return {"statuses": dict(statuses), "after a tenth": early, "at the end": server.state()}
+                early = watch.state()
+    return {"statuses": dict(statuses), "after a tenth": early, "at the end": watch.state()}
 
 
-async def overload(server: Server, upload: Upload, seconds: float) -> dict[str, Any]:
+async def overload(watch: Watched, upload: Upload, seconds: float) -> dict[str, Any]:
     """Twice as many clients as there is room for, without a pause."""
     room = Settings().concurrency + Settings().queue_size
     statuses: Counter[int] = Counter()
@@ -122,12 +108,12 @@ async def overload(server: Server, upload: Upload, seconds: float) -> dict[str, 
             else:
                 await asyncio.sleep(0.05)
 
-    async with _client(server.url) as client:
+    async with _client(watch.server.url) as client:
         alone = await _per_s(client, upload)
         deadline = time.perf_counter() + seconds
         asked = asyncio.gather(*(ask(client, deadline) for _ in range(2 * room)))
         await asyncio.sleep(seconds / 5)
-        early = server.state()
+        early = watch.state()
         await asked
     per_s = statuses[200] / seconds
     figures = {"clients": 2 * room, "statuses": dict(statuses), "different answers": len(labels)}
@@ -135,7 +121,7 @@ async def overload(server: Server, upload: Upload, seconds: float) -> dict[str, 
         **figures,
         "of one client's rate": round(per_s / alone, 2),
         "after a fifth": early,
-        "at the end": server.state(),
+        "at the end": watch.state(),
     }
 
 
@@ -147,9 +133,9 @@ async def _per_s(client: httpx.AsyncClient, upload: Upload) -> float:
     return _PROBES / (time.perf_counter() - started)
 
 
-async def crowd(server: Server, upload: Upload) -> dict[str, Any]:
+async def crowd(watch: Watched, upload: Upload) -> dict[str, Any]:
     """As many as the server lets wait; how long others take meanwhile."""
-    async with _client(server.url) as client, _client(server.url) as other:
+    async with _client(watch.server.url) as client, _client(watch.server.url) as other:
         waiting = [asyncio.create_task(upload.send(client)) for _ in range(_WAITING + Settings().concurrency)]
         while (await _inside(other)) < _WAITING:
             await asyncio.sleep(0.2)

@@ -16,15 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,8 +28,8 @@ import httpx
 
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
-from benchmarks.common import ROOT, machine, make_song, parser, tell
-from benchmarks.startup import wait_until_ready
+from benchmarks.common import machine, make_song, parser, tell
+from benchmarks.startup import running_server
 
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 OPEN_SHARES = (0.5, 0.8)
@@ -101,8 +96,8 @@ def main() -> None:
         else:
             classifier = GenreClassifier.load(options.model, settings=Settings())
             before = offline_per_s(songs, classifier, options.seconds)
-            with running_server(options.model, classifier.info.backend) as url:
-                result = asyncio.run(measure(url, uploads, options.seconds))
+            with running_server(**environment_of(options.model, classifier.info.backend)) as server:
+                result = asyncio.run(measure(server.url, uploads, options.seconds))
             offline = (before + offline_per_s(songs, classifier, options.seconds)) / 2
     result = {"machine": machine(), "offline_per_s": offline, **result}
     tell(result, as_table(result), options.json)
@@ -127,25 +122,13 @@ def offline_per_s(songs: list[Path], classifier: GenreClassifier, seconds: float
     return done / (time.perf_counter() - started)
 
 
-@contextmanager
-def running_server(model: str | None, backend: str) -> Iterator[str]:
-    """The address of a server of our own, ready; it ends afterwards.
+def environment_of(model: str | None, backend: str) -> dict[str, str]:
+    """What tells a server which model and what computes it.
 
     When PyTorch is what computes here, it is told so: it would look for something faster while it is measured.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, str(ROOT / "app_gradio.py"), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--model", model] if model else []
-    command += ["--backend", "pytorch"] if backend.startswith("pytorch") else []
-    server = subprocess.Popen(command)
-    try:
-        wait_until_ready(f"http://127.0.0.1:{port}/readyz", time.perf_counter())
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
+    pytorch = {"ACOUSTICSENSE_BACKEND": "pytorch"} if backend.startswith("pytorch") else {}
+    return {**({"ACOUSTICSENSE_MODEL": model} if model else {}), **pytorch}
 
 
 async def measure(url: str, uploads: list[Upload], seconds: float) -> dict[str, Any]:

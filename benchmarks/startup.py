@@ -10,6 +10,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,21 +25,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="")
     options = parser.parse_args()
+    started = time.perf_counter()
+    with running_server(ACOUSTICSENSE_MODEL=options.model) as server:
+        print(f"ready after {time.perf_counter() - started:.1f} s, {resident_mib(server.pid)} MiB resident")
+        for clip in sorted(path for path in EXAMPLES.iterdir() if path.suffix in {".ogg", ".mp3", ".wav"}):
+            send(f"{server.url}/api/predict", clip)
+        print(f"after a request per example: {resident_mib(server.pid)} MiB resident")
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server's address and process."""
+
+    url: str
+    pid: int
+
+
+@contextmanager
+def running_server(**environment: str) -> Iterator[RunningServer]:
+    """A server of our own on a free port, ready; it ends afterwards.
+
+    Args:
+        environment: variables that it gets besides those of this process.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, str(ROOT / "app_gradio.py"), "--host", "127.0.0.1", "--port", str(port)]
     started = time.perf_counter()
-    server = subprocess.Popen(command, env={**os.environ, "ACOUSTICSENSE_MODEL": options.model})
+    server = subprocess.Popen(command, env={**os.environ, **environment})
     try:
         wait_until_ready(f"http://127.0.0.1:{port}/readyz", started)
-        print(f"ready after {time.perf_counter() - started:.1f} s, {resident_mib(server.pid)} MiB resident")
-        for clip in sorted(path for path in EXAMPLES.iterdir() if path.suffix in {".ogg", ".mp3", ".wav"}):
-            send(f"http://127.0.0.1:{port}/api/predict", clip)
-        print(f"after a request per example: {resident_mib(server.pid)} MiB resident")
+        yield RunningServer(f"http://127.0.0.1:{port}", server.pid)
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(30)
 
 
 def wait_until_ready(url: str, started: float) -> None:

@@ -67,7 +67,7 @@ def make_timeline(
     offset_s: float = 0.0,
     max_windows: int = MAX_WINDOWS,
     progress: Progress | None = None,
-    opener: StreamOpener | None = None,
+    opener: StreamOpener = open_excerpt,
 ) -> Timeline:
     """Predicts a track window by window.
 
@@ -81,7 +81,7 @@ def make_timeline(
         offset_s: where to begin.
         max_windows: more are refused.
         progress: told how far the work is; see `Progress`.
-        opener: what decodes the excerpt of a recipe block by block; this process when None.
+        opener: what decodes the excerpt of a recipe block by block.
 
     Raises:
         RequestError: an argument is out of range, or there would be too many windows.
@@ -94,7 +94,7 @@ def make_timeline(
     recipe, clock = classifier.recipe(duration_s=duration_s, offset_s=offset_s), _Clock()
     rate_hz = recipe.front_end.sample_rate_hz
     windows: list[TimelineWindow] = []
-    with (opener or open_excerpt)(source, recipe) as stream:
+    with opener(source, recipe) as stream:
         _check_count(stream.expected_s, hop_s, max_windows)
         tell = progress or (lambda _done_s, _total_s: None)
         tell(0.0, stream.expected_s)

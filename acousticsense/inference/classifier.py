@@ -20,7 +20,7 @@ from acousticsense.inference.backends.selection import check_installed, network_
 from acousticsense.inference.device import pick_device
 from acousticsense.inference.posterior import Posterior, posterior_of, probabilities_of
 from acousticsense.inference.prediction import ModelInfo, Prediction
-from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, limits_of, prepare
+from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, limits_of, prepare
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
@@ -65,7 +65,7 @@ class GenreClassifier:
         device: torch.device,
         limits: AudioLimits | None = None,
         precision: Precision | None = None,
-        decoder: Decoder | None = None,
+        decoder: Decoder = decode,
     ) -> None:
         self.spec = spec
         self._decoder = decoder
@@ -82,7 +82,7 @@ class GenreClassifier:
         *,
         device: str = "auto",
         settings: Settings | None = None,
-        decoder: Decoder | None = None,
+        decoder: Decoder = decode,
     ) -> GenreClassifier:
         """Loads a model.
 
@@ -91,7 +91,7 @@ class GenreClassifier:
                 ("hf:owner/repo/folder", "ms:..."); None is the default model.
             device: "auto" is the device of the settings, and by default the GPU when there is one.
             settings: folders and limits; by default from the environment.
-            decoder: what decodes files; this process when None.
+            decoder: what decodes files.
 
         Raises:
             UnknownModelError: nothing of that name is installed.

@@ -121,24 +121,6 @@ class PreparedClip:
     spectrogram_ms: float
 
 
-def prepare(
-    source: Source, recipe: Recipe, *, device: str | torch.device = "cpu", decoder: Decoder | None = None
-) -> PreparedClip:
-    """Decodes an excerpt, checks its health and draws its images.
-
-    Args:
-        source: path, bytes or binary file object of any audio format.
-        recipe: what to decode and how to draw it.
-        device: where the images are drawn and left.
-        decoder: what decodes; `decode` when None.
-
-    Raises:
-        AudioError: not audio, over a limit, or nothing in it.
-        RequestError: the excerpt that the recipe asks for is out of range.
-    """
-    return draw((decoder or decode)(source, recipe), recipe, device=device)
-
-
 def open_excerpt(source: Source, recipe: Recipe) -> AbstractContextManager[SoundStream]:
     """The excerpt of a recipe, to be read block by block; see `audio.open_stream`, which it raises like."""
     return open_stream(
@@ -163,6 +145,24 @@ def decode(source: Source, recipe: Recipe) -> DecodedClip:
     )
     health = check(audio)
     return DecodedClip(audio=audio, health=health, decode_ms=1000 * (time.perf_counter() - started))
+
+
+def prepare(
+    source: Source, recipe: Recipe, *, device: str | torch.device = "cpu", decoder: Decoder = decode
+) -> PreparedClip:
+    """Decodes an excerpt, checks its health and draws its images.
+
+    Args:
+        source: path, bytes or binary file object of any audio format.
+        recipe: what to decode and how to draw it.
+        device: where the images are drawn and left.
+        decoder: what decodes.
+
+    Raises:
+        AudioError: not audio, over a limit, or nothing in it.
+        RequestError: the excerpt that the recipe asks for is out of range.
+    """
+    return draw(decoder(source, recipe), recipe, device=device)
 
 
 def draw(clip: DecodedClip, recipe: Recipe, *, device: str | torch.device = "cpu") -> PreparedClip:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
+from urllib.parse import quote
 
 from acousticsense.errors import LibraryError
 from acousticsense.files import atomic_write
@@ -135,9 +136,14 @@ def m3u(rows: Iterable[Row], genres: Mapping[str, str]) -> bytes:
     listed = sorted((row for row in rows if row.path in genres), key=lambda row: genres[row.path])
     for row in listed:
         seconds = round(row.clip.track_duration_s) if row.clip and row.clip.track_duration_s else -1
-        name = row.path.rpartition("/")[2]
-        lines += [f"#EXTINF:{seconds},{name}", f"#EXTGRP:{genres[row.path]}", row.path]
+        name = " ".join(row.path.rpartition("/")[2].split())
+        lines += [f"#EXTINF:{seconds},{name}", f"#EXTGRP:{genres[row.path]}", _in_a_line(row.path)]
     return "\n".join([*lines, ""]).encode()
+
+
+def _in_a_line(path: str) -> str:
+    """A path as a playlist can hold it: one with line breaks in percent encoding."""
+    return path if path.isprintable() else quote(path)
 
 
 def _fill_csv(file: IO[str], rows: Iterable[Decided], corrections: Mapping[str, str] | None = None) -> None:

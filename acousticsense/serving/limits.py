@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from acousticsense.errors import OverloadError
@@ -46,7 +47,7 @@ class ConcurrencyLimiter:
             self.refuse_if_full()
             self._inside += 1
         try:
-            future = self._workers.submit(run)
+            future = self._workers.submit(copy_context().run, run)  # what it logs belongs to the request
         except RuntimeError:  # the interpreter shuts down
             self._leave()
             raise

@@ -15,7 +15,7 @@ from acousticsense.analysis.figures import heatmap_drawing, spectrogram_drawing
 from acousticsense.analysis.members import Progress
 from acousticsense.analysis.results import EnsembleResult, Timeline
 from acousticsense.audio import Source
-from acousticsense.errors import AcousticSenseError
+from acousticsense.errors import AcousticSenseError, OverloadError
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.preprocess import PreparedClip
@@ -110,14 +110,19 @@ class PredictionService:
 
     def ready(self) -> str:
         """Empty when requests will be answered, else the reason why not."""
-        return self._models.problem or (
-            "The queue is full, or the server is stopping." if self._predictions.full else ""
-        )
+        if self._models.problem:
+            return self._models.problem
+        try:
+            self._predictions.refuse_if_full()
+        except OverloadError as error:
+            return error.message
+        return ""
 
     def stop(self) -> None:
         """Finishes what is being computed and refuses everything else, so that whoever waits is told at once."""
         for limiter in (self._predictions, self._timelines, self._batches):
             limiter.close()
+        self._decoders.close()
 
     def models(self) -> tuple[CatalogEntry, ...]:
         """What is installed."""

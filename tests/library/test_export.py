@@ -134,6 +134,12 @@ def test_what_audits_a_row_stands_last() -> None:
     assert COLUMNS[-3:] == ("model", "weights_sha256", "settings_digest")
 
 
+def test_a_line_break_in_a_name_adds_no_line_to_a_playlist() -> None:
+    path = "x/a\n#EXTM3U\nb.mp3"
+    lines = m3u([replace(GOOD, path=path)], {path: "Jazz"}).decode().splitlines()
+    assert lines[1:] == ["#EXTINF:200,a #EXTM3U b.mp3", "#EXTGRP:Jazz", "x/a%0A%23EXTM3U%0Ab.mp3"]
+
+
 def test_a_playlist_lists_genre_by_genre_with_lengths() -> None:
     other = replace(GOOD, path="x/blues.mp3", clip=None)
     text = m3u([GOOD, BAD, other], {GOOD.path: "Jazz", other.path: "Blues"}).decode()

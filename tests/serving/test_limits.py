@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from contextvars import ContextVar
 
 import pytest
 
@@ -69,6 +70,12 @@ def test_what_waits_is_refused_when_it_closes_and_what_runs_is_finished() -> Non
     assert running.result(10) == "done"
     with pytest.raises(OverloadError, match="stopping"):
         waiting.result(10)
+
+
+def test_work_sees_the_context_of_the_request(limiter: ConcurrencyLimiter) -> None:
+    request_id: ContextVar[str] = ContextVar("request_id", default="")
+    request_id.set("abc")
+    assert limiter.submit(request_id.get).result(10) == "abc"
 
 
 def test_it_tells_when_nobody_is_inside(limiter: ConcurrencyLimiter) -> None:
