@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, Literal
+
+import numpy as np
 
 from acousticsense.audio import ClipInfo, HealthNote
 from acousticsense.errors import AcousticSenseError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
 from acousticsense.inference.preprocess import DecodedClip, Recipe, decode, open_excerpt
 from acousticsense.library.processes import begin_decoder, decoder_context, how_it_ended
+from acousticsense.serving.mailbox import Mailbox, Parcel
 
 __all__ = ["DecoderProcess", "End", "Task", "memory_limit"]
 
@@ -57,7 +60,9 @@ class DecoderProcess:
         self.is_free = True
         context: Any = decoder_context(__name__)
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), name="decoder", daemon=True)
+        self._path = path = Mailbox.create()
+        self._mailbox = Mailbox(path) if path else None
+        self._process = context.Process(target=_serve, args=(theirs, path), name="decoder", daemon=True)
         self._process.start()
         theirs.close()
 
@@ -88,6 +93,8 @@ class DecoderProcess:
                     f"Decoding did not end within {timeout_s:g} s.", hint="Send a shorter excerpt, or convert the file."
                 )
             answer = self._connection.recv()
+            if isinstance(answer, Parcel) and self._mailbox:
+                answer = self._mailbox.take(answer)
         except (EOFError, OSError) as error:
             raise self._crash() from error
         self.is_free = isinstance(answer, (AcousticSenseError, DecodedClip, End))
@@ -105,16 +112,28 @@ class DecoderProcess:
         self._process.kill()
         self._process.join(1)
         self._connection.close()
+        if self._path:
+            self._path.unlink(missing_ok=True)  # where it ended before it began
 
 
-def _serve(connection: Connection) -> None:
-    """A process's life: does each task until nobody asks."""
+def _serve(connection: Connection, path: Path | None) -> None:
+    """A process's life: does each task until nobody asks.
+
+    Args:
+        connection: to the owner.
+        path: of the file for arrays, which is removed as soon as both have it.
+    """
     begin_decoder(niceness=0)
+    mailbox = Mailbox(path) if path else None
+    if path:
+        path.unlink()
     try:
         while True:
             task: Task = connection.recv()
             for answer in _answers(task):
-                connection.send(answer)
+                # Blocks of a stream are small, and the next may come before the last was taken.
+                is_clip = isinstance(answer, DecodedClip)
+                connection.send((mailbox.put(answer) if mailbox and is_clip else None) or answer)
     except (EOFError, OSError):
         return
 
@@ -124,13 +143,18 @@ def _answers(task: Task) -> Iterator[object]:
     try:
         with memory_limit(_COPIES * task.recipe.limits.max_pcm_bytes + _SPARE_BYTES):
             if task.kind == "clip":
-                yield decode(task.source, task.recipe)
+                yield _contiguous(decode(task.source, task.recipe))
             else:
                 yield from _streamed(task.source, task.recipe)
     except AcousticSenseError as error:
         yield error
     except MemoryError:
         yield AudioTooLargeError("Decoding it takes more memory than is allowed.", hint="Send a shorter excerpt.")
+
+
+def _contiguous(clip: DecodedClip) -> DecodedClip:
+    """The clip with arrays in one piece: others are pickled number by number into the words of a parcel."""
+    return replace(clip, audio=replace(clip.audio, channels=np.ascontiguousarray(clip.audio.channels)))
 
 
 def _streamed(source: str | Path | bytes, recipe: Recipe) -> Iterator[object]:
