@@ -351,7 +351,7 @@ _LEVELS: Final[dict[str, tuple[str, str]]] = {
     "levels.wrong": ("Wrong", "错误"),
     "levels.top": ("best genre at {percent} or more", "最高概率不低于 {percent}"),
     "levels.sum": ("two best together at {percent} or more", "前两名之和不低于 {percent}"),
-    "levels.rest": ("otherwise", "其余情况"),
+    "levels.rest": ("otherwise, and for less than 3 s of sound", "其余情况，以及不足 3 秒的声音"),
     "levels.not_music": ("“not music” at {percent} or more", "“非音乐”概率不低于 {percent}"),
     "levels.counted": ("{right} of {n}", "{n} 个中 {right} 个"),
     "levels.never": ("never said by this model", "该模型不会给出"),
