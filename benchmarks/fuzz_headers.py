@@ -1,8 +1,9 @@
 """What the decoder makes of wrong headers: python -m benchmarks.fuzz_headers [--cases N] [--seed S].
 
 In each case one field of size, rate, count or offset of an intact file gets another value: 0, 1, -1, the largest, one
-more, one less. The seed shuffles the cases, of which there are some twenty thousand. The decoder must neither crash
-nor take 5 s, and must not answer with another sound without a note.
+more, one less. The seed shuffles the cases, of which there are some twenty thousand for each shape of the sound
+(rate, channels) and more than 100,000 for all six. The decoder must neither crash nor take 5 s, and must not answer
+with another sound without a note.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import io
 import random
 import struct
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import av
@@ -31,11 +33,15 @@ from acousticsense.audio import AudioClip, AudioLimits, check, read_clip
 from acousticsense.errors import AudioError
 
 Samples = NDArray[np.float32]
+Shape = tuple[int, int]
 
-RATE_HZ: Final = 44_100
+#: Rate in Hz and number of channels of the sounds that are written; Opus takes the nearest rate that it knows.
+SHAPES: Final = ((44_100, 2), (44_100, 1), (22_050, 2), (22_050, 1), (16_000, 2), (16_000, 1))
+OPUS_RATES_HZ: Final = {44_100: 48_000, 22_050: 24_000, 16_000: 16_000}
 WANTED_HZ: Final = 22_050
 SECONDS: Final = 3.0
 TOO_SLOW_S: Final = 5.0
+_BLOCK: Final = 500
 #: Sounds whose cross-correlation is lower than this, or which are this much later or longer, are not the same. A header
 #: may rightly cut off up to 0.19 s as an encoder's delay (LAME's two fields of 12 bits).
 SAME_CORRELATION: Final = 0.7
@@ -64,33 +70,35 @@ class Finding:
     detail: str
 
 
-def tone() -> Samples:
-    """Stereo noise (n, 2) with a beat in it."""
+def tone(rate_hz: int, n_channels: int) -> Samples:
+    """Noise (n, n_channels) with a beat in it."""
     rng = np.random.default_rng(3)
-    noise = soxr.resample(rng.standard_normal((round(SECONDS * 12_000), 2)) * 0.1, 12_000, RATE_HZ)
-    beat = 0.6 + 0.4 * np.sin(2 * np.pi * 3 * np.arange(len(noise)) / RATE_HZ)
+    noise = soxr.resample(rng.standard_normal((round(SECONDS * 12_000), n_channels)) * 0.1, 12_000, rate_hz)
+    beat = 0.6 + 0.4 * np.sin(2 * np.pi * 3 * np.arange(len(noise)) / rate_hz)
     return np.asarray(noise * beat[:, None], np.float32)
 
 
-def by_sndfile(kind: str, subtype: str) -> bytes:
+def by_sndfile(shape: Shape, kind: str, subtype: str) -> bytes:
     """The test sound, written by libsndfile."""
     file = io.BytesIO()
-    soundfile.write(file, tone(), RATE_HZ, format=kind, subtype=subtype)
+    soundfile.write(file, tone(*shape), shape[0], format=kind, subtype=subtype)
     return file.getvalue()
 
 
-def by_ffmpeg(container: str, codec: str, rate_hz: int = RATE_HZ) -> bytes:
+def by_ffmpeg(shape: Shape, container: str, codec: str) -> bytes:
     """The test sound, written by FFmpeg."""
-    samples = np.asarray(soxr.resample(tone(), RATE_HZ, rate_hz), np.float32)
+    rate_hz = OPUS_RATES_HZ[shape[0]] if codec == "libopus" else shape[0]
+    layout = {1: "mono", 2: "stereo"}[shape[1]]
+    samples = tone(rate_hz, shape[1])
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
         stream: Any = out.add_stream(codec, rate=rate_hz)
-        stream.layout = "stereo"
+        stream.layout = layout
         context = stream.codec_context
         resampler = av.AudioResampler(
-            format=context.format.name, layout="stereo", rate=rate_hz, frame_size=context.frame_size or 1024
+            format=context.format.name, layout=layout, rate=rate_hz, frame_size=context.frame_size or 1024
         )
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout="stereo")
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             out.mux(stream.encode(part))
@@ -169,27 +177,27 @@ def mp3_fields(data: bytes) -> Iterator[Field]:
         yield from (Field(found + at, 3, "big") for at in (141,))
 
 
-KINDS: Final[dict[str, tuple[Callable[[], bytes], Callable[[bytes], Iterator[Field]]]]] = {
-    "wav": (lambda: by_sndfile("WAV", "PCM_16"), riff_fields),
-    "wav extensible": (lambda: by_sndfile("WAVEX", "PCM_24"), riff_fields),
-    "wav float": (lambda: by_sndfile("WAV", "FLOAT"), riff_fields),
-    "aiff": (lambda: by_sndfile("AIFF", "PCM_16"), aiff_fields),
-    "flac": (lambda: by_sndfile("FLAC", "PCM_16"), flac_fields),
-    "ogg vorbis": (lambda: by_sndfile("OGG", "VORBIS"), ogg_fields),
-    "ogg opus": (lambda: by_ffmpeg("ogg", "libopus", 48_000), ogg_fields),
-    "mp4": (lambda: by_ffmpeg("mp4", "aac"), mp4_fields),
-    "m4a alac": (lambda: by_ffmpeg("ipod", "alac"), mp4_fields),
-    "mkv": (lambda: by_ffmpeg("matroska", "aac"), matroska_fields),
-    "webm": (lambda: by_ffmpeg("webm", "libopus", 48_000), matroska_fields),
-    "mp3": (lambda: by_ffmpeg("mp3", "libmp3lame"), mp3_fields),
+KINDS: Final[dict[str, tuple[Callable[[Shape], bytes], Callable[[bytes], Iterator[Field]]]]] = {
+    "wav": (partial(by_sndfile, kind="WAV", subtype="PCM_16"), riff_fields),
+    "wav extensible": (partial(by_sndfile, kind="WAVEX", subtype="PCM_24"), riff_fields),
+    "wav float": (partial(by_sndfile, kind="WAV", subtype="FLOAT"), riff_fields),
+    "aiff": (partial(by_sndfile, kind="AIFF", subtype="PCM_16"), aiff_fields),
+    "flac": (partial(by_sndfile, kind="FLAC", subtype="PCM_16"), flac_fields),
+    "ogg vorbis": (partial(by_sndfile, kind="OGG", subtype="VORBIS"), ogg_fields),
+    "ogg opus": (partial(by_ffmpeg, container="ogg", codec="libopus"), ogg_fields),
+    "mp4": (partial(by_ffmpeg, container="mp4", codec="aac"), mp4_fields),
+    "m4a alac": (partial(by_ffmpeg, container="ipod", codec="alac"), mp4_fields),
+    "mkv": (partial(by_ffmpeg, container="matroska", codec="aac"), matroska_fields),
+    "webm": (partial(by_ffmpeg, container="webm", codec="libopus"), matroska_fields),
+    "mp3": (partial(by_ffmpeg, container="mp3", codec="libmp3lame"), mp3_fields),
 }
 
 
 @cache
-def intact(kind: str) -> tuple[bytes, tuple[Field, ...], tuple[AudioClip, ...]]:
+def intact(kind: str, shape: Shape) -> tuple[bytes, tuple[Field, ...], tuple[AudioClip, ...]]:
     """A file, its fields and its clips."""
     make, fields_of = KINDS[kind]
-    data = make()
+    data = make(shape)
     return data, tuple(fields_of(data)), tuple(_read(data, options) for options in READINGS)
 
 
@@ -198,16 +206,16 @@ def _read(data: bytes, options: dict[str, Any]) -> AudioClip:
 
 
 @cache
-def every_case(seed: int) -> tuple[tuple[str, Field, int], ...]:
+def every_case(seed: int, shape: Shape = SHAPES[0]) -> tuple[tuple[str, Field, int], ...]:
     """Kind, field and which value it gets (0..5), for all of them, shuffled."""
-    found = [(kind, field, which) for kind in KINDS for field in intact(kind)[1] for which in range(6)]
+    found = [(kind, field, which) for kind in KINDS for field in intact(kind, shape)[1] for which in range(6)]
     random.Random(seed).shuffle(found)
     return tuple(found)
 
 
-def changed(kind: str, field: Field, which: int) -> tuple[int, bytes]:
+def changed(kind: str, field: Field, which: int, shape: Shape) -> tuple[int, bytes]:
     """The new value of a field, and the file with it."""
-    data = intact(kind)[0]
+    data = intact(kind, shape)[0]
     old = int.from_bytes(data[field.at : field.at + field.width], field.order)  # type: ignore[arg-type]  # "little", "big"
     most = 256**field.width - 1
     value = (0, 1, most, most >> 1, old + 1, old - 1)[which] & most
@@ -215,16 +223,16 @@ def changed(kind: str, field: Field, which: int) -> tuple[int, bytes]:
     return value, data[: field.at] + octets + data[field.at + field.width :]
 
 
-def run(number: int, seed: int = 0) -> Finding | None:
+def run(number: int, seed: int = 0, shape: Shape = SHAPES[0]) -> Finding | None:
     """What is wrong with the decoder's answer to one of `every_case`; None when it is right."""
-    return finding(*every_case(seed)[number % len(every_case(seed))])
+    return finding(*every_case(seed, shape)[number], shape)
 
 
-def finding(kind: str, field: Field, which: int) -> Finding | None:
+def finding(kind: str, field: Field, which: int, shape: Shape = SHAPES[0]) -> Finding | None:
     """What is wrong with the decoder's answer to one changed field; None when it is right."""
-    value, data = changed(kind, field, which)
+    value, data = changed(kind, field, which, shape)
     started = time.perf_counter()
-    for options, expected in zip(READINGS, intact(kind)[2], strict=True):
+    for options, expected in zip(READINGS, intact(kind, shape)[2], strict=True):
         try:
             clip = _read(data, options)
         except AudioError:
@@ -255,37 +263,43 @@ def _difference(clip: AudioClip, expected: AudioClip) -> str:
     return ""
 
 
-def _block(first: int, count: int, seed: int) -> list[tuple[int, Finding]]:
-    found = ((number, run(number, seed)) for number in range(first, first + count))
+def _block(numbers: range, seed: int, shape: Shape) -> list[tuple[int, Finding]]:
+    found = ((number, run(number, seed, shape)) for number in numbers)
     return [(number, finding) for number, finding in found if finding is not None]
 
 
 def main() -> None:
     """Prints every finding and their count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--cases", type=int, default=None, help="all of them when left out")
+    parser.add_argument("--cases", type=int, default=None, help="of each shape; all of them when left out")
+    parser.add_argument("--shapes", type=int, default=len(SHAPES), help="how many rates and numbers of channels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     options = parser.parse_args()
-    started, done, count = time.monotonic(), 0, 500
-    n_cases = options.cases or len(every_case(options.seed))
+    started, done = time.monotonic(), 0
     tally: Counter[str] = Counter()
-    while done < n_cases and time.monotonic() - started < options.seconds:
-        firsts = range(done, min(n_cases, done + count * options.processes), count)
-        try:
-            with ProcessPoolExecutor(options.processes) as pool:
-                blocks = [pool.submit(_block, n, min(count, n_cases - n), options.seed) for n in firsts]
-                findings = [finding for block in blocks for finding in block.result()]
-        except BrokenProcessPool:
-            print(f"a process died in the cases from {firsts[0]} on")
-            findings = []
-            tally["crash"] += 1
-        for number, finding in findings:
-            print(number, finding, flush=True)
-            tally[finding.what] += 1
-        done = firsts[-1] + count
-    print(f"{min(done, n_cases)} cases in {time.monotonic() - started:.0f} s: {dict(tally) or 'nothing found'}")
+    for shape in SHAPES[: options.shapes]:
+        n_cases = min(options.cases or sys.maxsize, len(every_case(options.seed, shape)))
+        for first in range(0, n_cases, _BLOCK * options.processes):
+            last = min(n_cases, first + _BLOCK * options.processes)
+            blocks = [range(n, min(last, n + _BLOCK)) for n in range(first, last, _BLOCK)]
+            for number, found in _run_blocks(blocks, options.seed, shape, tally):
+                print(shape, number, found, flush=True)
+                tally[found.what] += 1
+            done += last - first
+        print(f"{done} cases in {time.monotonic() - started:.0f} s: {dict(tally) or 'nothing found'}", flush=True)
+
+
+def _run_blocks(blocks: list[range], seed: int, shape: Shape, tally: Counter[str]) -> list[tuple[int, Finding]]:
+    """The findings of some blocks, in a process each; one that dies is counted."""
+    try:
+        with ProcessPoolExecutor(len(blocks)) as pool:
+            waiting = [pool.submit(_block, block, seed, shape) for block in blocks]
+            return [finding for block in waiting for finding in block.result()]
+    except BrokenProcessPool:
+        print(f"a process died in the cases from {blocks[0].start} on")
+        tally["crash"] += 1
+        return []
 
 
 if __name__ == "__main__":

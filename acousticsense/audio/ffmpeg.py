@@ -216,6 +216,7 @@ class FFmpegTrack:
         if early_s <= 0 or not self._has_times:
             self._rewind()
             return False
+        self._correct_first_pts()
         try:
             self._container.seek(self._first_pts + round(early_s / self._time_base), stream=self._stream)
         except (av.error.FFmpegError, OverflowError):
@@ -223,6 +224,15 @@ class FFmpegTrack:
             return False
         self._moved = True
         return True
+
+    def _correct_first_pts(self) -> None:
+        """Believes the first packet's time, not the header's, where the two differ: places are counted from there."""
+        self._rewind()
+        first_pts = next((packet.pts for packet in self._packets() if packet.pts is not None), self._first_pts)
+        ahead_s = float((first_pts - self._first_pts) * self._time_base)
+        if abs(ahead_s) > _GAP_S:
+            self.notes.add("gap", ahead_s)
+            self._first_pts = first_pts
 
     def _rewind(self) -> None:
         if self._moved:

@@ -22,6 +22,7 @@ def test_no_crash_no_hang_and_no_other_sound_without_a_note(first: int) -> None:
         ("mkv", Field(357, 1, "big"), 1),  # a second track, without a rate
         ("mp4", Field(48571, 4, "big"), 0),  # packets of which FFmpeg makes 33 channels without samples
         ("mp4", Field(48491, 2, "big"), 0),  # every sample at time 0
+        ("webm", Field(337, 1, "big"), 3),  # the header's first time stamp is not the first packet's
     ],
 )
 def test_what_a_longer_run_found(kind: str, field: Field, which: int) -> None:
