@@ -11,6 +11,7 @@ from acousticsense.errors import AudioError, printable
 from acousticsense.evaluation.dataset import LabelledClip
 from acousticsense.evaluation.metrics import measure
 from acousticsense.evaluation.results import ClipResult, Evaluation
+from acousticsense.inference.confidence import is_too_short
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import NOT_MUSIC
 from acousticsense.spectrogram.front_end import SpectrogramKind
@@ -55,5 +56,13 @@ def evaluate(
             continue
         values = prediction.probabilities
         genre = item.label_among((*values, NOT_MUSIC))
-        results.append(ClipResult(path=item.path, genre=genre, probabilities=values, verdict=prediction.verdict))
+        results.append(
+            ClipResult(
+                path=item.path,
+                genre=genre,
+                probabilities=values,
+                verdict=prediction.verdict,
+                too_short=is_too_short(prediction.clip.duration_s),
+            )
+        )
     return measure(results, unreadable=unreadable)

@@ -25,12 +25,14 @@ class ClipResult:
         genre: what it is.
         probabilities: label -> calibrated probability.
         verdict: the confidence level that a user would have been shown.
+        too_short: it is so short that the verdict is "unsure" whatever the probabilities.
     """
 
     path: Path
     genre: str
     probabilities: Mapping[str, float]
     verdict: str
+    too_short: bool = False
 
     @property
     def ranking(self) -> list[str]:
@@ -146,12 +148,16 @@ class Evaluation:
 
     @property
     def level_counts(self) -> dict[str, tuple[int, int]]:
-        """Verdict about music -> (right answers, all answers); see `calibration.with_counts`."""
-        return {
-            verdict: (round(share * count), count)
-            for verdict, (count, share) in self.verdicts.items()
-            if verdict != NOT_MUSIC
-        }
+        """Verdict about music -> (right answers, all answers); see `calibration.with_counts`.
+
+        Clips that are too short do not count: they are all unsure, and users are told why, not how often it is right.
+        """
+        counts: dict[str, tuple[int, int]] = {}
+        for clip in self.clips:
+            if clip.verdict != NOT_MUSIC and not clip.too_short:
+                right, n = counts.get(clip.verdict, (0, 0))
+                counts[clip.verdict] = (right + clip.is_correct, n + 1)
+        return counts
 
     def metrics(self) -> dict[str, Any]:
         """What a description keeps of this, under `real_test`."""

@@ -144,8 +144,7 @@ def _recalls(result: Evaluation) -> str:
 def _confidence(spec: ModelSpec, result: Evaluation) -> str:
     """Temperature, and what each verdict was worth on test music, for one kind of image."""
     told = ", ".join(
-        f"{verdict} was right in {round(share * count)} of {count}"
-        for verdict, (count, share) in result.verdicts.items()
+        f"{verdict} was right in {right} of {count}" for verdict, (right, count) in result.level_counts.items()
     )
     refused, not_music = spec.metrics["not_music_validation"], ""
     if refused:
@@ -155,7 +154,7 @@ def _confidence(spec: ModelSpec, result: Evaluation) -> str:
         )
     return (
         f"With the {spec.front_end.kind} image: temperature {spec.calibration.temperature} and thresholds are from "
-        f"{spec.calibration.measured_on}; in the test {told}.{not_music}"
+        f"{spec.calibration.measured_on}; in the test, of clips of 3 s and more, {told}.{not_music}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,8 @@ def test_a_verdict_on_music_is_right_as_it_was_worded(four: Evaluation) -> None:
     assert result.verdicts["mixed"] == (8, 1.0)
     assert result.verdicts["not_music"] == (8, 0.0)
     assert result.level_counts == {"confident": (1, 1), "plausible": (1, 2), "unsure": (0, 1), "mixed": (8, 8)}
+    short = [replace(clip("A", 0.9, 0.05, 0.05, "unsure"), too_short=True)] * 9
+    assert measure([*four.clips, *short]).level_counts["unsure"] == (0, 1)  # users are told that it is short instead
     told = with_counts(Calibration(), result.level_counts)
     assert told.level_counts == {"mixed": (8, 8)}  # of fewer answers nobody is told a share
     assert told.level_accuracy == {"mixed": 1.0}
