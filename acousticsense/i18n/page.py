@@ -30,6 +30,28 @@ _INPUT: Final[dict[str, tuple[str, str]]] = {
     "offset.label": ("From second", "起点（秒）"),
     "whole.label": ("Whole track", "整首歌"),
     "model.label": ("Model", "模型"),
+    "model.best": ("Best ({name})", "最准（{name}）"),
+    "model.with": ("{name}, {what}", "{name}，{what}"),
+    "model.image.mel": ("mel image", "梅尔图像"),
+    "model.image.cqt": ("CQT image", "CQT 图像"),
+    "model.image.chroma": ("chroma image", "色度图像"),
+    "model.width.half": ("half its width", "二分之一宽度"),
+    "model.width.quarter": ("a quarter of its width", "四分之一宽度"),
+    "model.width.eighth": ("an eighth of its width", "八分之一宽度"),
+    "model.width": ("{percent} of its width", "{percent} 宽度"),
+    "model.growth": ("growth rate {rate}", "增长率 {rate}"),
+    "model.most_right": (
+        "{name}: {right} of {n} test recordings right, more than any other model here.",
+        "{name}：{n} 段测试录音答对 {right} 段，多于这里的其他模型。",
+    ),
+    "model.tested": ("{name}: {right} of {n} test recordings right.", "{name}：{n} 段测试录音答对 {right} 段。"),
+    "model.other_test": (
+        "{name}: {right} of {n} recordings right in another test, so not to be compared with the others.",
+        "{name}：另一项测试的 {n} 段录音答对 {right} 段，不能与其他模型直接比较。",
+    ),
+    "model.untested": ("{name}: not measured on test music.", "{name}：未在测试音乐上测量。"),
+    "model.strongest": ("It finds {genres} best.", "最擅长识别{genres}。"),
+    "model.and": (" and ", "和"),
     "classify": ("Classify", "开始识别"),
     "long_track": (
         "This is a long track, so it plays without a waveform and can't be cropped here. Choose the excerpt with the "

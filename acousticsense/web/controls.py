@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,9 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.models.catalog import DEFAULT_MODEL
 from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import NATIVE_MEL
-from acousticsense.web.inputs import model_choices
+from acousticsense.web.html import render
+from acousticsense.web.language import language_of
+from acousticsense.web.model_names import Choice, choices_of
 
 __all__ = [
     "default_name",
@@ -20,11 +23,18 @@ __all__ = [
     "excerpt_controls",
     "is_long",
     "model_choice",
+    "model_choices",
+    "model_texts",
+    "named_models",
     "offset_field",
     "song_input",
     "waveform_options",
     "with_names",
 ]
+
+#: Keys of texts: these and the value of a choice.
+_NAME: Final = "model:"
+_FACTS: Final = "facts:"
 
 #: Longest track whose waveform is drawn: the browser decodes all of it for that.
 _WAVEFORM_MAX_S: Final = 900.0
@@ -84,20 +94,59 @@ def excerpt_controls(i18n: Any) -> tuple[Any, Any, Any]:
     return duration, offset, whole
 
 
+def model_choices(service: PredictionService) -> list[Choice]:
+    """Every way to ask each installed model, the default one first."""
+    return choices_of((entry.spec for entry in service.models() if entry.spec is not None), default_name(service))
+
+
+def model_texts(choices: Sequence[Choice]) -> dict[str, tuple[str, str]]:
+    """The texts that `model_choice` needs, in English and Chinese."""
+    return {
+        key: pair
+        for choice in choices
+        for key, pair in (
+            (_NAME + choice.value, (choice.name("en"), choice.name("zh"))),
+            (_FACTS + choice.value, (_small_print(choice, "en"), _small_print(choice, "zh"))),
+        )
+    }
+
+
 def model_choice(i18n: Any, service: PredictionService) -> Any:
-    """A choice of installed models, the default one first; invisible where there is nothing to choose."""
-    default = default_name(service)
-    known = {entry.name: entry.spec for entry in service.models() if entry.spec is not None}
-    choices = model_choices(known.pop(default), is_default=True) if default in known else [(default, "")]
-    for spec in known.values():
-        choices += model_choices(spec)
-    return gr.Dropdown(
-        choices,
+    """A choice of installed models with small print below; invisible where there is nothing to choose."""
+    choices = {choice.value: choice for choice in model_choices(service)}
+    names = [(i18n(_NAME + value), value) for value in choices]
+    visible = len(names) > 1
+    model = gr.Dropdown(
+        names if "" in choices else [(default_name(service), ""), *names],
         value="",
         label=i18n("model.label"),
-        visible=len(choices) > 1,
+        visible=visible,
         elem_classes="as-model",
     )
+    facts = gr.HTML(
+        i18n(_FACTS) if "" in choices else "",
+        visible=visible,
+        elem_classes="as-model-facts",
+        apply_default_css=False,
+        js_on_load=None,
+    )
+
+    def describe(value: str | None, request: gr.Request) -> str:
+        choice = choices.get(value or "")
+        return _small_print(choice, language_of(request)) if choice else ""
+
+    model.change(describe, model, facts, queue=False, show_progress="hidden", api_visibility="private")
+    return model
+
+
+def named_models(i18n: Any, service: PredictionService) -> list[tuple[Any, str]]:
+    """Words and name of each installed model, those that cannot be used among them."""
+    known = {choice.spec.name: i18n(_NAME + choice.value) for choice in model_choices(service) if choice.is_first}
+    return [(known.get(entry.name, entry.name), entry.name) for entry in service.models()]
+
+
+def _small_print(choice: Choice, language: str) -> str:
+    return render("note.html", language, kind="as-facts", words=choice.facts(language))
 
 
 def default_name(service: PredictionService) -> str:

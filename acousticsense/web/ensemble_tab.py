@@ -14,9 +14,8 @@ from acousticsense.analysis.members import Progress
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.requests import EnsembleRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import duration_slider, offset_field, song_input
+from acousticsense.web.controls import duration_slider, named_models, offset_field, song_input
 from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
-from acousticsense.web.html import shown_name
 from acousticsense.web.inputs import language_of, start_s, uploaded
 from acousticsense.web.message_view import message_html
 
@@ -148,8 +147,7 @@ class EnsembleHandlers:
 def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
     """Fills the tab that is open now."""
     handlers = EnsembleHandlers(service)
-    names = [entry.name for entry in service.models()]
-    choices = [(shown_name(name), name) for name in names]
+    choices = named_models(i18n, service)
     with gr.Row(elem_classes="as-columns"):
         with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
             audio = song_input(i18n, "as-ensemble-audio")
@@ -165,7 +163,7 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
                 )
                 models = gr.CheckboxGroup(
                     choices,
-                    value=names,
+                    value=[name for _, name in choices],
                     label=i18n("ensemble.models"),
                     elem_classes="as-choices",
                 )

@@ -38,7 +38,7 @@ _MODEL_NAMES: Final = {
     "densenet121": "DenseNet121",
     "efficientnet_b0": "EfficientNet-B0",
     "mobilenetv3_large": "MobileNetV3",
-    "efficientat_mn04": "EfficientAT mn04",
+    "efficientat_mn04": "EfficientAT",
 }
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 #: A line break beside a tag, with the indentation around it.

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
 import gradio as gr
 
 from acousticsense.errors import RequestError
 from acousticsense.library.batch import Upload
-from acousticsense.models.spec import ModelSpec
 from acousticsense.serving.requests import PredictRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.serving.uploads import uploaded_file
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.web.html import shown_name
 from acousticsense.web.language import language_of
+from acousticsense.web.model_names import KIND_MARK
 
 __all__ = [
     "called_with",
     "chosen_model",
     "image_url",
     "language_of",
-    "model_choices",
     "shown_excerpt",
     "start_s",
     "uploaded",
     "uploaded_path",
 ]
-
-#: Stands between model and kind of image in a choice; no name of a model has it.
-_KIND_MARK: Final = "|"
 
 
 def image_url(service: PredictionService, request: gr.Request, image_id: str) -> str:
@@ -39,19 +34,9 @@ def image_url(service: PredictionService, request: gr.Request, image_id: str) ->
     return f"{known.rstrip('/')}/api/spectrograms/{image_id}.png"
 
 
-def model_choices(spec: ModelSpec, *, is_default: bool = False) -> list[tuple[str, str]]:
-    """Words and value of each way to ask a model: one, or one for each kind of image; "" is the default."""
-    name = "" if is_default else spec.name
-    if len(spec.kinds) == 1:
-        return [(shown_name(spec.name), name)]
-    first, *others = spec.kinds
-    choices = [(f"{shown_name(spec.name)} · {kind}", f"{name}{_KIND_MARK}{kind}") for kind in others]
-    return [(f"{shown_name(spec.name)} · {first}", name), *choices]
-
-
 def chosen_model(choice: str | None) -> tuple[str, SpectrogramKind | None]:
-    """The model and the kind of image that a value of `model_choices` stands for."""
-    name, _, kind = (choice or "").partition(_KIND_MARK)
+    """The model and the kind of image that a value of a `Choice` stands for."""
+    name, _, kind = (choice or "").partition(KIND_MARK)
     return name, cast(SpectrogramKind, kind) if kind else None
 
 

@@ -15,7 +15,7 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS
 from acousticsense.web.classify_tab import build_classify_tab
 from acousticsense.web.compare_tab import build_compare_tab
-from acousticsense.web.controls import default_name
+from acousticsense.web.controls import default_name, model_choices, model_texts
 from acousticsense.web.ensemble_tab import build_ensemble_tab
 from acousticsense.web.example_clips import EXAMPLES_DIR, read_examples
 from acousticsense.web.html import both_languages
@@ -99,6 +99,7 @@ def build_ui(service: PredictionService) -> Any:
             "html.empty": (blank_html(labels, "en"), blank_html(labels, "zh")),
             "html.spectrogram": both_languages("spectrogram_empty.html"),
             "html.library_frame": (library_frame_html("en"), library_frame_html("zh")),
+            **model_texts(model_choices(service)),
             **{
                 f"html.{card}": (message_html(card, "en"), message_html(card, "zh"))
                 for card in ("ensemble", "timeline", "compare", "library", "similar")

@@ -64,6 +64,27 @@ def without_tiny(page: Page) -> None:
     page.get_by_label("tiny", exact=True).uncheck()
 
 
+@pytest.mark.parametrize(
+    ("locale", "best", "other"),
+    [
+        ("en-US", "Best (MobileNetV3)", "MobileNetV3, CQT image"),
+        ("zh-CN", "最准（MobileNetV3）", "MobileNetV3，CQT 图像"),
+    ],
+)
+def test_models_go_by_plain_names_and_the_small_print_follows_the_choice(
+    open_tab: Open, locale: str, best: str, other: str
+) -> None:
+    page = open_tab(locale=locale)
+    expect(page.get_by_label(best, exact=True)).to_be_checked()
+    click_tab(page, "识别流派" if locale == "zh-CN" else "Classify")
+    facts = page.locator(".as-facts").first
+    expect(facts).to_contain_text("tiny")
+    page.locator(".as-model input").first.click()
+    page.get_by_role("option", name=other).click()
+    expect(facts).to_contain_text("14 of 60" if locale == "en-US" else "60 段测试录音答对 14 段")
+    expect(facts).to_contain_text("mobilenetv3_large")
+
+
 def test_a_song_two_images_ten_rows_and_the_table_to_keep(
     open_tab: Open, ensemble_url: str, music_mp3: Path, tmp_path: Path
 ) -> None:

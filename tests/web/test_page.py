@@ -32,18 +32,17 @@ from acousticsense.inference.answer import Analysis
 from acousticsense.inference.payload import prediction_payload
 from acousticsense.library.batch import Upload
 from acousticsense.models.genres import GENRES, display_name
-from acousticsense.models.spec import Alternative, Calibration, ModelSpec
+from acousticsense.models.spec import Calibration, ModelSpec
 from acousticsense.serving.requests import PredictRequest, TimelineRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
-from acousticsense.spectrogram.front_end import NATIVE_CQT
 from acousticsense.web import build_ui
 from acousticsense.web.classify_tab import ClassifyHandlers
 from acousticsense.web.controls import is_long
 from acousticsense.web.example_clips import read_examples
 from acousticsense.web.heatmap_view import heatmap_html, heatmap_offer_html
 from acousticsense.web.html import clock, excerpt, number, percent, render
-from acousticsense.web.inputs import model_choices, uploaded
+from acousticsense.web.inputs import uploaded
 from acousticsense.web.levels_view import levels_html
 from acousticsense.web.result_view import blank_html, identity_html, result_html
 from acousticsense.web.spectrogram_view import spectrogram_html
@@ -434,13 +433,6 @@ def test_gradios_own_endpoint_answers_what_rest_answers(
     for key in ("prediction", "probabilities", "verdict", "advice", "health", "clip", "model"):
         assert answer[key] == expected[key]
     assert answer["mel_spectrogram_url"].endswith(".png")
-
-
-def test_each_image_of_a_model_can_be_chosen(spec: ModelSpec) -> None:
-    two = replace(spec, name="cnn", alternatives=(Alternative(front_end=NATIVE_CQT),))
-    assert model_choices(two) == [("cnn · mel", "cnn"), ("cnn · cqt", "cnn|cqt")]
-    assert model_choices(two, is_default=True) == [("cnn · mel", ""), ("cnn · cqt", "|cqt")]
-    assert model_choices(spec) == [("tiny", "tiny")]
 
 
 def test_the_chosen_image_is_analysed_and_shown(cnn_models: Path, upload: Path) -> None:
