@@ -7,7 +7,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acousticsense.cli.options import (
     classifier_of,
@@ -15,9 +15,6 @@ from acousticsense.cli.options import (
     settings_of,
 )
 from acousticsense.errors import RequestError
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acousticsense.cli.options import (
     add_excerpt_options,
@@ -13,9 +13,6 @@ from acousticsense.cli.options import (
     classifier_of,
 )
 from acousticsense.serving.requests import CompareRequest, parse
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

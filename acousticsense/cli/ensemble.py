@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acousticsense.cli.options import (
     add_excerpt_options,
@@ -16,9 +16,6 @@ from acousticsense.cli.options import (
 )
 from acousticsense.errors import printable
 from acousticsense.serving.requests import EnsembleRequest, parse
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acousticsense.analysis.heatmap import Heatmap
 from acousticsense.analysis.payload import explanation_payload
@@ -18,9 +18,6 @@ from acousticsense.cli.options import (
 )
 from acousticsense.errors import RequestError, printable
 from acousticsense.serving.requests import ExplainRequest, parse
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

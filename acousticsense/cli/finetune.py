@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from acousticsense.cli.options import (
     positive,
@@ -15,9 +15,6 @@ from acousticsense.cli.options import (
 from acousticsense.errors import printable
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from acousticsense.errors import RequestError
 from acousticsense.models.genres import LABEL_SETS
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

@@ -23,6 +23,7 @@ from acousticsense.cli import (
     explain,
     finetune,
     import_checkpoint,
+    mcp,
     models,
     predict,
     serve,
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         status = int(options.run(options))
-        sys.stdout.flush()
+        if not sys.stdout.closed:  # the package mcp closes it
+            sys.stdout.flush()
     except AcousticSenseError as error:
         print(f"acousticsense: {error}", file=sys.stderr)
         return 1
@@ -75,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="acousticsense", description="Music genres, with the reason why.")
     parser.add_argument("--version", action="version", version=f"acousticsense {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, predict, ensemble, timeline, compare, similar):
+    for command in (serve, predict, ensemble, timeline, compare, similar, mcp):
         command.add(commands)
     _add_tag(commands)
     for command in (explain, models, import_checkpoint, evaluate, finetune, accelerate):

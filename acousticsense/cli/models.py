@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acousticsense.errors import UnknownModelError
 from acousticsense.settings import Settings
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acousticsense.cli.options import (
     add_excerpt_options,
@@ -17,9 +17,6 @@ from acousticsense.cli.options import (
 from acousticsense.errors import AcousticSenseError, printable
 from acousticsense.inference.payload import error_payload, prediction_payload
 from acousticsense.serving.requests import PredictRequest, parse
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

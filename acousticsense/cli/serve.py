@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acousticsense.cli.options import (
     add_model_options,
     settings_of,
 )
 from acousticsense.serving.ports import check_port
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

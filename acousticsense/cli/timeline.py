@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acousticsense.analysis.exports import audacity_labels, timeline_csv
 from acousticsense.analysis.payload import timeline_payload
@@ -21,9 +21,6 @@ from acousticsense.cli.options import (
 from acousticsense.errors import printable
 from acousticsense.i18n.messages import text
 from acousticsense.serving.requests import TimelineRequest, parse
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add"]
 

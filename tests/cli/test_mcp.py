@@ -1,0 +1,72 @@
+"""`acousticsense mcp` as an agent uses it: a process that is spoken to over its standard input and output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.types import TextContent
+
+from acousticsense.cli.main import main
+from tests.conftest import run_alone
+from tests.library.conftest import EXAMPLES
+
+SONG = str(EXAMPLES / "starfall.mp3")
+
+
+async def talk(options: list[str], models: Path, use: Callable[[ClientSession], Awaitable[Any]]) -> Any:
+    """What `use` makes of a session with a new server."""
+    environment = {**os.environ, "ACOUSTICSENSE_MODELS": str(models), "ACOUSTICSENSE_MODEL": "tiny"}
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "acousticsense", "mcp", *options], env=environment
+    )
+    async with stdio_client(server) as streams, ClientSession(*streams) as session:
+        await session.initialize()
+        return await use(session)
+
+
+def test_an_agent_gets_the_answers_of_the_command_line(tiny_models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def use(session: ClientSession) -> tuple[Any, ...]:
+        tools = {tool.name for tool in (await session.list_tools()).tools}
+        predicted = await session.call_tool("predict", {"path": SONG, "duration_s": 5, "offset_s": 2})
+        timeline = await session.call_tool("timeline", {"path": SONG})
+        wrong = await session.call_tool("predict", {"path": "/nothing/here.mp3"})
+        return tools, predicted, timeline, wrong
+
+    tools, predicted, timeline, wrong = run_alone(talk([], tiny_models, use))
+    assert tools == {"predict", "timeline"}
+    model = ["--model", str(tiny_models / "tiny"), "--json"]
+    assert main(["predict", SONG, "--duration", "5", "--offset", "2", *model]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    assert _value(predicted)["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-6)
+    assert main(["timeline", SONG, *model]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    assert _value(timeline)["segments"] == expected["segments"]
+    assert wrong.isError
+    assert "There is no file '/nothing/here.mp3'" in wrong.content[0].text
+
+
+def test_similar_is_there_where_a_library_is_named(tiny_models: Path, tmp_path: Path) -> None:
+    ledger = str(tmp_path / "l.sqlite")
+    model = ["--model", str(tiny_models / "tiny")]
+    assert main(["similar", "--in", str(EXAMPLES), "--ledger", ledger, "--workers", "1", *model]) == 0
+
+    async def use(session: ClientSession) -> Any:
+        return await session.call_tool("similar", {"path": SONG, "top_k": 1})
+
+    found = _value(run_alone(talk(["--library", ledger, *model], tiny_models, use)))
+    assert [Path(song["path"]).name for song in found["similar"]] == ["starfall.mp3"]
+
+
+def _value(result: Any) -> Any:
+    assert not result.isError, result.content
+    content = result.content[0]
+    assert isinstance(content, TextContent)
+    return json.loads(content.text)
