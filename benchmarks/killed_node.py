@@ -26,7 +26,7 @@ from acousticsense.library.ray_nodes import PredictorSource
 from acousticsense.library.rows import Row
 from acousticsense.settings import Settings
 from benchmarks.common import machine, parser, tell
-from benchmarks.library import shelf
+from benchmarks.library import music_folder
 
 _STORE_BYTES: Final = 80 * 2**20
 
@@ -44,7 +44,7 @@ def main() -> None:
     predict = BatchPredictor(classifier, recipe)
     source = PredictorSource(settings=settings, spectrogram=None, recipe=recipe, digest=predict.digest)
     with tempfile.TemporaryDirectory() as folder:
-        paths = shelf(chosen.folder, Path(folder, "shelf"), chosen.files)
+        paths = music_folder(chosen.folder, Path(folder, "music_folder"), chosen.files)
         local = dict(pair for batch in LocalEngine(predict, recipe).rows(paths) for pair in batch)
         with cluster() as nodes:
             result = killed_run(nodes, RayEngine(source, address=nodes.address), paths, local)

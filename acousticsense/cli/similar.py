@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     table = FeatureTable(_ledger(options, settings), stage.digest)
     paths: dict[str, None] = dict.fromkeys(_paths(options.places, table))
     told = _Told()
-    fill(table, stage, paths, EngineOptions(workers=options.workers), told.hear)
+    fill(table, stage, paths, EngineOptions(workers=options.workers), told.count)
     index = index_of(table, paths)
     print(f"{len(index)} songs, {told.done} of them new, {told.failed} that cannot be compared", file=sys.stderr)
     if query is None:
@@ -72,7 +72,7 @@ class _Told:
     def __init__(self) -> None:
         self.done = self.failed = 0
 
-    def hear(self, path: str, error: RowError | None) -> None:
+    def count(self, path: str, error: RowError | None) -> None:
         self.done += error is None
         self.failed += error is not None
         if error:

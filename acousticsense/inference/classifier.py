@@ -197,7 +197,7 @@ class GenreClassifier:
             anchor=anchor,
         )
 
-    def look(
+    def render(
         self,
         source: Source,
         kind: SpectrogramKind,

@@ -164,9 +164,9 @@ class PredictionService:
         """Where the model looked for a label in the excerpt that a request names, in turn."""
         return self._submit(lambda: self.work.explain(source, request, label)).result()
 
-    def look(self, source: Source, request: ClipRequest, kind: SpectrogramKind) -> PreparedClip:
+    def render(self, source: Source, request: ClipRequest, kind: SpectrogramKind) -> PreparedClip:
         """The excerpt that a request names as an image of any kind, in turn."""
-        return self._submit(lambda: self.work.look(source, request, kind), is_answer=False).result()
+        return self._submit(lambda: self.work.render(source, request, kind), is_answer=False).result()
 
     def start_timeline(self, source: Source, request: TimelineRequest) -> TimelineJob:
         """Begins a timeline; before each pass, predictions go first."""

@@ -70,10 +70,10 @@ class Work:
             self._metrics.timing(analysis.prediction.timing_ms)
         return comparison
 
-    def look(self, source: Source, request: ClipRequest, kind: SpectrogramKind) -> PreparedClip:
+    def render(self, source: Source, request: ClipRequest, kind: SpectrogramKind) -> PreparedClip:
         """The excerpt that a request names as an image of any kind."""
         classifier = self._models.classifier(request.model)
-        return classifier.look(source, kind, duration_s=request.duration_s, offset_s=request.offset_s)
+        return classifier.render(source, kind, duration_s=request.duration_s, offset_s=request.offset_s)
 
     def explain(self, source: Source, request: PredictRequest, label: str) -> Explanation:
         """Where the model looked for a label ("": its best one); raises what `explain.explain` raises."""

@@ -22,11 +22,11 @@ from acousticsense.training.network import WEIGHTS_FILE
 from acousticsense.training.readers import in_full, read_fma, read_jamendo
 from acousticsense.training.recipe import read_recipe, recipe_names
 from acousticsense.training.recordings import FREE_RECORDINGS, SONGS, Recording, recordings
-from acousticsense.training.report import held_out, report, write_clips
+from acousticsense.training.report import group_hold_out, report, write_clips
 from acousticsense.training.sounds import made_sounds
 from acousticsense.training.split import splits_csv
 from acousticsense.training.targets import make_targets
-from acousticsense.training.teachers.panel import MN04_FILE, TeacherPanel
+from acousticsense.training.teachers.teachers import MN04_FILE, Teachers
 from acousticsense.training.teachers.zero_shot import ClassLists
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def _split(options: Options) -> None:
 
 
 def _corpus(options: Options) -> None:
-    panel_folder, clips = options.work / "teachers", options.work / "clips"
+    teachers_folder, clips = options.work / "teachers", options.work / "clips"
     entries = _files(options, recordings())
     if options.gtzan:
         whole = dict(in_full(recordings(), options.gtzan))
@@ -99,13 +99,13 @@ def _corpus(options: Options) -> None:
     entries += _collections(options) + [(sound, Path()) for sound in made_sounds()]
     shares = [entries[first :: options.processes] for first in range(options.processes)]
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        counts = pool.map(partial(_prepare, panel_folder=panel_folder, clips=clips), shares)
+        counts = pool.map(partial(_prepare, teachers_folder=teachers_folder, clips=clips), shares)
     logger.info("%d of %d recordings are prepared", sum(counts), len(entries))
 
 
-def _prepare(entries: list[tuple[Recording, Path]], panel_folder: Path, clips: Path) -> int:
+def _prepare(entries: list[tuple[Recording, Path]], teachers_folder: Path, clips: Path) -> int:
     torch.set_num_threads(1)
-    return prepare(entries, TeacherPanel(panel_folder), clips)
+    return prepare(entries, Teachers(teachers_folder), clips)
 
 
 def _files(options: Options, wanted: tuple[Recording, ...] | list[Recording]) -> list[tuple[Recording, Path]]:
@@ -128,8 +128,8 @@ def _clips_of(options: Options, split: str) -> list[Clip]:
 
 def _labels(options: Options) -> None:
     clips, validation = _clips_of(options, "train"), _clips_of(options, "val")
-    targets, opinions = make_targets(clips, validation, ClassLists.beside(options.work / "teachers"))
-    parts = (("training, in folds", clips, targets), ("validation", validation, opinions))
+    targets, others = make_targets(clips, validation, ClassLists.beside(options.work / "teachers"))
+    parts = (("training, in folds", clips, targets), ("validation", validation, others))
     logger.info("Soft labels of artists that taught the probe nothing:\n%s", labels_table(parts))
 
 
@@ -176,11 +176,13 @@ def _tagger(options: Options) -> None:
 
 
 def _report(options: Options) -> None:
-    report(options.models, options.only or (*recipe_names(), tagger.NAME), _files(options, held_out(recordings())))
+    report(
+        options.models, options.only or (*recipe_names(), tagger.NAME), _files(options, group_hold_out(recordings()))
+    )
 
 
 def _clips(options: Options) -> None:
-    chosen = held_out(recordings(), options.split)
+    chosen = group_hold_out(recordings(), options.split)
     logger.info("%s: %d clips", options.csv, write_clips(options.csv, _files(options, chosen)))
 
 

@@ -19,7 +19,7 @@ from acousticsense.training.decode import Sound, read_sound
 from acousticsense.training.front_ends import BARE_CQT, BARE_MEL
 from acousticsense.training.recordings import SOUNDS, Recording
 from acousticsense.training.sounds import sound_of
-from acousticsense.training.teachers.panel import TeacherPanel
+from acousticsense.training.teachers.teachers import Teachers
 
 __all__ = ["prepare", "window_starts"]
 
@@ -39,12 +39,12 @@ _SOFTEST: Final = 1e-4
 _CANNOT_BE_READ: Final = (OSError, soundfile.LibsndfileError, subprocess.SubprocessError)
 
 
-def prepare(recordings: Iterable[tuple[Recording, Path]], panel: TeacherPanel, folder: Path) -> int:
+def prepare(recordings: Iterable[tuple[Recording, Path]], teachers: Teachers, folder: Path) -> int:
     """Prepares every recording that is not yet there; returns how many there are then. What cannot be read is logged.
 
     Args:
         recordings: each with the file it is in (which sounds that are made here have not).
-        panel: the teachers.
+        teachers: the teachers.
         folder: where clips are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,12 +60,12 @@ def prepare(recordings: Iterable[tuple[Recording, Path]], panel: TeacherPanel, f
             if len(sound.samples) < _SHORTEST_S * sound.sample_rate_hz or np.abs(sound.samples).max() < _SOFTEST:
                 logger.warning("%s is left out: there is next to nothing in it", recording.key)
                 continue
-            _write(target, sound, panel)
+            _write(target, sound, teachers)
         count += 1
     return count
 
 
-def _write(target: Path, sound: Sound, panel: TeacherPanel) -> None:
+def _write(target: Path, sound: Sound, teachers: Teachers) -> None:
     """Writes one clip; beside the target first, so that a stop never leaves half a file."""
     duration_s = len(sound.samples) / sound.sample_rate_hz
     waveform = sound.at(BARE_MEL.sample_rate_hz)
@@ -75,7 +75,7 @@ def _write(target: Path, sound: Sound, panel: TeacherPanel) -> None:
         for front_end in (BARE_MEL, BARE_CQT)
     )
     starts_s = window_starts(duration_s)
-    features, scores = panel(sound, starts_s, NATIVE_WINDOWS.window_s)
+    features, scores = teachers(sound, starts_s, NATIVE_WINDOWS.window_s)
     partial = target.with_suffix(".partial.npz")
     np.savez(
         partial,

@@ -17,7 +17,7 @@ from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, WINDOW_FRAM
 from acousticsense.training.front_ends import CQT, MEL
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.targets import Targets
-from acousticsense.training.teachers.panel import FEATURE_WIDTHS, columns
+from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, columns
 
 __all__ = ["Batch", "TrainingImages", "clip_odds", "window_image"]
 
@@ -83,11 +83,11 @@ class TrainingImages(IterableDataset[Batch]):
         clip = self._clips[index]
         frames = _frames(clip, source)
         middle_s = float(frames[0]) * clip.duration_s / clip.n_frames if len(clip.starts_s) > 1 else 0.0
-        heard = int(np.abs(clip.starts_s - middle_s).argmin())
+        window = int(np.abs(clip.starts_s - middle_s).argmin())
         values = log_values(clip, kind, frames)
         if source.random() < self._recipe.augmented:
             values = augment(values, source)
-        return _image(values, kind), self._targets[index][heard], self._features[index][heard]
+        return _image(values, kind), self._targets[index][window], self._features[index][window]
 
 
 def window_image(clip: Clip, kind: SpectrogramKind, start: int) -> Tensor:

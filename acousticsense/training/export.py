@@ -109,9 +109,9 @@ def _calibrated(
 ) -> tuple[Calibration, dict[str, Any]]:
     """Calibration and validation figures for one kind of image, of the first window of each clip."""
     kind = front_end.kind
-    heard = [clip for clip in validation if clip.recording.is_measurable or clip.label == NOT_MUSIC_INDEX]
-    logits = logits_of(network, heard, kind)
-    labels = np.array([-1 if clip.label == NOT_MUSIC_INDEX else clip.label for clip in heard])
+    measured = [clip for clip in validation if clip.recording.is_measurable or clip.label == NOT_MUSIC_INDEX]
+    logits = logits_of(network, measured, kind)
+    labels = np.array([-1 if clip.label == NOT_MUSIC_INDEX else clip.label for clip in measured])
     genres = len(set(labels.tolist()) - {-1})
     measured_on = f"{(labels >= 0).sum()} validation recordings of {genres} genres"
     fit: CalibrationFit = fit_calibration(

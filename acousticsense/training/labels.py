@@ -22,7 +22,7 @@ def labels_table(parts: Sequence[tuple[str, Sequence[Clip], Targets]]) -> str:
     """A table in Markdown of several sets of clips, each whole and of GTZAN's songs alone."""
     rows = []
     for name, clips, targets in parts:
-        said = np.array([opinion.mean(0)[:NOT_MUSIC_INDEX] for opinion in targets.opinions])
+        said = np.array([posterior.mean(0)[:NOT_MUSIC_INDEX] for posterior in targets.unlabelled])
         measured = np.array([clip.recording.is_measurable for clip in clips])
         songs = measured & np.array([clip.recording.known_by == GTZAN for clip in clips])
         labels = np.array([-1 if clip.label is None else clip.label for clip in clips])

@@ -23,7 +23,7 @@ from acousticsense.training.optimiser import make_optimisers
 from acousticsense.training.recipe import Recipe, read_recipe
 from acousticsense.training.score import score
 from acousticsense.training.targets import Targets
-from acousticsense.training.teachers.panel import FEATURE_WIDTHS
+from acousticsense.training.teachers.teachers import FEATURE_WIDTHS
 
 __all__ = ["train"]
 

@@ -137,8 +137,8 @@ def _for_training(
     found: Iterable[tuple[Recording, Path]], ours: Iterable[Recording]
 ) -> Iterator[tuple[Recording, Path]]:
     """Those whose artist is neither kept for judging nor one of our validation or test music; unlabelled if unnamed."""
-    held_out = {recording.artist.casefold() for recording in ours if recording.split != "train" and recording.artist}
+    our_artists = {recording.artist.casefold() for recording in ours if recording.split != "train" and recording.artist}
     for recording, path in found:
         is_kept = is_reserved(package=recording.package, artist=recording.artist)
-        if not is_kept and recording.artist.casefold() not in held_out:
+        if not is_kept and recording.artist.casefold() not in our_artists:
             yield recording if recording.genre else replace(recording, confidence="", known_by=""), path

@@ -26,7 +26,7 @@ from acousticsense.training.recipe import read_recipe
 from acousticsense.training.recordings import GTZAN, Recording, Split
 from acousticsense.training.tagger import NAME, TITLE
 
-__all__ = ["MOST_PER_GENRE", "held_out", "report", "write_clips"]
+__all__ = ["MOST_PER_GENRE", "group_hold_out", "report", "write_clips"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 MOST_PER_GENRE: Final = 30
 
 
-def held_out(known: Iterable[Recording], split: Split = "test") -> list[Recording]:
+def group_hold_out(known: Iterable[Recording], split: Split = "test") -> list[Recording]:
     """What is measured on: measurable recordings of a split, at most MOST_PER_GENRE a genre, drawn by their hash."""
     chosen: list[Recording] = []
     counts: Counter[str] = Counter()
@@ -62,7 +62,7 @@ def report(models: Path, names: Sequence[str], clips: Sequence[tuple[Recording, 
     Args:
         models: the folder of models.
         names: which of them.
-        clips: `held_out`, each with its file.
+        clips: `group_hold_out`, each with its file.
     """
     recordings = {path: recording for recording, path in clips}
     labelled = [LabelledClip(path, recording.genre or "") for path, recording in recordings.items()]

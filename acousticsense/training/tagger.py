@@ -26,7 +26,7 @@ from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
 from acousticsense.training.export import not_music_figures
 from acousticsense.training.targets import Targets
 from acousticsense.training.teachers.mn04 import read_trunk
-from acousticsense.training.teachers.panel import FEATURE_WIDTHS, columns
+from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, columns
 
 __all__ = [
     "NAME",

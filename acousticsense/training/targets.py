@@ -1,8 +1,8 @@
-"""What a network should answer for each window: known labels, a probe on the teachers' features, their own opinions.
+"""What a network should answer for each window: known labels, a probe on the teachers' features, their own scores.
 
-The probe is a logistic regression on what networks hear that already heard much music; it is fitted on people's labels.
-Its posterior times the teachers' own opinions (to a power), half of it replaced by the label where people know it, is
-the soft label. Clips that have a label are never labelled by a probe that learned from their artist.
+The probe is a logistic regression on the features of networks that learned from much music, fitted on people's labels.
+Its posterior times the teachers' zero-shot posterior (to a power), half of it replaced by the label where people know
+it, is the soft label. Clips that have a label are never labelled by a probe that learned from their artist.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from acousticsense.models.genres import GENRES
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
 from acousticsense.training.recordings import GTZAN, SOUNDS, Recording
-from acousticsense.training.teachers.zero_shot import ClassLists, own_opinion
+from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_posterior
 
 __all__ = ["Targets", "known_label", "make_targets"]
 
@@ -31,11 +31,11 @@ _PENALTY: Final = 0.003
 #: Folds of artists, of which each is labelled by what the others taught.
 _FOLDS: Final = 5
 
-#: The power of the teachers' own opinions in the product, and how sharp it is.
-_OPINION_POWER: Final = 0.5
+#: The power of the zero-shot posterior in the product.
+_ZERO_SHOT_POWER: Final = 0.5
 
-#: How far a known label is believed, by how sure it is.
-_BELIEF: Final = {"high": 0.6, "medium": 0.5, "low": 0.3}
+#: The share of a known label in a target, by how sure the label is.
+_LABEL_WEIGHT: Final = {"high": 0.6, "medium": 0.5, "low": 0.3}
 
 #: People file music with rapping voices under either name; as the data sets' own labels say Hip-Hop, that comes first.
 _RAPPED: Final = {"Hip-Hop": 0.65, "Rap": 0.35}
@@ -50,11 +50,11 @@ class Targets:
 
     Attributes:
         soft: one (W, 17) per clip, rows summing to 1.
-        opinions: the same before known labels were mixed in, each by a probe that did not learn from the clip's artist.
+        unlabelled: the same before known labels were mixed in, by a probe that did not learn from the clip's artist.
     """
 
     soft: list[Floats]
-    opinions: list[Floats]
+    unlabelled: list[Floats]
 
 
 def known_label(recording: Recording) -> Floats:
@@ -70,15 +70,15 @@ def known_label(recording: Recording) -> Floats:
 
 
 def make_targets(train: Sequence[Clip], others: Sequence[Clip], lists: ClassLists) -> tuple[Targets, Targets]:
-    """Targets of the training clips, and opinions about other clips.
+    """Targets of the training clips, and of other clips.
 
     Args:
         train: clips of the training split.
-        others: clips that nothing is learned from: their targets are opinions.
+        others: clips that nothing is learned from; their labels are not used.
         lists: what the teachers' outputs are called.
     """
     scores = np.concatenate([clip.scores for clip in train])
-    own = [own_opinion(clip.scores, scores, lists) for clip in (*train, *others)]
+    own = [zero_shot_posterior(clip.scores, scores, lists) for clip in (*train, *others)]
     folds = _folds(train)
     posteriors: list[Floats] = [np.empty(0, np.float32)] * len(train)
     for fold in range(_FOLDS):
@@ -90,9 +90,10 @@ def make_targets(train: Sequence[Clip], others: Sequence[Clip], lists: ClassList
         if clip.label is None:
             posteriors[index] = whole(clip)
     posteriors += [whole(clip) for clip in others]
-    opinions = [_product(posterior, opinion) for posterior, opinion in zip(posteriors, own, strict=True)]
-    soft = [_believed(opinion, clip) for opinion, clip in zip(opinions, train, strict=False)]
-    return Targets(soft, opinions[: len(train)]), Targets(opinions[len(train) :], opinions[len(train) :])
+    products = [_product(posterior, zero_shot) for posterior, zero_shot in zip(posteriors, own, strict=True)]
+    mine, rest = products[: len(train)], products[len(train) :]
+    soft = [_with_known_label(product, clip) for product, clip in zip(mine, train, strict=True)]
+    return Targets(soft, mine), Targets(rest, rest)
 
 
 def _folds(clips: Sequence[Clip]) -> NDArray[np.int64]:
@@ -128,20 +129,20 @@ class _Probe:
 
 
 def _weight(clip: Clip) -> float:
-    return _BELIEF.get(clip.recording.confidence, 0.5)
+    return _LABEL_WEIGHT.get(clip.recording.confidence, 0.5)
 
 
 def _product(posterior: Floats, own: Floats) -> Floats:
-    """The posterior's genres times the teachers' own opinions to a power; not music is the probe's alone."""
-    genres = (posterior[:, :NOT_MUSIC_INDEX] + 1e-3) * own**_OPINION_POWER
+    """The posterior's genres times the teachers' zero-shot posterior to a power; not music is the probe's alone."""
+    genres = (posterior[:, :NOT_MUSIC_INDEX] + 1e-3) * own**_ZERO_SHOT_POWER
     not_music = posterior[:, NOT_MUSIC_INDEX:]
     return np.concatenate([(1 - not_music) * genres / genres.sum(1, keepdims=True), not_music], 1).astype(np.float32)
 
 
-def _believed(opinion: Floats, clip: Clip) -> Floats:
-    """The opinion, of which a part is replaced by what people know."""
+def _with_known_label(product: Floats, clip: Clip) -> Floats:
+    """The product, of which a part is replaced by what people know."""
     known = known_label(clip.recording)
     if not known.any():
-        return opinion
-    belief = 1.0 if clip.recording.package == SOUNDS else _BELIEF.get(clip.recording.confidence, 0.3)
-    return np.asarray((1 - belief) * opinion + belief * known, np.float32)
+        return product
+    label_weight = 1.0 if clip.recording.package == SOUNDS else _LABEL_WEIGHT.get(clip.recording.confidence, 0.3)
+    return np.asarray((1 - label_weight) * product + label_weight * known, np.float32)

@@ -129,7 +129,7 @@ class ClassifyHandlers:
         try:
             source = uploaded(song)
             kind, shown = _look_request(event)
-            clip = self._service.look(source.path, shown, kind)
+            clip = self._service.render(source.path, shown, kind)
             spec = self._service.classifier(shown.model).spec
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error

@@ -60,14 +60,14 @@ def main() -> None:
     options = parser.parse_args()
     classifier = GenreClassifier.load(options.model)
     with tempfile.TemporaryDirectory() as folder:
-        files = shelf(options.folder, Path(folder, "shelf"), options.files)
+        files = music_folder(options.folder, Path(folder, "music_folder"), options.files)
         result = compare(files, classifier, options)
     print(as_table(result))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def shelf(source: Path, folder: Path, n: int) -> list[str]:
+def music_folder(source: Path, folder: Path, n: int) -> list[str]:
     """`n` links to the files of a folder."""
     found = [entry.path for entry in Walk([str(source)]) if entry.error is None]
     folder.mkdir()

@@ -140,16 +140,16 @@ def striped(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]
 def trained(request: pytest.FixtureRequest) -> nn.Module:
     """A small network that tells the two kinds of stripes apart."""
     torch.manual_seed(0)
-    learner = build_network(request.param, 2, image_size=SIZE).train()
-    optimiser = torch.optim.AdamW(learner.parameters(), lr=2e-3)
+    student = build_network(request.param, 2, image_size=SIZE).train()
+    optimiser = torch.optim.AdamW(student.parameters(), lr=2e-3)
     generator = torch.Generator().manual_seed(0)
     for _ in range(40):
         images, labels, _ = striped(32, generator)
-        loss = nn.functional.cross_entropy(learner(images), labels)
+        loss = nn.functional.cross_entropy(student(images), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return learner.eval().requires_grad_(False)
+    return student.eval().requires_grad_(False)
 
 
 def test_the_map_points_at_what_decided(trained: nn.Module) -> None:

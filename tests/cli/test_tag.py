@@ -174,9 +174,9 @@ def test_a_tag_that_cannot_be_written_is_a_1(library: Path, tmp_path: Path) -> N
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Path:
+def music_folder(tmp_path: Path) -> Path:
     """24 files with real sound, each its own, and 6 that are broken."""
-    folder = tmp_path / "shelf"
+    folder = tmp_path / "music_folder"
     folder.mkdir()
     wav = (EXAMPLES / "scottish-bagpipes.wav").read_bytes()
     for number in range(24):
@@ -228,34 +228,34 @@ def wait_for_rows(process: subprocess.Popen[str], ledger: Path, more_than: int) 
 
 
 def test_killed_twice_nothing_is_lost_and_nothing_done_twice(
-    shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    music_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In a first run, and in one that goes on from it."""
     ledger = tmp_path / "cache" / "library.sqlite"
     kept: list[int] = []
     for _ in range(2):
-        process = start(shelf, tmp_path / "rows.csv")
+        process = start(music_folder, tmp_path / "rows.csv")
         wait_for_rows(process, ledger, rows_in(ledger))
         process.kill()
         process.communicate()
         kept.append(rows_in(ledger))
     assert kept == sorted(set(kept))
-    assert main(command(shelf, tmp_path / "rows.csv")) == 0
+    assert main(command(music_folder, tmp_path / "rows.csv")) == 0
     said = capsys.readouterr().err
     rows = csv_rows(tmp_path / "rows.csv")
     assert len({row["path"] for row in rows}) == len(rows) == 30
     assert sum(row["error_code"] != "" for row in rows) == 6
     assert f"{kept[-1]} skipped (had a row)" in said
     shutil.rmtree(tmp_path / "cache")
-    assert main(command(shelf, tmp_path / "at once.csv")) == 0
+    assert main(command(music_folder, tmp_path / "at once.csv")) == 0
     at_once = csv_rows(tmp_path / "at once.csv")
     assert [told(row) for row in at_once] == [told(row) for row in rows]
     for row, other in zip(at_once, rows, strict=True):
         assert confidences(row) == pytest.approx(confidences(other), abs=2e-6)  # the last digit is the batch's rounding
 
 
-def test_ctrl_c_ends_in_good_order(shelf: Path, tmp_path: Path) -> None:
-    process = start(shelf, tmp_path / "rows.csv")
+def test_ctrl_c_ends_in_good_order(music_folder: Path, tmp_path: Path) -> None:
+    process = start(music_folder, tmp_path / "rows.csv")
     wait_for_rows(process, tmp_path / "cache" / "library.sqlite", 0)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the decoders, too
     said = process.communicate(timeout=120)[1]

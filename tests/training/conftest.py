@@ -16,13 +16,13 @@ from acousticsense.training.clips import Clip, load_clips
 from acousticsense.training.corpus import prepare
 from acousticsense.training.decode import Sound
 from acousticsense.training.recordings import Recording, Split
-from acousticsense.training.teachers.panel import FEATURE_WIDTHS, SCORE_WIDTHS, TeacherPanel
+from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, SCORE_WIDTHS, Teachers
 from acousticsense.training.teachers.zero_shot import _AUDIOSET, ClassLists
 
 RATE_HZ = 22_050
 
 
-class FakePanel(TeacherPanel):
+class FakeTeachers(Teachers):
     """Features that depend on the sound, levels of a coarse spectrum; scores that say nothing."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Recording, Pat
 def clips(songs: list[tuple[Recording, Path]], tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     """All songs, prepared."""
     folder = tmp_path_factory.mktemp("clips")
-    assert prepare(songs, FakePanel(), folder) == len(songs)
+    assert prepare(songs, FakeTeachers(), folder) == len(songs)
     return load_clips(folder, [entry for entry, _ in songs])
 
 

@@ -17,7 +17,7 @@ from acousticsense.training.dataset import window_image
 from acousticsense.training.front_ends import CQT, MEL
 from acousticsense.training.recordings import Recording
 from acousticsense.training.sounds import made_sounds, sound_of
-from tests.training.conftest import RATE_HZ, FakePanel, recording
+from tests.training.conftest import RATE_HZ, FakeTeachers, recording
 
 
 @pytest.mark.parametrize("kind", ["mel", "cqt"])
@@ -37,7 +37,7 @@ def test_loudness_is_gone_from_windows(tmp_path: Path, songs: list[tuple[Recordi
     for name, gain in (("loud", 1.0), ("quiet", 0.03)):
         soundfile.write(tmp_path / f"{name}.wav", gain * waveform, RATE_HZ, subtype="FLOAT")
         entry = recording(name, "Metal")
-        prepare([(entry, tmp_path / f"{name}.wav")], FakePanel(), tmp_path)
+        prepare([(entry, tmp_path / f"{name}.wav")], FakeTeachers(), tmp_path)
         images.append(window_image(load_clips(tmp_path, [entry])[0], "mel", 100))
     assert (images[0] - images[1]).abs().max() < 0.03
 
@@ -58,7 +58,7 @@ def test_what_cannot_be_read_or_is_silent_is_left_out_and_said(
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
     soundfile.write(tmp_path / "silent.wav", np.zeros(RATE_HZ), RATE_HZ)
     entries = [(recording(name, None), tmp_path / f"{name}.wav") for name in ("broken", "silent")]
-    assert prepare(entries, FakePanel(), tmp_path) == 0
+    assert prepare(entries, FakeTeachers(), tmp_path) == 0
     assert "broken" in caplog.text
     assert "next to nothing" in caplog.text
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_read_or_is_silent_is_left_out_and_said(
 def test_sounds_that_are_not_music_are_made_alike_each_time(tmp_path: Path) -> None:
     noise = next(sound for sound in made_sounds() if sound.path == "train/4")
     assert np.array_equal(sound_of(noise).samples, sound_of(noise).samples)
-    prepare([(noise, Path())], FakePanel(), tmp_path)
+    prepare([(noise, Path())], FakeTeachers(), tmp_path)
     assert load_clips(tmp_path, [noise])[0].label == NOT_MUSIC_INDEX
 
 

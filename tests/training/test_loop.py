@@ -16,7 +16,7 @@ from acousticsense.training.export import export
 from acousticsense.training.loop import train
 from acousticsense.training.recipe import Recipe, recipe_of
 from acousticsense.training.recordings import Recording
-from acousticsense.training.report import held_out, report, write_clips
+from acousticsense.training.report import group_hold_out, report, write_clips
 from acousticsense.training.targets import make_targets
 from acousticsense.training.teachers.zero_shot import ClassLists
 from tests.training.conftest import of_split
@@ -96,7 +96,7 @@ def test_a_trained_network_becomes_a_model_with_a_card(
     assert spec.kinds == ("mel", "cqt")
     assert spec.front_end.level_dbfs == -20.0
     files = dict(songs)
-    chosen = [(entry, files[entry]) for entry in held_out(files)]
+    chosen = [(entry, files[entry]) for entry in group_hold_out(files)]
     report(tmp_path, ["small_cnn"], chosen)
     card = (tmp_path / "small_cnn" / "README.md").read_text(encoding="utf-8")
     assert "2 recordings" in card

@@ -38,8 +38,8 @@ def fma(tmp_path: Path) -> Path:
 
 
 def test_fma_is_read_by_its_table_and_folders(fma: Path) -> None:
-    held_out = recording("ours", "Jazz", "test", artist="held out")
-    found = {entry.title: (entry, path) for entry, path in read_fma(fma, [held_out])}
+    ours = recording("ours", "Jazz", "test", artist="held out")
+    found = {entry.title: (entry, path) for entry, path in read_fma(fma, [ours])}
     assert found.keys() == {"Food", "Loud", "Odd"}  # not what is kept for judging, held out, or not there
     entry, path = found["Food"]
     assert (entry.genre, entry.artist, entry.licence, entry.use) == ("Hip-Hop", "AWOL", "CC BY-NC-SA", "train")

@@ -29,7 +29,7 @@ def test_soft_labels_are_probabilities_of_every_window(targets: tuple[Targets, T
         assert soft.sum(1) == pytest.approx(1, abs=1e-5)
 
 
-def test_known_labels_are_believed_and_unlabelled_music_gets_the_probes_opinion(
+def test_known_labels_count_and_unlabelled_music_gets_the_probes_posterior(
     targets: tuple[Targets, Targets],
 ) -> None:
     jazz, _, metal, _, unknown = targets[0].soft
@@ -39,7 +39,7 @@ def test_known_labels_are_believed_and_unlabelled_music_gets_the_probes_opinion(
 
 
 def test_artists_that_taught_the_probe_nothing_are_named(targets: tuple[Targets, Targets]) -> None:
-    assert [opinion.mean(0).argmax() for opinion in targets[1].opinions] == [JAZZ, METAL]
+    assert [posterior.mean(0).argmax() for posterior in targets[1].unlabelled] == [JAZZ, METAL]
 
 
 def test_how_right_soft_labels_are_is_told(targets: tuple[Targets, Targets], clips: list[Clip]) -> None:

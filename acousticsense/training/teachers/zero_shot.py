@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.models.genres import GENRES
-from acousticsense.training.teachers.panel import SCORE_WIDTHS, columns
+from acousticsense.training.teachers.teachers import SCORE_WIDTHS, columns
 
-__all__ = ["ClassLists", "mn04_zero_shot", "own_opinion", "yamnet_zero_shot"]
+__all__ = ["ClassLists", "mn04_zero_shot", "yamnet_zero_shot", "zero_shot_posterior"]
 
-#: How sharply scores become opinions, and what is added to them so that nobody's no is final.
+#: Inverse temperature of the scores, and what is added to each probability so that none is 0.
 _SHARPNESS: Final = 0.7
-_DOUBT: Final = 1e-3
+_SMOOTHING: Final = 1e-3
 
 #: AudioSet display names that name each genre.
 _AUDIOSET: Final = {
@@ -68,12 +68,12 @@ class ClassLists:
 
 
 def mn04_zero_shot(scores: NDArray[np.float32], lists: ClassLists) -> NDArray[np.float32]:
-    """Genre scores (n, 16) from the panel's scores (n, S)."""
+    """Genre scores (n, 16) from the teachers's scores (n, S)."""
     return _named(scores[:, columns(SCORE_WIDTHS, "mn04")], lists.mn04)
 
 
 def yamnet_zero_shot(scores: NDArray[np.float32], lists: ClassLists) -> NDArray[np.float32]:
-    """Genre scores (n, 16) from the panel's scores (n, S)."""
+    """Genre scores (n, 16) from the teachers's scores (n, S)."""
     return _named(scores[:, columns(SCORE_WIDTHS, "yamnet")], lists.yamnet)
 
 
@@ -84,18 +84,22 @@ def _named(logits: NDArray[np.float32], class_list: Path) -> NDArray[np.float32]
     return np.stack([logits[:, [index[name] for name in _AUDIOSET[genre]]].max(1) for genre in GENRES], 1)
 
 
-def own_opinion(scores: NDArray[np.float32], usual: NDArray[np.float32], lists: ClassLists) -> NDArray[np.float32]:
-    """What mn04 and YAMNet believe: genre probabilities (n, 16), the geometric mean of both.
+def zero_shot_posterior(
+    scores: NDArray[np.float32], background: NDArray[np.float32], lists: ClassLists
+) -> NDArray[np.float32]:
+    """What mn04 and YAMNet say: genre probabilities (n, 16), the geometric mean of both.
 
     Logits over AudioSet are taken relative to other music, so that a class named often (Electronic) needs more.
 
     Args:
         scores: the teachers' logits side by side, (n, S).
-        usual: the same for other music, (m, S).
+        background: the same for other music, (m, S).
         lists: what the outputs are called.
     """
-    relative = [answer(scores, lists) - answer(usual, lists).mean(0) for answer in (mn04_zero_shot, yamnet_zero_shot)]
+    relative = [
+        answer(scores, lists) - answer(background, lists).mean(0) for answer in (mn04_zero_shot, yamnet_zero_shot)
+    ]
     shares = np.stack([np.exp(_SHARPNESS * logits) for logits in relative])
     shares /= shares.sum(2, keepdims=True)
-    mean = np.exp(np.log(shares + _DOUBT).mean(0))
+    mean = np.exp(np.log(shares + _SMOOTHING).mean(0))
     return np.asarray(mean / mean.sum(1, keepdims=True), np.float32)

@@ -15,7 +15,7 @@ from acousticsense.training.decode import Sound
 from acousticsense.training.front_ends import LEVEL_DBFS
 from acousticsense.training.teachers import mn04, musicnn, yamnet
 
-__all__ = ["FEATURE_WIDTHS", "MN04_FILE", "SCORE_WIDTHS", "TeacherPanel", "columns"]
+__all__ = ["FEATURE_WIDTHS", "MN04_FILE", "SCORE_WIDTHS", "Teachers", "columns"]
 
 #: Widths of the teachers' features and scores, in the order in which they stand side by side.
 FEATURE_WIDTHS: Final = {"mn04": 384, "musicnn": 200, "yamnet": 521}
@@ -25,7 +25,7 @@ MN04_FILE: Final = "mn04_as_mAP_432.pt"
 MUSICNN_FILE: Final = "musicnn.safetensors"
 YAMNET_FILE: Final = "yamnet_spectra_in.tflite"
 
-#: Windows that are heard at a time: what bounds the memory of a long track.
+#: Windows that are computed at a time: what bounds the memory of a long track.
 _AT_ONCE: Final = 8
 
 _Teacher = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -38,7 +38,7 @@ def columns(widths: dict[str, int], teacher: str) -> slice:
     return slice(first, first + widths[teacher])
 
 
-class TeacherPanel:
+class Teachers:
     """mn04, musicnn and YAMNet over the same windows."""
 
     def __init__(self, folder: Path) -> None:
@@ -52,12 +52,12 @@ class TeacherPanel:
         self, sound: Sound, starts_s: NDArray[np.float32], window_s: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Features (W, 1105) and scores (W, 1098) of the windows that begin at `starts_s` (W,)."""
-        answers = [_hear(teacher, sound, rate, starts_s, window_s) for rate, teacher in self._teachers]
+        answers = [_features_and_scores(teacher, sound, rate, starts_s, window_s) for rate, teacher in self._teachers]
         features, scores = (np.concatenate(parts, axis=1) for parts in zip(*answers, strict=True))
         return features, scores
 
 
-def _hear(
+def _features_and_scores(
     teacher: _Teacher, sound: Sound, sample_rate_hz: int, starts_s: NDArray[np.float32], window_s: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What one teacher says of each window; a track that is too short is repeated, every window as loud."""
