@@ -1,7 +1,7 @@
 """Networks: `timm.create_model(architecture, **model_args)`, with the classifier heads that checkpoints bring along.
 
-Beside timm's there are those of `OWN_ARCHITECTURES`, which are fed something else than images, and `vgg19_bn_slim`,
-which timm knows once it is imported.
+Beside timm's there are those of `OWN_ARCHITECTURES`, which are fed something else than images, and those of
+`REGISTERED`, which timm knows once they are imported.
 
 Those of timm have its parameter names, also where the weights come from torchvision: for each network of
 `UPSTREAM_ARCHITECTURES` the two libraries compute the same function once the names are converted (`conversion`).
@@ -23,6 +23,7 @@ from torch import nn
 
 from acousticsense.errors import CheckpointError
 from acousticsense.models.efficientat import EfficientAT
+from acousticsense.models.efficientnet import efficientnet_b0_slim
 from acousticsense.models.vgg import vgg19_bn_slim
 from acousticsense.spectrogram import EFFICIENTAT_MEL, FrontEnd
 
@@ -95,7 +96,7 @@ OWN_ARCHITECTURES: Final = MappingProxyType(
 )
 
 #: Functions of ours that timm's own list has since they were imported.
-REGISTERED: Final = (vgg19_bn_slim,)
+REGISTERED: Final = (efficientnet_b0_slim, vgg19_bn_slim)
 
 _AS_PUBLISHED: Final[Mapping[str, Any]] = MappingProxyType({})
 
