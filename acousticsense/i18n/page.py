@@ -12,7 +12,6 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "title": ("AcousticSense", "AcousticSense"),
     "tagline": ("A song in, sixteen genre probabilities out", "输入一首歌，得到十六种流派的概率"),
     "link.api": ("REST API", "REST 接口"),
-    "link.models": ("Models", "模型"),
     "language.other": ("zh", "en"),
     "language.switch": ("中文", "English"),
     "theme.switch": ("Light or dark", "浅色或深色"),
@@ -22,6 +21,7 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "tab.compare": ("Compare", "版本对比"),
     "tab.library": ("Library", "曲库"),
     "tab.similar": ("Similar", "相似歌曲"),
+    "tab.models": ("Models", "模型"),
 }
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {
@@ -474,6 +474,43 @@ _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "decision.rejected": ("Rejected", "不采纳"),
 }
 
+_MODELS: Final[dict[str, tuple[str, str]]] = {
+    "models.title": ("Models on this server", "本服务的模型"),
+    "models.intro": (
+        "Open one for its test figures, genre by genre, and for what it reads. A model that is copied into the folder "
+        "of models or imported appears here and in the lists when the page is opened again.",
+        "展开模型可查看各流派的测试结果和输入设置。新导入或复制到模型文件夹的模型，"
+        "在重新打开页面后会出现在这里和各个列表中。",
+    ),
+    "models.default": ("default", "默认"),
+    "models.right": ("right about {right} test recordings", "测试录音判断正确：{right}"),
+    "models.untested": ("not tested", "未测试"),
+    "models.broken": ("This model cannot be used.", "该模型无法使用。"),
+    "models.music": ("All test music", "全部测试音乐"),
+    "models.songs": ("Well-known songs among it", "其中的知名歌曲"),
+    "models.test": (
+        "{right} right ({interval}); among the best three: {top3}",
+        "正确 {right}（{interval}）；前三名命中：{top3}",
+    ),
+    "models.interval": ("95% interval {low} to {high}", "95% 置信区间 {low} 至 {high}"),
+    "models.genres": ("Found, by genre (test recordings)", "各流派的命中率（测试录音数）"),
+    "models.labels": ("Genres", "流派"),
+    "models.reads": ("What it reads", "输入"),
+    "models.input": (
+        "{kinds} of {window} s at {rate} Hz; pixels minus {mean}, divided by {std}",
+        "{kinds}，{window} 秒，{rate} Hz；像素减去 {mean}，再除以 {std}",
+    ),
+    "models.licence": ("Licence", "许可"),
+    "models.provenance": ("Where it comes from", "来源"),
+    "models.change": (
+        "All of this is in models/{name}/model.json. To change what an imported model reads, edit front_end and "
+        "windows there; the next start of the server uses it.",
+        "以上内容都在 models/{name}/model.json 中。若要修改导入模型的输入设置，"
+        "请编辑其中的 front_end 和 windows，重启服务后生效。",
+    ),
+    "models.measure": ("Measure their speed on this machine", "测量各模型在本机的速度"),
+}
+
 _SIMILAR: Final[dict[str, tuple[str, str]]] = {
     "similar.go": ("Find similar songs", "查找相似歌曲"),
     "similar.empty": ("What else sounds like this?", "还有哪些歌听起来像它？"),
@@ -554,6 +591,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_LEVELS,
     **_COMPARE,
     **_LIBRARY,
+    **_MODELS,
     **_SIMILAR,
     **_ERRORS,
 }

@@ -132,9 +132,18 @@ def model_choice(i18n: Any, service: PredictionService) -> Any:
     )
 
     def describe(value: str | None, request: gr.Request) -> str:
-        choice = choices.get(value or "")
+        choice = next((choice for choice in model_choices(service) if choice.value == (value or "")), None)
         return _small_print(choice, language_of(request)) if choice else ""
 
+    def list_again(request: gr.Request) -> tuple[Any, Any]:
+        """Offers what was installed or removed since the server started, when the page is opened."""
+        now = model_choices(service)
+        if [choice.value for choice in now] == list(choices):
+            return gr.skip(), gr.skip()
+        names = [(choice.name(language_of(request)), choice.value) for choice in now]
+        return gr.Dropdown(names, visible=len(names) > 1), gr.HTML(visible=len(names) > 1)
+
+    gr.on(None, list_again, None, [model, facts], queue=False, show_progress="hidden", api_visibility="private")
     model.change(describe, model, facts, queue=False, show_progress="hidden", api_visibility="private")
     return model
 

@@ -24,6 +24,7 @@ from acousticsense.web.library_routes import add_library_routes
 from acousticsense.web.library_tab import build_library_tab
 from acousticsense.web.library_view import library_frame_html
 from acousticsense.web.message_view import message_html
+from acousticsense.web.models_tab import build_models_tab
 from acousticsense.web.result_view import blank_html
 from acousticsense.web.similar_tab import build_similar_tab
 from acousticsense.web.theme import FAVICON, build_i18n, build_theme, read_css, read_head
@@ -125,6 +126,8 @@ def build_ui(service: PredictionService) -> Any:
             if service.neighbours.is_on:
                 with gr.Tab(i18n("tab.similar"), id="similar"):
                     build_similar_tab(i18n, service)
+            with gr.Tab(i18n("tab.models"), id="models") as models:
+                build_models_tab(i18n, service, models, examples[0].path if examples else None)
     page.queue(max_size=service.settings.queue_size, default_concurrency_limit=service.settings.concurrency)
     page._queue.sleep_when_free = max(page._queue.sleep_when_free, _QUEUE_LOOK_S)
     page.as_i18n = i18n
