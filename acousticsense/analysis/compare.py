@@ -7,6 +7,7 @@ is called one.
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreCla
 from acousticsense.inference.payload import prediction_payload, sentence
 from acousticsense.inference.prediction import Advice, Prediction
 
-__all__ = ["Comparison", "Sound", "compare", "comparison_payload", "comparison_sentences"]
+__all__ = ["Comparison", "Sound", "compare", "comparison_csv", "comparison_payload", "comparison_sentences"]
 
 #: A probability that changes by less is never worth a word, however steady the model is: 3 points.
 _LEAST_CHANGE: Final = 0.03
@@ -217,6 +218,16 @@ def comparison_payload(comparison: Comparison, *, top_k: int = 5, language: str 
         "a": prediction_payload(comparison.a.prediction, top_k=top_k, language=language),
         "b": prediction_payload(comparison.b.prediction, top_k=top_k, language=language),
     }
+
+
+def comparison_csv(comparison: Comparison) -> str:
+    """A row per label: its probability in both versions, and the change."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("label", "a", "b", "change"))
+    before, after = comparison.a.prediction.probabilities, comparison.b.prediction.probabilities
+    writer.writerows((label, before[label], after[label], after[label] - before[label]) for label in before)
+    return buffer.getvalue()
 
 
 def _pair(a: float | None, b: float | None) -> Mapping[str, float | None]:

@@ -11,8 +11,8 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.compare_view import comparison_html
-from acousticsense.web.controls import duration_slider, offset_field, waveform_options, with_names
-from acousticsense.web.inputs import called_with, language_of, start_s, uploaded
+from acousticsense.web.controls import excerpt_controls, model_choice, waveform_options, with_names
+from acousticsense.web.inputs import called_with, chosen_model, language_of, start_s, uploaded
 from acousticsense.web.message_view import message_html
 
 __all__ = ["build_compare_tab"]
@@ -26,12 +26,14 @@ class _Compare:
     def __init__(self, service: PredictionService) -> None:
         self._service = service
 
-    def show(
+    def show(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         song_a: gr.FileData | None,
         song_b: gr.FileData | None,
         duration_s: float,
+        whole_track: bool,
         offset_s: float | None,
+        model: str | None,
         request: gr.Request,
     ) -> str:
         """The comparison as HTML, in the browser's language."""
@@ -40,11 +42,17 @@ class _Compare:
             return message_html("compare", language, code="no_pair")
         try:
             a, b = uploaded(song_a), uploaded(song_b)
-            wanted = PredictRequest(duration_s=duration_s, offset_s=start_s(offset_s))
+            name, kind = chosen_model(model)
+            wanted = PredictRequest(
+                model=name,
+                spectrogram=kind,
+                duration_s=None if whole_track else duration_s,
+                offset_s=start_s(offset_s),
+            )
             comparison = self._service.compare(a.path, b.path, wanted)
         except AcousticSenseError as error:
             return message_html("compare", language, error)
-        return comparison_html(comparison, (a.name, b.name), language)
+        return comparison_html(comparison, (a, b), language)
 
     def explain_failure(self, request: gr.Request) -> str:
         """What stands in place of a comparison after a fault of ours, which the log has in full."""
@@ -90,16 +98,18 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
     with gr.Row(elem_classes="as-versions-in"):
         a, b = (_version_input(i18n, letter) for letter in "ab")
     with gr.Row(elem_classes="as-compare-row"):
-        duration = duration_slider(i18n, scale=3)
-        offset = offset_field(i18n, scale=1)
-        button = gr.Button(i18n("compare.go"), variant="primary", elem_classes="as-go", scale=1)
+        with gr.Group(elem_classes="as-excerpt"):
+            duration, offset, whole = excerpt_controls(i18n)
+        with gr.Column(min_width=240):
+            model = model_choice(i18n, service)
+            button = gr.Button(i18n("compare.go"), variant="primary", elem_classes="as-go")
     result = gr.HTML(i18n("html.compare"), elem_classes="as-compare-block", apply_default_css=False, js_on_load=None)
     limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
     for audio in (a, b):
         audio.change(callbacks.clear, [a, b], result, **_QUIETLY)
     compared = button.click(
         callbacks.show,
-        [a, b, duration, offset],
+        [a, b, duration, whole, offset, model],
         result,
         api_visibility="private",
         show_progress="minimal",

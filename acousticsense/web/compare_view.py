@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
-from acousticsense.analysis.compare import Comparison, comparison_sentences
+from acousticsense.analysis.compare import Comparison, comparison_csv, comparison_payload, comparison_sentences
 from acousticsense.analysis.figures import level_grid, loudest_db
 from acousticsense.i18n.page import ui_text
+from acousticsense.library.batch import Upload
+from acousticsense.web.downloads import downloads_of, dumped
 from acousticsense.web.html import excerpt, number, render
 from acousticsense.web.plot_view import plot_of
 
@@ -16,18 +19,32 @@ __all__ = ["comparison_html"]
 _PLAYERS: Final = (".as-version-a", ".as-version-b")
 
 
-def comparison_html(comparison: Comparison, names: tuple[str, str], language: str) -> str:
-    """Everything about the two files called `names`."""
+def comparison_html(comparison: Comparison, files: tuple[Upload, Upload], language: str) -> str:
+    """Everything about the two files."""
     return render(
         "compare.html",
         language,
         comparison=comparison,
         moved=comparison_sentences(comparison, language),
-        versions=_versions(comparison, names, language),
+        versions=_versions(comparison, (files[0].name, files[1].name), language),
         rows=_genres(comparison),
         sound=_sound(comparison, language),
         shared=_share_a_reference(comparison),
+        sources=[f"gradio_api/file={quote(str(file.path))}" for file in files],
+        volumes=_volumes(comparison),
+        downloads=downloads_of(
+            ("compare.csv", "text/csv", "\ufeff" + comparison_csv(comparison)),
+            ("compare.json", "application/json", dumped(comparison_payload(comparison, language=language))),
+        ),
     )
+
+
+def _volumes(comparison: Comparison) -> list[float]:
+    """Factors, at most 1, that make both versions as loud as the softer one; 1 where loudness is not known."""
+    a, b = comparison.sound_a.loudness_lufs, comparison.sound_b.loudness_lufs
+    if a is None or b is None:
+        return [1.0, 1.0]
+    return [10 ** ((min(a, b) - loudness) / 20) for loudness in (a, b)]
 
 
 def _versions(comparison: Comparison, names: tuple[str, str], language: str) -> list[dict[str, object]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -15,6 +13,7 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.inference.model_cache import LoadedModel
 from acousticsense.inference.payload import advice_text
 from acousticsense.inference.prediction import GenreScore, ranked
+from acousticsense.web.downloads import downloads_of, dumped
 from acousticsense.web.html import percent, render
 
 __all__ = ["ensemble_html", "memory_html", "progress_html"]
@@ -38,7 +37,11 @@ def ensemble_html(result: EnsembleResult, name: str, language: str) -> str:
         advice=[advice_text(piece, language) for piece in advice if piece.code != "unmeasured"],
         plotted=_plotted(result, consensus) if consensus else [],
         guidance=[entry["message"] for entry in guidance(result, language)],
-        downloads=_downloads(result, language),
+        downloads=downloads_of(
+            # A byte-order mark tells spreadsheets that the file is UTF-8.
+            ("ensemble.csv", "text/csv", "\ufeff" + ensemble_csv(result)),
+            ("ensemble.json", "application/json", dumped(ensemble_payload(result, language=language))),
+        ),
     )
 
 
@@ -67,17 +70,3 @@ def _plotted(result: EnsembleResult, consensus: Consensus) -> list[tuple[GenreSc
         ]
         rows.append((score, marks))
     return rows
-
-
-def _downloads(result: EnsembleResult, language: str) -> list[tuple[str, str]]:
-    """Key of the link's words, which ends its file's name, and the file as an address."""
-    body = json.dumps(ensemble_payload(result, language=language), ensure_ascii=False, indent=2)
-    # A byte-order mark tells spreadsheets that the file is UTF-8.
-    files = (
-        ("ensemble.csv", "text/csv", "\ufeff" + ensemble_csv(result)),
-        ("ensemble.json", "application/json", body),
-    )
-    return [
-        (key, f"data:{kind};charset=utf-8;base64,{base64.b64encode(content.encode()).decode()}")
-        for key, kind, content in files
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -35,8 +36,8 @@ def dull_and_quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def compared(visit: Visit, a: Path, b: Path, go: str = "Compare", **options: Any) -> Page:
-    page = visit(**options)
+def compared(visit: Visit, a: Path, b: Path, go: str = "Compare", *, page: Page | None = None, **options: Any) -> Page:
+    page = page or visit(**options)
     click_tab(page, TAB)
     for letter, path in (("a", a), ("b", b)):
         target = f".as-version-{letter} button[aria-dropeffect]"
@@ -76,6 +77,47 @@ def test_a_dull_quiet_version_is_told_apart_in_words_bars_and_images(
         assert float(shown[label].replace("−", "-")) == pytest.approx(100 * difference, abs=0.051)
     expect(page.locator(".as-pair .as-view")).to_have_count(2)
     assert darkest_db(page, 1) < darkest_db(page, 0)
+
+
+def test_both_are_played_at_once_equally_loud_and_one_is_heard(visit: Visit, dull_and_quiet: Path) -> None:
+    page = visit()
+    page.evaluate(
+        """() => { window.sounds = []; const Old = window.Audio;
+        window.Audio = function (src) { const made = new Old(src); window.sounds.push(made); return made; }; }"""
+    )
+    compared(visit, STARFALL, dull_and_quiet, page=page)
+    louder, softer = (
+        float(button.get_attribute("data-volume") or 0) for button in page.locator(".as-ab [data-src]").all()
+    )
+    assert softer == 1
+    difference = measured(page, "compare.loudness")[2]
+    assert 20 * np.log10(louder) == pytest.approx(difference, abs=0.06)
+    page.evaluate("window.sounds.length = 0")
+    page.get_by_role("button", name="Play", exact=True).last.click()
+    state = "() => window.sounds.map((sound) => [sound.paused, sound.muted, sound.currentTime > 0])"
+    page.wait_for_function("() => window.sounds.length === 2 && window.sounds.every((s) => s.currentTime > 0.2)")
+    assert page.evaluate(state) == [[False, False, True], [False, True, True]]
+    page.locator(".as-ab").get_by_role("button", name="Version B").click()
+    assert page.evaluate(state) == [[False, True, True], [False, False, True]]
+    page.locator(".as-ab").get_by_role("button", name="Pause").click()
+    assert [paused for paused, *_ in page.evaluate(state)] == [True, True]
+
+
+def test_the_whole_of_both_by_a_chosen_model_is_kept_as_a_table(
+    visit: Visit, dull_and_quiet: Path, tmp_path: Path
+) -> None:
+    page = visit()
+    click_tab(page, TAB)
+    panel = page.get_by_role("tabpanel").filter(has=page.locator(".as-compare"))
+    panel.get_by_label("Whole track").check()
+    compared(visit, STARFALL, dull_and_quiet, page=page)
+    expect(page.locator(".as-versions .as-file").first).to_contain_text("0:00")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    download.value.save_as(tmp_path / "compare.csv")
+    rows = list(csv.DictReader((tmp_path / "compare.csv").open(encoding="utf-8-sig")))
+    assert len(rows) == 16
+    assert all(float(row["b"]) - float(row["a"]) == pytest.approx(float(row["change"]), abs=1e-9) for row in rows)
 
 
 def darkest_db(page: Page, index: int) -> float:
