@@ -7,15 +7,18 @@
 #
 # The environment is the conda environment "acousticsense": the active one, or one made from environment.yml when there is
 # a conda, mamba or micromamba. Without them, or with ACOUSTICSENSE_ENV=venv, it is the folder .venv.
+#
+# Where there is no NVIDIA GPU, PyTorch is installed without CUDA if its index of CPU wheels can be reached, which takes 2 GB
+# of disk instead of 6. ACOUSTICSENSE_TORCH=cuda or cpu decides it instead, ACOUSTICSENSE_TORCH_INDEX names a mirror.
 set -euo pipefail # and no newer bash than 3.2, which macOS ships
 
 ROOT="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)"
 readonly ROOT
 readonly NAME=acousticsense
-readonly NEEDED_MB=6144
 readonly IS_SUPPORTED='import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))'
 unset PYTHONHOME # it would send every Python to the wrong library
 ENV_DIR="" # of the environment in use; its interpreter is $ENV_DIR/bin/python
+needed_mb=6144 # 2560 without CUDA
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -54,11 +57,16 @@ activate_conda() {
 }
 
 create_conda() {
-  local conda="$1" create="env create"
+  local conda="$1" create="env create" folder status=0
   case "${conda##*/}" in mamba* | micromamba*) create="create --yes" ;; esac
   say "Creating the conda environment $NAME from environment.yml. This is done once and takes a few minutes."
+  # The packages for pip are left to install_packages, which knows how to do without CUDA.
+  folder="$(mktemp -d)"
+  sed '/- pip:/,$d' "$ROOT/environment.yml" >"$folder/environment.yml"
   # shellcheck disable=SC2086  # two words
-  "$conda" $create --file "$ROOT/environment.yml" </dev/null ||
+  "$conda" $create --file "$folder/environment.yml" </dev/null || status=$?
+  rm -r "$folder"
+  [ "$status" = 0 ] ||
     die "${conda##*/} could not create the environment; its message is above. Check the network and run this again, or do without conda: ACOUSTICSENSE_ENV=venv bash start.sh"
 }
 
@@ -137,7 +145,36 @@ stamp() {
   cksum <"$ROOT/.ci/$1"
 }
 is_current() { [ "$(cat "$ENV_DIR/$2.stamp" 2>/dev/null)" = "$(stamp "$1")" ]; }
-is_prepared() { is_current requirements.lock "$NAME" && { [ "$MODE" != test ] || is_current requirements-test.lock "$NAME-test"; }; }
+is_prepared() {
+  is_current requirements.lock "$NAME" && { [ "$MODE" != test ] || is_current requirements-test.lock "$NAME-test"; } &&
+    { [ "${ACOUSTICSENSE_TORCH:-}" != cuda ] || ! has_cpu_torch; }
+}
+
+# Whether PyTorch is installed in a version of this form: has_torch '*+cpu'
+has_torch() {
+  local found
+  # shellcheck disable=SC2231  # the form is a pattern
+  for found in "$ENV_DIR"/lib/python3*/site-packages/torch-$1.dist-info; do
+    if [ -e "$found" ]; then return; fi
+  done
+  return 1
+}
+has_cpu_torch() { has_torch '*+cpu'; }
+
+has_nvidia_gpu() {
+  [ -e /proc/driver/nvidia/version ] || [ -e /dev/nvidiactl ] || [ -e /dev/dxg ] || # the last one is Windows' WSL
+    nvidia-smi -L 2>/dev/null | grep -q GPU
+}
+
+# Elsewhere than on Linux, PyPI's PyTorch has no CUDA in it. One that is there already is not exchanged unasked.
+wants_cpu_torch() {
+  case "${ACOUSTICSENSE_TORCH:-auto}" in
+    cpu) return 0 ;;
+    cuda) return 1 ;;
+    auto) has_cpu_torch || { [ "$(uname -s)" = Linux ] && ! has_nvidia_gpu && ! has_torch '*'; } ;;
+    *) die "ACOUSTICSENSE_TORCH is '$ACOUSTICSENSE_TORCH'. Set it to cpu or cuda, or leave it out." ;;
+  esac
+}
 
 free_mb() { df -Pk "$1" | awk 'NR == 2 {print int($4 / 1024)}'; }
 mount_of() { df -Pk "$1" | awk 'NR == 2 {print $6}'; }
@@ -146,8 +183,8 @@ check_disk() {
   local free used
   free="$(free_mb "$ENV_DIR")"
   used="$(du -sk "$ENV_DIR" | awk '{print int($1 / 1024)}')"
-  [ $((free + used)) -ge "$NEEDED_MB" ] ||
-    die "The packages take about $((NEEDED_MB / 1024)) GB in $ENV_DIR, and $free MB are free there. Free some disk, or clone to a larger one, and run this again."
+  [ $((free + used)) -ge "$needed_mb" ] ||
+    die "The packages take about $((needed_mb / 1024)) GB in $ENV_DIR, and $free MB are free there. Free some disk, or clone to a larger one, and run this again."
 }
 
 find_uv() {
@@ -175,17 +212,25 @@ prepare_uv() {
 }
 
 # Modules are compiled now, as pip does, too: the first start is seconds shorter, and where Python may not write beside
-# them, every start. AcousticSense itself is installed as a link to this folder, for the command `acousticsense`.
+# them, every start. A lock names everything (--no-deps); without CUDA, PyTorch is there before. AcousticSense itself is installed as a link to this folder, for the command `acousticsense`.
 install_with_uv() {
   local uv="$1" lock="$2"
-  "$uv" pip install --python "$ENV_DIR/bin/python" --compile-bytecode --require-hashes -r "$lock" &&
+  "$uv" pip install --python "$ENV_DIR/bin/python" --compile-bytecode --require-hashes -r "$lock" --no-deps &&
     "$uv" pip install --python "$ENV_DIR/bin/python" --quiet --no-deps --no-build-isolation --editable "$ROOT"
 }
 
 install_with_pip() {
   local lock="$1"
-  "$ENV_DIR/bin/python" -m pip install --require-hashes -r "$lock" &&
+  "$ENV_DIR/bin/python" -m pip install --require-hashes -r "$lock" --no-deps &&
     "$ENV_DIR/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable "$ROOT"
+}
+
+remove_torch() {
+  if [ -n "$1" ]; then
+    "$1" pip uninstall --quiet --python "$ENV_DIR/bin/python" torch torchvision torchaudio
+  else
+    "$ENV_DIR/bin/python" -m pip uninstall --quiet --yes torch torchvision torchaudio
+  fi
 }
 
 # Whether the package index answers; a certificate that isn't trusted is an answer.
@@ -208,14 +253,15 @@ PYTHON
 explain_failure() {
   local index="${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-https://pypi.org/simple/}}"
   if [ "$(free_mb "$ENV_DIR")" -lt 100 ]; then
-    die "The disk of $ENV_DIR is full. The packages take about $((NEEDED_MB / 1024)) GB: free some disk, or clone to a larger one, and run this again."
+    die "The disk of $ENV_DIR is full. The packages take about $((needed_mb / 1024)) GB: free some disk, or clone to a larger one, and run this again."
   fi
   index_answers "$index" ||
     die "The packages could not be fetched: $index does not answer. Check the network, or name a mirror that you reach (PIP_INDEX_URL=https://.../simple), and run this again."
 }
 
 install_packages() {
-  local lock="$ROOT/.ci/$1" uv
+  local lock="$ROOT/.ci/$1" uv rest="$ENV_DIR/$NAME-rest.lock"
+  if wants_cpu_torch; then needed_mb=2560; fi
   check_disk
   say "Installing the packages into $ENV_DIR. This is done once and fetches up to 3 GB."
   rm -f "$ENV_DIR/$NAME.stamp" "$ENV_DIR/$NAME-test.stamp"
@@ -224,6 +270,13 @@ install_packages() {
     uv="$(find_uv)" || uv=""
   fi
   if [ -n "$uv" ]; then prepare_uv "$uv"; fi
+  if [ -n "$uv" ] && wants_cpu_torch && bash "$ROOT/.ci/install-cpu-torch" "$uv" "$ENV_DIR/bin/python" "$lock" "$rest"; then
+    lock="$rest"
+  else
+    needed_mb=6144
+    check_disk
+    if has_cpu_torch; then remove_torch "$uv"; fi # 2.11.0+cpu would count as 2.11.0 and stay
+  fi
   if [ -z "$uv" ] || ! install_with_uv "$uv" "$lock"; then
     if [ -n "$uv" ]; then explain_failure; fi
     install_with_pip "$lock" || {
@@ -231,7 +284,7 @@ install_packages() {
       die "The packages could not be installed; the installer's message is above. Run this again when its cause is gone."
     }
   fi
-  rm -rf "$ENV_DIR/.uv-cache"
+  rm -rf "$ENV_DIR/.uv-cache" "$rest"
   if [ "$1" = requirements-test.lock ]; then stamp "$1" >"$ENV_DIR/$NAME-test.stamp"; fi # it holds all of the other lock
   stamp requirements.lock >"$ENV_DIR/$NAME.stamp"
 }
@@ -244,6 +297,9 @@ prepare() {
   esac
   if ! is_prepared; then
     if [ "$MODE" = test ]; then install_packages requirements-test.lock; else install_packages requirements.lock; fi
+  fi
+  if [ -z "${ACOUSTICSENSE_TORCH:-}" ] && has_cpu_torch && has_nvidia_gpu; then
+    say "There is an NVIDIA GPU, and PyTorch is installed without CUDA. To use it: ACOUSTICSENSE_TORCH=cuda bash start.sh"
   fi
   if [ "$ENV_DIR" = "$ROOT/.venv" ]; then export VIRTUAL_ENV="$ENV_DIR"; else unset VIRTUAL_ENV; fi
   export PATH="$ENV_DIR/bin:$PATH"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hypothesis
 import numpy as np
 import pytest
 import soundfile
@@ -25,6 +26,11 @@ from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL
 
 T = TypeVar("T")
+
+# The same examples in every run; more and other ones by hand: --hypothesis-profile many
+hypothesis.settings.register_profile("few", max_examples=100, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("many", max_examples=20_000, deadline=None, database=None)
+hypothesis.settings.load_profile("few")
 
 RATE_HZ = 44_100
 

@@ -33,9 +33,10 @@ else:
     import tomli as tomllib
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+SCRIPTS = str(Path(sys.executable).parent)
 TOOLS = (
-    *("awk", "bash", "cat", "cksum", "cp", "dirname", "du", "env", "grep", "head", "id", "ls", "mkdir"),
-    *("readlink", "rm", "sed"),
+    *("awk", "bash", "cat", "cksum", "cp", "dirname", "du", "env", "grep", "head", "id", "ls", "mkdir", "mktemp"),
+    *("readlink", "rm", "sed", "uname"),
 )
 
 #: A Python that has every package already: it makes an environment by copying itself, and its pip only takes notes.
@@ -74,6 +75,7 @@ case "$1 $2" in
     echo \\$a_variable_that_is_not_set >/dev/null
     false" ;;
   "env create" | "create --yes")
+    for file; do :; done; cp "$file" "$NOTES.environment.yml"
     [ -z "${CONDA_FAILS:-}" ] || { echo "CondaHTTPError" >&2; exit 1; }
     mkdir -p "$CONDA_ENVS/acousticsense/bin"
     cp "$CONDA_PYTHON" "$CONDA_ENVS/acousticsense/bin/python" ;;
@@ -90,13 +92,19 @@ class Clone:
         self.root = folder / "my songs 音乐"
         self.path = folder / "path"
         self.notes_file = folder / "notes"
-        self.environment = {"NOTES": str(self.notes_file), "HOME": str(folder / "no home"), "LC_ALL": "C.UTF-8"}
+        self.environment = {
+            "NOTES": str(self.notes_file),
+            "HOME": str(folder / "no home"),
+            "LC_ALL": "C.UTF-8",
+            "ACOUSTICSENSE_TORCH": "cuda",  # tests/test_cpu_torch.py does without
+        }
         for name in (
             "start.sh",
             "environment.yml",
             "pyproject.toml",
             ".ci/requirements.lock",
             ".ci/requirements-test.lock",
+            ".ci/install-cpu-torch",
         ):
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, self.root / name)
@@ -125,7 +133,7 @@ class Clone:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 
@@ -294,7 +302,7 @@ class TestInstaller:
         clone.put("uv", "exit 126\n")
         assert clone.served() == "served"
         packages, project = clone.notes()[-2:]
-        assert packages == f"pip -m pip install --require-hashes -r {clone.root}/.ci/requirements.lock"
+        assert packages == f"pip -m pip install --require-hashes -r {clone.root}/.ci/requirements.lock --no-deps"
         assert project.endswith(f"--editable {clone.root}")
 
     def test_pip_tries_when_uv_fails_and_the_index_answers(self, clone: Clone) -> None:
@@ -327,9 +335,9 @@ class TestConda:
     @pytest.mark.parametrize(
         ("name", "creation"),
         [
-            ("conda", "conda env create --file {root}/environment.yml"),
-            ("mamba", "mamba create --yes --file {root}/environment.yml"),
-            ("micromamba", "micromamba create --yes --file {root}/environment.yml"),
+            ("conda", "conda env create --file "),
+            ("mamba", "mamba create --yes --file "),
+            ("micromamba", "micromamba create --yes --file "),
         ],
     )
     def test_environment_is_created_once_and_activated(self, clone: Clone, name: str, creation: str) -> None:
@@ -338,7 +346,9 @@ class TestConda:
         prefix = str(clone.path.parent / "envs" / "acousticsense")
         assert clone.served() == prefix
         notes = clone.notes()
-        assert creation.format(root=clone.root) in notes
+        assert any(note.startswith(creation) and note.endswith("/environment.yml") for note in notes)
+        created = yaml.safe_load(Path(f"{clone.notes_file}.environment.yml").read_text())
+        assert created["dependencies"] == ["python=3.11", "pip"]  # start.sh installs the packages
         assert f"uv pip install --python {prefix}/bin/python" in notes[-1]
         assert not (clone.root / ".venv").exists()
 
@@ -570,9 +580,38 @@ class TestDockerfile:
             assert (REPOSITORY / name).exists()
             assert any(fnmatch.fnmatch(name, pattern) for pattern in allowed), f"{name} is in .dockerignore"
 
+    def test_is_without_cuda_unless_a_build_argument_says_otherwise(self, lines: list[str]) -> None:
+        assert "ARG TORCH=cpu" in lines
+        (installation,) = [line for line in lines if "install-cpu-torch" in line and line.startswith("RUN ")]
+        assert '[ "$TORCH" = cpu ]' in installation
+        assert "cpu | cuda) ;; *)" in installation, "another word ends the build"
+        assert "--require-hashes" in installation
+
+    def test_has_a_name_and_a_home_for_any_user_id(self, lines: list[str]) -> None:
+        (environment,) = [line for line in lines if line.startswith("ENV PATH")]
+        assert {"LOGNAME=acousticsense", "HOME=/home/acousticsense"} <= set(environment.split())
+
+    def test_process_1_is_the_server_itself_so_that_sigterm_reaches_it(self, lines: list[str]) -> None:
+        assert 'ENTRYPOINT ["python", "/app/app_gradio.py"]' in lines
+
+    @pytest.mark.skipif(not shutil.which("hadolint", path=SCRIPTS), reason="hadolint comes for Linux on x86-64")
+    def test_hadolint_has_nothing_to_say(self) -> None:
+        linted = subprocess.run(
+            [f"{SCRIPTS}/hadolint", REPOSITORY / "Dockerfile"], capture_output=True, text=True, timeout=300, check=False
+        )
+        assert (linted.returncode, linted.stdout) == (0, "")
+
     def test_runs_as_an_ordinary_user_and_is_asked_whether_it_is_ready(self, lines: list[str]) -> None:
         assert [line for line in lines if line.startswith("USER ")] == ["USER 10001"]
         assert any(line.startswith("HEALTHCHECK ") and "/readyz" in line for line in lines)
+
+
+def test_shellcheck_has_nothing_to_say() -> None:
+    scripts = [REPOSITORY / "start.sh", *(REPOSITORY / ".ci" / name for name in ("run", "lock", "install-cpu-torch"))]
+    linted = subprocess.run(
+        [f"{SCRIPTS}/shellcheck", *scripts], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (linted.returncode, linted.stdout) == (0, "")
 
 
 class TestDeploymentPage:
