@@ -1,0 +1,46 @@
+"""axe-core on every tab, with and without an answer, in both languages and both themes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import click_tab
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+
+TABS = {
+    "en-US": ("Ensemble", "Timeline", "Compare", "Library", "Models"),
+    "zh-CN": ("多模型对比", "时间轴", "版本对比", "曲库"),
+}
+
+
+def serious(page: Page) -> list[str]:
+    """Each serious or critical finding: rule, impact and where."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['target']} {node['html'][:160]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("locale", "scheme"), [("en-US", "light"), ("en-US", "dark"), ("zh-CN", "light"), ("zh-CN", "dark")]
+)
+def test_axe_finds_nothing_serious(visit: Visit, music_wav: Path, locale: str, scheme: str) -> None:
+    page = visit(locale=locale, color_scheme=scheme)
+    assert serious(page) == []
+    page.locator(".as-song input[type=file]").set_input_files(music_wav)
+    expect(page.locator(".as-result .as-best")).to_be_visible()
+    assert serious(page) == []
+    for tab in TABS[locale]:
+        click_tab(page, tab)
+        assert serious(page) == [], tab
