@@ -390,6 +390,13 @@ _GLOSSARY: Final[dict[str, tuple[str, str]]] = {
     **{f"glossary.{label}": sentence for label, sentence in GLOSSARY.items()},
 }
 
+_GUESS: Final[dict[str, tuple[str, str]]] = {
+    "guess.switch": ("Guess first: hide each answer until asked for", "先猜一猜：先隐藏答案，需要时再揭晓"),
+    "guess.title": ("What genre is it?", "这是什么流派？"),
+    "guess.reveal": ("Show the answer", "揭晓答案"),
+    "guess.said": ("You guessed {genre}.", "你猜的是{genre}。"),
+}
+
 _COMPARE: Final[dict[str, tuple[str, str]]] = {
     "compare.empty": ("What changed?", "改了什么？"),
     "compare.empty.body": (
@@ -598,6 +605,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_STEPS,
     **_ENSEMBLE,
     **_LEVELS,
+    **_GUESS,
     **_COMPARE,
     **_LIBRARY,
     **_MODELS,

@@ -226,6 +226,7 @@ def build_classify_tab(
                 model = model_choice(i18n, service)
             button = gr.Button(i18n("classify"), variant="primary", elem_classes="as-go")
             picked = gr.HTML(i18n("html.examples"), apply_default_css=False, js_on_load=_REPORT_EXAMPLE)
+            gr.HTML(i18n("html.guess"), **plain)
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
             result = gr.HTML(i18n("html.empty"), elem_classes="as-result-block", **plain)
     image = gr.HTML(i18n("html.spectrogram"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_KIND)

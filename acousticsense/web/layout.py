@@ -97,6 +97,7 @@ def build_ui(service: PredictionService) -> Any:
             "html.header": both_languages("header.html"),
             "html.examples": both_languages("examples.html", clips=examples),
             "html.glossary": both_languages("glossary.html", genres=GENRES),
+            "html.guess": both_languages("guess.html"),
             "html.empty": (blank_html(labels, "en"), blank_html(labels, "zh")),
             "html.spectrogram": both_languages("spectrogram_empty.html"),
             "html.library_frame": (library_frame_html("en"), library_frame_html("zh")),
