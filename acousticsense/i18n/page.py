@@ -78,6 +78,7 @@ _RESULT: Final[dict[str, tuple[str, str]]] = {
         "{percent} is how probable the model finds {label}; the other genres share the rest.",
         "{percent} 是模型认为它属于{label}的概率，其余概率分给其他流派。",
     ),
+    "result.stale": ("Settings changed: classify again", "设置已更改，请重新识别"),
     "result.silence": ("Silence", "静音"),
     "result.not_music": ("Speech or noise, not music", "语音或噪声，不是音乐"),
     "result.no_genre": (
@@ -98,6 +99,34 @@ _RESULT: Final[dict[str, tuple[str, str]]] = {
     "identity.timing": (
         "decode {decode} ms · spectrogram {spectrogram} ms · network {network} ms",
         "解码 {decode} 毫秒 · 频谱图 {spectrogram} 毫秒 · 网络 {network} 毫秒",
+    ),
+}
+
+_SHARE: Final[dict[str, tuple[str, str]]] = {
+    "share.copy": ("Copy", "复制"),
+    "share.copied": ("Copied", "已复制"),
+    "share.picture": ("Picture", "存为图片"),
+    "share.print": ("Print", "打印"),
+    "share.line": ("{song} ({range}): {said}", "{song}（{range}）：{said}"),
+    "share.genre": ("{genre} {percent}, {level}. Top 5: {top}.", "{genre} {percent}，{level}。前五名：{top}。"),
+    "share.comma": (", ", "、"),
+}
+
+_HISTORY: Final[dict[str, tuple[str, str]]] = {
+    "history.title": ("History", "历史记录"),
+    "history.where": (
+        "Kept in this browser only, without the sound.",
+        "仅保存在此浏览器中，不保存声音。",
+    ),
+    "history.empty": ("What you classify is listed here.", "识别过的歌曲会列在这里。"),
+    "history.from": ("from the history", "来自历史记录"),
+    "history.changed": ("other settings", "设置不同"),
+    "history.remove": ("Remove {song} from the history", "从历史记录中删除 {song}"),
+    "history.remove_all": ("Remove all", "全部删除"),
+    "history.sure": ("Remove the whole history?", "删除全部历史记录？"),
+    "history.no_sound": (
+        "As it was kept. The sound was not: drop the song again to read values and to see where the model looked.",
+        "这是保存的图像。声音未保存：重新拖入歌曲，即可读取数值、查看模型关注了哪里。",
     ),
 }
 
@@ -587,6 +616,11 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.no_files.hint": ("Drop files or zip archives on the left.", "请在左侧拖入文件或 zip 压缩包。"),
     "error.no_pair": ("Two versions are needed.", "需要两个版本。"),
     "error.no_pair.hint": ("Choose two files, then compare them.", "请先选择两个文件，再开始对比。"),
+    "error.not_kept": ("This answer cannot be shown any more.", "这条记录已无法显示。"),
+    "error.not_kept.hint": (
+        "Another version of this page kept it. Classify the song again.",
+        "它由本页面的其他版本保存。请重新识别这首歌。",
+    ),
     "error.nothing": ("There is no song yet.", "还没有歌曲。"),
     "error.nothing.hint": (
         "Drop a file on the left, record something, or choose an example.",
@@ -599,6 +633,8 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_GLOSSARY,
     **_INPUT,
     **_RESULT,
+    **_SHARE,
+    **_HISTORY,
     **_SPECTROGRAM,
     **_TIMELINE,
     **_HEAT,

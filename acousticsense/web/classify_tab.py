@@ -19,6 +19,7 @@ from acousticsense.web.heatmap_card import build_heatmap_card
 from acousticsense.web.heatmap_view import heatmap_offer_html
 from acousticsense.web.html import render
 from acousticsense.web.inputs import called_with, chosen_model, image_url, language_of, shown_excerpt, start_s, uploaded
+from acousticsense.web.kept_answer import Asked, kept_from_json
 from acousticsense.web.levels_view import levels_html
 from acousticsense.web.result_view import blank_html, identity_html, result_html
 from acousticsense.web.spectrogram_view import spectrogram_html
@@ -37,6 +38,18 @@ _REPORT_KIND: Final = (
     " const button = event.target.closest('[data-as-kind][aria-pressed=false]');"
     " if (button) trigger('click', {...button.closest('figure').dataset, kind: button.dataset.asKind}); });"
 )
+
+#: An answer that the browser kept: at a click on it, and once the page is there for the one that was shown last.
+_REPORT_KEPT: Final = (
+    "const recall = (id) => { const kept = window.acousticSenseKept(id); if (kept) trigger('click', kept); };"
+    "element.addEventListener('click', (event) => {"
+    " const button = event.target.closest('[data-as-recall]');"
+    " if (button) recall(button.dataset.asRecall); });"
+    "setTimeout(recall, 0);"
+)
+
+#: Characters of the names that the page gives to answers.
+_LONGEST_ID: Final = 40
 
 #: The answer card, the spectrogram, the offer of a heat map, and the rest below.
 _Cards = tuple[str, str, str, str]
@@ -72,11 +85,14 @@ class ClassifyHandlers:
         try:
             source = uploaded(song)
             name_of_model, kind = chosen_model(model)
+            asked = Asked(
+                duration_s=float(duration_s), whole=bool(whole_track), offset_s=start_s(offset_s), model=model or ""
+            )
             wanted = PredictRequest(
                 model=name_of_model,
                 spectrogram=kind,
-                duration_s=None if whole_track else duration_s,
-                offset_s=start_s(offset_s),
+                duration_s=None if asked.whole else asked.duration_s,
+                offset_s=asked.offset_s,
             )
             analysis = self._service.analyse(source.path, wanted)
             spec = self._service.classifier(wanted.model).for_spectrogram(wanted.spectrogram).spec
@@ -85,7 +101,7 @@ class ClassifyHandlers:
             return self._blank(language, error=error)
         prediction, name = analysis.prediction, source.name
         return (
-            result_html(prediction, name, language),
+            result_html(prediction, name, language, asked=asked),
             spectrogram_html(
                 prediction.clip,
                 analysis.images,
@@ -114,6 +130,18 @@ class ClassifyHandlers:
         if not song:
             return self._blank(language_of(request), code="nothing")
         return self.classify(song, duration_s, whole_track, offset_s, model, request)
+
+    def recall(self, request: gr.Request, event: gr.EventData) -> _Cards:
+        """An answer that the browser kept, without what takes its sound; a browser may send anything."""
+        language, recalled = language_of(request), str(getattr(event, "id", ""))[:_LONGEST_ID]
+        try:
+            kept = kept_from_json(getattr(event, "answer", None))
+            prediction = kept.prediction
+            result = result_html(prediction, kept.name, language, asked=kept.asked, recalled=recalled)
+        except (LookupError, TypeError, ValueError):
+            return self._blank(language, code="not_kept")
+        image = render("spectrogram_kept.html", language, name=kept.name, clip=prediction.clip, recalled=recalled)
+        return result, image, "", identity_html(prediction, language)
 
     def explain_failure(self, request: gr.Request) -> _Cards:
         """What stands in place of an answer after a fault of ours, which the log has in full."""
@@ -229,6 +257,9 @@ def build_classify_tab(
             gr.HTML(i18n("html.guess"), **plain)
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
             result = gr.HTML(i18n("html.empty"), elem_classes="as-result-block", **plain)
+    history = gr.HTML(
+        i18n("html.history"), elem_classes="as-history-block", apply_default_css=False, js_on_load=_REPORT_KEPT
+    )
     image = gr.HTML(i18n("html.spectrogram"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_KIND)
     heat, heat_computed = build_heatmap_card(service, audio)
     below = gr.HTML("", elem_classes="as-below", **plain)
@@ -248,7 +279,11 @@ def build_classify_tab(
     is_drawn.change(lambda drawn: gr.Audio(waveform_options=waveform_options(drawn=drawn)), is_drawn, audio, **quietly)
     picked.click(handlers.choose_example, None, audio, **quietly)
     image.click(handlers.show_kind, audio, image, **shown)
-    inputs = [audio, duration, whole, offset, model]
+    settings = [duration, whole, offset, model]
+    # The page's script marks answers to other settings.
+    gr.on(None, None, settings, None, js="(...values) => window.acousticSenseSettings(...values)", **quietly)
+    history.click(handlers.recall, None, [result, image, heat, below], cancels=[heat_computed], **quietly)
+    inputs = [audio, *settings]
     outputs = [result, image, heat, below]
     for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
         answered = trigger(handler, inputs, outputs, show_progress_on=[result], cancels=[heat_computed], **shown)

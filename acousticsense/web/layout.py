@@ -9,7 +9,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from acousticsense.errors import AcousticSenseError
-from acousticsense.models.genres import GENRES
+from acousticsense.models.genres import GENRES, LABEL_SETS
 from acousticsense.models.spec import ModelSpec
 from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS
@@ -98,6 +98,9 @@ def build_ui(service: PredictionService) -> Any:
             "html.examples": both_languages("examples.html", clips=examples),
             "html.glossary": both_languages("glossary.html", genres=GENRES),
             "html.guess": both_languages("guess.html"),
+            "html.history": both_languages(
+                "history.html", labels=[label for labels in LABEL_SETS.values() for label in labels]
+            ),
             "html.empty": (blank_html(labels, "en"), blank_html(labels, "zh")),
             "html.spectrogram": both_languages("spectrogram_empty.html"),
             "html.library_frame": (library_frame_html("en"), library_frame_html("zh")),
@@ -112,7 +115,8 @@ def build_ui(service: PredictionService) -> Any:
         title="AcousticSense", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_LOOK_S, _CACHE_AGE_S)
     ) as page:
         gr.HTML(i18n("html.header"), apply_default_css=False, js_on_load=None)
-        with gr.Tabs(elem_classes="as-tabs"):
+        # "wrap" keeps every tab in place instead of in a menu; the style sheet makes it one row that scrolls.
+        with gr.Tabs(elem_classes="as-tabs", overflow_behavior="wrap"):
             with gr.Tab(i18n("tab.classify"), id="classify"):
                 build_classify_tab(i18n, service, labels, examples)
             with gr.Tab(i18n("tab.ensemble"), id="ensemble") as ensemble:

@@ -5,27 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from acousticsense.errors import AcousticSenseError
+from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.payload import advice_text, health_text
 from acousticsense.inference.prediction import Prediction
-from acousticsense.web.html import render
+from acousticsense.models.genres import display_name
+from acousticsense.web.html import excerpt, percent, render
+from acousticsense.web.kept_answer import Asked, KeptAnswer, kept_json
 from acousticsense.web.message_view import trouble_of
 
 __all__ = ["blank_html", "identity_html", "result_html"]
 
 
-def result_html(prediction: Prediction, name: str, language: str) -> str:
-    """The answer for the file called `name`."""
+def result_html(
+    prediction: Prediction, name: str, language: str, *, asked: Asked | None = None, recalled: str = ""
+) -> str:
+    """The answer for the file called `name`.
+
+    Args:
+        prediction: the answer.
+        name: of the file.
+        language: "en" or "zh".
+        asked: the controls when it was asked for; without them no browser keeps the answer.
+        recalled: names an answer that a browser kept.
+    """
     lead, *advice = [advice_text(advice, language) for advice in prediction.advice] or [""]
     ranked = prediction.top(len(prediction.probabilities))
     is_silent = any(note.code == "silence" for note in prediction.health.notes)
     state = "silence" if is_silent else prediction.verdict
     has_genre = state not in ("silence", "not_music")
+    said = _line(prediction, language) if has_genre else ui_text(f"result.{state}", language)
     return render(
         "result.html",
         language,
         prediction=prediction,
         name=name,
+        kept=kept_json(KeptAnswer(name=name, asked=asked, prediction=prediction)) if asked else "",
+        recalled=recalled,
+        line=ui_text("share.line", language, song=name, range=excerpt(prediction.clip, language), said=said),
         state=state,
         has_genre=has_genre,
         best=ranked[0],
@@ -33,6 +50,21 @@ def result_html(prediction: Prediction, name: str, language: str) -> str:
         lead=ui_text("result.no_genre", language) if not has_genre else lead,
         advice=advice if has_genre else [],
         notes=[(note.severity, health_text(note, language)) for note in prediction.health.notes],
+    )
+
+
+def _line(prediction: Prediction, language: str) -> str:
+    """Genre, level and Top-5 in one line."""
+    best, *_ = top = prediction.top(5)
+    return ui_text(
+        "share.genre",
+        language,
+        genre=display_name(best.label, language),
+        percent=percent(best.confidence),
+        level=text(f"verdict.{prediction.verdict}", language),
+        top=ui_text("share.comma", language).join(
+            f"{display_name(score.label, language)} {percent(score.confidence)}" for score in top
+        ),
     )
 
 

@@ -28,7 +28,7 @@ _MONO: Final = ("ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas",
 
 _SCRIPTS: Final = _HERE / "scripts"
 #: Scripts that stand alone, and the parts of the one that spectrograms are read with.
-_SINGLE: Final = ("page", "choices", "player", "timeline", "library", "compare", "guess")
+_SINGLE: Final = ("page", "choices", "player", "timeline", "library", "compare", "guess", "share", "history", "address")
 _SPECTROGRAM: Final = ("levels", "player", "axes", "readout", "plot", "gestures", "main")
 
 FAVICON: Final = _HERE / "favicon.svg"
@@ -82,12 +82,13 @@ def read_css() -> str:
 
 
 def read_head() -> str:
-    """What goes into the page's head: its scripts and the schemes that it knows."""
+    """What goes into the page's head: its scripts, the style sheet for paper, and the schemes that it knows."""
     scripts = [(_SCRIPTS / f"{name}.js").read_text(encoding="utf-8") for name in _SINGLE]
     parts = [(_SCRIPTS / "spectrogram" / f"{name}.js").read_text(encoding="utf-8") for name in _SPECTROGRAM]
     scripts.append(f'(() => {{\n"use strict";\n{"".join(parts)}}})();')
     tags = "".join(f"<script>{script}</script>" for script in scripts)
-    return f'<meta name="color-scheme" content="light dark">{tags}'
+    paper = (_HERE / "print.css").read_text(encoding="utf-8")
+    return f'<meta name="color-scheme" content="light dark"><style media="print">{paper}</style>{tags}'
 
 
 def build_i18n(blocks_of_html: dict[str, tuple[str, str]]) -> Any:
