@@ -73,8 +73,11 @@ def duration_slider(i18n: Any, **options: Any) -> Any:
 
 
 def offset_field(i18n: Any, **options: Any) -> Any:
-    """Where the excerpt begins."""
-    return gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130, **options)
+    """Where the excerpt begins; what is typed below 0 becomes 0."""
+    offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130, **options)
+    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    offset.change(None, offset, offset, js="(second) => (second < 0 ? 0 : second)", **quietly)
+    return offset
 
 
 def excerpt_controls(i18n: Any) -> tuple[Any, Any, Any]:

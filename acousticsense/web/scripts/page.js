@@ -3,6 +3,12 @@
   const chinese = (navigator.language || "").toLowerCase().startsWith("zh");
   document.documentElement.lang = chinese ? "zh-CN" : "en";
 
+  // After every upload Gradio closes a stream that has ended, and warns twice that its streams cannot be closed.
+  const warn = console.warn.bind(console);
+  console.warn = (...told) => {
+    if (told[0] !== "Method not implemented.") warn(...told);
+  };
+
   const enlarge = (figure) => {
     if (document.fullscreenElement) document.exitFullscreen();
     else if (figure.requestFullscreen) figure.requestFullscreen();
