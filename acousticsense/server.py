@@ -15,6 +15,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from acousticsense.api.disk_limit import DiskLimit
 from acousticsense.api.request_log import configure_logging
 from acousticsense.api.routes import create_api
 from acousticsense.api.security import add_security
@@ -22,6 +23,7 @@ from acousticsense.inference.backends.selection import check_installed
 from acousticsense.inference.device import pick_device
 from acousticsense.models.catalog import Catalog, resolve
 from acousticsense.serving.service import PredictionService
+from acousticsense.serving.temporary import UploadFolder
 from acousticsense.settings import Settings
 from acousticsense.web import mount_ui
 
@@ -46,6 +48,9 @@ def create_app(settings: Settings) -> FastAPI:
     threading.Thread(target=_warm_up, args=(service,), name="warm-up", daemon=True).start()
     mounted = mount_ui(app, service)
     mounted.state.service = service
+    uploads = UploadFolder(upload_dir, max_bytes=settings.max_temporary_mb * 2**20, in_use=service.files_in_use)
+    uploads.keep_swept()
+    mounted.add_middleware(DiskLimit, uploads=uploads)
     add_security(mounted, settings)
     return mounted
 
@@ -93,6 +98,7 @@ class Server(uvicorn.Server):
         """Ends in good order within `_GRACE_S`."""
         self._service.stop()
         await super().shutdown(sockets)
+        self._service.kill()
 
 
 def url_of(host: str, port: int) -> str:

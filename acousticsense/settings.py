@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -47,6 +48,9 @@ _EXPECTED: Final = {
     "string_pattern_mismatch": "It must not hold commas, semicolons or line breaks.",
     "extra_forbidden": "There is no such setting.",
 }
+
+#: First parts of paths that the server has itself.
+_OWN_PATHS: Final = (["api"], ["docs"], ["gradio_api"])
 
 _Seconds = Annotated[FiniteFloat, Field(gt=0)]
 
@@ -108,6 +112,7 @@ class Settings(BaseSettings):
         max_upload_mb: largest file accepted, in MiB.
         max_clip_s: longest excerpt that is decoded for one answer, in seconds.
         max_pcm_mb: most memory for the decoded sound of one request, in MiB.
+        max_temporary_mb: most disk for uploads and for bodies on their way, in MiB.
         decode_timeout_s: seconds for decoding one clip of a request.
         max_loaded_models: models kept in memory beside the default; the least recently used one goes first.
         max_models_mb: most memory for their weights, in MiB.
@@ -136,6 +141,7 @@ class Settings(BaseSettings):
         log_format: "text" or "json", one object a line.
         log_requests: whether each request gets a line.
         public_url: address under which browsers reach the server, when a proxy hides it.
+        root_path: path of a site under which its proxy shows the server, for instance "/acousticsense".
 
     Raises:
         SettingsError: naming the setting, its value and what is allowed.
@@ -155,6 +161,7 @@ class Settings(BaseSettings):
     max_upload_mb: PositiveInt = 200
     max_clip_s: _Seconds = 1800.0
     max_pcm_mb: PositiveInt = 256
+    max_temporary_mb: PositiveInt = 8192
     decode_timeout_s: _Seconds = 60.0
     max_loaded_models: PositiveInt = 12
     max_models_mb: PositiveInt = 2048
@@ -182,6 +189,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     log_requests: bool = False
     public_url: str = ""
+    root_path: str = ""
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -202,6 +210,18 @@ class Settings(BaseSettings):
     @classmethod
     def _expand_user(cls, path: Path) -> Path:
         return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises without a home
+
+    @field_validator("root_path")
+    @classmethod
+    def _begin_with_a_slash(cls, path: str) -> str:
+        path = path.rstrip("/")
+        if not re.fullmatch(r"(/[\w.~-]+)*", path, re.ASCII) or path.split("/")[1:2] in _OWN_PATHS:
+            own = " or ".join(f"/{name}" for (name,) in _OWN_PATHS)
+            raise SettingsError(
+                f"root_path is {quoted(path)}.",
+                hint=f'Set it to a path such as "/acousticsense" that does not begin with {own}.',
+            )
+        return path
 
     @property
     def secrets(self) -> tuple[str, ...]:

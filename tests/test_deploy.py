@@ -129,7 +129,7 @@ def nginx() -> str:
 
 
 class TestNginx:
-    @pytest.mark.parametrize("name", ["nginx.conf"])
+    @pytest.mark.parametrize("name", ["nginx.conf", "nginx-subpath.conf"])
     def test_nginx_takes_it(self, nginx: str, name: str, tmp_path: Path) -> None:
         text = (DEPLOY / name).read_text()
         if name == "nginx.conf":
@@ -148,7 +148,7 @@ class TestNginx:
         assert checked.returncode == 0, checked.stderr
         assert "[warn]" not in checked.stderr
 
-    @pytest.mark.parametrize("name", ["nginx.conf"])
+    @pytest.mark.parametrize("name", ["nginx.conf", "nginx-subpath.conf"])
     def test_uploads_as_large_as_the_servers_pass(self, name: str) -> None:
         (limit,) = re.findall(r"client_max_body_size (\d+)m;", (DEPLOY / name).read_text())
         assert int(limit) >= 1.4 * Settings.model_fields["max_upload_mb"].default

@@ -72,6 +72,19 @@ def test_unusable_values_are_named(environ: dict[str, str], message: str) -> Non
         read(environ)
 
 
+def test_a_path_of_a_site_ends_without_a_slash() -> None:
+    assert Settings(root_path="/music/genres/").root_path == "/music/genres"
+    assert Settings(root_path="/").root_path == ""
+
+
+@pytest.mark.parametrize(
+    "path", ["music", "/music?x", "/a b", "//music", "https://example.org/music", "/api", "/docs/x"]
+)
+def test_a_path_of_a_site_that_cannot_be_used_is_refused(path: str) -> None:
+    with pytest.raises(SettingsError, match=r"root_path is .* does not begin with /api or /docs or /gradio_api"):
+        Settings(root_path=path)
+
+
 def test_an_unusable_argument_is_named_as_it_was_passed() -> None:
     with pytest.raises(SettingsError, match=r"^port is 0\. It must be 1 or more"):
         Settings(port=0)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from acousticsense.errors import AudioTooLargeError
+from acousticsense.errors import AudioTooLargeError, OverloadError
+from acousticsense.inference.payload import error_payload
 
-__all__ = ["BodyLimit", "HeadAsGet"]
+__all__ = ["AddRootPath", "AnswerWhenCancelled", "BodyLimit", "HeadAsGet", "StripRootPath"]
 
 #: Base64 makes a file a third larger; the rest is room for other fields.
 _BODY_PER_FILE_BYTE: Final = 1.4
 #: Files in one body, where it is not one.
 _FILES_AT: Final = {"/api/compare": 2}
+_WITH_PATH: Final = ("http", "websocket")
 
 
 class BodyLimit:
@@ -46,6 +50,66 @@ class BodyLimit:
             return message
 
         await self._app(scope, limited, send)
+
+
+class StripRootPath:
+    """Takes the path of a site away from requests whose proxy left it in; guards then see paths as without a proxy.
+
+    Args:
+        root_path: begins with a slash and ends without one.
+    """
+
+    def __init__(self, app: ASGIApp, *, root_path: str) -> None:
+        self._app = app
+        self._root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        if scope["type"] in _WITH_PATH and f"{scope['path']}/".startswith(f"{self._root_path}/"):
+            scope = {**scope, "path": scope["path"][len(self._root_path) :] or "/"}
+        await self._app(scope, receive, send)
+
+
+class AddRootPath:
+    """Tells routes under which path of a site they are, so that addresses in answers begin with it.
+
+    Args:
+        root_path: as for `StripRootPath`, which comes first.
+    """
+
+    def __init__(self, app: ASGIApp, *, root_path: str) -> None:
+        self._app = app
+        self._root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        if scope["type"] in _WITH_PATH:
+            scope = {**scope, "path": self._root_path + scope["path"], "root_path": self._root_path}
+        await self._app(scope, receive, send)
+
+
+class AnswerWhenCancelled:
+    """Says 503 where the server stops before a request is answered, instead of closing without a word."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        started = False
+
+        async def noticed(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed if scope["type"] == "http" else send)
+        except asyncio.CancelledError:
+            if scope["type"] == "http" and not started:
+                error = OverloadError("The server stops before this was answered.", hint="Send it again.")
+                await JSONResponse(error_payload(error), 503, {"Retry-After": "5"})(scope, receive, send)
+            raise
 
 
 class HeadAsGet:

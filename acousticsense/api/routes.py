@@ -16,7 +16,7 @@ from acousticsense.api.docs import add_docs
 from acousticsense.api.ensemble import ensemble_routes
 from acousticsense.api.errors import add_error_handlers
 from acousticsense.api.explain import explain_routes
-from acousticsense.api.middleware import BodyLimit, HeadAsGet
+from acousticsense.api.middleware import AddRootPath, BodyLimit, HeadAsGet
 from acousticsense.api.models import models_routes
 from acousticsense.api.operations import operations_routes
 from acousticsense.api.predict import predict_routes
@@ -35,7 +35,16 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
         upload_dir: where Gradio keeps uploads; a FileData body may only name files in it.
     """
     # The address of the API is relative to that of openapi.json, so that /docs calls it behind any proxy.
-    app = FastAPI(title="AcousticSense", version=__version__, docs_url=None, redoc_url=None, servers=[{"url": "./"}])
+    app = FastAPI(
+        title="AcousticSense",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": "./"}],
+        root_path_in_servers=False,
+    )
+    if service.settings.root_path:
+        app.add_middleware(AddRootPath, root_path=service.settings.root_path)
     app.add_middleware(BodyLimit, max_file_bytes=service.settings.max_upload_mb * 2**20)
     app.add_middleware(HeadAsGet)
     add_error_handlers(app)

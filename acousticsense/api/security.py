@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from acousticsense.api.middleware import AnswerWhenCancelled, StripRootPath
 from acousticsense.api.request_log import RequestLog
 from acousticsense.errors import AccessError, RateLimitError
 from acousticsense.inference.payload import error_payload
@@ -63,12 +64,15 @@ _WINDOW_S: Final = 60.0
 
 def add_security(app: FastAPI, settings: Settings) -> None:
     """Puts the guards in front of everything that `app` answers; what is added last sees a request first."""
+    app.add_middleware(AnswerWhenCancelled)
     app.add_middleware(RateLimit, per_minute=settings.max_requests_per_minute)
     app.add_middleware(AccessControl, secrets=settings.secrets)
     app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)
     if origins := settings.allowed_origins.split():
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(RequestLog, is_logging=settings.log_requests)
+    if settings.root_path:
+        app.add_middleware(StripRootPath, root_path=settings.root_path)
 
 
 class SecurityHeaders:

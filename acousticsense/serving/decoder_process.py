@@ -107,9 +107,13 @@ class DecoderProcess:
         ending = how_it_ended(self._process.exitcode)
         return DecoderCrashError(f"The decoder {ending} on this file.", hint="The file is probably damaged.")
 
-    def end(self) -> None:
-        """Kills at once: a decoder has nothing to save."""
+    def kill(self) -> None:
+        """Kills at once: a decoder has nothing to save. May be called from any thread."""
         self._process.kill()
+
+    def end(self) -> None:
+        """Kills it and forgets it."""
+        self.kill()
         self._process.join(1)
         self._connection.close()
         if self._path:

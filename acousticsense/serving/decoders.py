@@ -33,6 +33,7 @@ class DecoderProcesses:
     def __init__(self, *, timeout_s: float, idle: queue.LifoQueue[DecoderProcess] | None = None) -> None:
         self._timeout_s = timeout_s
         self._idle = _IDLE if idle is None else idle
+        self._busy: set[DecoderProcess] = set()
 
     def decode(self, source: Source, recipe: Recipe) -> DecodedClip:
         """As `preprocess.decode`, which it raises like, in a process.
@@ -61,10 +62,12 @@ class DecoderProcesses:
         if process is None:
             with _STARTING:  # the first one loads what all share
                 process = DecoderProcess()
+        self._busy.add(process)
         try:
             process.send(task)
             yield process
         finally:
+            self._busy.discard(process)
             if process.is_free:
                 self._idle.put(process)
             else:
@@ -78,6 +81,11 @@ class DecoderProcesses:
                     return process
                 process.end()
         return None
+
+    def kill(self) -> None:
+        """Ends the processes that are at work; whoever waits for them is told that they died."""
+        for process in [*self._busy]:
+            process.kill()
 
     def close(self) -> None:
         """Ends the idle processes."""

@@ -61,6 +61,10 @@ class Job(Generic[T]):
 
         self._future = limiter.submit(begun)
 
+    def when_over(self, do: Callable[[], None]) -> None:
+        """Does something as soon as the job has ended in any way."""
+        self._future.add_done_callback(lambda _: do())
+
     def stop_if_cancelled(self) -> None:
         """Raises CancelledError when nobody waits for the result any more."""
         if self.cancelled:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Final, TypeVar
 
 from acousticsense.analysis.compare import Comparison
@@ -30,6 +31,7 @@ from acousticsense.serving.metrics import Metrics
 from acousticsense.serving.neighbours import Neighbours
 from acousticsense.serving.requests import ClipRequest, EnsembleRequest, PredictRequest, TimelineRequest
 from acousticsense.serving.stores import ImageStore, ResultStore
+from acousticsense.serving.temporary import FilesInUse
 from acousticsense.serving.work import Work
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
@@ -61,11 +63,13 @@ class PredictionService:
         timelines: finished timelines that can be fetched.
         batches: batches whose rows can be fetched.
         metrics: what `/metrics` tells.
+        files_in_use: uploads that jobs still need.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._decoders = DecoderProcesses(timeout_s=settings.decode_timeout_s)
+        self.files_in_use = FilesInUse()
         self._models = LoadedModels(settings, self._decoders.decode)
         self.catalog = self._models.catalog
         self._predictions = ConcurrencyLimiter(
@@ -124,6 +128,10 @@ class PredictionService:
             limiter.close()
         self._decoders.close()
 
+    def kill(self) -> None:
+        """After `stop`: no longer waits for files that are being decoded."""
+        self._decoders.kill()
+
     def models(self) -> tuple[CatalogEntry, ...]:
         """What is installed."""
         return self.catalog.list()
@@ -171,7 +179,8 @@ class PredictionService:
     def start_timeline(self, source: Source, request: TimelineRequest) -> TimelineJob:
         """Begins a timeline; before each pass, predictions go first."""
         job = TimelineJob()
-        self._start(job, self._timelines, lambda: self._make_timeline(source, request, job))
+        paths = [Path(source)] if isinstance(source, (str, Path)) else []
+        self._start(job, self._timelines, lambda: self._make_timeline(source, request, job), paths)
         return job
 
     def start_batch(self, uploads: Sequence[Upload], request: ClipRequest) -> BatchJob:
@@ -181,7 +190,8 @@ class PredictionService:
             RequestError: these are too many files.
         """
         job = BatchJob(Batch(uploads, self._batch_limits))
-        self._start(job, self._batches, lambda: self._predict_batch(request, job))
+        paths = [upload.path for upload in uploads]
+        self._start(job, self._batches, lambda: self._predict_batch(request, job), paths)
         return job
 
     def _submit(self, work: Callable[[], T], *, is_answer: bool = True) -> Future[T]:
@@ -196,8 +206,15 @@ class PredictionService:
 
         return self._counted(lambda: self._predictions.submit(run))
 
-    def _start(self, job: Job[T], limiter: ConcurrencyLimiter, work: Callable[[], T]) -> None:
-        self._counted(lambda: job.run_in(limiter, lambda: self._counted(work)))
+    def _start(self, job: Job[T], limiter: ConcurrencyLimiter, work: Callable[[], T], paths: Sequence[Path]) -> None:
+        """Begins a job that needs files until it is over."""
+        self.files_in_use.add(paths)
+        try:
+            self._counted(lambda: job.run_in(limiter, lambda: self._counted(work)))
+        except BaseException:
+            self.files_in_use.release(paths)
+            raise
+        job.when_over(lambda: self.files_in_use.release(paths))
 
     def _counted(self, work: Callable[[], T]) -> T:
         """Does some work; a refusal is counted."""

@@ -33,10 +33,6 @@ from acousticsense.web.upload_guard import UploadGuard
 
 __all__ = ["build_ui", "mount_ui"]
 
-#: Uploads are looked over this often and removed at this age; nothing waits in the queue for that long.
-_CACHE_LOOK_S: Final = 600
-_CACHE_AGE_S: Final = 3600
-
 #: Gradio looks into its queue this often. By itself it does a thousand times a second (but on Windows), whether or not
 #: anybody is there, and each time takes the interpreter from the threads that predict. Nothing public sets it.
 _QUEUE_LOOK_S: Final = 0.01
@@ -46,6 +42,8 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
     """Adds the page to `app` at "/"; what `app` already routes stays as it is."""
     page = build_ui(service)
     _say_how_many_values(page)
+    for component in page.blocks.values():  # what the page itself shows goes by no age
+        service.files_in_use.add(Path(file) for file in getattr(component, "keep_in_cache", ()))
     add_library_routes(app, service)
     app.add_middleware(ChosenLanguage)
     app.add_middleware(UploadGuard, upload_dir=Path(gr.utils.get_upload_folder()))
@@ -53,6 +51,7 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
         app,
         page,
         path="/",
+        root_path=service.settings.root_path or None,
         i18n=page.as_i18n,
         theme=build_theme(),
         css=read_css(),
@@ -111,9 +110,7 @@ def build_ui(service: PredictionService) -> Any:
             },
         }
     )
-    with gr.Blocks(
-        title="AcousticSense", analytics_enabled=False, fill_width=True, delete_cache=(_CACHE_LOOK_S, _CACHE_AGE_S)
-    ) as page:
+    with gr.Blocks(title="AcousticSense", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(i18n("html.header"), apply_default_css=False, js_on_load=None)
         # "wrap" keeps every tab in place instead of in a menu; the style sheet makes it one row that scrolls.
         with gr.Tabs(elem_classes="as-tabs", overflow_behavior="wrap"):

@@ -54,6 +54,25 @@ def test_every_answer_tells_browsers_what_it_may_do(whole: TestClient, path: str
     assert headers["referrer-policy"] == "no-referrer"
 
 
+@pytest.mark.parametrize(
+    "address", ["/music/api/predict", "/api/predict", "/music/music/api", "/musical", "/music", "/music/"]
+)
+def test_guards_and_routes_see_the_path_as_without_the_sites(address: str) -> None:
+    expected = {"/music": "", "/music/": "", "/music/music/api": "music/api"}.get(
+        address, address.replace("/music/", "/")[1:]
+    )
+    assert client_of(root_path="/music").get(address).json() == expected
+
+
+@pytest.mark.parametrize("prefix", ["", "/music"])
+def test_no_path_leads_around_the_password(prefix: str) -> None:
+    client = client_of(root_path="/music", password="secret")
+    assert client.get(f"{prefix}/healthz").status_code == 200
+    assert client.get(f"{prefix}/api/models").status_code == 401
+    assert client.get(f"{prefix}//healthz").status_code == 401
+    assert client.get(f"{prefix}/music/music/healthz").status_code == 401
+
+
 def test_other_sites_may_show_the_page_only_where_that_is_set() -> None:
     assert client_of().get("/").headers["content-security-policy"].endswith("frame-ancestors 'self'")
     allowed = client_of(frame_ancestors="https://a.example").get("/").headers["content-security-policy"]

@@ -1,0 +1,168 @@
+"""What uploads take of the disk: bounded in bytes, and removed by age unless a job still needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from acousticsense.errors import OverloadError
+
+__all__ = ["FilesInUse", "UploadFolder"]
+
+#: Seconds without use after which an upload is removed, and how often that is looked for.
+_AGE_S: Final = 3600.0
+_LOOK_S: Final = 60.0
+#: Where there is no room, idle uploads go earlier; whoever has just sent one may be about to ask.
+_AGE_WITHOUT_ROOM_S: Final = 600.0
+#: Gradio puts each upload into a folder that is named by its content; nothing else is ever removed.
+_UPLOAD: Final = re.compile(r"[0-9a-f]{64}")
+
+_log: Final = logging.getLogger(__name__)
+
+
+class FilesInUse:
+    """Files that jobs still need. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Path] = Counter()
+        self._lock = threading.Lock()
+
+    def __contains__(self, path: Path) -> bool:
+        with self._lock:
+            return path.resolve() in self._counts
+
+    def add(self, paths: Iterable[Path]) -> None:
+        """Keeps files until they are released as often as they were added."""
+        with self._lock:
+            self._counts.update(path.resolve() for path in paths)
+
+    def release(self, paths: Iterable[Path]) -> None:
+        """Gives files back; their age counts from now."""
+        resolved = [path.resolve() for path in paths]
+        for path in resolved:
+            with contextlib.suppress(OSError):
+                os.utime(path)
+        with self._lock:
+            self._counts.subtract(resolved)
+            self._counts = +self._counts
+
+
+class UploadFolder:
+    """The folder that uploads lie in, and the room that they and the bodies on their way may take.
+
+    Args:
+        folder: where Gradio keeps uploads.
+        max_bytes: bytes of all of them.
+        in_use: files that stay whatever their age.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int, in_use: FilesInUse) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._in_use = in_use
+        self._kept = self._arriving = self._arrived = 0
+        self._lock = threading.Lock()
+        self._sweeping = threading.Lock()
+
+    def has_room(self, n_bytes: int = 0) -> bool:
+        """Whether so many bytes more may come."""
+        return self._kept + self._arrived + self._arriving + n_bytes <= self._max_bytes
+
+    def refuse_if_full(self, n_bytes: int) -> None:
+        """Raises OverloadError when there is no room for so many bytes more."""
+        if not self.has_room(n_bytes):
+            raise OverloadError("There is no room for more uploads at the moment.", retry_after_s=60)
+
+    @contextlib.contextmanager
+    def arrival(self, *, is_kept: bool) -> Iterator[Arrival]:
+        """Counts a body while it arrives and is answered.
+
+        Args:
+            is_kept: whether what arrives stays in the folder afterwards.
+        """
+        arrival = Arrival(self)
+        try:
+            yield arrival
+        finally:
+            with self._lock:
+                self._arriving -= arrival.n_bytes
+                self._arrived += arrival.n_bytes if is_kept else 0
+
+    def sweep(self, age_s: float = _AGE_S) -> None:
+        """Removes what was not used for so long and counts what is left. What can't be removed is counted."""
+        with self._sweeping:
+            with self._lock:
+                arrived_before, oldest = self._arrived, time.time() - age_s
+            kept = sum(self._size_or_remove(path, oldest) for path in list(self._uploads()))
+            with self._lock:
+                self._kept, self._arrived = kept, self._arrived - arrived_before
+
+    def make_room(self) -> None:
+        """Removes what is idle before its time, unless somebody is at it already."""
+        if not self._sweeping.locked():
+            self.sweep(_AGE_WITHOUT_ROOM_S)
+
+    def keep_swept(self) -> None:
+        """Sweeps from time to time, in a thread that ends with the process."""
+
+        def run() -> None:
+            while True:
+                try:
+                    self.sweep()
+                except OSError:
+                    _log.exception("uploads could not be looked over")
+                time.sleep(_LOOK_S)
+
+        threading.Thread(target=run, name="sweep-uploads", daemon=True).start()
+
+    def _uploads(self) -> Iterator[Path]:
+        if self._folder.is_dir():
+            for folder in self._folder.iterdir():
+                if _UPLOAD.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
+                    yield from folder.iterdir()
+
+    def _size_or_remove(self, path: Path, oldest: float) -> int:
+        """Bytes that a file takes; 0 when it was too old and is gone."""
+        try:
+            found = path.lstat()
+            # A copy has the time of its original, but a change of its own.
+            if max(found.st_mtime, found.st_ctime) >= oldest or path in self._in_use:
+                return found.st_size
+            path.unlink()
+        except FileNotFoundError:
+            return 0
+        with contextlib.suppress(OSError):  # another file came meanwhile
+            path.parent.rmdir()
+        return 0
+
+
+class Arrival:
+    """A body on its way.
+
+    Attributes:
+        n_bytes: bytes so far.
+    """
+
+    def __init__(self, folder: UploadFolder) -> None:
+        self._folder = folder
+        self.n_bytes = 0
+
+    def add(self, n_bytes: int) -> None:
+        """Counts bytes that came.
+
+        Raises:
+            OverloadError: there is no room for them.
+        """
+        folder = self._folder
+        with folder._lock:
+            folder.refuse_if_full(n_bytes)
+            folder._arriving += n_bytes
+            self.n_bytes += n_bytes
