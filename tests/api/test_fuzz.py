@@ -1,6 +1,6 @@
 """Whatever arrives is answered: with what was asked, or with a refusal that says what was wrong.
 
-Bodies are made by hypothesis. Many more by hand:
+Bodies are made by hypothesis, whole requests by schemathesis from /openapi.json. Many more by hand:
 bash start.sh test tests/api/test_fuzz.py --hypothesis-profile many
 """
 
@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import schemathesis
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from schemathesis.specs.openapi import checks
 
 from acousticsense.api.routes import create_api
 from acousticsense.errors import RequestError
@@ -32,6 +34,9 @@ from acousticsense.serving.requests import (
 )
 from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
+
+#: A busy machine is slow, not wrong.
+_PATIENCE_S = 300
 
 KINDS = (PredictRequest, ExplainRequest, CompareRequest, EnsembleRequest, SimilarRequest, TimelineRequest)
 FIELDS = sorted({name for kind in KINDS for name in kind.model_fields})
@@ -130,3 +135,31 @@ def test_any_form_without_sound_is_refused(
 ) -> None:
     for path in ("/api/predict", "/api/ensemble", "/api/timeline", "/api/explain"):
         is_an_answer(client.post(path, files={"data": (name, content)}, data=fields))
+
+
+def answers_as_documented(operation: Any) -> None:
+    """Sends requests that the documentation of one operation allows, and some that it does not."""
+
+    @settings(suppress_health_check=[*HealthCheck], max_examples=max(10, settings().max_examples // 10))
+    @given(case=operation.as_strategy())
+    def check(case: Any) -> None:
+        response = case.call(timeout=_PATIENCE_S)
+        assert response.status_code < 500 or response.status_code == 503, response.text
+        case.validate_response(
+            response,
+            checks=[
+                checks.status_code_conformance,
+                checks.content_type_conformance,
+                checks.response_schema_conformance,
+            ],
+        )
+
+    check()
+
+
+def test_requests_made_from_the_documentation_are_answered_as_it_says(app: FastAPI) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    operations = [found.ok() for found in schema.get_all_operations()]
+    assert len(operations) > 10
+    for operation in operations:
+        answers_as_documented(operation)
