@@ -29,6 +29,7 @@ __all__ = [
     "Consensus",
     "EnsembleResult",
     "Member",
+    "Seconds",
     "Segment",
     "Timeline",
     "TimelineVerdict",

@@ -189,7 +189,6 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
         "没有保留结果。可以重新生成，或先加大窗口间隔。",
     ),
     "timeline.no_music": ("No music found", "没有找到音乐"),
-    "timeline.of_the_time": ("of the time, more than any other genre.", "的时间属于它，多于其他流派。"),
     "timeline.then": ("Then {others}.", "其次：{others}。"),
     "timeline.csv": ("Table (CSV)", "表格（CSV）"),
     "timeline.json": ("JSON", "JSON"),
@@ -212,6 +211,55 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     "timeline.identity": (
         "{n} windows of {window} s, one every {hop} s, in {seconds} s",
         "{n} 个 {window} 秒的窗口，每 {hop} 秒一个，用时 {seconds} 秒",
+    ),
+}
+
+_SONG: Final[dict[str, tuple[str, str]]] = {
+    "song.title": ("The whole song", "整首歌"),
+    "song.is.empty": (
+        "After the answer for the first seconds, the rest of the song is analysed. Its genres along the time appear "
+        "here.",
+        "给出开头几秒的结果后，会继续分析整首歌，并在此显示各时段的流派。",
+    ),
+    "song.is.waiting": ("Waiting for others …", "排队中……"),
+    "song.is.running": ("Analysing the whole song", "正在分析整首歌"),
+    "song.is.long": (
+        "This track is {total} long, too long to be analysed in the background ({limit} at most). The timeline can "
+        "do it.",
+        "音频全长 {total}，超过后台分析的上限 {limit}，可在“时间轴”中分析。",
+    ),
+    "song.is.too_long": (
+        "This track is {total} long. A timeline can have {limit}: cut the file to see all of it.",
+        "音频全长 {total}，超出时间轴的上限 {limit}。请先切分文件。",
+    ),
+    "song.is.stopped": (
+        "Stopped. The answer above stands; the rest of the song was not analysed.",
+        "已停止。以上结果仍然有效，其余部分未分析。",
+    ),
+    "song.button.open": ("Open in the timeline", "在时间轴中打开"),
+    "song.button.again": ("Analyse the whole song", "分析整首歌"),
+    "song.line": ("Whole song: {what}, {time}", "整首歌：{what}（{time}）"),
+    "song.mostly": ("mostly {name}", "以{name}为主"),
+    "song.throughout": ("{name} throughout", "全程{name}"),
+    "song.several": ("no one genre; longest {name}", "没有主导流派，{name}最长"),
+    "song.part": ("{part} of {total}", "{part} / {total}"),
+    "song.part_s": ("{part} of {total} s", "{part} / {total} 秒"),
+    "song.seconds": ("{n} s", "{n} 秒"),
+    "song.silence": ("silence", "静音"),
+    "song.not_music": ("speech or noise", "语音或噪声"),
+    "song.more": ("{n} more", "另有 {n} 种"),
+    "song.mean": ("Mean over its windows ({n}):", "各窗口（{n} 个）的平均："),
+    "song.differs": (
+        "{range} sounded like {part}, but the song as a whole is mostly {whole}.",
+        "{range} 听起来像{part}，但整首歌以{whole}为主。",
+    ),
+    "song.differs_silence": (
+        "{range} was silence, but the song as a whole is mostly {whole}.",
+        "{range} 是静音，但整首歌以{whole}为主。",
+    ),
+    "song.differs_not_music": (
+        "{range} was speech or noise, but the song as a whole is mostly {whole}.",
+        "{range} 是语音或噪声，但整首歌以{whole}为主。",
     ),
 }
 
@@ -637,6 +685,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_HISTORY,
     **_SPECTROGRAM,
     **_TIMELINE,
+    **_SONG,
     **_HEAT,
     **_STEPS,
     **_ENSEMBLE,

@@ -78,6 +78,8 @@ class PredictionService:
         self._timelines = ConcurrencyLimiter(
             concurrency=settings.timeline_concurrency, queue_size=settings.timeline_queue_size, name="timeline"
         )
+        # Nobody asked for these: they take no place in the queue of those that were asked for.
+        self._songs = ConcurrencyLimiter(concurrency=1, queue_size=settings.queue_size, name="song")
         self._batches = ConcurrencyLimiter(
             concurrency=settings.batch_concurrency, queue_size=settings.batch_queue_size, name="batch"
         )
@@ -124,7 +126,7 @@ class PredictionService:
 
     def stop(self) -> None:
         """Finishes what is being computed and refuses everything else, so that whoever waits is told at once."""
-        for limiter in (self._predictions, self._timelines, self._batches):
+        for limiter in (self._predictions, self._timelines, self._songs, self._batches):
             limiter.close()
         self._decoders.close()
 
@@ -176,11 +178,13 @@ class PredictionService:
         """The excerpt that a request names as an image of any kind, in turn."""
         return self._submit(lambda: self.work.render(source, request, kind), is_answer=False).result()
 
-    def start_timeline(self, source: Source, request: TimelineRequest) -> TimelineJob:
-        """Begins a timeline; before each pass, predictions go first."""
+    def start_timeline(self, source: Source, request: TimelineRequest, *, unasked: bool = False) -> TimelineJob:
+        """Begins a timeline; before each pass, predictions go first, and where nobody asked for it other timelines."""
         job = TimelineJob()
+        limiter = self._songs if unasked else self._timelines
+        ahead = (self._predictions, self._timelines) if unasked else (self._predictions,)
         paths = [Path(source)] if isinstance(source, (str, Path)) else []
-        self._start(job, self._timelines, lambda: self._make_timeline(source, request, job), paths)
+        self._start(job, limiter, lambda: self._make_timeline(source, request, job, ahead), paths)
         return job
 
     def start_batch(self, uploads: Sequence[Upload], request: ClipRequest) -> BatchJob:
@@ -224,10 +228,12 @@ class PredictionService:
             self.metrics.failed(error.code)
             raise
 
-    def _make_timeline(self, source: Source, request: TimelineRequest, job: TimelineJob) -> Timeline:
+    def _make_timeline(
+        self, source: Source, request: TimelineRequest, job: TimelineJob, ahead: Sequence[ConcurrencyLimiter]
+    ) -> Timeline:
         def before_pass(done_s: float, expected_s: float | None) -> None:
             job.done_s, job.expected_s = done_s, expected_s
-            self._give_way(job)
+            self._give_way(job, ahead)
 
         timeline = self.work.timeline(source, request, before_pass)
         self.metrics.timeline()
@@ -243,14 +249,15 @@ class PredictionService:
                     workers=self.settings.batch_workers,
                     batch=_BATCH_IMAGES.get(classifier.device.type, _BATCH_IMAGES["cpu"]),
                 ),
-                lambda: self._give_way(job),
+                lambda: self._give_way(job, (self._predictions,)),
             )
         finally:
             self.metrics.batch(job.batch.done)
 
-    def _give_way(self, job: Job[T]) -> None:
+    def _give_way(self, job: Job[T], ahead: Sequence[ConcurrencyLimiter]) -> None:
         job.stop_if_cancelled()
-        self._predictions.wait_until_empty(_PATIENCE_S)
+        for limiter in ahead:
+            limiter.wait_until_empty(_PATIENCE_S)
 
     # --- results that can be fetched
 

@@ -7,6 +7,7 @@ from typing import Any, Final, cast, get_args
 
 import gradio as gr
 
+from acousticsense.analysis.whole_song import NO_GENRE
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.payload import prediction_payload
@@ -21,9 +22,11 @@ from acousticsense.web.html import render
 from acousticsense.web.inputs import called_with, chosen_model, image_url, language_of, shown_excerpt, start_s, uploaded
 from acousticsense.web.kept_answer import Asked, kept_from_json
 from acousticsense.web.levels_view import levels_html
-from acousticsense.web.result_view import blank_html, identity_html, result_html
+from acousticsense.web.result_view import blank_html, identity_html, result_html, state_of
 from acousticsense.web.spectrogram_view import spectrogram_html
 from acousticsense.web.steps_view import steps_html
+from acousticsense.web.whole_song_card import WholeSongCard, WholeSongHandlers
+from acousticsense.web.whole_song_view import JudgedPart, song_note_html
 
 __all__ = ["ClassifyHandlers", "build_classify_tab"]
 
@@ -51,8 +54,9 @@ _REPORT_KEPT: Final = (
 #: Characters of the names that the page gives to answers.
 _LONGEST_ID: Final = 40
 
-#: The answer card, the spectrogram, the offer of a heat map, and the rest below.
-_Cards = tuple[str, str, str, str]
+#: The answer card, the spectrogram, the offer of a heat map, the rest below, the card for the whole song, and what the
+#: answer is for.
+_Cards = tuple[str, str, str, str, str, JudgedPart | None]
 
 
 class ClassifyHandlers:
@@ -62,10 +66,14 @@ class ClassifyHandlers:
         service: what answers.
         labels: shown before there is an answer.
         examples: the clips that the page offers.
+
+    Attributes:
+        whole_song: the callbacks of the card for the whole song.
     """
 
     def __init__(self, service: PredictionService, labels: Sequence[str], examples: Sequence[ExampleClip]) -> None:
         self._service = service
+        self.whole_song = WholeSongHandlers(service)
         self._labels = tuple(labels)
         self._examples = tuple(examples)
 
@@ -80,6 +88,7 @@ class ClassifyHandlers:
     ) -> _Cards:
         """The answer card, the spectrogram, the offer of a heat map and the rest, in the browser's language."""
         language = language_of(request)
+        self.whole_song.leave(request)
         if not song:
             return self._blank(language)
         try:
@@ -100,6 +109,14 @@ class ClassifyHandlers:
         except AcousticSenseError as error:
             return self._blank(language, error=error)
         prediction, name = analysis.prediction, source.name
+        state = state_of(prediction)
+        part = JudgedPart(
+            path=source.path,
+            model=wanted.model,
+            kind=wanted.spectrogram,
+            what=state if state in NO_GENRE else prediction.top(1)[0].label,
+            clip=prediction.clip,
+        )
         return (
             result_html(prediction, name, language, asked=asked),
             spectrogram_html(
@@ -115,6 +132,8 @@ class ClassifyHandlers:
             levels_html(spec, prediction.verdict, language)
             + steps_html(analysis, spec, name, language)
             + identity_html(prediction, language),
+            song_note_html("empty", language),
+            part,
         )
 
     def classify_now(  # noqa: PLR0917 - Gradio passes inputs by position
@@ -141,7 +160,7 @@ class ClassifyHandlers:
         except (LookupError, TypeError, ValueError):
             return self._blank(language, code="not_kept")
         image = render("spectrogram_kept.html", language, name=kept.name, clip=prediction.clip, recalled=recalled)
-        return result, image, "", identity_html(prediction, language)
+        return result, image, "", identity_html(prediction, language), song_note_html("empty", language), None
 
     def explain_failure(self, request: gr.Request) -> _Cards:
         """What stands in place of an answer after a fault of ours, which the log has in full."""
@@ -149,7 +168,8 @@ class ClassifyHandlers:
 
     def _blank(self, language: str, *, error: AcousticSenseError | None = None, code: str = "") -> _Cards:
         answer = blank_html(self._labels, language, error=error, code=code)
-        return answer, render("spectrogram_empty.html", language), "", ""
+        empty = render("spectrogram_empty.html", language), "", "", song_note_html("empty", language)
+        return answer, *empty, None
 
     def show_kind(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> Any:
         """The spectrogram card with an image of another kind; the excerpt is the one that the card shows now."""
@@ -234,7 +254,7 @@ def _look_request(event: gr.EventData) -> tuple[SpectrogramKind, PredictRequest]
 
 def build_classify_tab(
     i18n: Any, service: PredictionService, labels: Sequence[str], examples: Sequence[ExampleClip]
-) -> None:
+) -> tuple[Any, WholeSongCard]:
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
@@ -242,6 +262,9 @@ def build_classify_tab(
         service: what answers.
         labels: shown before there is an answer.
         examples: the clips that the page offers.
+
+    Returns:
+        The component that holds the song, and the card for all of it.
     """
     handlers = ClassifyHandlers(service, labels, examples)
     plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
@@ -257,6 +280,7 @@ def build_classify_tab(
             gr.HTML(i18n("html.guess"), **plain)
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
             result = gr.HTML(i18n("html.empty"), elem_classes="as-result-block", **plain)
+    song = WholeSongCard(i18n, handlers.whole_song)
     history = gr.HTML(
         i18n("html.history"), elem_classes="as-history-block", apply_default_css=False, js_on_load=_REPORT_KEPT
     )
@@ -282,11 +306,15 @@ def build_classify_tab(
     settings = [duration, whole, offset, model]
     # The page's script marks answers to other settings.
     gr.on(None, None, settings, None, js="(...values) => window.acousticSenseSettings(...values)", **quietly)
-    history.click(handlers.recall, None, [result, image, heat, below], cancels=[heat_computed], **quietly)
     inputs = [audio, *settings]
-    outputs = [result, image, heat, below]
+    outputs = [result, image, heat, below, song.card, song.part]
+    history.click(handlers.recall, None, outputs, cancels=[heat_computed], **quietly)
+    answers = []
     for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
         answered = trigger(handler, inputs, outputs, show_progress_on=[result], cancels=[heat_computed], **shown)
         answered.failure(handlers.explain_failure, None, outputs, **quietly)
         answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
+        answers.append(answered)
+    song.follow(answers, audio)
     gr.events.api(handlers.predict, api_name="predict", **limits)
+    return audio, song

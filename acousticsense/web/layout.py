@@ -30,6 +30,7 @@ from acousticsense.web.similar_tab import build_similar_tab
 from acousticsense.web.theme import FAVICON, build_i18n, build_theme, read_css, read_head
 from acousticsense.web.timeline_tab import build_timeline_tab
 from acousticsense.web.upload_guard import UploadGuard
+from acousticsense.web.whole_song_view import song_note_html
 
 __all__ = ["build_ui", "mount_ui"]
 
@@ -101,6 +102,7 @@ def build_ui(service: PredictionService) -> Any:
                 "history.html", labels=[label for labels in LABEL_SETS.values() for label in labels]
             ),
             "html.empty": (blank_html(labels, "en"), blank_html(labels, "zh")),
+            "html.whole_song": (song_note_html("empty", "en"), song_note_html("empty", "zh")),
             "html.spectrogram": both_languages("spectrogram_empty.html"),
             "html.library_frame": (library_frame_html("en"), library_frame_html("zh")),
             **model_texts(model_choices(service)),
@@ -113,14 +115,15 @@ def build_ui(service: PredictionService) -> Any:
     with gr.Blocks(title="AcousticSense", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(i18n("html.header"), apply_default_css=False, js_on_load=None)
         # "wrap" keeps every tab in place instead of in a menu; the style sheet makes it one row that scrolls.
-        with gr.Tabs(elem_classes="as-tabs", overflow_behavior="wrap"):
+        with gr.Tabs(elem_classes="as-tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(i18n("tab.classify"), id="classify"):
-                build_classify_tab(i18n, service, labels, examples)
+                song, whole_song = build_classify_tab(i18n, service, labels, examples)
             with gr.Tab(i18n("tab.ensemble"), id="ensemble") as ensemble:
                 build_ensemble_tab(i18n, service, ensemble)
             with gr.Tab(i18n("tab.timeline"), id="timeline"):
                 # Whole seconds: the slider has no others.
-                build_timeline_tab(i18n, service, round((spec.windows if spec else NATIVE_WINDOWS).window_s))
+                window_s = round((spec.windows if spec else NATIVE_WINDOWS).window_s)
+                whole_song.open_in(tabs, "timeline", song, build_timeline_tab(i18n, service, window_s))
             with gr.Tab(i18n("tab.compare"), id="compare"):
                 build_compare_tab(i18n, service)
             with gr.Tab(i18n("tab.library"), id="library"):

@@ -14,7 +14,7 @@ from acousticsense.web.html import excerpt, percent, render
 from acousticsense.web.kept_answer import Asked, KeptAnswer, kept_json
 from acousticsense.web.message_view import trouble_of
 
-__all__ = ["blank_html", "identity_html", "result_html"]
+__all__ = ["blank_html", "identity_html", "result_html", "state_of"]
 
 
 def result_html(
@@ -31,8 +31,7 @@ def result_html(
     """
     lead, *advice = [advice_text(advice, language) for advice in prediction.advice] or [""]
     ranked = prediction.top(len(prediction.probabilities))
-    is_silent = any(note.code == "silence" for note in prediction.health.notes)
-    state = "silence" if is_silent else prediction.verdict
+    state = state_of(prediction)
     has_genre = state not in ("silence", "not_music")
     said = _line(prediction, language) if has_genre else ui_text(f"result.{state}", language)
     return render(
@@ -66,6 +65,12 @@ def _line(prediction: Prediction, language: str) -> str:
             f"{display_name(score.label, language)} {percent(score.confidence)}" for score in top
         ),
     )
+
+
+def state_of(prediction: Prediction) -> str:
+    """The verdict, or "silence"."""
+    is_silent = any(note.code == "silence" for note in prediction.health.notes)
+    return "silence" if is_silent else prediction.verdict
 
 
 def blank_html(labels: Sequence[str], language: str, *, error: AcousticSenseError | None = None, code: str = "") -> str:

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 
 from acousticsense.analysis.payload import timeline_payload
 from acousticsense.errors import AcousticSenseError
-from acousticsense.serving.jobs import TimelineJob
 from acousticsense.serving.requests import TimelineRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import model_choice, song_input
 from acousticsense.web.inputs import chosen_model, language_of, uploaded, uploaded_path
 from acousticsense.web.message_view import message_html
+from acousticsense.web.timeline_runs import TimelineRuns
 from acousticsense.web.timeline_view import progress_html, timeline_html
 
 __all__ = ["TimelineHandlers", "build_timeline_tab"]
 
-#: How often the page is told how far the work is.
-_TELL_EVERY_S: Final = 0.5
-#: Before this much work is done, nothing can be said about the rest.
-_GUESS_AFTER_S: Final = 2.0
+#: How often it is looked whether a client's timeline is finished.
+_LOOK_EVERY_S: Final = 0.1
 
 
 class TimelineHandlers:
@@ -33,8 +29,7 @@ class TimelineHandlers:
 
     def __init__(self, service: PredictionService) -> None:
         self._service = service
-        #: What each page is waiting for: the file, and the work on it.
-        self._awaited: dict[str | None, tuple[Path, TimelineJob]] = {}
+        self._runs = TimelineRuns(service)
 
     async def draw(
         self, song: gr.FileData | None, window_s: float, hop_s: float, model: str | None, request: gr.Request
@@ -48,24 +43,15 @@ class TimelineHandlers:
             source = uploaded(song)
             name, kind = chosen_model(model)
             wanted = TimelineRequest(model=name, spectrogram=kind, window_s=window_s, hop_s=hop_s)
-            job = self._service.start_timeline(source.path, wanted)
-            page = request.session_hash
-            self._awaited[page] = mine = (source.path, job)
-            try:
-                async for words in _progress(job, language):
-                    if self._awaited.get(page) is not mine:
-                        break
-                    yield words
-                if self._awaited.get(page) is not mine:
+            with self._runs.running(request.session_hash, source.path, wanted) as run:
+                async for told in run.progress():
+                    yield progress_html(*told, language)
+                if run.is_left:
                     return
-                if job.cancelled:
+                if run.job.cancelled:
                     yield message_html("timeline", language, key="stopped")
                     return
-            finally:
-                job.cancel()
-                if self._awaited.get(page) is mine:
-                    del self._awaited[page]
-            made = job.result()
+            made = run.job.result()
         except AcousticSenseError as error:
             yield message_html("timeline", language, error)
             return
@@ -80,18 +66,14 @@ class TimelineHandlers:
 
         The page may ask for the new file's timeline before it tells of the file: that work goes on.
         """
-        awaited = self._awaited.get(request.session_hash)
-        if awaited and song and awaited[0] == uploaded_path(song):
+        if song and self._runs.is_for(request.session_hash, uploaded_path(song)):
             return gr.skip()
-        if awaited:
-            del self._awaited[request.session_hash]
-            awaited[1].cancel()
+        self._runs.leave(request.session_hash)
         return message_html("timeline", language_of(request))
 
     def stop(self, request: gr.Request) -> None:
         """Gives the page's timeline up; whoever tells of it says so."""
-        if awaited := self._awaited.get(request.session_hash):
-            awaited[1].cancel()
+        self._runs.stop(request.session_hash)
 
     async def timeline(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -120,7 +102,7 @@ class TimelineHandlers:
             job = self._service.start_timeline(uploaded(audio).path, wanted)
             try:
                 while not job.finished:
-                    await asyncio.sleep(_TELL_EVERY_S / 5)
+                    await asyncio.sleep(_LOOK_EVERY_S)
             finally:
                 job.cancel()
             return timeline_payload(job.result())
@@ -128,30 +110,16 @@ class TimelineHandlers:
             raise gr.Error(str(error)) from error
 
 
-async def _progress(job: TimelineJob, language: str) -> AsyncIterator[str]:
-    """What to show until the job is finished; the rest is guessed from the pace so far."""
-    started: float | None = None
-    while not (job.finished or job.cancelled):
-        now = time.monotonic()
-        if job.started and started is None:
-            started = now
-        worked_s = now - started if started is not None else 0.0
-        left_s = None
-        if job.expected_s and job.done_s and worked_s > _GUESS_AFTER_S:
-            left_s = worked_s * max(0.0, job.expected_s / job.done_s - 1)
-        yield progress_html(job.done_s, job.expected_s, left_s, language)
-        until = now + _TELL_EVERY_S
-        while not (job.finished or job.cancelled) and time.monotonic() < until:
-            await asyncio.sleep(_TELL_EVERY_S / 10)
-
-
-def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -> None:
+def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -> Any:
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
         i18n: the page's texts.
         service: what answers.
         window_s: the default model's own window.
+
+    Returns:
+        The component that holds the track.
     """
     handlers = TimelineHandlers(service)
     with gr.Row(elem_classes="as-columns"):
@@ -182,3 +150,4 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
     stop.click(handlers.stop, None, None, **quietly)
     audio.change(handlers.clear, audio, result, **quietly)
     gr.events.api(handlers.timeline, api_name="timeline", concurrency_limit=None)
+    return audio

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.analysis.results import Segment, Timeline, TimelineWindow
+from acousticsense.analysis.results import Timeline, TimelineWindow
+from acousticsense.analysis.whole_song import NO_GENRE, WholeSong, sum_up
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import ui_text
 from acousticsense.models.genres import display_name
 from acousticsense.web.html import clock, percent, render
+from acousticsense.web.segments_view import COLOURS, Axis, colour_order, mostly, others_of, segment_data
 
-__all__ = ["progress_html", "timeline_html"]
+__all__ = ["progress_html", "progress_words", "timeline_html"]
 
-#: Genres with a colour of their own; the style sheet has as many. The others share one.
-_COLOURS: Final = 8
 #: Columns drawn at most; more than a screen has pixels only make the page slow.
 _MAX_COLUMNS: Final = 800
 #: Genres named for the place under the pointer.
 _NAMED: Final = 3
-#: Distances between time ticks in seconds; the smallest that leaves at most `_MAX_TICKS` is taken.
-_TICK_STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-_MAX_TICKS: Final = 9
-
-#: Seconds to per cent of the width.
-_Place = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -44,34 +38,34 @@ class _Column:
 
 def timeline_html(timeline: Timeline, timeline_id: str, name: str, language: str) -> str:
     """The timeline of the file called `name`; `timeline_id` names the files that can be downloaded."""
-    start_s, end_s = timeline.segments[0].start_s, timeline.segments[-1].end_s
-
-    def place(seconds: float) -> float:
-        return 100 * (seconds - start_s) / (end_s - start_s)
-
-    columns = _columns(timeline, end_s)
-    order = _order(timeline, columns)
-    shares = [(label, seconds / (end_s - start_s)) for label, seconds in _ranked(timeline)[:_NAMED]]
+    axis, song = Axis.of(timeline), sum_up(timeline)
+    columns = _columns(timeline, axis.end_s)
+    order = _order(timeline, song, columns)
     return render(
         "timeline.html",
         language,
         timeline=timeline,
         timeline_id=timeline_id,
         name=name,
-        start_s=start_s,
-        end_s=end_s,
-        shares=shares,
-        others=" · ".join(f"{display_name(label, language)} {percent(share)}" for label, share in shares[1:]),
+        axis=axis,
+        has_music=bool(colour_order(song)),
+        mostly=mostly(song, language),
+        others=others_of(song, language),
         readings=_readings(columns, timeline.labels, language),
-        layers=_paths(columns, order, place),
-        segments=[_segment(segment, timeline.labels, order, place, language) for segment in timeline.segments],
-        ticks=[(moment, place(moment)) for moment in _ticks(start_s, end_s)],
+        layers=_paths(columns, [timeline.labels.index(label) for label in order], axis),
+        segments=[segment_data(segment, order, axis, language) for segment in timeline.segments],
         legend=_legend(timeline.labels, order, language),
     )
 
 
 def progress_html(done_s: float, expected_s: float | None, left_s: float | None, language: str) -> str:
-    """How far the work is.
+    """How far the work is; see `progress_words`."""
+    words, share = progress_words(done_s, expected_s, left_s, language)
+    return render("timeline_progress.html", language, share=share, words=words)
+
+
+def progress_words(done_s: float, expected_s: float | None, left_s: float | None, language: str) -> tuple[str, float]:
+    """How far the work is, in words and as a share.
 
     Args:
         done_s: seconds of the track that are analysed.
@@ -87,16 +81,7 @@ def progress_html(done_s: float, expected_s: float | None, left_s: float | None,
         share = min(1.0, done_s / expected_s) if expected_s else 0.0
     if left_s is not None:
         words += " · " + ui_text("timeline.left", language, left=clock(round(left_s)))
-    return render("timeline_progress.html", language, share=share, words=words)
-
-
-def _ranked(timeline: Timeline) -> list[tuple[str, float]]:
-    """(label, seconds in it) of the genres that segments have, the longest first."""
-    seconds: dict[str, float] = {}
-    for segment in timeline.segments:
-        if segment.genre:
-            seconds[segment.genre] = seconds.get(segment.genre, 0.0) + segment.end_s - segment.start_s
-    return sorted(seconds.items(), key=lambda item: -item[1])
+    return words, share
 
 
 def _columns(timeline: Timeline, end_s: float) -> list[_Column]:
@@ -110,31 +95,31 @@ def _columns(timeline: Timeline, end_s: float) -> list[_Column]:
 
 
 def _column(windows: Sequence[TimelineWindow], start_s: float, end_s: float, labels: Sequence[str]) -> _Column:
-    analysed = [window for window in windows if window.verdict not in ("silence", "not_music")]
+    analysed = [window for window in windows if window.verdict not in NO_GENRE]
     if not analysed:
         return _Column(start_s, end_s, None, windows[0].verdict)
     values = np.array([[window.probabilities[label] for label in labels] for window in analysed]).mean(axis=0)
     return _Column(start_s, end_s, values, analysed[0].verdict)
 
 
-def _order(timeline: Timeline, columns: Sequence[_Column]) -> list[int]:
-    """Indices of the labels with a colour of their own: those of segments first, then the most probable ones."""
+def _order(timeline: Timeline, song: WholeSong, columns: Sequence[_Column]) -> list[str]:
+    """The labels with a colour of their own: those of segments first, then the most probable ones."""
     total = np.zeros(len(timeline.labels))
     for column in columns:
         if column.values is not None:
             total += column.values
-    for label, seconds in _ranked(timeline):
-        total[timeline.labels.index(label)] += 1e6 + seconds
-    return [int(index) for index in np.argsort(-total, kind="stable")[:_COLOURS]]
+    likely = [timeline.labels[index] for index in np.argsort(-total, kind="stable")]
+    return list(dict.fromkeys([*colour_order(song), *likely]))[:COLOURS]
 
 
-def _paths(columns: Sequence[_Column], order: Sequence[int], place: _Place) -> list[tuple[str, str]]:
+def _paths(columns: Sequence[_Column], order: Sequence[int], axis: Axis) -> list[tuple[str, str]]:
     """(colour, SVG path) per layer, the most frequent genre at the bottom; each path steps from column to column."""
     layers = np.array([_layers(column, order) for column in columns]).T
     upper = np.cumsum(layers, axis=0)
     lower = np.vstack([np.zeros((1, len(columns))), upper[:-1]])
-    edges = [*(place(column.start_s) for column in columns), 100.0]
-    return [(_colour(rank), _steps(edges, lower[rank], upper[rank])) for rank in range(len(layers))]
+    edges = [*(axis.place(column.start_s) for column in columns), 100.0]
+    colours = [*map(str, range(len(order))), "other"]
+    return [(colours[rank], _steps(edges, lower[rank], upper[rank])) for rank in range(len(layers))]
 
 
 def _layers(column: _Column, order: Sequence[int]) -> list[float]:
@@ -151,10 +136,6 @@ def _steps(edges: Sequence[float], lower: NDArray[np.float64], upper: NDArray[np
     return f"M0 100{there}{back}Z"
 
 
-def _colour(rank: int) -> str:
-    return str(rank) if rank < _COLOURS else "other"
-
-
 def _readings(columns: Sequence[_Column], labels: Sequence[str], language: str) -> str:
     """What the page's script tells for the place under the pointer: [end of the column in s, words]."""
     return json.dumps(
@@ -169,39 +150,9 @@ def _reading(column: _Column, labels: Sequence[str], language: str) -> str:
     return " · ".join(f"{display_name(labels[index], language)} {percent(column.values[index])}" for index in best)
 
 
-def _segment(
-    segment: Segment, labels: Sequence[str], order: Sequence[int], place: _Place, language: str
-) -> dict[str, object]:
-    """A segment as a button and as a row of the table."""
-    verdict = text(f"verdict.{segment.verdict}", language)
-    return {
-        "start_s": segment.start_s,
-        "end_s": segment.end_s,
-        "left": place(segment.start_s),
-        "width": place(segment.end_s) - place(segment.start_s),
-        "colour": _segment_colour(segment, labels, order),
-        "name": display_name(segment.genre, language) if segment.genre else verdict,
-        "confidence": segment.confidence,
-        "verdict": verdict if segment.genre else "",
-    }
-
-
-def _segment_colour(segment: Segment, labels: Sequence[str], order: Sequence[int]) -> str:
-    if segment.genre is None:
-        return segment.verdict
-    index = labels.index(segment.genre)
-    return str(order.index(index)) if index in order else "other"
-
-
-def _ticks(start_s: float, end_s: float) -> list[float]:
-    step_s = next((step for step in _TICK_STEPS_S if (end_s - start_s) / step <= _MAX_TICKS), _TICK_STEPS_S[-1])
-    first, last = -(-start_s // step_s), end_s // step_s
-    return [number * step_s for number in range(int(first), int(last) + 1)]
-
-
-def _legend(labels: Sequence[str], order: Sequence[int], language: str) -> list[tuple[str, str]]:
+def _legend(labels: Sequence[str], order: Sequence[str], language: str) -> list[tuple[str, str]]:
     """(colour, name) of each colour."""
-    named = [(str(rank), display_name(labels[index], language)) for rank, index in enumerate(order)]
+    named = [(str(rank), display_name(label, language)) for rank, label in enumerate(order)]
     if len(labels) > len(order):
         named.append(("other", ui_text("timeline.others", language)))
     return named

@@ -574,6 +574,30 @@ def test_a_timeline_is_not_put_off_for_ever(
         assert own_service.start_timeline(music_mp3, TimelineRequest(window_s=2.0)).result().windows
 
 
+def test_a_timeline_that_nobody_asked_for_gives_way_to_one_that_somebody_asked_for(
+    own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acousticsense.serving.service._PATIENCE_S", 60.0)
+    slow = Slow(own_service, monkeypatch)
+    asked = own_service.start_timeline(music_mp3, TimelineRequest(window_s=2.0))
+    assert slow.waiting.acquire(timeout=60)
+    unasked = own_service.start_timeline(music_mp3, TimelineRequest(window_s=2.0), unasked=True)
+    assert not slow.waiting.acquire(timeout=0.5)
+    slow.may_go_on.release(20)
+    assert asked.result().windows == unasked.result().windows
+
+
+def test_timelines_that_nobody_asked_for_take_no_place_in_the_queue_of_the_others(
+    own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(own_service, monkeypatch)
+    unasked = [own_service.start_timeline(music_mp3, TimelineRequest(), unasked=True) for _ in range(3)]
+    assert slow.waiting.acquire(timeout=60)
+    own_service.refuse_if_full(timelines=True)
+    slow.may_go_on.release(20)
+    assert all(job.result().windows for job in unasked)
+
+
 def test_a_cancelled_timeline_ends_and_makes_room(
     own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

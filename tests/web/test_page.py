@@ -438,7 +438,7 @@ def test_gradios_own_endpoint_answers_what_rest_answers(
 def test_the_chosen_image_is_analysed_and_shown(cnn_models: Path, upload: Path) -> None:
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
     handlers = ClassifyHandlers(service, GENRES, ())
-    result, _, offer, below = handlers.classify(sent(upload), 10, False, 0, "|cqt", ENGLISH)
+    result, _, offer, below, *_ = handlers.classify(sent(upload), 10, False, 0, "|cqt", ENGLISH)
     prediction = service.analyse(upload, PredictRequest(spectrogram="cqt", duration_s=10.0)).prediction
     assert percent(prediction.top(1)[0].confidence) in result
     assert "Log constant-Q spectrogram" in below
@@ -489,7 +489,7 @@ def test_an_idle_page_leaves_the_processor_alone(service: PredictionService, mon
 
 
 def test_each_answer_offers_the_heat_maps_of_its_five_best_genres(handlers: ClassifyHandlers, upload: Path) -> None:
-    answer, _, offer, _ = handlers.classify(sent(upload), 10, False, 1, None, ENGLISH)
+    answer, _, offer, *_ = handlers.classify(sent(upload), 10, False, 1, None, ENGLISH)
     top = answer.split('data-testid="top"')[1].split("</ol>")[0]
     named = re.findall(r'class="as-label">([^<]+)<', top)
     assert re.findall(r'data-as-label="([^"]+)" aria-pressed="false"', offer) == named
@@ -686,7 +686,7 @@ def test_a_stopped_timeline_ends_in_its_own_words(service: PredictionService, up
     assert ui_text("timeline.stopped") in last
     service._timelines.wait_until_empty(60)
     assert timelines(service) == started
-    assert not handlers._awaited
+    assert not handlers._runs._runs
     handlers.stop(page)  # pressed once more
 
 
@@ -706,4 +706,4 @@ def test_a_new_file_ends_the_timeline_of_another_and_not_its_own(service: Predic
     run_alone(choose())
     service._timelines.wait_until_empty(60)
     assert timelines(service) == started
-    assert not handlers._awaited
+    assert not handlers._runs._runs

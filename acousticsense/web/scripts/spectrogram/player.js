@@ -38,3 +38,11 @@ const follow = (plot) => {
   plot.playhead.hidden = !isShown;
   if (isShown) plot.playhead.style.left = `${(100 * x).toFixed(3)}%`;
 };
+
+// A segment of the whole song moves the player there.
+document.addEventListener("click", (event) => {
+  const part = event.target.closest("[data-as-hear]");
+  if (!part) return;
+  const player = findPlayer(".as-song", Number(part.closest("[data-track-s]").dataset.trackS));
+  if (player) player.seek(Number(part.dataset.asHear));
+});

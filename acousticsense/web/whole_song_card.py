@@ -1,0 +1,138 @@
+"""The card for the whole song: filled in the background after an answer of the first tab, given up for the next."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import gradio as gr
+
+from acousticsense.errors import AcousticSenseError
+from acousticsense.i18n.page import ui_text
+from acousticsense.serving.requests import TimelineRequest
+from acousticsense.serving.service import PredictionService
+from acousticsense.web.html import clock
+from acousticsense.web.inputs import language_of, uploaded
+from acousticsense.web.timeline_runs import TimelineRuns
+from acousticsense.web.whole_song_view import JudgedPart, song_html, song_note_html, song_progress_html
+
+__all__ = ["WholeSongCard", "WholeSongHandlers"]
+
+#: Longer tracks are sets and broadcasts: whoever wants their timeline asks for it.
+_LONGEST_SONG_S: Final = 1800.0
+
+#: Buttons in the card name the event that they stand for.
+_REPORT_BUTTON: Final = (
+    "element.addEventListener('click', (event) => {"
+    " const button = event.target.closest('[data-as-act]');"
+    " if (button) trigger(button.dataset.asAct); });"
+)
+
+
+class WholeSongHandlers:
+    """The callbacks of the card."""
+
+    def __init__(self, service: PredictionService) -> None:
+        self._service = service
+        self._runs = TimelineRuns(service, unasked=True)
+
+    def leave(self, request: gr.Request) -> None:
+        """Ends what a page waits for, without a word: another answer is on its way."""
+        self._runs.leave(request.session_hash)
+
+    def stop(self, request: gr.Request) -> None:
+        """Gives the page's run up; whoever tells of it says so."""
+        self._runs.stop(request.session_hash)
+
+    async def follow(
+        self, song: gr.FileData | None, part: JudgedPart | None, request: gr.Request
+    ) -> AsyncIterator[str]:
+        """After an answer: how far the timeline of its whole song is, again and again, and then the card with it."""
+        language = language_of(request)
+        self.leave(request)
+        try:
+            if part is None or not song or uploaded(song).path != part.path:
+                return  # no answer, or another song by now, with an answer of its own to come
+            if note := self._too_long(part, language):
+                yield note
+                return
+            wanted = TimelineRequest(model=part.model, spectrogram=part.kind)
+            with self._runs.running(request.session_hash, part.path, wanted) as run:
+                async for told in run.progress():
+                    yield song_progress_html(told, language, is_waiting=not run.job.started)
+                if run.is_left:
+                    return
+                if run.job.cancelled:
+                    yield song_note_html("stopped", language, button="again")
+                    return
+            made = run.job.result()
+        except AcousticSenseError as error:
+            yield song_note_html("failed", language, button="again", error=error)
+            return
+        yield song_html(made, part, language)
+
+    def explain_failure(self, request: gr.Request) -> str:
+        """What stands in the card after a fault of ours, which the log has in full."""
+        return song_note_html("failed", language_of(request), button="again", code="unexpected")
+
+    def _too_long(self, part: JudgedPart, language: str) -> str:
+        """The card for a track that is too long to be judged unasked; else empty."""
+        track_s, most_s = part.clip.track_duration_s or 0.0, self._service.settings.max_timeline_s
+        if track_s <= min(_LONGEST_SONG_S, most_s):
+            return ""
+        fits = track_s <= most_s
+        words = ui_text(
+            "song.is.long" if fits else "song.is.too_long",
+            language,
+            total=clock(track_s),
+            limit=clock(_LONGEST_SONG_S if fits else most_s),
+        )
+        return song_note_html("long", language, words=words, button="open" if fits else "")
+
+
+class WholeSongCard:
+    """The card, inside the blocks that are being built.
+
+    Attributes:
+        card: the component, for an answer to clear.
+        part: what the answer is for; an answer writes it.
+    """
+
+    def __init__(self, i18n: Any, handlers: WholeSongHandlers) -> None:
+        self._handlers = handlers
+        self.part = gr.State(None)
+        with gr.Column(elem_classes="as-below as-song-block", min_width=0):
+            self.card = gr.HTML(i18n("html.whole_song"), apply_default_css=False, js_on_load=_REPORT_BUTTON)
+            stop = gr.Button(i18n("timeline.stop"), elem_classes="as-song-stop", size="sm")
+        self._quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        stop.click(handlers.stop, None, None, **self._quietly)
+
+    def follow(self, answered: Any, audio: Any) -> None:
+        """Judges the whole song after an answer, and when the card's own button asks for it.
+
+        Args:
+            answered: the events after which there is an answer.
+            audio: the component that holds the song.
+        """
+        options: dict[str, Any] = {
+            "api_visibility": "private",
+            "show_progress": "hidden",
+            # The service has a queue for these; in this one they would stand in the way of others.
+            "concurrency_limit": None,
+        }
+        for start in (*(event.success for event in answered), self.card.retry):
+            followed = start(self._handlers.follow, [audio, self.part], self.card, **options)
+            followed.failure(self._handlers.explain_failure, None, self.card, **self._quietly)
+
+    def open_in(self, tabs: Any, tab: str, audio: Any, other: Any) -> None:
+        """Lets the card's button open the song in another tab.
+
+        Args:
+            tabs: of the page.
+            tab: id of the other one.
+            audio: the component that holds the song.
+            other: the one that holds the other tab's song.
+        """
+        self.card.expand(
+            lambda song: (gr.Tabs(selected=tab), song and uploaded(song).path), audio, [tabs, other], **self._quietly
+        )
