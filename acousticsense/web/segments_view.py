@@ -84,6 +84,7 @@ def segment_data(segment: Segment, order: Sequence[str], axis: Axis, language: s
         "colour": colour_of(what, order),
         "name": text(f"verdict.{what}", language) if what in NO_GENRE else display_name(what, language),
         "confidence": segment.confidence,
+        "level": segment.verdict,
         "verdict": text(f"verdict.{segment.verdict}", language) if segment.genre else "",
     }
 

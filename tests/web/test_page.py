@@ -593,6 +593,18 @@ def test_the_timeline_shows_every_segment_and_its_files(timeline: Timeline) -> N
     assert f"{len(timeline.windows)} windows of 2 s" in html
 
 
+def test_segments_that_are_not_shown_are_counted_and_unsure_ones_are_marked(timeline: Timeline) -> None:
+    one = replace(timeline.segments[0], start_s=0.0, end_s=1.0, verdict="unsure")
+    segments = tuple(replace(one, start_s=float(n), end_s=n + 1.0) for n in range(12))
+    html = timeline_html(replace(timeline, segments=segments), "id", "a.wav", "en")
+    assert "10 of 12 segments are shown." in html
+    assert "data-as-all" in html
+    assert html.count('data-level="unsure"') == 2 * len(segments)
+    assert ui_text("timeline.hatched") in html
+    html = timeline_html(replace(timeline, segments=segments[:10]), "id", "a.wav", "en")
+    assert "data-as-all" not in html
+
+
 def test_the_timeline_in_chinese(timeline: Timeline) -> None:
     html = timeline_html(timeline, "some-id", "歌.wav", "zh")
     assert display_name(str(timeline.segments[0].genre), "zh") in html

@@ -47,6 +47,13 @@
     if (button) hear(Number(button.dataset.asSeek));
     const river = event.target.closest("[data-as-river]");
     if (river) hear(secondsAt(river, event.clientX));
+    const all = event.target.closest("[data-as-all]");
+    if (all) {
+      const table = all.closest(".as-card").querySelector(".as-segments");
+      table.dataset.cut = "false";
+      all.parentElement.remove();
+      table.focus(); // the button is gone
+    }
   });
 
   // Media events do not bubble, but they can be captured.
