@@ -51,7 +51,7 @@ def test_an_answer_comes_back_as_it_was() -> None:
 def test_it_is_shown_in_the_readers_language_without_what_takes_its_sound(
     handlers: ClassifyHandlers, request_: Any, genre: str
 ) -> None:
-    result, image, heat, below = handlers.recall(request_, kept())
+    result, image, heat, below, *_ = handlers.recall(request_, kept())
     assert 'data-recalled="1-2"' in result
     assert f'<h2 class="as-best">{genre} ' in result
     assert 'data-as-picture="1-2"' in image
