@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import pickle
 import re
 import tempfile
@@ -25,11 +23,6 @@ __all__ = ["eight_bit_names", "read_state_dict", "read_weights", "write_state_di
 
 #: `k` int8 with `k` + this, float32 (out, 1, ...), stands for the float32 tensor k * scale.
 _SCALE: Final = ".__scale__"
-
-#: Under which key of the metadata of older files the whole shapes of tensors lie that were stored without the zeros at
-#: the end of each dimension, and how many elements they may have.
-_SHAPES: Final = "whole_shapes"
-_MOST_ZEROS: Final = 1 << 29
 
 #: A pickle of protocol 2 to 5.
 _PICKLE_STARTS: Final = frozenset({b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"})
@@ -103,31 +96,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise CorruptCheckpointError(f"{path} is damaged: {error}.", hint="Copy or download it again.") from error
-    restored = {
-        name: _restore(name, tensor, stored, path) for name, tensor in stored.items() if not name.endswith(_SCALE)
-    }
-    return _untrim(restored, metadata.get(_SHAPES, "{}"), path)
-
-
-def _untrim(tensors: dict[str, Tensor], shapes: str, path: Path) -> dict[str, Tensor]:
-    """Tensors at their whole shapes, of which only the corner that is not zero was stored."""
-    damaged = CorruptCheckpointError(f"{path}: its list of whole shapes is damaged.", hint="Copy or download it again.")
-    try:
-        whole = {str(name): tuple(int(size) for size in shape) for name, shape in json.loads(shapes).items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise damaged from error
-    if sum(math.prod(shape) for shape in whole.values()) > _MOST_ZEROS:  # a small file must not ask for all memory
-        raise damaged
-    for name, shape in whole.items():
-        corner = tensors.get(name)
-        if corner is None or len(shape) != corner.ndim or any(a > b for a, b in zip(corner.shape, shape, strict=True)):
-            raise damaged
-        tensors[name] = corner.new_zeros(shape)
-        tensors[name][tuple(slice(0, size) for size in corner.shape)] = corner
-    return tensors
+    return {name: _restore(name, tensor, stored, path) for name, tensor in stored.items() if not name.endswith(_SCALE)}
 
 
 def _restore(name: str, tensor: Tensor, stored: Mapping[str, Tensor], path: Path) -> Tensor:
