@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from numpy.typing import NDArray
 
@@ -67,6 +68,17 @@ def test_every_network_of_images_knows_both(name: str) -> None:
     assert spec.labels == GENRES
     assert (MODELS / name / spec.weights_file).stat().st_size < 95_000_000
     assert spec.metrics["packing"]["top1_agreement"] >= 0.95  # what users get is what was trained
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_same_sound_at_any_level_has_the_same_answer(name: str, tmp_path: Path) -> None:
+    classifier = GenreClassifier.load(name, settings=Settings(models=MODELS, device="cpu", backend="pytorch"))
+    answers = []
+    for gain_db in (0, -20, -40):
+        path = tmp_path / f"{gain_db}.wav"
+        soundfile.write(path, tones() * 10 ** (gain_db / 20), 32_000, subtype="FLOAT")
+        answers.append(list(classifier.predict(path).probabilities.values()))
+    assert np.ptp(answers, axis=0).max() < 0.01
 
 
 def tones() -> NDArray[np.float32]:
