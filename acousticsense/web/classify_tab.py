@@ -153,6 +153,7 @@ class ClassifyHandlers:
     def recall(self, request: gr.Request, event: gr.EventData) -> _Cards:
         """An answer that the browser kept, without what takes its sound; a browser may send anything."""
         language, recalled = language_of(request), str(getattr(event, "id", ""))[:_LONGEST_ID]
+        self.whole_song.leave(request)
         try:
             kept = kept_from_json(getattr(event, "answer", None))
             prediction = kept.prediction

@@ -49,7 +49,7 @@ def test_from_drop_to_strip_nothing_above_moves_and_the_numbers_are_those_of_res
     visit: Visit, page_url: str, song: Path, locale: str
 ) -> None:
     page = visit(locale=locale, viewport={"width": 1280, "height": 900})
-    places = """() => ['.as-answer', '.as-whole-song', '.as-spectrogram'].map(
+    places = """() => ['.as-answer', '.as-whole-song'].map(
         (name) => document.querySelector(name).getBoundingClientRect().top)"""
     before = page.evaluate(places)
     drop(page, song)
