@@ -19,6 +19,8 @@ KIND_MARK: Final = "|"
 #: Filters of the first stage of a ResNet as published, and the growth rate of a DenseNet.
 _RESNET_WIDTH: Final = 64
 _DENSENET_GROWTH: Final = 32
+#: Width of a ViT-B as published.
+_VIT_B_WIDTH: Final = 768
 #: Shares of a published width that have a word of their own.
 _SHARES: Final = {0.5: "half", 0.25: "quarter", 0.125: "eighth"}
 
@@ -96,7 +98,7 @@ def choices_of(specs: Iterable[ModelSpec], default: str) -> list[Choice]:
 
 def plain_name(spec: ModelSpec, language: str) -> str:
     """What people call the network, with its size where that is not the published one."""
-    size = _size(spec.model_args, language)
+    size = _size(spec, language)
     return ui_text("model.with", language, name=shown_name(spec.name), what=size) if size else shown_name(spec.name)
 
 
@@ -134,14 +136,18 @@ def _strongest(figures: Mapping[str, Any]) -> list[str]:
     return sorted(counted, key=lambda label: -recall[label])[:_MOST_NAMED]
 
 
-def _size(model_args: Mapping[str, Any], language: str) -> str:
+def _size(spec: ModelSpec, language: str) -> str:
     """How large a network is beside the published one, in words; "" where nothing is said or known of that."""
+    model_args = spec.model_args
     growth = model_args.get("growth_rate")
     if isinstance(growth, int) and growth != _DENSENET_GROWTH:
         return ui_text("model.growth", language, rate=growth)
     width, channels = model_args.get("width"), model_args.get("channels")
     if isinstance(channels, list | tuple) and channels and isinstance(channels[0], int):
         width = channels[0] / _RESNET_WIDTH
+    embed_dim = model_args.get("embed_dim")
+    if spec.architecture.startswith("vit_base_") and isinstance(embed_dim, int):
+        width = embed_dim / _VIT_B_WIDTH
     if not isinstance(width, float) or width == 1:
         return ""
     if width in _SHARES:

@@ -85,6 +85,6 @@ def test_the_default_of_this_project_is_best_by_its_own_figures() -> None:
     assert choices[""].name("en") == "Best (EfficientAT)"
     assert choices[""].name("zh") == "最准（EfficientAT）"
     assert choices[""].facts("en").startswith("efficientat_mn04: 133 of 237 test recordings right, more than")
-    assert choices["vit_b_16_mel"].name("en") == "ViT-B/16"
+    assert choices["vit_b_16_mel"].name("en") == "ViT-B/16, a quarter of its width"
     assert choices["resnet50"].name("en") == "ResNet50, a quarter of its width"
     assert choices["resnet50|cqt"].facts("zh").startswith("resnet50，CQT 图像：237 段测试录音答对 102 段。")
