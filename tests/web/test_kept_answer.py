@@ -15,8 +15,8 @@ from acousticsense.web.classify_tab import ClassifyHandlers
 from acousticsense.web.kept_answer import Asked, KeptAnswer, kept_from_json, kept_json
 from acousticsense.web.result_view import result_html
 
-ENGLISH: Any = SimpleNamespace(headers={"accept-language": "en"})
-CHINESE: Any = SimpleNamespace(headers={"accept-language": "zh"})
+ENGLISH: Any = SimpleNamespace(session_hash="a page", headers={"accept-language": "en"})
+CHINESE: Any = SimpleNamespace(session_hash="a page", headers={"accept-language": "zh"})
 
 PREDICTION = Prediction(
     probabilities={label: (0.7 if label == "Jazz" else 0.02) for label in GENRES},
