@@ -53,7 +53,7 @@ def overlay(page: Page) -> str:
 
 def test_the_heat_map_comes_when_asked_for_and_changes_with_the_genre(visit: Visit) -> None:
     page = visit()
-    page.get_by_role("button", name="Starfall").click()
+    page.locator("[data-example]", has_text="Starfall").click()
     expect(page.get_by_role("heading", name="Where the model looked")).to_be_visible()
     assert page.locator(".as-heat").count() == 0
     first = ask(page, 0)
@@ -75,7 +75,7 @@ def test_the_heat_map_comes_when_asked_for_and_changes_with_the_genre(visit: Vis
 
 def test_the_overlay_is_made_fainter_without_asking_the_server_and_stays_so(visit: Visit) -> None:
     page = visit()
-    page.get_by_role("button", name="Hacienda").click()
+    page.locator("[data-example]", has_text="Hacienda").click()
     ask(page, 0)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -90,9 +90,9 @@ def test_the_overlay_is_made_fainter_without_asking_the_server_and_stays_so(visi
 
 def test_the_next_song_takes_the_map_away(visit: Visit) -> None:
     page = visit()
-    page.get_by_role("button", name="Starfall").click()
+    page.locator("[data-example]", has_text="Starfall").click()
     ask(page, 0)
-    page.get_by_role("button", name="Hacienda").click()
+    page.locator("[data-example]", has_text="Hacienda").click()
     expect(page.locator(".as-file b")).to_have_text("hacienda.ogg")
     expect(page.locator(".as-heat")).to_have_count(0)
     ask(page, 0)
@@ -106,7 +106,7 @@ def test_the_next_song_takes_the_map_away(visit: Visit) -> None:
 
 def test_a_late_map_does_not_cover_a_newer_answer(visit: Visit) -> None:
     page = visit()
-    page.get_by_role("button", name="Starfall").click()
+    page.locator("[data-example]", has_text="Starfall").click()
     expect(page.locator("[data-as-label]").first).to_be_visible()
     is_quiet = quiet(page)
     page.evaluate(
@@ -123,7 +123,7 @@ def test_a_late_map_does_not_cover_a_newer_answer(visit: Visit) -> None:
 
 def test_a_map_of_another_answer_than_the_one_shown_is_not_shown(visit: Visit) -> None:
     page = visit()
-    page.get_by_role("button", name="Starfall").click()
+    page.locator("[data-example]", has_text="Starfall").click()
     card = page.locator(".as-heatmap")
     shown = card.get_attribute("data-answer") or ""
     assert shown

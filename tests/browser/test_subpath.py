@@ -86,7 +86,7 @@ def test_an_example_is_analysed_in_the_browser(browser: Browser, site: str) -> N
     page.on("response", look)
     page.goto(f"{site}/", wait_until="commit")
     page.locator("input[type=file]").wait_for(state="attached")
-    page.get_by_role("button", name="Starfall").click()
+    page.locator("[data-example]", has_text="Starfall").click()
     expect(page.locator(".as-file b")).to_have_text("starfall.mp3", timeout=300_000)
     expect(page.get_by_test_id("top").locator("li")).to_have_count(5, timeout=300_000)
     image = page.locator(".as-spectrogram img, .as-viewer img, img[src*='api/spectrograms']").first
