@@ -176,4 +176,4 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Visit, locale: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     page.wait_for_function("document.querySelector('.as-timeline').getBoundingClientRect().top < innerHeight / 2")
     words = page.locator(".as-timeline").inner_text()
-    assert ("Genre" in words) == (locale == "en-US")
+    assert ("Table (CSV)" in words) == (locale == "en-US")
