@@ -351,7 +351,6 @@ case "$MODE" in
   test)
     prepare_chromium
     cd "$ROOT"
-    # Two files at a time; each process computes with one thread, so that they do not wait for each other.
-    OMP_NUM_THREADS=1 exec python -m pytest --numprocesses 2 --dist loadfile "$@"
+    exec python -m pytest "$@"
     ;;
 esac
