@@ -105,7 +105,7 @@ _RESULT: Final[dict[str, tuple[str, str]]] = {
 _SHARE: Final[dict[str, tuple[str, str]]] = {
     "share.copy": ("Copy", "复制"),
     "share.copied": ("Copied", "已复制"),
-    "share.picture": ("Picture", "存为图片"),
+    "share.picture": ("Image", "存为图片"),
     "share.print": ("Print", "打印"),
     "share.line": ("{song} ({range}): {said}", "{song}（{range}）：{said}"),
     "share.genre": ("{genre} {percent}, {level}. Top 5: {top}.", "{genre} {percent}，{level}。前五名：{top}。"),

@@ -43,7 +43,7 @@ def test_an_answer_is_saved_as_a_picture_with_its_spectrogram(visit: Visit, musi
     drop(page, music_mp3, name="two words.mp3")
     top_five(page)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Picture").click()
+        page.get_by_role("button", name="Image").click()
     assert download.value.suggested_filename == "two words-genre.png"
     saved = tmp_path / "picture.png"
     download.value.save_as(saved)
