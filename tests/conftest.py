@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,18 @@ hypothesis.settings.register_profile("many", max_examples=20_000, deadline=None,
 hypothesis.settings.load_profile("few")
 
 RATE_HZ = 44_100
+
+
+def needed_program(names: Sequence[str], packages: str) -> str:
+    """Path of the first of some programs that is installed. Without one a test is skipped; in CI it fails."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    for name in names:
+        if found := shutil.which(name, path=path):
+            return found
+    hint = f"none of {', '.join(names)} is installed; on Debian: apt-get install {packages}"
+    if os.environ.get("CI"):  # there nothing that users depend on is left out
+        raise AssertionError(hint)
+    raise pytest.skip.Exception(hint)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
-import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 import yaml
 
 from acousticsense.settings import Settings
+from tests.conftest import needed_program
 from tests.test_start import REPOSITORY
 
 DEPLOY = REPOSITORY / "docs/deploy"
@@ -121,11 +120,7 @@ class TestKubernetes:
 @pytest.fixture(scope="module")
 def nginx() -> str:
     """Debian's nginx; without it these tests are skipped, but not in continuous integration."""
-    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        hint = "no nginx; on Debian: apt-get install nginx"
-        pytest.fail(hint) if os.environ.get("CI") else pytest.skip(hint)
-    return found
+    return needed_program(["nginx"], "nginx")
 
 
 class TestNginx:

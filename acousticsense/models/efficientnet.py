@@ -47,7 +47,7 @@ def efficientnet_b0_slim(pretrained: bool = False, *, width: float = 1.0, **opti
         EfficientNet,
         "efficientnet_b0_slim",
         pretrained,
-        block_args=decode_arch_def(_STAGES),  # type: ignore[no-untyped-call]  # timm's
+        block_args=decode_arch_def(_STAGES),
         num_features=rounded(_FEATURES),
         stem_size=_STEM,
         round_chs_fn=rounded,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import gradio as gr
@@ -46,7 +46,7 @@ class WholeSongHandlers:
 
     async def follow(
         self, song: gr.FileData | None, part: JudgedPart | None, request: gr.Request
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """After an answer: how far the timeline of its whole song is, again and again, and then the card with it."""
         language = language_of(request)
         self.leave(request)

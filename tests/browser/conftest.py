@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import threading
 import time
@@ -19,10 +17,9 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from acousticsense.server import create_app
 from acousticsense.settings import Settings
+from tests.conftest import needed_program
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
-)
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: A busy machine is slow, not wrong.
 _PATIENCE_MS = 40_000
 
@@ -38,12 +35,10 @@ _ARGUMENTS = [
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium from the PATH; where there is none, the browser tests are skipped."""
-    if CHROMIUM is None:
-        hint = "no Chromium on the PATH; on Debian: apt-get install chromium fonts-noto-cjk"
-        pytest.fail(hint) if os.environ.get("CI") else pytest.skip(hint)
+    chromium_path = needed_program(CHROMIUMS, "chromium fonts-noto-cjk")
     expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        chromium = playwright.chromium.launch(executable_path=chromium_path, args=_ARGUMENTS)
         yield chromium
         chromium.close()
 

@@ -6,6 +6,7 @@ import csv
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -39,8 +40,8 @@ def open_tab(browser: Browser, ensemble_url: str) -> Iterator[Open]:
     """Opens the page at its second tab and waits until the models are loaded."""
     contexts = []
 
-    def open_page(**options: object) -> Page:
-        context = browser.new_context(**{"locale": "en-US", **options})  # type: ignore[arg-type]
+    def open_page(**options: Any) -> Page:
+        context = browser.new_context(**{"locale": "en-US", **options})
         contexts.append(context)
         context.set_default_timeout(60_000)
         page = context.new_page()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -21,8 +22,8 @@ def open_fresh(browser: Browser, page_url: str) -> Iterator[Open]:
     """Opens the page in a profile without a history."""
     contexts = []
 
-    def open_page(query: str = "", **options: object) -> Page:
-        context = browser.new_context(**{"locale": "en-US", **options})  # type: ignore[arg-type]
+    def open_page(query: str = "", **options: Any) -> Page:
+        context = browser.new_context(**{"locale": "en-US", **options})
         contexts.append(context)
         context.set_default_timeout(90_000)
         page = context.new_page()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Response, expect
 
+from tests.conftest import needed_program
 from tests.server_process import ROOT, free_port, server_process
 
 pytestmark = pytest.mark.browser
@@ -35,10 +34,7 @@ def backend(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @contextmanager
 def nginx(folder: Path, location: str) -> Iterator[str]:
     """Address of a site that has the server under PATH."""
-    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        hint = "no nginx; on Debian: apt-get install nginx"
-        pytest.fail(hint) if os.environ.get("CI") else pytest.skip(hint)
+    found = needed_program(["nginx"], "nginx")
     port = free_port()
     temporary = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -180,7 +180,7 @@ def ended(
     handlers: WholeSongHandlers,
     part: JudgedPart,
     held: threading.Event,
-    end: Callable[[AsyncIterator[str]], Awaitable[None]],
+    end: Callable[[AsyncGenerator[str, None]], Awaitable[None]],
 ) -> Ended:
     """Begins to follow a song, ends that, and waits until the work has ended."""
 
@@ -204,7 +204,7 @@ def test_stop_ends_the_work_and_offers_it_again(
 ) -> None:
     handlers = WholeSongHandlers(service)
 
-    async def stop(_: AsyncIterator[str]) -> None:
+    async def stop(_: AsyncGenerator[str, None]) -> None:
         handlers.stop(PAGE)
 
     result = ended(service, handlers, part, held, stop)
@@ -219,7 +219,7 @@ def test_a_new_prediction_ends_the_work_of_the_former_without_a_word(
 ) -> None:
     handlers = ClassifyHandlers(service, GENRES, ())
 
-    async def predict(_: AsyncIterator[str]) -> None:
+    async def predict(_: AsyncGenerator[str, None]) -> None:
         handlers.classify(sent(part.path), 10, False, 5, None, PAGE)
 
     result = ended(service, handlers.whole_song, part, held, predict)
@@ -229,15 +229,15 @@ def test_a_new_prediction_ends_the_work_of_the_former_without_a_word(
 def test_a_cleared_song_ends_its_work(service: PredictionService, part: JudgedPart, held: threading.Event) -> None:
     handlers = ClassifyHandlers(service, GENRES, ())
 
-    async def clear(_: AsyncIterator[str]) -> None:
+    async def clear(_: AsyncGenerator[str, None]) -> None:
         handlers.classify(None, 10, False, 0, None, PAGE)
 
     assert ended(service, handlers.whole_song, part, held, clear) == Ended([], 0)
 
 
 def test_a_closed_page_ends_its_work(service: PredictionService, part: JudgedPart, held: threading.Event) -> None:
-    async def leave(run: AsyncIterator[str]) -> None:
-        await run.aclose()  # type: ignore[attr-defined]
+    async def leave(run: AsyncGenerator[str, None]) -> None:
+        await run.aclose()
 
     assert ended(service, WholeSongHandlers(service), part, held, leave) == Ended([], 0)
 
@@ -252,7 +252,7 @@ def test_another_page_is_left_in_peace(service: PredictionService, part: JudgedP
         handlers.stop(other)
         handlers.leave(other)
         goes_on = 'data-state="running"' in await anext(run)
-        await run.aclose()  # type: ignore[attr-defined]
+        await run.aclose()
         return goes_on
 
     assert run_alone(play())
