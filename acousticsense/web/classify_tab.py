@@ -19,7 +19,7 @@ from acousticsense.web.example_clips import ExampleClip
 from acousticsense.web.heatmap_card import build_heatmap_card
 from acousticsense.web.heatmap_view import heatmap_offer_html
 from acousticsense.web.html import render
-from acousticsense.web.inputs import called_with, chosen_model, image_url, language_of, shown_excerpt, start_s, uploaded
+from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded, wanted_excerpt
 from acousticsense.web.kept_answer import Asked, kept_from_json
 from acousticsense.web.levels_view import levels_html
 from acousticsense.web.result_view import blank_html, identity_html, result_html, state_of
@@ -93,15 +93,9 @@ class ClassifyHandlers:
             return self._blank(language)
         try:
             source = uploaded(song)
-            name_of_model, kind = chosen_model(model)
+            wanted = wanted_excerpt(duration_s, whole_track, offset_s, model)
             asked = Asked(
-                duration_s=float(duration_s), whole=bool(whole_track), offset_s=start_s(offset_s), model=model or ""
-            )
-            wanted = PredictRequest(
-                model=name_of_model,
-                spectrogram=kind,
-                duration_s=None if asked.whole else asked.duration_s,
-                offset_s=asked.offset_s,
+                duration_s=float(duration_s), whole=bool(whole_track), offset_s=wanted.offset_s, model=model or ""
             )
             analysis = self._service.analyse(source.path, wanted)
             spec = self._service.classifier(wanted.model).for_spectrogram(wanted.spectrogram).spec

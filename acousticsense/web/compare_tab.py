@@ -8,19 +8,18 @@ import gradio as gr
 
 from acousticsense.analysis.compare import comparison_payload
 from acousticsense.errors import AcousticSenseError
-from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.compare_view import comparison_html
 from acousticsense.web.controls import excerpt_controls, model_choice, waveform_options, with_names
-from acousticsense.web.inputs import called_with, chosen_model, language_of, start_s, uploaded
+from acousticsense.web.inputs import called_with, language_of, uploaded, wanted_excerpt
 from acousticsense.web.message_view import message_html
 
-__all__ = ["build_compare_tab"]
+__all__ = ["CompareHandlers", "build_compare_tab"]
 
 _QUIETLY: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-class _Compare:
+class CompareHandlers:
     """The callbacks of the tab; everything a call needs comes with it."""
 
     def __init__(self, service: PredictionService) -> None:
@@ -42,13 +41,7 @@ class _Compare:
             return message_html("compare", language, code="no_pair")
         try:
             a, b = uploaded(song_a), uploaded(song_b)
-            name, kind = chosen_model(model)
-            wanted = PredictRequest(
-                model=name,
-                spectrogram=kind,
-                duration_s=None if whole_track else duration_s,
-                offset_s=start_s(offset_s),
-            )
+            wanted = wanted_excerpt(duration_s, whole_track, offset_s, model)
             comparison = self._service.compare(a.path, b.path, wanted)
         except AcousticSenseError as error:
             return message_html("compare", language, error)
@@ -94,7 +87,7 @@ class _Compare:
 
 def build_compare_tab(i18n: Any, service: PredictionService) -> None:
     """Adds the tab's components and what they answer to; to be called inside its `gr.Tab`."""
-    callbacks = _Compare(service)
+    callbacks = CompareHandlers(service)
     with gr.Row(elem_classes="as-versions-in"):
         a, b = (_version_input(i18n, letter) for letter in "ab")
     with gr.Row(elem_classes="as-compare-row"):

@@ -25,6 +25,7 @@ __all__ = [
     "start_s",
     "uploaded",
     "uploaded_path",
+    "wanted_excerpt",
 ]
 
 
@@ -38,6 +39,21 @@ def chosen_model(choice: str | None) -> tuple[str, SpectrogramKind | None]:
     """The model and the kind of image that a value of a `Choice` stands for."""
     name, _, kind = (choice or "").partition(KIND_MARK)
     return name, cast(SpectrogramKind, kind) if kind else None
+
+
+def wanted_excerpt(duration_s: float, whole_track: bool, offset_s: float | None, choice: str | None) -> PredictRequest:
+    """What the page's controls ask for: seconds, box for the whole track, start, and model.
+
+    Raises:
+        RequestError: a value is out of range.
+    """
+    model, kind = chosen_model(choice)
+    return PredictRequest(
+        model=model,
+        spectrogram=kind,
+        duration_s=None if whole_track else duration_s,
+        offset_s=start_s(offset_s),
+    )
 
 
 def uploaded(file: object) -> Upload:

@@ -38,6 +38,7 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.web import build_ui
 from acousticsense.web.classify_tab import ClassifyHandlers
+from acousticsense.web.compare_tab import CompareHandlers
 from acousticsense.web.controls import is_long
 from acousticsense.web.example_clips import read_examples
 from acousticsense.web.heatmap_view import heatmap_html, heatmap_offer_html
@@ -110,6 +111,36 @@ def upload(music_wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     path = Path(get_upload_folder()) / "a song.wav"
     path.write_bytes(music_wav.read_bytes())
     return path
+
+
+# Controls
+
+
+@pytest.mark.parametrize(
+    ("controls", "wanted"),
+    [
+        ((10, False, 3, "resnet50|cqt"), {"model": "resnet50", "spectrogram": "cqt", "duration_s": 10, "offset_s": 3}),
+        ((10, True, None, None), {"duration_s": None}),
+        ((10, False, -3, ""), {"duration_s": 10}),
+    ],
+)
+def test_classify_and_compare_ask_for_what_the_controls_say(
+    controls: tuple[Any, ...], wanted: dict[str, Any], upload: Path
+) -> None:
+    asked: list[PredictRequest] = []
+
+    class Service:
+        def analyse(self, _: Path, request: PredictRequest) -> None:
+            asked.append(request)
+            raise RequestError("enough")
+
+        def compare(self, _: Path, __: Path, request: PredictRequest) -> None:
+            self.analyse(_, request)
+
+    service: Any = Service()
+    ClassifyHandlers(service, GENRES, ()).classify(sent(upload), *controls, ENGLISH)
+    CompareHandlers(service).show(sent(upload), sent(upload), *controls, ENGLISH)
+    assert asked == [PredictRequest(**wanted)] * 2
 
 
 # Texts
