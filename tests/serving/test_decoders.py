@@ -46,14 +46,6 @@ def newest_process() -> BaseProcess:
     return max((child for child in active_children() if child.name == "decoder"), key=lambda child: child.pid or 0)
 
 
-def stopped_process() -> int:
-    """A decoder that does not go on."""
-    process = newest_process()
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGSTOP)
-    return process.pid
-
-
 def test_a_clip_is_the_same_from_a_path_bytes_and_a_file(decoders: DecoderProcesses, music_mp3: Path) -> None:
     expected = decode(music_mp3, RECIPE)
     for source in (music_mp3, str(music_mp3), music_mp3.read_bytes(), io.BytesIO(music_mp3.read_bytes())):
@@ -77,11 +69,23 @@ def test_what_is_wrong_with_a_file_is_said_as_without_processes(decoders: Decode
 
 def test_a_process_that_dies_costs_one_answer(decoders: DecoderProcesses, music_mp3: Path) -> None:
     decoders.decode(music_mp3, RECIPE)
-    killed = threading.Timer(0.2, os.kill, (stopped_process(), signal.SIGKILL))
-    killed.start()
-    with pytest.raises(DecoderCrashError, match="SIGKILL"):
-        decoders.decode(music_mp3, RECIPE)
-    killed.join()
+    process = newest_process()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGSTOP)  # so that it surely is at work when it is killed
+    is_over = threading.Event()
+
+    def kill_when_at_work() -> None:
+        while not is_over.wait(0.05):
+            decoders.kill()
+
+    killer = threading.Thread(target=kill_when_at_work)
+    killer.start()
+    try:
+        with pytest.raises(DecoderCrashError, match="SIGKILL"):
+            decoders.decode(music_mp3, RECIPE)
+    finally:
+        is_over.set()
+        killer.join()
     assert decoders.decode(music_mp3, RECIPE).audio.info.duration_s == pytest.approx(3)
 
 
