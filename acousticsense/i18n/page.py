@@ -555,13 +555,17 @@ _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "library.correct": ("Correct the genre", "更正流派"),
     "library.corrected": ("was {genre}", "原为{genre}"),
     "library.as_answered": ("as the model says", "采用模型的结果"),
+    "library.confirm": ("{genre}: that is right", "{genre}：判断正确"),
+    "library.confirmed": ("confirmed", "已确认"),
+    "library.open": ("Open in Classify", "在“识别流派”中打开"),
+    "library.gone": ("The server no longer has this file. Send it again.", "服务器上已没有此文件，请重新添加。"),
     "library.play": ("Play", "播放"),
     "library.pause": ("Pause", "暂停"),
     "library.folder": ("Choose a folder", "选择文件夹"),
     "library.learn": (
-        "Put the list of corrections beside the songs, and “acousticsense finetune corrections.csv --name mine” makes "
-        "a model of your own of it. About twenty corrections in two genres or more are a start.",
-        "把更正列表放到歌曲所在的文件夹，运行“acousticsense finetune corrections.csv --name mine”，"
+        "Put the list of corrections beside the songs, and “acousticsense finetune corrections.csv --out models/mine” "
+        "makes a model of your own of it. About twenty corrections in two genres or more are a start.",
+        "把更正列表放到歌曲所在的文件夹，运行“acousticsense finetune corrections.csv --out models/mine”，"
         "即可训练出自己的模型。至少两种流派、约二十处更正就可以开始。",
     ),
     "library.shown": ("{shown} of {total} rows shown", "显示 {shown} 行，共 {total} 行"),

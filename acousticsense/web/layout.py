@@ -127,7 +127,7 @@ def build_ui(service: PredictionService) -> Any:
             with gr.Tab(i18n("tab.compare"), id="compare"):
                 build_compare_tab(i18n, service)
             with gr.Tab(i18n("tab.library"), id="library"):
-                build_library_tab(i18n, service)
+                build_library_tab(i18n, service, tabs, song)
             if service.neighbours.is_on:
                 with gr.Tab(i18n("tab.similar"), id="similar"):
                     build_similar_tab(i18n, service)

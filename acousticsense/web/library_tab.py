@@ -10,6 +10,7 @@ from typing import Any, Final
 import gradio as gr
 
 from acousticsense.errors import AcousticSenseError
+from acousticsense.i18n.page import ui_text
 from acousticsense.serving.jobs import BatchJob
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
@@ -20,6 +21,13 @@ from acousticsense.web.library_view import library_html
 from acousticsense.web.message_view import message_html
 
 __all__ = ["LibraryHandlers", "build_library_tab"]
+
+#: Which row's song is to be opened in the first tab.
+_REPORT_OPEN: Final = (
+    "element.addEventListener('click', (event) => {"
+    " const button = event.target.closest('[data-as-open]');"
+    " if (button) trigger('expand', {batch: window.acousticSenseBatch(), place: button.dataset.asOpen}); });"
+)
 
 #: How often the page is told how far the work is.
 _TELL_EVERY_S: Final = 0.5
@@ -94,6 +102,15 @@ class LibraryHandlers:
         if job := self._service.batches.get(job_id):
             job.cancel()
 
+    def open(self, request: gr.Request, event: gr.EventData) -> tuple[Any, str]:
+        """The first tab with a row's song in it; a browser may send anything."""
+        job = self._service.batches.get(str(getattr(event, "batch", "")))
+        place = str(getattr(event, "place", ""))
+        path = job.batch.sound(int(place[:9])) if job and place.isdecimal() else None
+        if path is None or not path.is_file():
+            raise gr.Error(ui_text("library.gone", language_of(request)), print_exception=False)
+        return gr.Tabs(selected="classify"), str(path)
+
     async def batch(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         files: list[gr.FileData],
@@ -128,12 +145,14 @@ class LibraryHandlers:
         return {"rows": json_rows(job.batch, threshold), "ignored": job.batch.ignored}
 
 
-def build_library_tab(i18n: Any, service: PredictionService) -> None:
+def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: Any) -> None:
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
         i18n: the page's texts.
         service: what answers.
+        tabs: of the page.
+        song: the component that holds the first tab's song.
     """
     handlers = LibraryHandlers(service)
     plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
@@ -155,7 +174,9 @@ def build_library_tab(i18n: Any, service: PredictionService) -> None:
             progress = gr.HTML(i18n("html.library"), elem_classes="as-library-block", **plain)
             button = gr.Button(i18n("library.go"), variant="primary", elem_classes="as-go as-library-go")
             stop = gr.Button(i18n("library.stop"), elem_classes="as-library-stop")
-    gr.HTML(i18n("html.library_frame"), elem_classes="as-below", **plain)
+    rows = gr.HTML(
+        i18n("html.library_frame"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_OPEN
+    )
     batch_id = gr.Textbox(visible=False)
 
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -171,4 +192,5 @@ def build_library_tab(i18n: Any, service: PredictionService) -> None:
     )
     analysed.failure(handlers.explain_failure, None, progress, **quietly)
     stop.click(handlers.stop, batch_id, None, js="() => window.acousticSenseBatch()", **quietly)
+    rows.expand(handlers.open, None, [tabs, song], **quietly)
     gr.events.api(handlers.batch, api_name="batch", concurrency_limit=None)

@@ -287,3 +287,24 @@ def test_a_row_is_played_and_corrected_and_the_correction_is_in_every_list(
     expect(page.locator(".as-play[data-on]")).to_have_count(1)
     page.locator(".as-play").first.click()
     expect(page.locator(".as-play[data-on]")).to_have_count(0)
+    page.locator(".as-correct").click()
+    choice.select_option(index=0)
+    expect(page.locator("td[data-corrected]")).to_have_count(0)
+    page.locator(".as-correct").click()
+    right = "that is right" if locale == "en-US" else "判断正确"
+    choice.select_option(label=f"{before}: {right}" if locale == "en-US" else f"{before}：{right}")
+    expect(page.locator("td[data-corrected] small")).to_have_text("confirmed" if locale == "en-US" else "已确认")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_rows_song_opens_in_the_first_tab_and_is_classified_there(visit: Visit, songs: Path, locale: str) -> None:
+    page = visit(locale=locale)
+    open_tab(page, "Library" if locale == "en-US" else "曲库")
+    ready(send(page, songs / "starfall.mp3", songs / "zero.flac"))
+    opening = page.get_by_role("button", name="Open in Classify" if locale == "en-US" else "在“识别流派”中打开")
+    expect(opening).to_have_count(1)  # what could not be analysed is not opened
+    opening.click()
+    expect(page.get_by_role("tab", name="Classify" if locale == "en-US" else "识别流派")).to_have_attribute(
+        "aria-selected", "true"
+    )
+    expect(page.locator(".as-result .as-file")).to_contain_text("starfall.mp3")

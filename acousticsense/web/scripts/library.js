@@ -28,10 +28,11 @@
 
   const genreOf = (row) => row.corrected || row.genre;
   const drawGenre = (cell, row) => {
-    const { correct, corrected } = frame().dataset;
+    const { correct, corrected, confirmed } = frame().dataset;
     cell.replaceChildren(row.genre ? buttonOf("as-correct", "asCorrect", row.place, correct, genreOf(row)) : "–");
     cell.toggleAttribute("data-corrected", Boolean(row.corrected));
-    if (row.corrected) cell.append(make("small", "", corrected.replace("{genre}", row.genre)));
+    const told = row.corrected === row.genre ? confirmed : corrected.replace("{genre}", row.genre);
+    if (row.corrected) cell.append(make("small", "", told));
   };
   const entryOf = (place) => rows.find(({ row }) => row.place === Number(place));
   const choose = (button) => {
@@ -40,14 +41,15 @@
     select.setAttribute("aria-label", button.title);
     select.append(new Option(`${entry.row.genre} (${frame().dataset.model})`, ""));
     for (const [label, words] of genres) {
-      if (words !== entry.row.genre) select.append(new Option(words, label, false, words === entry.row.corrected));
+      const shown = words === entry.row.genre ? frame().dataset.confirm.replace("{genre}", words) : words;
+      select.append(new Option(shown, label, false, words === entry.row.corrected));
     }
     const done = () => drawGenre(select.parentElement || button.parentElement, entry.row);
     select.addEventListener("change", async () => {
       const answer = await fetch(`library/${batch}/rows/${entry.row.place}`, {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ genre: select.value }),
       });
-      if (answer.ok) entry.row.corrected = select.value && select.selectedOptions[0].text;
+      if (answer.ok) entry.row.corrected = genres.find(([label]) => label === select.value)?.[1] || "";
       done();
       draw();
     });
@@ -89,7 +91,10 @@
     file.scope = "row";
     file.title = row.path;
     file.append(make("b", "", row.path.slice(slash)), make("small", "", row.path.slice(0, slash)));
-    if (row.playable) file.prepend(buttonOf("as-play", "asPlay", row.place, frame().dataset.play));
+    if (row.playable) {
+      file.prepend(buttonOf("as-play", "asPlay", row.place, frame().dataset.play));
+      file.querySelector("b").after(buttonOf("as-open", "asOpen", row.place, frame().dataset.open));
+    }
     line.append(file);
     drawGenre(cell("genre"), row);
     cell("confidence", row.percent);
