@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import shutil
 import socket
-import tempfile
 import threading
 from pathlib import Path
 from typing import Final
@@ -23,7 +20,7 @@ from acousticsense.inference.backends.selection import check_installed
 from acousticsense.inference.device import pick_device
 from acousticsense.models.catalog import Catalog, resolve
 from acousticsense.serving.service import PredictionService
-from acousticsense.serving.temporary import UploadFolder
+from acousticsense.serving.temporary import UploadFolder, make_upload_folder
 from acousticsense.settings import Settings
 from acousticsense.web import mount_ui
 
@@ -40,8 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     # Gradio reads its settings when uploads arrive; analytics would call the internet.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     if "GRADIO_TEMP_DIR" not in os.environ:
-        os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="acousticsense-uploads-")
-        atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+        os.environ["GRADIO_TEMP_DIR"] = str(make_upload_folder())
     upload_dir = Path(os.environ["GRADIO_TEMP_DIR"])
     service = PredictionService(settings)
     app = create_api(service, upload_dir=upload_dir)

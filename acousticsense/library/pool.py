@@ -259,7 +259,7 @@ def _size(outcome: Outcome) -> int:
 
 def _serve(connection: Connection, decode: Decode, recipe: Recipe) -> None:
     """A process's life: says that it is ready, then answers each path with an outcome until nobody asks."""
-    begin_decoder(niceness=_NICENESS)
+    begin_decoder(niceness=_NICENESS, has_network=True)  # a file may be an object in a store
     try:
         connection.send(None)
         while True:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 __all__ = ["begin_decoder", "decoder_context", "how_it_ended"]
+
+#: Of Linux's sched.h.
+_CLONE_NEWUSER: Final = 0x1000_0000
+_CLONE_NEWNET: Final = 0x4000_0000
 
 
 def decoder_context(preload: str) -> BaseContext:
@@ -28,17 +34,28 @@ def decoder_context(preload: str) -> BaseContext:
     return context
 
 
-def begin_decoder(*, niceness: int) -> None:
+def begin_decoder(*, niceness: int, has_network: bool) -> None:
     """Called first in the process: it ends with its owner, leaves Ctrl-C to it and uses one thread.
 
     Args:
         niceness: added to the process's own; the higher, the more it gives way.
+        has_network: False takes the network away where the system allows that: Linux as root, or with namespaces for
+            users.
     """
+    if not has_network:
+        _leave_network()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the owner ends its processes in good order
     threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
         os.nice(niceness)
+
+
+def _leave_network() -> None:
+    """No decoder asks for the network; now one that a file has taken over cannot."""
+    if sys.platform == "linux":
+        is_root = os.geteuid() == 0  # who keeps, without a namespace of users, the right to read others' files
+        ctypes.CDLL(None).unshare(_CLONE_NEWNET if is_root else _CLONE_NEWNET | _CLONE_NEWUSER)
 
 
 def _die_with_parent() -> None:

@@ -127,7 +127,7 @@ def _serve(connection: Connection, path: Path | None) -> None:
         connection: to the owner.
         path: of the file for arrays, which is removed as soon as both have it.
     """
-    begin_decoder(niceness=0)
+    begin_decoder(niceness=0, has_network=False)
     mailbox = Mailbox(path) if path else None
     if path:
         path.unlink()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
 import re
+import shutil
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -13,9 +16,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from filelock import FileLock, Timeout
+
 from acousticsense.errors import OverloadError
 
-__all__ = ["FilesInUse", "UploadFolder"]
+__all__ = ["FilesInUse", "UploadFolder", "make_upload_folder"]
+
+#: How folders are named that go with their process, and the file in them that it holds locked while it lives.
+_FOLDERS: Final = "acousticsense-uploads-"
+_LOCK: Final = "lock"
 
 #: Seconds without use after which an upload is removed, and how often that is looked for.
 _AGE_S: Final = 3600.0
@@ -26,6 +35,23 @@ _AGE_WITHOUT_ROOM_S: Final = 600.0
 _UPLOAD: Final = re.compile(r"[0-9a-f]{64}")
 
 _log: Final = logging.getLogger(__name__)
+
+
+def make_upload_folder() -> Path:
+    """A new folder that goes with this process; those of processes that were killed go now."""
+    for lock_file in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*/{_LOCK}"):
+        with contextlib.suppress(OSError, Timeout), FileLock(lock_file, blocking=False):
+            shutil.rmtree(lock_file.parent)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
+    lock = FileLock(folder / _LOCK)
+    lock.acquire()
+
+    def remove() -> None:
+        lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
 
 
 class FilesInUse:
@@ -69,6 +95,8 @@ class UploadFolder:
         self._max_bytes = max_bytes
         self._in_use = in_use
         self._kept = self._arriving = self._arrived = 0
+        #: When each file was first found as it is. By a clock that nobody sets: one that jumps would age files at once.
+        self._found_s: dict[Path, tuple[float, float]] = {}
         self._lock = threading.Lock()
         self._sweeping = threading.Lock()
 
@@ -100,8 +128,9 @@ class UploadFolder:
         """Removes what was not used for so long and counts what is left. What can't be removed is counted."""
         with self._sweeping:
             with self._lock:
-                arrived_before, oldest = self._arrived, time.time() - age_s
-            kept = sum(self._size_or_remove(path, oldest) for path in list(self._uploads()))
+                arrived_before = self._arrived
+            found_before, self._found_s = self._found_s, {}
+            kept = sum(self._size_or_remove(path, age_s, found_before.get(path)) for path in list(self._uploads()))
             with self._lock:
                 self._kept, self._arrived = kept, self._arrived - arrived_before
 
@@ -129,13 +158,16 @@ class UploadFolder:
                 if _UPLOAD.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
                     yield from folder.iterdir()
 
-    def _size_or_remove(self, path: Path, oldest: float) -> int:
+    def _size_or_remove(self, path: Path, age_s: float, found: tuple[float, float] | None) -> int:
         """Bytes that a file takes; 0 when it was too old and is gone."""
         try:
-            found = path.lstat()
+            status = path.lstat()
             # A copy has the time of its original, but a change of its own.
-            if max(found.st_mtime, found.st_ctime) >= oldest or path in self._in_use:
-                return found.st_size
+            changed, now_s = max(status.st_mtime, status.st_ctime), time.monotonic()
+            since_s = found[1] if found and found[0] == changed else now_s
+            if now_s - since_s < age_s or path in self._in_use:
+                self._found_s[path] = changed, since_s
+                return status.st_size
             path.unlink()
         except FileNotFoundError:
             return 0

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import queue
+import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -143,3 +145,13 @@ def test_a_reader_that_gives_up_with_an_error_leaves_nothing_behind(
 def test_a_file_that_cannot_be_streamed_says_why(decoders: DecoderProcesses) -> None:
     with pytest.raises(AudioDecodeError), decoders.stream(b"no sound" * 100, RECIPE):
         pass
+
+
+def test_a_decoder_has_no_network(decoders: DecoderProcesses, music_mp3: Path) -> None:
+    may_leave = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--user"]), "true"]
+    if not shutil.which("unshare") or subprocess.run(may_leave, check=False).returncode:
+        pytest.skip("this system lets no process leave the network")
+    decoders.decode(music_mp3, RECIPE)
+    interfaces = Path(f"/proc/{newest_process().pid}/net/dev").read_text(encoding="utf-8")
+    assert "lo:" in interfaces
+    assert interfaces.count(":") == 1, interfaces

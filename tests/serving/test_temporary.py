@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,9 +34,9 @@ def upload(folder: Path, number: int, *, kib: int = 1) -> Path:
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds by which the clock of the sweeper is ahead: nobody can make a file's change older than it is."""
-    ahead, real = [0.0], time.time
-    monkeypatch.setattr("acousticsense.serving.temporary.time.time", lambda: real() + ahead[0])
+    """Seconds by which the clock of the sweeper is ahead."""
+    ahead, real = [0.0], time.monotonic
+    monkeypatch.setattr("acousticsense.serving.temporary.time.monotonic", lambda: real() + ahead[0])
     return ahead
 
 
@@ -42,6 +44,7 @@ class TestAge:
     def test_an_idle_upload_goes_after_an_hour_and_its_folder_with_it(self, tmp_path: Path, now: list[float]) -> None:
         path = upload(tmp_path, 1)
         folder = UploadFolder(tmp_path, max_bytes=KIB, in_use=FilesInUse())
+        folder.sweep()
         now[0] = 3500
         folder.sweep()
         assert path.exists()
@@ -55,13 +58,26 @@ class TestAge:
         in_use.add([path])
         in_use.add([path])
         in_use.release([path])
+        folder.sweep()
         now[0] = 100_000
         folder.sweep()
         folder.make_room()
         assert path.exists(), "it was added twice and released once"
         in_use.release([path])
         folder.sweep()
+        assert path.exists()
+        now[0] += 3700
+        folder.sweep()
         assert not path.exists()
+
+    def test_a_clock_that_jumps_ages_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path, real = upload(tmp_path, 1), time.time
+        folder = UploadFolder(tmp_path, max_bytes=KIB, in_use=FilesInUse())
+        folder.sweep()
+        for jump_s in (86_400, -86_400):
+            monkeypatch.setattr(time, "time", lambda jump_s=jump_s: real() + jump_s)
+            folder.sweep()
+            assert path.exists()
 
     def test_a_request_that_names_it_is_a_use(self, tmp_path: Path) -> None:
         path = upload(tmp_path, 1)
@@ -78,8 +94,10 @@ class TestAge:
             (uploads / name).parent.mkdir(parents=True, exist_ok=True)
             (uploads / name).write_text("not an upload")
         (uploads / ("f" * 64)).symlink_to(elsewhere)
+        folder = UploadFolder(uploads, max_bytes=1, in_use=FilesInUse())
+        folder.sweep()
         now[0] = 100_000
-        UploadFolder(uploads, max_bytes=1, in_use=FilesInUse()).sweep()
+        folder.sweep()
         assert (elsewhere / "mine.txt").exists()
         assert len([path for path in uploads.rglob("*") if path.is_file()]) == 4
 
@@ -87,6 +105,32 @@ class TestAge:
         folder = UploadFolder(tmp_path / "later", max_bytes=1, in_use=FilesInUse())
         folder.sweep()
         assert folder.has_room(1)
+
+
+class TestFolders:
+    def test_those_of_killed_processes_go_and_those_of_living_ones_stay(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        program = (
+            "from acousticsense.serving.temporary import make_upload_folder; print(make_upload_folder(), flush=True); "
+            "input()"
+        )
+        owners = [
+            subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        folders = [Path(owner.stdout.readline().strip()) for owner in owners if owner.stdout]
+        assert all(folder.parent == tmp_path for folder in folders)
+        owners[0].kill()
+        owners[0].wait()
+        assert all(folder.is_dir() for folder in folders)
+        third = subprocess.run([sys.executable, "-c", program], input="\n", capture_output=True, text=True, check=True)
+        assert not folders[0].exists()
+        assert folders[1].is_dir()
+        assert not Path(third.stdout.strip()).exists(), "a process that ends takes its own along"
+        owners[1].communicate("\n")
+        assert not folders[1].exists()
 
 
 class TestRoom:
