@@ -174,6 +174,15 @@ def test_the_ensemble_by_rest_and_by_gradio_client(
         assert close(body["consensus"]["probabilities"], expected)
 
 
+def test_three_versions_by_rest_and_by_gradio_client(server_url: str, music_mp3: Path, music_wav: Path) -> None:
+    a, b = handle_file(str(music_wav)), handle_file(str(music_mp3))
+    client: dict[str, Any] = Client(server_url, verbose=False).predict(a, b, c=a, api_name="/compare")
+    files = {"a": music_wav.read_bytes(), "b": music_mp3.read_bytes(), "c": music_wav.read_bytes()}
+    rest = requests.post(f"{server_url}/api/compare", files=files, timeout=60).json()
+    assert client["differences"] == rest["differences"]
+    assert client["others"]["c"]["differences"] == dict.fromkeys(rest["differences"], 0.0)
+
+
 def test_every_interface_gives_the_same_heat_map(
     server_url: str, environ: dict[str, str], music_mp3: Path, expected: dict[str, float]
 ) -> None:

@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from acousticsense.analysis.compare import Comparison, Sound, comparison_payload, comparison_sentences
+    from acousticsense.analysis.compare import Comparison, Sound
+    from acousticsense.analysis.compare_payload import comparison_payload, comparison_sentences
     from acousticsense.analysis.ensemble import ENSEMBLE_FILE, Ensemble
     from acousticsense.analysis.ensemble_table import ensemble_csv, ensemble_text
     from acousticsense.analysis.ensemble_words import guidance, member_name, sentences
@@ -85,7 +86,8 @@ __all__ = [
 
 #: Module -> its public names.
 _MODULES: Final = {
-    "compare": ("Comparison", "Sound", "comparison_payload", "comparison_sentences"),
+    "compare": ("Comparison", "Sound"),
+    "compare_payload": ("comparison_payload", "comparison_sentences"),
     "ensemble": ("ENSEMBLE_FILE", "Ensemble"),
     "ensemble_table": ("ensemble_csv", "ensemble_text"),
     "ensemble_words": ("guidance", "member_name", "sentences"),

@@ -1,4 +1,6 @@
-"""Two versions of a piece side by side: what moved, and what is only the noise of encoding the same music again.
+"""Versions of a piece side by side: what moved, and what is only the noise of encoding the same music again.
+
+The first version is the reference; each other one is compared with it, whatever others there are.
 
 Every codec, rate and level changes a probability a little. How much is nothing is measured on the two versions
 themselves: each is encoded once more as an mp3 and analysed again, by the same model. Only a change well beyond that
@@ -7,24 +9,25 @@ is called one.
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import soundfile
 import soxr
 
 from acousticsense.audio import AudioClip, Source, centroid_hz, integrated_lufs
-from acousticsense.errors import AudioError
+from acousticsense.errors import AudioError, RequestError
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier
-from acousticsense.inference.payload import prediction_payload, sentence
 from acousticsense.inference.prediction import Advice, Prediction
 
-__all__ = ["Comparison", "Sound", "compare", "comparison_csv", "comparison_payload", "comparison_sentences"]
+__all__ = ["VERSIONS", "Comparison", "Sound", "analyses_of", "compare", "compare_versions"]
+
+#: The names of the versions, the reference first: as many as can be compared at once.
+VERSIONS: Final = ("A", "B", "C", "D")
 
 #: A probability that changes by less is never worth a word, however steady the model is: 3 points.
 _LEAST_CHANGE: Final = 0.03
@@ -66,6 +69,7 @@ class Comparison:
         noise: largest change of a probability when either version is encoded once more.
         threshold: smallest change of a probability that is called one.
         findings: what moved, most important first; `texts` has their words under "compare.CODE".
+        version: what the second is called, one of `VERSIONS`; the first is always "A".
     """
 
     a: Analysis
@@ -75,6 +79,7 @@ class Comparison:
     noise: float
     threshold: float
     findings: tuple[Advice, ...]
+    version: str = "B"
 
     @property
     def differences(self) -> dict[str, float]:
@@ -91,30 +96,70 @@ def compare(
     duration_s: Duration = MODEL_DEFAULT,
     offset_s: float = 0.0,
 ) -> Comparison:
-    """Predicts the same excerpt of two versions and says what moved from the first to the second.
+    """As `compare_versions` for two; path, bytes or binary file object of each."""
+    return compare_versions(classifier, (source_a, source_b), duration_s=duration_s, offset_s=offset_s)[0]
+
+
+def compare_versions(
+    classifier: GenreClassifier,
+    sources: Sequence[Source],
+    *,
+    duration_s: Duration = MODEL_DEFAULT,
+    offset_s: float = 0.0,
+) -> tuple[Comparison, ...]:
+    """Predicts the same excerpt of all versions and says what moved from the first to each other one.
 
     Args:
-        classifier: predicts both.
-        source_a: the first version; path, bytes or binary file object.
-        source_b: the second version.
+        classifier: predicts all of them.
+        sources: the versions, two to four, the reference first; path, bytes or binary file object of each.
         duration_s: as for `GenreClassifier.analyse`.
-        offset_s: where the excerpt begins, in both.
+        offset_s: where the excerpt begins, in all.
+
+    Returns:
+        A comparison for each version but the first.
 
     Raises:
+        RequestError: there are fewer than two or more than four.
         AudioError: one of them is not audio, over a limit, or empty there.
     """
-    a, b = (
-        _analysed(classifier, name, source, duration_s, offset_s) for name, source in (("A", source_a), ("B", source_b))
+    if not 2 <= len(sources) <= len(VERSIONS):
+        raise RequestError(
+            f"{len(sources)} versions were sent.", hint=f"Send 2 to {len(VERSIONS)} files, the reference first."
+        )
+    analyses = [
+        _analysed(classifier, version, source, duration_s, offset_s)
+        for version, source in zip(VERSIONS, sources, strict=False)
+    ]
+    sounds = [_sound(analysis.audio) for analysis in analyses]
+    noises = [_noise(classifier, analysis) for analysis in analyses]
+    return tuple(
+        _comparison(version, analyses[0], analysis, (sounds[0], sound), max(noises[0], noise))
+        for version, analysis, sound, noise in zip(VERSIONS[1:], analyses[1:], sounds[1:], noises[1:], strict=False)
     )
-    sound_a, sound_b = _sound(a.audio), _sound(b.audio)
-    noise = max(_noise(classifier, a), _noise(classifier, b))
+
+
+def analyses_of(comparisons: Sequence[Comparison]) -> dict[str, Analysis]:
+    """The analysis of each version by its letter, "a" first, from comparisons with the same reference."""
+    return {"a": comparisons[0].a, **{comparison.version.lower(): comparison.b for comparison in comparisons}}
+
+
+def _comparison(version: str, a: Analysis, b: Analysis, sounds: tuple[Sound, Sound], noise: float) -> Comparison:
     threshold = max(_LEAST_CHANGE, _BEYOND_NOISE * noise)
     findings = (
         *_genre_findings(a.prediction, b.prediction, noise, threshold),
-        *_sound_findings(sound_a, sound_b),
+        *_sound_findings(*sounds),
         *_length_findings(a.audio.info.duration_s, b.audio.info.duration_s),
     )
-    return Comparison(a=a, b=b, sound_a=sound_a, sound_b=sound_b, noise=noise, threshold=threshold, findings=findings)
+    return Comparison(
+        a=a,
+        b=b,
+        sound_a=sounds[0],
+        sound_b=sounds[1],
+        noise=noise,
+        threshold=threshold,
+        findings=findings,
+        version=version,
+    )
 
 
 def _analysed(
@@ -191,44 +236,3 @@ def _length_findings(a_s: float, b_s: float) -> tuple[Advice, ...]:
     if abs(a_s - b_s) <= _SAME_LENGTH * max(a_s, b_s):
         return ()
     return (Advice("lengths", {"before": a_s, "after": b_s}),)
-
-
-def comparison_sentences(comparison: Comparison, language: str = "en") -> list[str]:
-    """What moved, in words; label names are shown in `language`."""
-    return [sentence(f"compare.{finding.code}", finding.values, language) for finding in comparison.findings]
-
-
-def comparison_payload(comparison: Comparison, *, top_k: int = 5, language: str = "en") -> dict[str, Any]:
-    """The response body of `/api/compare`.
-
-    Args:
-        comparison: of two versions.
-        top_k: how many labels each `prediction` lists, best first.
-        language: "en" or "zh", for sentences; labels and codes stay as they are.
-    """
-    a, b = comparison.sound_a, comparison.sound_b
-    return {
-        "summary": comparison_sentences(comparison, language),
-        "moved": comparison.findings[0].code != "nothing",
-        "differences": comparison.differences,
-        "noise": comparison.noise,
-        "threshold": comparison.threshold,
-        "loudness_lufs": _pair(a.loudness_lufs, b.loudness_lufs),
-        "brightness_hz": _pair(a.brightness_hz, b.brightness_hz),
-        "a": prediction_payload(comparison.a.prediction, top_k=top_k, language=language),
-        "b": prediction_payload(comparison.b.prediction, top_k=top_k, language=language),
-    }
-
-
-def comparison_csv(comparison: Comparison) -> str:
-    """A row per label: its probability in both versions, and the change."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("label", "a", "b", "change"))
-    before, after = comparison.a.prediction.probabilities, comparison.b.prediction.probabilities
-    writer.writerows((label, before[label], after[label], after[label] - before[label]) for label in before)
-    return buffer.getvalue()
-
-
-def _pair(a: float | None, b: float | None) -> Mapping[str, float | None]:
-    return {"a": a, "b": b, "difference": None if a is None or b is None else b - a}

@@ -1,4 +1,4 @@
-"""`POST /api/compare`: two versions of a piece."""
+"""`POST /api/compare`: two to four versions of a piece."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from acousticsense.analysis.compare import comparison_payload
+from acousticsense.analysis.compare import analyses_of
+from acousticsense.analysis.compare_payload import comparison_payload
 from acousticsense.api.context import ApiContext, language_of
 from acousticsense.api.docs import ERRORS, versions_body
 from acousticsense.api.parsing import read_versions
@@ -29,13 +30,13 @@ def compare_routes(context: ApiContext) -> APIRouter:
         openapi_extra=versions_body(CompareRequest),
     )
     async def compare(request: Request) -> dict[str, Any]:
-        """Predicts two versions of a piece, "a" and "b", and says what moved from the first to the second."""
+        """Predicts two to four versions of a piece, "a" to "d", and says what moved from "a" to each other one."""
         service.refuse_if_full()
-        a, b, fields = await read_versions(request)
+        versions, fields = await read_versions(request)
         wanted = parse(CompareRequest, fields)
-        comparison = await service.answer(lambda: service.work.compare(a, b, wanted))
-        answer = comparison_payload(comparison, top_k=wanted.top_k, language=language_of(request))
-        for name, analysis in (("a", comparison.a), ("b", comparison.b)):
+        comparisons = await service.answer(lambda: service.work.compare(versions, wanted))
+        answer = comparison_payload(*comparisons, top_k=wanted.top_k, language=language_of(request))
+        for name, analysis in analyses_of(comparisons).items():
             answer[name]["mel_spectrogram_url"] = context.image_url(request, service.keep_image(analysis))
         return answer
 

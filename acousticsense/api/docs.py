@@ -50,23 +50,28 @@ def clip_body(kind: type[BaseModel]) -> dict[str, Any]:
 
 
 def versions_body(kind: type[BaseModel]) -> dict[str, Any]:
-    """A form with the files "a" and "b", and the fields of `kind` beside them."""
-    versions = {"a": _file("the first version"), "b": _file("the second version")}
-    return _body(kind, {"multipart/form-data": versions})
+    """A form with the files "a" and "b", where wanted "c" and "d", and the fields of `kind` beside them."""
+    versions = {"a": _file("the first version, the reference"), "b": _file("the second version")}
+    more = {"c": _file("a third version"), "d": _file("a fourth version")}
+    return _body(kind, {"multipart/form-data": versions}, more)
 
 
 def _file(description: str) -> dict[str, Any]:
     return {"type": "string", "format": "binary", "description": description}
 
 
-def _body(kind: type[BaseModel], required: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _body(
+    kind: type[BaseModel], required: dict[str, dict[str, Any]], more: dict[str, Any] | None = None
+) -> dict[str, Any]:
     options = kind.model_json_schema()["properties"]
     for option in options.values():
         if option["default"] in (None, "model", []):  # all stand for leaving it out, which a form writes as ""
             del option["default"]
             option.update({"default": ""} if option.get("type") == "string" else {})
     content = {
-        content_type: {"schema": {"type": "object", "required": [*fields], "properties": {**fields, **options}}}
+        content_type: {
+            "schema": {"type": "object", "required": [*fields], "properties": {**fields, **(more or {}), **options}}
+        }
         for content_type, fields in required.items()
     }
     return {"requestBody": {"required": True, "content": content}}

@@ -16,7 +16,7 @@ __all__ = ["AddRootPath", "AnswerWhenCancelled", "BodyLimit", "HeadAsGet", "Stri
 #: Base64 makes a file a third larger; the rest is room for other fields.
 _BODY_PER_FILE_BYTE: Final = 1.4
 #: Files in one body, where it is not one.
-_FILES_AT: Final = {"/api/compare": 2}
+_FILES_AT: Final = {"/api/compare": 4}
 _WITH_PATH: Final = ("http", "websocket")
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from acousticsense.analysis.compare import VERSIONS
 from acousticsense.audio import Source
 from acousticsense.errors import RequestError
 from acousticsense.serving.uploads import uploaded_file
@@ -67,12 +68,14 @@ async def read_body(request: Request, upload_dir: Path) -> Body:
     )
 
 
-async def read_versions(request: Request) -> tuple[Source, Source, Mapping[str, Any]]:
-    """The files "a" and "b" of a form, and its other fields; raises like `read_body`."""
+async def read_versions(request: Request) -> tuple[list[Source], Mapping[str, Any]]:
+    """The files "a", "b" and, if sent, "c" and "d" of a form, and its other fields; raises like `read_body`."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise RequestError("The body is no form.", hint='Send multipart/form-data with the files "a" and "b".')
-    form = await _read_form(request, max_files=2)
-    return _version_of(form, "a"), _version_of(form, "b"), _fields_of(form)
+    form = await _read_form(request, max_files=len(VERSIONS))
+    n_files = sum(isinstance(value, UploadFile) for value in form.values())
+    names = [version.lower() for version in VERSIONS[: max(2, n_files)]]
+    return [_version_of(form, name) for name in names], _fields_of(form)
 
 
 def _read_json(content: bytes) -> Mapping[str, Any]:
@@ -101,7 +104,9 @@ def _fields_of(form: FormData) -> Mapping[str, str]:
 def _version_of(form: FormData, name: str) -> Source:
     upload = form.get(name)
     if not isinstance(upload, UploadFile):
-        raise RequestError(f'The form has no file "{name}".', hint='Put the two versions in the fields "a" and "b".')
+        raise RequestError(
+            f'The form has no file "{name}".', hint='Put the versions in the fields "a", "b", "c" and "d".'
+        )
     return upload.file
 
 

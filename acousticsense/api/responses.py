@@ -140,9 +140,7 @@ class _Pair(_Answer):
     difference: float | None = Field(description="b minus a; null when one of them cannot be measured")
 
 
-class CompareResponse(_Answer):
-    """What moved between two versions."""
-
+class _Change(_Answer):
     summary: list[str] = Field(description="what moved, in words, most important first")
     moved: bool = Field(description="whether a genre moved further than encoding the same music again would move it")
     differences: dict[str, float] = Field(description="label: probability in b minus probability in a")
@@ -150,8 +148,18 @@ class CompareResponse(_Answer):
     threshold: float = Field(description="smallest change of a probability that is called one")
     loudness_lufs: _Pair = Field(description="integrated loudness by ITU-R BS.1770")
     brightness_hz: _Pair = Field(description="spectral centroid, up to 11025 Hz")
+
+
+class CompareResponse(_Change):
+    """What moved from the first version to the second, and from the first to each further one."""
+
+    others: dict[Literal["c", "d"], _Change] | None = Field(
+        default=None, description="the same for a third and a fourth version, which take the place of b; only with them"
+    )
     a: PredictResponse
     b: PredictResponse
+    c: PredictResponse | None = Field(default=None, description="only with a third version")
+    d: PredictResponse | None = Field(default=None, description="only with a fourth version")
 
 
 class _SimilarSong(_Answer):

@@ -1,4 +1,4 @@
-"""`acousticsense compare`: what moved between two versions of a piece."""
+"""`acousticsense compare`: what moved between versions of a piece."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ __all__ = ["add"]
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""
-    parser = commands.add_parser("compare", help="two versions of a piece: what moved")
-    parser.add_argument("a", metavar="A")
+    parser = commands.add_parser("compare", help="two to four versions of a piece: what moved from the first")
+    parser.add_argument("a", metavar="A", help="the reference")
     parser.add_argument("b", metavar="B")
+    parser.add_argument("more", metavar="C", nargs="*", help="a third and a fourth version")
     add_model_options(parser)
     add_spectrogram_option(parser)
     add_excerpt_options(parser)
@@ -30,18 +31,30 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from acousticsense.analysis.compare import compare, comparison_payload, comparison_sentences
+    from acousticsense.analysis.compare import compare_versions
+    from acousticsense.analysis.compare_payload import comparison_payload, comparison_sentences
 
     wanted = parse(CompareRequest, vars(options))
-    comparison = compare(
-        classifier_of(options), options.a, options.b, duration_s=wanted.duration_s, offset_s=wanted.offset_s
+    files = [options.a, options.b, *options.more]
+    comparisons = compare_versions(
+        classifier_of(options), files, duration_s=wanted.duration_s, offset_s=wanted.offset_s
     )
     if options.json:
-        print(json.dumps(comparison_payload(comparison), ensure_ascii=False))
+        print(json.dumps(comparison_payload(*comparisons), ensure_ascii=False))
         return 0
-    before = comparison.a.prediction.probabilities
-    after = comparison.b.prediction.probabilities
-    for label in sorted(before, key=lambda label: -max(before[label], after[label])):
-        print(f"{label:>12} {before[label]:8.1%} {after[label]:8.1%} {100 * (after[label] - before[label]):+7.1f}")
-    print("\n".join(comparison_sentences(comparison)))
+    before = comparisons[0].a.prediction.probabilities
+    highest = {
+        label: max(share, *(each.b.prediction.probabilities[label] for each in comparisons))
+        for label, share in before.items()
+    }
+    for label in sorted(before, key=lambda label: -highest[label]):
+        moved = "".join(
+            f" {each.b.prediction.probabilities[label]:8.1%} {100 * each.differences[label]:+7.1f}"
+            for each in comparisons
+        )
+        print(f"{label:>12} {before[label]:8.1%}{moved}")
+    for comparison in comparisons:
+        if len(comparisons) > 1:
+            print(f"\nA to {comparison.version}")
+        print("\n".join(comparison_sentences(comparison)))
     return 0

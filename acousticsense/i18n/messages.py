@@ -248,39 +248,41 @@ COMPARE: Final[dict[str, tuple[str, str]]] = {
         "而同一音乐重新编码一次就会变动 {noise:.1f} 个百分点。",
     ),
     "compare.best_changed": (
-        "From A to B the best guess moved from {best} to {second}: {best} had {before:.0f} % in A, {second} has "
-        "{after:.0f} % in B.",
-        "从 A 到 B，最佳判断由{best}变为{second}：A 中{best}占 {before:.0f}%，B 中{second}占 {after:.0f}%。",
+        "From A to {version} the best guess moved from {best} to {second}: {best} had {before:.0f} % in A, {second} "
+        "has {after:.0f} % in {version}.",
+        "从 A 到 {version}，最佳判断由{best}变为{second}："
+        "A 中{best}占 {before:.0f}%，{version} 中{second}占 {after:.0f}%。",
     ),
     "compare.rose": (
-        "From A to B, {best} moved most: up from {before:.0f} % to {after:.0f} %.",
-        "从 A 到 B，变动最大的是{best}：由 {before:.0f}% 升至 {after:.0f}%。",
+        "From A to {version}, {best} moved most: up from {before:.0f} % to {after:.0f} %.",
+        "从 A 到 {version}，变动最大的是{best}：由 {before:.0f}% 升至 {after:.0f}%。",
     ),
     "compare.fell": (
-        "From A to B, {best} moved most: down from {before:.0f} % to {after:.0f} %.",
-        "从 A 到 B，变动最大的是{best}：由 {before:.0f}% 降至 {after:.0f}%。",
+        "From A to {version}, {best} moved most: down from {before:.0f} % to {after:.0f} %.",
+        "从 A 到 {version}，变动最大的是{best}：由 {before:.0f}% 降至 {after:.0f}%。",
     ),
     "compare.music_lost": (
-        "A is taken for music, B is not, so the genres of B mean little.",
-        "A 被判为音乐，B 不是，因此 B 的流派结果意义不大。",
+        "A is taken for music, {version} is not, so the genres of {version} mean little.",
+        "A 被判为音乐，{version} 不是，因此 {version} 的流派结果意义不大。",
     ),
     "compare.music_found": (
-        "B is taken for music, A is not, so the genres of A mean little.",
-        "B 被判为音乐，A 不是，因此 A 的流派结果意义不大。",
+        "{version} is taken for music, A is not, so the genres of A mean little.",
+        "{version} 被判为音乐，A 不是，因此 A 的流派结果意义不大。",
     ),
-    "compare.louder": ("B is {value:.1f} LU louder.", "B 的响度高 {value:.1f} LU。"),
-    "compare.quieter": ("B is {value:.1f} LU quieter.", "B 的响度低 {value:.1f} LU。"),
+    "compare.louder": ("{version} is {value:.1f} LU louder.", "{version} 的响度高 {value:.1f} LU。"),
+    "compare.quieter": ("{version} is {value:.1f} LU quieter.", "{version} 的响度低 {value:.1f} LU。"),
     "compare.brighter": (
-        "B is brighter: the centre of its spectrum lies at {after:.0f} Hz instead of {before:.0f} Hz.",
-        "B 更明亮：频谱重心由 {before:.0f} Hz 升至 {after:.0f} Hz。",
+        "{version} is brighter: the centre of its spectrum lies at {after:.0f} Hz instead of {before:.0f} Hz.",
+        "{version} 更明亮：频谱重心由 {before:.0f} Hz 升至 {after:.0f} Hz。",
     ),
     "compare.darker": (
-        "B is darker: the centre of its spectrum lies at {after:.0f} Hz instead of {before:.0f} Hz.",
-        "B 更暗：频谱重心由 {before:.0f} Hz 降至 {after:.0f} Hz。",
+        "{version} is darker: the centre of its spectrum lies at {after:.0f} Hz instead of {before:.0f} Hz.",
+        "{version} 更暗：频谱重心由 {before:.0f} Hz 降至 {after:.0f} Hz。",
     ),
     "compare.lengths": (
-        "The two are not equally long here ({before:.1f} s and {after:.1f} s), so a difference may come from that.",
-        "两者在此处长度不同（{before:.1f} 秒与 {after:.1f} 秒），差异可能由此而来。",
+        "A and {version} are not equally long here ({before:.1f} s and {after:.1f} s), so a difference may come from "
+        "that.",
+        "A 与 {version} 在此处长度不同（{before:.1f} 秒与 {after:.1f} 秒），差异可能由此而来。",
     ),
 }
 

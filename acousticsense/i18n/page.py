@@ -480,25 +480,29 @@ _GUESS: Final[dict[str, tuple[str, str]]] = {
 _COMPARE: Final[dict[str, tuple[str, str]]] = {
     "compare.empty": ("What changed?", "改了什么？"),
     "compare.empty.body": (
-        "Two versions of the same piece: a new mix, a master, another encoding. Both are analysed from the same second "
-        "on.",
-        "同一作品的两个版本：新的混音、母带或另一种编码。两者从同一时刻起分析。",
+        "Two to four versions of the same piece: a new mix, a master, another encoding. The first in the list is the "
+        "one that the others are compared with. All are analysed from the same second on.",
+        "同一作品的两到四个版本：新的混音、母带或另一种编码。列表中的第一个是基准，其余版本与它对比。所有版本从同一时刻起分析。",
     ),
     "version.a": ("Version A", "版本 A"),
     "version.b": ("Version B", "版本 B"),
+    "version.c": ("Version C", "版本 C"),
+    "version.d": ("Version D", "版本 D"),
+    "compare.files": ("Versions, the reference first", "版本（基准在前）"),
     "compare.go": ("Compare", "开始对比"),
     "compare.title": ("What moved", "变化"),
     "compare.genres": ("Genres", "流派"),
-    "compare.change": ("B − A, points", "B − A（百分点）"),
+    "compare.threshold": ("Counts beyond", "变化阈值"),
     "compare.noise": (
-        "Pale bars are no more than noise: encoding these versions once more moves a probability by up to {noise:.1f} "
-        "points, so only changes beyond {threshold:.1f} count.",
-        "浅色条仅为噪声：这些版本重新编码一次，概率最多变动 {noise:.1f} 个百分点，因此超过 {threshold:.1f} 才算变化。",
+        "With a sign: percentage points more or less than A. Pale bars are no more than noise: encoding the same "
+        "versions once more changes as much, so only changes beyond the last line count.",
+        "带正负号的数字是与 A 相差的百分点。浅色条仅为噪声：同一版本重新编码一次也会有这么大的变动，"
+        "因此超过表末的阈值才算变化。",
     ),
-    "compare.listen": ("Listen to both", "对比试听"),
+    "compare.listen": ("Listen to the versions", "对比试听"),
     "compare.listen.hint": (
-        "Switch at any moment; the louder version is turned down, so that both are equally loud.",
-        "可随时切换；较响的版本会调低音量，使两者响度一致。",
+        "Switch at any moment; louder versions are turned down, so that all are equally loud.",
+        "可随时切换；较响的版本会调低音量，使各版本响度一致。",
     ),
     "compare.play": ("Play", "播放"),
     "compare.pause": ("Pause", "暂停"),
@@ -509,12 +513,12 @@ _COMPARE: Final[dict[str, tuple[str, str]]] = {
     "compare.brightness": ("Brightness (spectral centroid), Hz", "明亮度（频谱重心，Hz）"),
     "compare.unknown": ("–", "–"),
     "compare.images": (
-        "Both images in the same colours: 0 dB is the loudest point of the louder version.",
-        "两幅图使用同一配色：0 dB 为较响版本的最响处。",
+        "All images in the same colours: 0 dB is the loudest point of the loudest version.",
+        "各图使用同一配色：0 dB 为最响版本的最响处。",
     ),
     "compare.images_own": (
         "Each image in its own colours: 0 dB is its own loudest point.",
-        "两幅图各用自己的配色：0 dB 为各自的最响处。",
+        "各图使用自己的配色：0 dB 为各自的最响处。",
     ),
 }
 
@@ -670,7 +674,12 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.no_files": ("There are no files yet.", "还没有文件。"),
     "error.no_files.hint": ("Drop files or zip archives on the left.", "请在左侧拖入文件或 zip 压缩包。"),
     "error.no_pair": ("Two versions are needed.", "需要两个版本。"),
-    "error.no_pair.hint": ("Choose two files, then compare them.", "请先选择两个文件，再开始对比。"),
+    "error.no_pair.hint": (
+        "Drop two to four files in the list, then compare them.",
+        "请先在列表中放入两到四个文件，再开始对比。",
+    ),
+    "error.many_versions": ("At most four versions can be compared.", "最多可以对比四个版本。"),
+    "error.many_versions.hint": ("Take some files off the list.", "请从列表中移除一些文件。"),
     "error.not_kept": ("This answer cannot be shown any more.", "这条记录已无法显示。"),
     "error.not_kept.hint": (
         "Another version of this page kept it. Classify the song again.",

@@ -141,7 +141,7 @@ class ExplainRequest(PredictRequest):
 
 
 class CompareRequest(ClipRequest):
-    """What a user asked of two versions of a piece."""
+    """What a user asked of two to four versions of a piece."""
 
 
 class SimilarRequest(_Request):

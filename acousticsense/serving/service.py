@@ -166,9 +166,9 @@ class PredictionService:
         """Answers one request to several models, in turn."""
         return self._submit(lambda: self.work.predict_together(source, request, report)).result()
 
-    def compare(self, source_a: Source, source_b: Source, request: ClipRequest) -> Comparison:
-        """What moved between two versions, in turn."""
-        return self._submit(lambda: self.work.compare(source_a, source_b, request)).result()
+    def compare(self, versions: Sequence[Source], request: ClipRequest) -> tuple[Comparison, ...]:
+        """What moved from the first version to each other one, in turn."""
+        return self._submit(lambda: self.work.compare(versions, request)).result()
 
     def explain(self, source: Source, request: PredictRequest, label: str) -> Explanation:
         """Where the model looked for a label in the excerpt that a request names, in turn."""

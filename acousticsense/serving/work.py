@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from acousticsense.analysis.compare import Comparison, compare
+from acousticsense.analysis.compare import Comparison, analyses_of, compare_versions
 from acousticsense.analysis.explain import Explanation, check_label, explanation_of
 from acousticsense.analysis.members import Progress
 from acousticsense.analysis.results import EnsembleResult, Timeline
@@ -61,14 +61,14 @@ class Work:
             report=report,
         )
 
-    def compare(self, source_a: Source, source_b: Source, request: ClipRequest) -> Comparison:
-        """What moved between two versions."""
-        comparison = compare(
-            self._classifier(request), source_a, source_b, duration_s=request.duration_s, offset_s=request.offset_s
+    def compare(self, versions: Sequence[Source], request: ClipRequest) -> tuple[Comparison, ...]:
+        """What moved from the first version to each other one."""
+        comparisons = compare_versions(
+            self._classifier(request), versions, duration_s=request.duration_s, offset_s=request.offset_s
         )
-        for analysis in (comparison.a, comparison.b):
+        for analysis in analyses_of(comparisons).values():
             self._metrics.timing(analysis.prediction.timing_ms)
-        return comparison
+        return comparisons
 
     def render(self, source: Source, request: ClipRequest, kind: SpectrogramKind) -> PreparedClip:
         """The excerpt that a request names as an image of any kind."""

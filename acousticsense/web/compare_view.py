@@ -1,11 +1,12 @@
-"""Two versions as the page shows them: what moved, in words, bars and figures, and both images."""
+"""Versions as the page shows them: what moved, in words, bars and figures, how they sound, and their images."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
 from urllib.parse import quote
 
-from acousticsense.analysis.compare import Comparison, comparison_csv, comparison_payload, comparison_sentences
+from acousticsense.analysis.compare import Comparison, Sound, analyses_of
+from acousticsense.analysis.compare_payload import comparison_csv, comparison_payload, comparison_sentences
 from acousticsense.analysis.figures import level_grid, loudest_db
 from acousticsense.i18n.page import ui_text
 from acousticsense.library.batch import Upload
@@ -15,96 +16,106 @@ from acousticsense.web.plot_view import plot_of
 
 __all__ = ["comparison_html"]
 
-#: The players of the two versions.
-_PLAYERS: Final = (".as-version-a", ".as-version-b")
 
-
-def comparison_html(comparison: Comparison, files: tuple[Upload, Upload], language: str) -> str:
-    """Everything about the two files."""
+def comparison_html(comparisons: Sequence[Comparison], files: Sequence[Upload], language: str) -> str:
+    """Everything about the files, of which the first is the reference."""
+    sounds = [comparisons[0].sound_a, *(comparison.sound_b for comparison in comparisons)]
     return render(
         "compare.html",
         language,
-        comparison=comparison,
-        moved=comparison_sentences(comparison, language),
-        versions=_versions(comparison, (files[0].name, files[1].name), language),
-        rows=_genres(comparison),
-        sound=_sound(comparison, language),
-        shared=_share_a_reference(comparison),
-        sources=[f"gradio_api/file={quote(str(file.path))}" for file in files],
-        volumes=_volumes(comparison),
+        comparisons=comparisons,
+        changes=[(comparison, comparison_sentences(comparison, language)) for comparison in comparisons],
+        versions=_versions(comparisons, files, _volumes(sounds), language),
+        rows=_genres(comparisons),
+        sound=_sound(sounds, language),
+        shared=_share_a_reference(comparisons),
         downloads=downloads_of(
-            ("compare.csv", "text/csv", "\ufeff" + comparison_csv(comparison)),
-            ("compare.json", "application/json", dumped(comparison_payload(comparison, language=language))),
+            ("compare.csv", "text/csv", "\ufeff" + comparison_csv(*comparisons)),
+            ("compare.json", "application/json", dumped(comparison_payload(*comparisons, language=language))),
         ),
     )
 
 
-def _volumes(comparison: Comparison) -> list[float]:
-    """Factors, at most 1, that make both versions as loud as the softer one; 1 where loudness is not known."""
-    a, b = comparison.sound_a.loudness_lufs, comparison.sound_b.loudness_lufs
-    if a is None or b is None:
-        return [1.0, 1.0]
-    return [10 ** ((min(a, b) - loudness) / 20) for loudness in (a, b)]
+def _volumes(sounds: Sequence[Sound]) -> list[float]:
+    """Factors, at most 1, that make every version as loud as the softest one; 1 where loudness is not known."""
+    levels = [sound.loudness_lufs for sound in sounds]
+    softest = min((level for level in levels if level is not None), default=0.0)
+    return [1.0 if level is None else 10 ** ((softest - level) / 20) for level in levels]
 
 
-def _versions(comparison: Comparison, names: tuple[str, str], language: str) -> list[dict[str, object]]:
-    analyses = comparison.a, comparison.b
+def _versions(
+    comparisons: Sequence[Comparison], files: Sequence[Upload], volumes: Sequence[float], language: str
+) -> list[dict[str, object]]:
+    analyses = analyses_of(comparisons)
     reference_db = None
-    if _share_a_reference(comparison):
-        reference_db = max(loudest_db(analysis.images) for analysis in analyses)
+    if _share_a_reference(comparisons):
+        reference_db = max(loudest_db(analysis.images) for analysis in analyses.values())
     versions: list[dict[str, object]] = []
-    for letter, name, player, analysis in zip("ab", names, _PLAYERS, analyses, strict=True):
-        clip = analysis.prediction.clip
-        alt = ui_text("spectrogram.alt", language, name=name, range=excerpt(clip, language))
+    for (letter, analysis), file, volume in zip(analyses.items(), files, volumes, strict=True):
+        clip, player = analysis.prediction.clip, f"as-version-{letter}"
+        alt = ui_text("spectrogram.alt", language, name=file.name, range=excerpt(clip, language))
         grid = level_grid(analysis.images, reference_db=reference_db)
         versions.append(
             {
+                "letter": letter.upper(),
                 "title": ui_text(f"version.{letter}", language),
-                "name": name,
+                "name": file.name,
+                "source": f"gradio_api/file={quote(str(file.path))}",
+                "volume": volume,
+                "player": player,
                 "prediction": analysis.prediction,
-                "plot": plot_of(grid, clip, alt=alt, player=player),
+                "plot": plot_of(grid, clip, alt=alt, player=f".{player}"),
             }
         )
     return versions
 
 
-def _share_a_reference(comparison: Comparison) -> bool:
+def _share_a_reference(comparisons: Sequence[Comparison]) -> bool:
     """Recipes in decibels of their own can't share what is called loudest."""
-    return comparison.a.images.front_end.style == "native"
+    return comparisons[0].a.images.front_end.style == "native"
 
 
-def _genres(comparison: Comparison) -> list[dict[str, object]]:
-    """One row per label, those with the highest probability in either version first."""
-    before, after = comparison.a.prediction.probabilities, comparison.b.prediction.probabilities
+def _genres(comparisons: Sequence[Comparison]) -> list[dict[str, object]]:
+    """One row per label, those with the highest probability in any version first."""
+    before = comparisons[0].a.prediction.probabilities
     rows: list[dict[str, object]] = []
-    for label in sorted(before, key=lambda label: -max(before[label], after[label])):
-        change = after[label] - before[label]
-        rows.append(
-            {
-                "label": label,
-                "before": before[label],
-                "after": after[label],
-                "change": change,
-                "moved": abs(change) > comparison.threshold,
-                "points": f"{100 * change:+.1f}".replace("-", "−") if abs(change) >= 0.0005 else "0.0",
-            }
-        )
-    return rows
+    for label, share in before.items():
+        cells = [_cell(comparison, label) for comparison in comparisons]
+        rows.append({"label": label, "share": share, "cells": cells})
+    return sorted(rows, key=lambda row: -_highest(comparisons, str(row["label"])))
 
 
-def _sound(comparison: Comparison, language: str) -> list[tuple[str, list[str]]]:
-    a, b = comparison.sound_a, comparison.sound_b
+def _highest(comparisons: Sequence[Comparison], label: str) -> float:
+    return max(analysis.prediction.probabilities[label] for analysis in analyses_of(comparisons).values())
+
+
+def _cell(comparison: Comparison, label: str) -> dict[str, object]:
+    """What one version says of a label, and how far that is from what the reference says."""
+    change = comparison.differences[label]
+    return {
+        "share": comparison.b.prediction.probabilities[label],
+        "change": change,
+        "moved": abs(change) > comparison.threshold,
+        "points": f"{100 * change:+.1f}".replace("-", "−") if abs(change) >= 0.0005 else "0.0",
+    }
+
+
+def _sound(sounds: Sequence[Sound], language: str) -> list[tuple[str, list[tuple[str, str]]]]:
     return [
-        ("compare.loudness", _measured(a.loudness_lufs, b.loudness_lufs, 1, language)),
-        ("compare.brightness", _measured(a.brightness_hz, b.brightness_hz, 0, language)),
+        ("compare.loudness", _measured([sound.loudness_lufs for sound in sounds], 1, language)),
+        ("compare.brightness", _measured([sound.brightness_hz for sound in sounds], 0, language)),
     ]
 
 
-def _measured(a: float | None, b: float | None, decimals: int, language: str) -> list[str]:
-    """Both values and their difference."""
+def _measured(values: Sequence[float | None], decimals: int, language: str) -> list[tuple[str, str]]:
+    """(value, difference to the first) of each version; the first has no difference."""
     unknown = ui_text("compare.unknown", language)
-    shown = [unknown if value is None else number(round(value, decimals)) for value in (a, b)]
-    if a is None or b is None:
-        return [*shown, unknown]
-    difference = round(b - a, decimals)
-    return [*shown, ("+" if difference > 0 else "") + number(difference)]
+    shown = [(unknown if value is None else number(round(value, decimals)), "") for value in values[:1]]
+    for value in values[1:]:
+        if value is None:
+            shown.append((unknown, ""))
+            continue
+        difference = None if values[0] is None else round(value - values[0], decimals)
+        sign = "+" if difference is not None and difference > 0 else ""
+        shown.append((number(round(value, decimals)), "" if difference is None else sign + number(difference)))
+    return shown

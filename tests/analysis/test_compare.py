@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from functools import cache
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from acousticsense.analysis.compare import compare, comparison_payload, comparison_sentences
+from acousticsense.analysis.compare import compare, compare_versions
+from acousticsense.analysis.compare_payload import comparison_csv, comparison_payload, comparison_sentences
 from acousticsense.audio import centroid_hz, integrated_lufs
 from acousticsense.cli.main import main
-from acousticsense.errors import AudioDecodeError
+from acousticsense.errors import AudioDecodeError, RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
 from tests.conftest import RATE_HZ, play_chords
@@ -93,6 +95,33 @@ def test_an_error_says_which_version_it_is_about(classifier: GenreClassifier) ->
         compare(classifier, version(), b"no sound at all")
 
 
+def test_further_versions_are_compared_with_the_first_as_if_they_were_alone(classifier: GenreClassifier) -> None:
+    sources = version(), version(-6), version(0, 1000), version(-3, 500)
+    together = compare_versions(classifier, sources)
+    assert [comparison.version for comparison in together] == ["B", "C", "D"]
+    for comparison, source in zip(together, sources[1:], strict=True):
+        alone = compare(classifier, sources[0], source)
+        assert comparison.differences == alone.differences
+        assert (comparison.threshold, comparison.findings) == (alone.threshold, alone.findings)
+    for language in ("en", "zh"):
+        assert any(sentence.startswith("C ") for sentence in comparison_sentences(together[1], language))
+    pair, body = comparison_payload(together[0]), comparison_payload(*together)
+    untimed = {key: value for key, value in pair.items() if key not in {"a", "b"}}
+    assert {key: body[key] for key in untimed} == untimed
+    assert set(body) - set(pair) == {"others", "c", "d"}
+    assert body["others"]["d"]["differences"] == together[2].differences
+    rows = list(csv.DictReader(io.StringIO(comparison_csv(*together))))
+    assert list(rows[0]) == ["label", "a", "b", "change", "c", "change_c", "d", "change_d"]
+    assert [float(row["change_d"]) for row in rows] == list(together[2].differences.values())
+    assert comparison_csv(together[0]).startswith("label,a,b,change\n")
+
+
+@pytest.mark.parametrize("n_versions", [1, 5])
+def test_two_to_four_versions_are_compared(classifier: GenreClassifier, n_versions: int) -> None:
+    with pytest.raises(RequestError, match=f"^{n_versions} versions were sent"):
+        compare_versions(classifier, [version()] * n_versions)
+
+
 def test_the_command_prints_what_the_function_says(
     tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +136,12 @@ def test_the_command_prints_what_the_function_says(
     assert main(["compare", str(a), str(b)]) == 0
     assert body["summary"][-1] in capsys.readouterr().out
     assert main(["compare", str(a), str(tmp_path / "gone.wav")]) == 1
+    assert main(["compare", str(a), str(b), str(a), "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["others"]) == ["c"]
+    assert main(["compare", str(a), str(b), str(a)]) == 0
+    assert "A to C\n" in capsys.readouterr().out
+    assert main(["compare", *[str(a)] * 5]) == 1
+    assert "5 versions were sent" in capsys.readouterr().err
 
 
 # Loudness and brightness

@@ -95,7 +95,11 @@ REQUESTS: dict[tuple[str, str], list[tuple[int, Send]]] = {
         (200, posts("/api/ensemble", models="tiny")),
         (404, posts("/api/ensemble", models="nobody")),
     ],
-    ("post", "/api/compare"): [(200, posts("/api/compare", ("a", "b"))), (400, posts("/api/compare", ("a",)))],
+    ("post", "/api/compare"): [
+        (200, posts("/api/compare", ("a", "b"))),
+        (200, posts("/api/compare", ("a", "b", "c", "d"))),
+        (400, posts("/api/compare", ("a",))),
+    ],
     ("post", "/api/timeline"): [
         (200, posts("/api/timeline", window_s="4")),
         (400, posts("/api/timeline", window_s="0.1")),

@@ -681,14 +681,21 @@ def test_two_versions_are_compared(client: TestClient, music_mp3: Path, music_wa
     for label, difference in body["differences"].items():
         assert difference == body["b"]["probabilities"][label] - body["a"]["probabilities"][label]
     assert client.get(body["b"]["mel_spectrogram_url"]).content.startswith(b"\x89PNG")
+    assert not {"others", "c", "d"} & set(body)
+    more = {**files, "c": files["b"], "d": files["a"]}
+    four = client.post("/api/compare", files=more, data={"duration_s": "5", "top_k": "2"}).json()
+    assert four["others"]["c"]["differences"] == four["differences"] == body["differences"]
+    assert not any(four["others"]["d"]["differences"].values())
+    assert client.get(four["d"]["mel_spectrogram_url"]).content.startswith(b"\x89PNG")
 
 
-def test_a_comparison_needs_both_versions_and_nothing_else(client: TestClient, music_mp3: Path) -> None:
+def test_a_comparison_needs_two_to_four_versions_and_nothing_else(client: TestClient, music_mp3: Path) -> None:
     song = music_mp3.read_bytes()
-    for files in ({"a": song}, {"a": song, "c": song}, {"a": song, "b": song, "c": song}):
+    for names in ("a", "ac", "abd", "abx", "abcde"):
+        files = dict.fromkeys(names, song)
         assert error_of(client.post("/api/compare", files=files)) == (400, "bad_request")
     assert error_of(client.post("/api/compare", json={"a": "", "b": ""})) == (400, "bad_request")
     response = client.post("/api/compare", files={"a": song, "b": b"no sound at all"})
     assert error_of(response) == (415, "audio_undecodable")
     assert response.json()["error"]["message"].startswith("Version B")
-    assert error_of(client.post("/api/compare", files={"a": bytes(2**20), "b": bytes(12 * 2**20)}))[0] == 413
+    assert error_of(client.post("/api/compare", files={"a": bytes(2**20), "b": bytes(24 * 2**20)}))[0] == 413

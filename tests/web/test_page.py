@@ -134,12 +134,12 @@ def test_classify_and_compare_ask_for_what_the_controls_say(
             asked.append(request)
             raise RequestError("enough")
 
-        def compare(self, _: Path, __: Path, request: PredictRequest) -> None:
-            self.analyse(_, request)
+        def compare(self, versions: list[Path], request: PredictRequest) -> None:
+            self.analyse(versions[0], request)
 
     service: Any = Service()
     ClassifyHandlers(service, GENRES, ()).classify(sent(upload), *controls, ENGLISH)
-    CompareHandlers(service).show(sent(upload), sent(upload), *controls, ENGLISH)
+    CompareHandlers(service).show([sent(upload), sent(upload)], *controls, ENGLISH)
     assert asked == [PredictRequest(**wanted)] * 2
 
 
@@ -430,7 +430,7 @@ def test_a_start_before_the_beginning_is_the_beginning(handlers: ClassifyHandler
 def test_components_hand_files_on_as_they_were_sent(service: PredictionService) -> None:
     file = gr.FileData(path="a.mp3", orig_name="a!.mp3")
     takers = [block for block in build_ui(service).blocks.values() if isinstance(block, gr.Audio | gr.File)]
-    assert len(takers) == 6
+    assert len(takers) == 5
     assert all(taker.preprocess(file) is file for taker in takers)
 
 

@@ -1,53 +1,53 @@
-// Two versions played at once, of which one is heard: a change of version is a change of volume, at the same place.
+// Versions played at once, of which one is heard: a change of version is a change of volume, at the same place.
 (() => {
   "use strict";
-  let sounds = [];
-  let card = null;
+  const APART_S = 0.1; // what playing at once leaves between two of them
+  const soundsOf = (group) => [...group.querySelectorAll("audio")];
+  const choices = (group) => [...group.querySelectorAll("[data-as-ab]:not([data-as-ab=play])")];
+  const groupOf = (target) => target.closest?.(".as-ab");
 
-  const heard = () => [...card.querySelectorAll("[data-src]")].findIndex((b) => b.getAttribute("aria-pressed") === "true");
-  const draw = () => {
-    const button = card.querySelector('[data-as-ab="play"]');
-    const paused = sounds[0].paused;
-    button.textContent = button.dataset[paused ? "play" : "pause"];
-    sounds.forEach((sound, index) => { sound.muted = index !== heard(); });
-  };
-  const stop = () => sounds.forEach((sound) => sound.pause());
-  const open = (group) => {
-    stop();
-    card = group;
-    sounds = [...group.querySelectorAll("[data-src]")].map((button) => {
-      const sound = new Audio(button.dataset.src);
-      sound.volume = Number(button.dataset.volume);
-      sound.currentTime = Number(group.dataset.offset);
-      for (const kind of ["play", "pause", "ended"]) sound.addEventListener(kind, draw);
-      return sound;
+  const draw = (group) => {
+    const sounds = soundsOf(group);
+    const button = group.querySelector("[data-as-ab=play]");
+    button.textContent = button.dataset[sounds[0].paused ? "play" : "pause"];
+    choices(group).forEach((choice, index) => {
+      sounds[index].muted = choice.getAttribute("aria-pressed") !== "true";
+      sounds[index].volume = Number(sounds[index].dataset.volume);
     });
   };
-  const toggle = () => {
-    if (!sounds[0].paused) {
-      stop();
+  const toggle = (group) => {
+    const [first, ...others] = soundsOf(group);
+    if (!first.paused) {
+      for (const sound of [first, ...others]) sound.pause();
       return;
     }
-    sounds[1].currentTime = sounds[0].currentTime;
-    sounds.forEach((sound) => sound.play().catch(() => {}));
+    if (!first.currentTime) first.currentTime = Number(group.dataset.offset);
+    for (const sound of others) sound.currentTime = first.currentTime;
+    for (const sound of [first, ...others]) sound.play().catch(() => {});
   };
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-as-ab]");
     if (!button) return;
-    const group = button.closest(".as-ab");
-    if (group !== card) open(group);
-    if (button.dataset.asAb === "play") {
-      toggle();
-    } else {
-      for (const other of group.querySelectorAll("[data-src]")) other.setAttribute("aria-pressed", String(other === button));
-    }
-    draw();
+    const group = groupOf(button);
+    if (button.dataset.asAb === "play") toggle(group);
+    else for (const choice of choices(group)) choice.setAttribute("aria-pressed", String(choice === button));
+    draw(group);
   });
-  // A new comparison takes the card away, and its sound with it.
-  new MutationObserver(() => {
-    if (!card || card.isConnected) return;
-    stop();
-    card = null;
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  // Media events do not bubble, but they can be captured.
+  for (const kind of ["play", "pause", "ended"]) {
+    document.addEventListener(kind, (event) => {
+      const group = groupOf(event.target);
+      if (group) draw(group);
+    }, true);
+  }
+  // A place chosen in one version's image is the place of all.
+  document.addEventListener("seeked", (event) => {
+    const group = groupOf(event.target);
+    if (!group) return;
+    for (const sound of soundsOf(group)) {
+      const { currentTime } = event.target;
+      if (Math.abs(sound.currentTime - currentTime) > APART_S && sound.duration > currentTime) sound.currentTime = currentTime;
+    }
+  }, true);
 })();
