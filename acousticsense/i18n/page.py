@@ -355,7 +355,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "pixels.",
         "每个 {window} 秒的窗口按原训练图片的配色着色，并缩放为 {size} × {size} 像素。",
     ),
-    "step.image_kaldi.body": (
+    "step.image_values.body": (
         "This network is given the values themselves, {window} s a window. Below they are shown in grey, "
         "{size} × {size} pixels.",
         "该网络直接读取这些数值，每个窗口 {window} 秒。下图以灰度显示，{size} × {size} 像素。",
@@ -382,7 +382,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "(value / 255 − {mean}) / {std} makes {shape} numbers from {low} to {high}.",
         "(数值 / 255 − {mean}) / {std}，得到 {shape} 个数，范围 {low} 至 {high}。",
     ),
-    "step.normalise_kaldi.body": (
+    "step.normalise_values.body": (
         "(value − {mean}) / {std} makes {shape} numbers from {low} to {high}.",
         "(数值 − {mean}) / {std}，得到 {shape} 个数，范围 {low} 至 {high}。",
     ),

@@ -24,8 +24,9 @@ from torch import nn
 from acousticsense.errors import CheckpointError
 from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.efficientnet import efficientnet_b0_slim
+from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.vgg import vgg19_bn_slim
-from acousticsense.spectrogram import EFFICIENTAT_MEL, FrontEnd
+from acousticsense.spectrogram import EFFICIENTAT_MEL, MUSICNN_MEL, FrontEnd
 
 __all__ = [
     "OWN_ARCHITECTURES",
@@ -92,7 +93,10 @@ class OwnArchitecture:
 
 #: Architecture -> how it is made.
 OWN_ARCHITECTURES: Final = MappingProxyType(
-    {"efficientat_mn04": OwnArchitecture(EfficientAT, "classifier", EFFICIENTAT_MEL)}
+    {
+        "efficientat_mn04": OwnArchitecture(EfficientAT, "classifier", EFFICIENTAT_MEL),
+        "musicnn": OwnArchitecture(Musicnn, "classifier", MUSICNN_MEL),
+    }
 )
 
 #: Functions of ours that timm's own list has since they were imported.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from acousticsense.spectrogram.front_end import (
     EFFICIENTAT_MEL,
+    MUSICNN_MEL,
     NATIVE_CQT,
     NATIVE_MEL,
     NATIVE_WINDOWS,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EFFICIENTAT_MEL",
+    "MUSICNN_MEL",
     "NATIVE_CQT",
     "NATIVE_MEL",
     "NATIVE_WINDOWS",

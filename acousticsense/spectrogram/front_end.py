@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EFFICIENTAT_MEL",
+    "MUSICNN_MEL",
     "NATIVE_CQT",
     "NATIVE_MEL",
     "NATIVE_WINDOWS",
@@ -26,7 +27,7 @@ __all__ = [
 
 SpectrogramKind = Literal["mel", "cqt", "chroma"]
 
-Style = Literal["native", "figure", "kaldi"]
+Style = Literal["native", "figure", "kaldi", "slaney"]
 
 #: How every description is validated: no conversion of types, no unknown field, no infinite number; fields that had
 #: other names in older files are read by those, too.
@@ -44,7 +45,8 @@ class FrontEnd:
     `style` "native" draws log-power (mel) or log-magnitude (cqt) as grey levels. "figure" reproduces the images of
     ccmusic-database/music_genre: decibels below the maximum, drawn by librosa's specshow with its colormap. "kaldi"
     feeds the log-power of Kaldi's mel bands as it is, one channel of n_mels x frames, lowest band first, as EfficientAT
-    (Schmid et al., arXiv 2211.04772) does; the image is for people to look at.
+    (Schmid et al., arXiv 2211.04772) does, and "slaney" that of Slaney's, as musicnn (Pons and Serra, arXiv 1909.06654)
+    does; the image is for people to look at.
 
     Attributes:
         kind: which spectrogram.
@@ -59,12 +61,12 @@ class FrontEnd:
         n_bins: cqt bins.
         bins_per_octave: cqt bins per octave.
         pre_emphasis: share of each sample that is subtracted from the next before the spectrum (mel), 0 to below 1.
-        log_offset: added before the logarithm (native and Kaldi style).
+        log_offset: added before the logarithm (all but figure style).
         level_dbfs: RMS level in dB below full scale to which the waveform of each window is brought first, so that
             the same music played softer gives the same image; None leaves it as loud as it is.
         top_db: range kept below the maximum in dB; None keeps all.
         image_size: side of the square image in pixels.
-        mean: subtracted per channel: from values in 0..1 of an image, in Kaldi style from the logarithm.
+        mean: subtracted per channel: from values in 0..1 of an image, or from the logarithm where that is fed.
         std: divisor per channel.
     """
 
@@ -92,8 +94,8 @@ class FrontEnd:
         n_channels = 3 if self.reads_images else 1
         if not len(self.mean) == len(self.std) == n_channels:
             raise ValueError(f"mean and std need {n_channels} values each in {self.style} style")
-        if self.style == "kaldi" and self.kind != "mel":
-            raise ValueError(f"kaldi style has mel bands only, not {self.kind}")
+        if not self.reads_images and self.kind != "mel":
+            raise ValueError(f"{self.style} style has mel bands only, not {self.kind}")
         if self.win_length and self.win_length > self.n_fft:
             raise ValueError(f"win_length is {self.win_length}, at most n_fft = {self.n_fft} is possible")
         return self
@@ -101,7 +103,7 @@ class FrontEnd:
     @property
     def reads_images(self) -> bool:
         """Whether the network is fed square images of three channels; otherwise the spectrogram itself."""
-        return self.style != "kaldi"
+        return self.style in ("native", "figure")
 
     def input_shape(self, windows: WindowPolicy) -> tuple[int, int, int]:
         """Channels, rows and columns of what the network is fed for each window."""
@@ -148,6 +150,20 @@ EFFICIENTAT_MEL: Final = FrontEnd(
     level_dbfs=-20.0,
     mean=(-4.5,),
     std=(5.0,),
+)
+
+#: What musicnn was trained on (its package's configuration), at one level: log10(1 + 10000 power).
+MUSICNN_MEL: Final = FrontEnd(
+    style="slaney",
+    sample_rate_hz=16_000,
+    n_fft=512,
+    hop_length=256,
+    n_mels=96,
+    f_max_hz=8_000.0,
+    log_offset=1e-4,
+    level_dbfs=-20.0,
+    mean=(-9.2103404,),
+    std=(2.3025851,),
 )
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from acousticsense.training import tagger
 from acousticsense.training.clips import Clip, load_clips
 from acousticsense.training.corpus import prepare
 from acousticsense.training.export import export
@@ -25,8 +24,9 @@ from acousticsense.training.recordings import FREE_RECORDINGS, SONGS, Recording,
 from acousticsense.training.report import group_hold_out, report, write_clips
 from acousticsense.training.sounds import made_sounds
 from acousticsense.training.split import splits_csv
+from acousticsense.training.tagger import TAGGERS, head_of_clips, install_tagger, labelled
 from acousticsense.training.targets import make_targets
-from acousticsense.training.teachers.teachers import MN04_FILE, Teachers
+from acousticsense.training.teachers.teachers import Teachers
 from acousticsense.training.teachers.zero_shot import ClassLists
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         (_labels, "how right soft labels are"),
         (_train, "train the networks, those that teach others first"),
         (_export, "pack in 8 bits and calibrate"),
-        (_tagger, "fit the tagger's head and calibrate it"),
+        (_taggers, "fit the taggers' heads and calibrate them"),
         (_report, "evaluate on the test music and write the cards: once, at the end"),
         (_all, "everything but split, one after the other"),
     ):
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _all(options: Options) -> None:
-    for stage in (_corpus, _labels, _train, _export, _tagger, _report):
+    for stage in (_corpus, _labels, _train, _export, _taggers, _report):
         stage(options)
 
 
@@ -161,24 +161,24 @@ def _export(options: Options) -> None:
 
 
 def _recipes(options: Options) -> list[str]:
-    """Those of the wanted models that are trained from a recipe: all but the tagger."""
-    return [name for name in options.only or recipe_names() if name != tagger.NAME]
+    """Those of the wanted models that are trained from a recipe: all but the taggers."""
+    return [name for name in options.only or recipe_names() if name not in TAGGERS]
 
 
-def _tagger(options: Options) -> None:
-    if options.only and tagger.NAME not in options.only:
+def _taggers(options: Options) -> None:
+    wanted = [tagger for name, tagger in TAGGERS.items() if not options.only or name in options.only]
+    if not wanted:
         return
-    clips, validation = _clips_of(options, "train"), tagger.labelled(_clips_of(options, "val"))
-    targets, _ = make_targets(clips, [], ClassLists.beside(options.work / "teachers"))
-    head = tagger.head_of_clips(clips, targets)
-    spec = tagger.install_tagger(options.work / "teachers" / MN04_FILE, options.models / tagger.NAME, head, validation)
-    logger.info("%s: %s", tagger.NAME, spec.metrics)
+    teachers, clips, validation = options.work / "teachers", _clips_of(options, "train"), _clips_of(options, "val")
+    targets, _ = make_targets(clips, [], ClassLists.beside(teachers))
+    for tagger in wanted:
+        head, held_out = head_of_clips(tagger, clips, targets), labelled(tagger, validation)
+        spec = install_tagger(tagger, teachers / tagger.file, options.models / tagger.name, head, held_out)
+        logger.info("%s: %s", tagger.name, spec.metrics)
 
 
 def _report(options: Options) -> None:
-    report(
-        options.models, options.only or (*recipe_names(), tagger.NAME), _files(options, group_hold_out(recordings()))
-    )
+    report(options.models, options.only or (*recipe_names(), *TAGGERS), _files(options, group_hold_out(recordings())))
 
 
 def _clips(options: Options) -> None:

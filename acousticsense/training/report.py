@@ -24,7 +24,7 @@ from acousticsense.spectrogram import SpectrogramKind
 from acousticsense.training.card import card
 from acousticsense.training.recipe import read_recipe
 from acousticsense.training.recordings import GTZAN, Recording, Split
-from acousticsense.training.tagger import NAME, TITLE
+from acousticsense.training.tagger import TAGGERS
 
 __all__ = ["MOST_PER_GENRE", "group_hold_out", "report", "write_clips"]
 
@@ -78,7 +78,7 @@ def report(models: Path, names: Sequence[str], clips: Sequence[tuple[Recording, 
             logger.info("%s %s: top1 %.3f top3 %.3f", name, kind, result.accuracy, result.top3)
         spec = _with_figures(classifier.spec, results, songs)
         (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
-        title = TITLE if name == NAME else read_recipe(name).title
+        title = TAGGERS[name].title if name in TAGGERS else read_recipe(name).title
         text = card(spec, results, songs, title=title, most=MOST_PER_GENRE)
         (folder / "README.md").write_text(text, encoding="utf-8")
 

@@ -1,11 +1,11 @@
-"""The tagger as one of our models: EfficientAT's trunk as released, and a linear head from its features to our genres.
+"""Taggers as models of ours: a trunk as it was released, and a linear head from its features to our genres.
 
-The head is a multinomial logistic regression of the soft labels on the 384 pooled features; the trunk is not trained.
+The head is a multinomial logistic regression of the soft labels on the pooled features; the trunk is not trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,13 +25,13 @@ from acousticsense.models.weights import write_state_dict
 from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
 from acousticsense.training.export import not_music_figures
 from acousticsense.training.targets import Targets
-from acousticsense.training.teachers.mn04 import read_trunk
-from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, columns
+from acousticsense.training.teachers import mn04, musicnn
+from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, MN04_FILE, MUSICNN_FILE, columns
 
 __all__ = [
-    "NAME",
-    "TITLE",
+    "TAGGERS",
     "Labelled",
+    "Tagger",
     "fit_head",
     "head_of_clips",
     "install_tagger",
@@ -40,12 +40,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
-
-#: The model's name, and its architecture's.
-NAME: Final = "efficientat_mn04"
-
-#: What people call it.
-TITLE: Final = "EfficientAT mn04"
 
 #: Weight of the squares of the head's weights, beside the mean cross-entropy; by macro recall on validation music
 #: among 1e-4 to 3e-3.
@@ -56,12 +50,73 @@ _BALANCE: Final = 0.75
 
 _STEPS: Final = 200
 
-_PROVENANCE: Final = (
-    "Trunk: EfficientAT mn04_as (F. Schmid, K. Koutini, G. Widmer, arXiv 2211.04772, MIT; "
-    "github.com/fschmid56/EfficientAT, release file mn04_as_mAP_432.pt), a MobileNetV3-Large of width 0.4 trained on "
-    "AudioSet, unchanged. Head: one linear layer on its 384 pooled features, fitted to soft labels of the training "
-    "music by logistic regression."
-)
+
+@dataclass(frozen=True, kw_only=True)
+class Tagger:
+    """A network that others released.
+
+    Attributes:
+        name: of its architecture, and of the model.
+        title: what people call it.
+        teacher: whose features its are, by `FEATURE_WIDTHS`.
+        file: its weights, in the folder of teachers.
+        read_trunk: reads them up to the features, under the names of our network.
+        licence: of its weights.
+        trunk: what they are, in words.
+    """
+
+    name: str
+    title: str
+    teacher: str
+    file: str
+    read_trunk: Callable[[Path], dict[str, Tensor]]
+    licence: str
+    trunk: str
+
+    @property
+    def features(self) -> slice:
+        """Where its features stand in those of all teachers."""
+        return columns(FEATURE_WIDTHS, self.teacher)
+
+    @property
+    def provenance(self) -> str:
+        """For its description."""
+        return (
+            f"Trunk: {self.trunk}, unchanged. Head: one linear layer on its {FEATURE_WIDTHS[self.teacher]} features, "
+            "fitted to soft labels of the training music by logistic regression."
+        )
+
+
+TAGGERS: Final[Mapping[str, Tagger]] = {
+    tagger.name: tagger
+    for tagger in (
+        Tagger(
+            name="efficientat_mn04",
+            title="EfficientAT mn04",
+            teacher="mn04",
+            file=MN04_FILE,
+            read_trunk=mn04.read_trunk,
+            licence="MIT",
+            trunk=(
+                "EfficientAT mn04_as (F. Schmid, K. Koutini, G. Widmer, arXiv 2211.04772, MIT; "
+                "github.com/fschmid56/EfficientAT, release file mn04_as_mAP_432.pt), a MobileNetV3-Large of width 0.4 "
+                "trained on AudioSet"
+            ),
+        ),
+        Tagger(
+            name="musicnn",
+            title="musicnn",
+            teacher="musicnn",
+            file=MUSICNN_FILE,
+            read_trunk=musicnn.read_trunk,
+            licence="ISC",
+            trunk=(
+                "musicnn (J. Pons, X. Serra, arXiv 1909.06654, ISC; MSD_musicnn of the PyPI package musicnn 0.1.0), "
+                "trained on tags of the Million Song Dataset, which may hold songs that it is tested on here"
+            ),
+        ),
+    )
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +124,7 @@ class Labelled:
     """Clips that nothing was learned from.
 
     Attributes:
-        features: (n, 384) of the first window of each.
+        features: (n, D) of the first window of each.
         labels: (n,) index of the genre; -1 for what is not music.
     """
 
@@ -77,28 +132,27 @@ class Labelled:
     labels: NDArray[np.int64]
 
 
-def labelled(clips: Sequence[Clip]) -> Labelled:
+def labelled(tagger: Tagger, clips: Sequence[Clip]) -> Labelled:
     """Those of prepared clips that can be measured on."""
     measured = [clip for clip in clips if clip.recording.is_measurable or clip.label == NOT_MUSIC_INDEX]
     labels = [-1 if clip.label == NOT_MUSIC_INDEX else clip.label for clip in measured]
-    return Labelled(features=np.stack([_features(clip)[0] for clip in measured]), labels=np.array(labels))
+    return Labelled(
+        features=np.stack([clip.features[0, tagger.features] for clip in measured]), labels=np.array(labels)
+    )
 
 
-def head_of_clips(clips: Sequence[Clip], targets: Targets) -> nn.Linear:
+def head_of_clips(tagger: Tagger, clips: Sequence[Clip], targets: Targets) -> nn.Linear:
     """The head fitted on all windows of prepared clips; a clip counts once, however many windows it has."""
     weights = np.concatenate([np.full(len(soft), 1 / len(soft), np.float32) for soft in targets.soft])
-    return fit_head(np.concatenate([_features(clip) for clip in clips]), np.concatenate(targets.soft), weights)
-
-
-def _features(clip: Clip) -> Floats:
-    return clip.features[:, columns(FEATURE_WIDTHS, "mn04")]
+    features = np.concatenate([clip.features[:, tagger.features] for clip in clips])
+    return fit_head(features, np.concatenate(targets.soft), weights)
 
 
 def fit_head(features: Floats, targets: Floats, weights: Floats) -> nn.Linear:
     """The linear layer whose softmax comes closest to the targets.
 
     Args:
-        features: (n, 384) of windows, of at least two different values each.
+        features: (n, D) of windows, of at least two different values each.
         targets: (n, n_outputs) probabilities.
         weights: (n,) how much each window counts, before classes are balanced.
     """
@@ -136,30 +190,33 @@ def _unscaled(head: nn.Linear, mean: Tensor, deviation: Tensor) -> nn.Linear:
     return head.requires_grad_(False)
 
 
-def tagger_network(release: Path, head: nn.Linear) -> nn.Module:
+def tagger_network(tagger: Tagger, release: Path, head: nn.Linear) -> nn.Module:
     """The released trunk with our head, in eval mode.
 
     Args:
-        release: `mn04_as_mAP_432.pt` of EfficientAT.
+        tagger: which.
+        release: its weights as released.
         head: from `fit_head`.
     """
-    network = build_network(NAME, head.out_features)
-    network.load_state_dict({**read_trunk(release), "classifier.weight": head.weight, "classifier.bias": head.bias})
+    network = build_network(tagger.name, head.out_features)
+    trunk = tagger.read_trunk(release)
+    network.load_state_dict({**trunk, "classifier.weight": head.weight, "classifier.bias": head.bias})
     return network.eval()
 
 
-def install_tagger(release: Path, folder: Path, head: nn.Linear, validation: Labelled) -> ModelSpec:
-    """Writes weights and description of the tagger into `folder`, calibrated on validation clips.
+def install_tagger(tagger: Tagger, release: Path, folder: Path, head: nn.Linear, validation: Labelled) -> ModelSpec:
+    """Writes weights and description of a tagger into `folder`, calibrated on validation clips.
 
     Args:
-        release: `mn04_as_mAP_432.pt` of EfficientAT.
+        tagger: which.
+        release: its weights as released.
         folder: of the model; it is made where there is none.
         head: from `fit_head`.
         validation: clips of the validation split.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.safetensors"
-    write_state_dict(tagger_network(release, head).state_dict(), weights)
+    write_state_dict(tagger_network(tagger, release, head).state_dict(), weights)
     with torch.inference_mode():
         logits = head(torch.from_numpy(validation.features)).numpy()
     is_music = validation.labels >= 0
@@ -168,15 +225,15 @@ def install_tagger(release: Path, folder: Path, head: nn.Linear, validation: Lab
     fit = fit_calibration(answers, measured_on=measured_on)
     spec = ModelSpec(
         name=folder.name,
-        architecture=NAME,
+        architecture=tagger.name,
         labels=GENRES,
         has_not_music=True,
-        front_end=OWN_ARCHITECTURES[NAME].front_end,
+        front_end=OWN_ARCHITECTURES[tagger.name].front_end,
         # The thresholds were chosen by these very answers: how right they are is said by other music, or not at all.
         calibration=replace(fit.calibration, level_accuracy={}, level_counts={}),
         weights_sha256=sha256_of(weights),
-        licence="MIT",
-        provenance=_PROVENANCE,
+        licence=tagger.licence,
+        provenance=tagger.provenance,
         metrics={
             "real_validation": _figures(logits[is_music], validation.labels[is_music]),
             "not_music_validation": not_music_figures(logits, validation.labels, fit.calibration.not_music_at),

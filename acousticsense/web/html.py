@@ -39,6 +39,7 @@ _MODEL_NAMES: Final = {
     "efficientnet_b0": "EfficientNet-B0",
     "mobilenetv3_large": "MobileNetV3",
     "efficientat_mn04": "EfficientAT",
+    "musicnn": "musicnn",
 }
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 #: A line break beside a tag, with the indentation around it.

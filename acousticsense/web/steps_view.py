@@ -101,9 +101,11 @@ def _spectrogram_body(analysis: Analysis, language: str) -> str:
 
 def _image_body(analysis: Analysis, spec: ModelSpec, language: str) -> str:
     front_end, total = analysis.images.front_end, len(analysis.images.start_s)
-    keys = {"native": "step.image.body", "figure": "step.image_figure.body", "kaldi": "step.image_kaldi.body"}
+    key = {"native": "step.image.body", "figure": "step.image_figure.body"}.get(
+        front_end.style, "step.image_values.body"
+    )
     window, size = number(spec.windows.window_s), front_end.image_size
-    body = ui_text(keys[front_end.style], language, window=window, size=size)
+    body = ui_text(key, language, window=window, size=size)
     if not front_end.reads_images:
         return body
     amount = "one" if total == 1 else "many" if total <= _MAX_IMAGES else "some"
@@ -115,7 +117,7 @@ def _normalise_body(analysis: Analysis, language: str) -> str:
     inputs, front_end = analysis.images.inputs, analysis.images.front_end
     fed = front_end.to_input(inputs[:_MAX_IMAGES])
     return ui_text(
-        "step.normalise.body" if front_end.reads_images else "step.normalise_kaldi.body",
+        "step.normalise.body" if front_end.reads_images else "step.normalise_values.body",
         language,
         mean=", ".join(f"{value:g}" if value >= 0 else f"({number(value)})" for value in dict.fromkeys(front_end.mean)),
         std=", ".join(f"{value:g}" for value in dict.fromkeys(front_end.std)),

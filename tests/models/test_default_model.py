@@ -19,6 +19,7 @@ from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, load_resolved
 from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.genres import GENRES
+from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.settings import Settings
 from acousticsense.spectrogram import clip_images
@@ -26,6 +27,8 @@ from acousticsense.spectrogram import clip_images
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "models"
 TAGGER = "efficientat_mn04"
+MUSICNN = "musicnn"
+MUSICNN_FEATURES = [-0.1174, -0.127, -0.2848, -0.2751, -0.3532, 0.8823]
 OF_IMAGES = (
     "densenet121",
     "efficientnet_b0",
@@ -35,7 +38,7 @@ OF_IMAGES = (
     "vit_b_16_mel",
     "vit_ti_16",
 )
-SHIPPED = sorted((TAGGER, *OF_IMAGES))
+SHIPPED = sorted((TAGGER, MUSICNN, *OF_IMAGES))
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".ogg", ".mp3", ".wav"})
 
 
@@ -102,13 +105,27 @@ def test_the_tagger_is_efficientats() -> None:
     assert features.tolist() == pytest.approx([-0.1865, -0.0865, -0.0561, 0.1404, 1.0984, -0.2148], abs=2e-3)
 
 
-def test_the_tagger_answers_by_every_door() -> None:
-    tagger = GenreClassifier.load(TAGGER, settings=Settings(models=MODELS, device="cpu", backend="pytorch"))
+def test_musicnn_is_the_packages() -> None:
+    """Its features are those that the package's network had of this sound, within what the padding at its ends does."""
+    network, spec = load_resolved(Catalog(MODELS).find(MUSICNN))
+    assert isinstance(network, Musicnn)
+    assert (spec.kinds, spec.labels, spec.licence) == (("mel",), GENRES, "ISC")
+    assert "Universitat Pompeu Fabra" in (MODELS / MUSICNN / "LICENSE").read_text(encoding="utf-8")
+    front_end = replace(spec.front_end, level_dbfs=None)
+    log_mel = front_end.to_input(clip_images(tones()[::2], front_end, spec.windows).inputs)
+    with torch.inference_mode():
+        features = network.forward_head(network.forward_features(log_mel), pre_logits=True)[0, :6]
+    assert features.tolist() == pytest.approx(MUSICNN_FEATURES, abs=0.05)
+
+
+@pytest.mark.parametrize(("name", "grid"), [(TAGGER, (1, 4, 32)), (MUSICNN, (1, 1, 626))])
+def test_taggers_answer_by_every_door(name: str, grid: tuple[int, ...]) -> None:
+    tagger = GenreClassifier.load(name, settings=Settings(models=MODELS, device="cpu", backend="pytorch"))
     song = ROOT / "examples" / "sky-vibe.ogg"
     explained = explain(tagger, song)
     assert explained.analysis.prediction.top(1)[0].label == "Electronic"
     assert explained.analysis.images.images.shape == (1, 3, 224, 224)
-    assert (explained.heatmap.grids.shape, explained.heatmap.maps.shape) == ((1, 4, 32), (1, 224, 224))
+    assert (explained.heatmap.grids.shape, explained.heatmap.maps.shape) == (grid, (1, 224, 224))
     assert len(make_timeline(tagger, song, window_s=3.0, duration_s=9.0).windows) == 3
 
 

@@ -1,53 +1,84 @@
-"""The tagger's head is fitted, put on the released trunk, calibrated and installed."""
+"""A tagger's head is fitted, put on the released trunk, calibrated and installed."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from acousticsense.models.catalog import Catalog
-from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.genres import GENRES
-from acousticsense.models.networks import build_network
-from acousticsense.spectrogram import EFFICIENTAT_MEL
-from acousticsense.training.tagger import NAME, Labelled, fit_head, install_tagger, tagger_network
+from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
+from acousticsense.spectrogram import NATIVE_WINDOWS
+from acousticsense.training.tagger import TAGGERS, Labelled, Tagger, fit_head, install_tagger, tagger_network
+from acousticsense.training.teachers import musicnn
 from tests.models.test_efficientat import in_the_releases_names
 
-WIDTH, N_OUTPUTS = 384, len(GENRES) + 1
+N_OUTPUTS = len(GENRES) + 1
 
 
-def separable(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, 384) around one centre a class, and the classes (n,)."""
+def separable(n: int, *, width: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, width) around one centre a class, and the classes (n,)."""
     source = np.random.default_rng(seed)
-    centres = np.random.default_rng(1).normal(0, 0.1, (N_OUTPUTS, WIDTH))
+    centres = np.random.default_rng(1).normal(0, 0.1, (N_OUTPUTS, width))
     classes = np.arange(n) % N_OUTPUTS
-    return (centres[classes] + source.normal(0, 0.05, (n, WIDTH)) + 3).astype(np.float32), classes
+    return (centres[classes] + source.normal(0, 0.05, (n, width)) + 3).astype(np.float32), classes
 
 
 def soft(classes: np.ndarray) -> np.ndarray:
     return np.asarray(0.9 * np.eye(N_OUTPUTS)[classes] + 0.1 / N_OUTPUTS, np.float32)
 
 
-@pytest.fixture(scope="module")
-def head() -> torch.nn.Linear:
-    features, classes = separable(340)
+def head(width: int) -> torch.nn.Linear:
+    features, classes = separable(340, width=width)
     return fit_head(features, soft(classes), np.ones(len(classes), np.float32))
 
 
+def in_tensorflows_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """musicnn's weights as the package has them."""
+    renamed = {"dense/kernel": weights["dense.weight"].T, "dense/bias": weights["dense.bias"]}
+    for ours, theirs in musicnn.CONVOLUTIONS.items():
+        kernel = weights[f"{ours}.weight"]
+        renamed[f"{theirs}/kernel"] = (
+            kernel.permute(2, 3, 1, 0) if kernel.ndim == 4 else kernel.permute(2, 1, 0)[:, :, None]
+        )
+        renamed[f"{theirs}/bias"] = weights[f"{ours}.bias"]
+    for ours, theirs in musicnn.NORMS.items():
+        renamed |= {f"{theirs}/{name}": weights[f"{ours}.{part}"] for part, name in musicnn.PARTS.items()}
+    return {f"MSD_musicnn/{name}": value.contiguous() for name, value in renamed.items()}
+
+
+@pytest.fixture(scope="module", params=list(TAGGERS))
+def tagger(request: pytest.FixtureRequest) -> Tagger:
+    return TAGGERS[request.param]
+
+
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("release") / "mn04.pt"
-    weights = in_the_releases_names(build_network(NAME, 3).state_dict())
-    torch.save({**weights, "classifier.2.weight": torch.zeros(512, WIDTH)}, path)
+def released(tagger: Tagger) -> Any:
+    """A network with weights of its own."""
+    torch.manual_seed(0)
+    return build_network(tagger.name, 3)
+
+
+@pytest.fixture(scope="module")
+def release(tagger: Tagger, released: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as it was released."""
+    path = tmp_path_factory.mktemp("release") / tagger.file
+    weights = released.state_dict()
+    if tagger.name == "musicnn":
+        save_file(in_tensorflows_names(weights), path)
+    else:
+        torch.save({**in_the_releases_names(weights), "classifier.2.weight": torch.zeros(512, 384)}, path)
     return path
 
 
-def test_the_head_answers_as_the_targets_do(head: torch.nn.Linear) -> None:
+def test_the_head_answers_as_the_targets_do() -> None:
     features, classes = separable(170, seed=2)
-    answers = head(torch.from_numpy(features)).softmax(1).numpy()
+    answers = head(200)(torch.from_numpy(features)).softmax(1).numpy()
     assert (answers.argmax(1) == classes).all()
     assert answers.max(1).mean() == pytest.approx(0.9, abs=0.05)
 
@@ -55,7 +86,7 @@ def test_the_head_answers_as_the_targets_do(head: torch.nn.Linear) -> None:
 def test_a_scarce_class_is_not_forgotten() -> None:
     source = np.random.default_rng(0)
     classes = np.array([0] * 400 + [1] * 20)
-    features = source.normal(0, 1, (len(classes), WIDTH)).astype(np.float32)
+    features = source.normal(0, 1, (len(classes), 200)).astype(np.float32)
     features[:, 0] += 1.5 * classes
     plain, balanced = (
         fit_head(features, np.eye(2, dtype=np.float32)[classes], weights.astype(np.float32)).bias[1]
@@ -64,24 +95,27 @@ def test_a_scarce_class_is_not_forgotten() -> None:
     assert balanced > plain
 
 
-def test_the_network_is_the_released_trunk_with_the_head(head: torch.nn.Linear, release: Path) -> None:
-    network = tagger_network(release, head)
+def test_the_network_is_the_released_trunk_with_the_head(tagger: Tagger, released: Any, release: Path) -> None:
+    fitted = head(released.num_features)
+    network = tagger_network(tagger, release, fitted)
     assert not network.training
-    log_mel = torch.randn(1, 1, 128, 100)
-    trunk = EfficientAT(1).eval()
-    trunk.features.load_state_dict(network.get_submodule("features").state_dict())
+    log_mel = torch.randn(2, *OWN_ARCHITECTURES[tagger.name].front_end.input_shape(NATIVE_WINDOWS))
     with torch.inference_mode():
-        pooled = trunk.forward_head(trunk.forward_features(log_mel), pre_logits=True)
-        torch.testing.assert_close(network(log_mel), head(pooled))
+        features = released.forward_head(released.forward_features(log_mel), pre_logits=True)
+        torch.testing.assert_close(network(log_mel), fitted(features))
 
 
-def test_an_installed_tagger_is_in_order_and_calibrated(head: torch.nn.Linear, release: Path, tmp_path: Path) -> None:
-    features, classes = separable(170, seed=3)
+def test_an_installed_tagger_is_in_order_and_calibrated(
+    tagger: Tagger, released: Any, release: Path, tmp_path: Path
+) -> None:
+    width = released.num_features
+    features, classes = separable(170, width=width, seed=3)
     labels = np.where(classes == len(GENRES), -1, classes)
-    install_tagger(release, tmp_path / NAME, head, Labelled(features=features, labels=labels))
+    install_tagger(tagger, release, tmp_path / tagger.name, head(width), Labelled(features=features, labels=labels))
     (entry,) = Catalog(tmp_path).verify()
     assert entry.error is None
     assert entry.spec is not None
-    assert (entry.spec.front_end, entry.spec.licence) == (EFFICIENTAT_MEL, "MIT")
+    assert entry.spec.front_end == OWN_ARCHITECTURES[tagger.name].front_end
+    assert entry.spec.licence == tagger.licence
     assert entry.spec.calibration.measured_on == "160 validation recordings of 16 genres"
     assert entry.spec.metrics["real_validation"]["top1"] == 1.0

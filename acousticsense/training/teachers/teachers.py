@@ -15,7 +15,7 @@ from acousticsense.training.decode import Sound
 from acousticsense.training.front_ends import LEVEL_DBFS
 from acousticsense.training.teachers import mn04, musicnn, yamnet
 
-__all__ = ["FEATURE_WIDTHS", "MN04_FILE", "SCORE_WIDTHS", "Teachers", "columns"]
+__all__ = ["FEATURE_WIDTHS", "MN04_FILE", "MUSICNN_FILE", "SCORE_WIDTHS", "Teachers", "columns"]
 
 #: Widths of the teachers' features and scores, in the order in which they stand side by side.
 FEATURE_WIDTHS: Final = {"mn04": 384, "musicnn": 200, "yamnet": 521}
