@@ -44,6 +44,8 @@ _LATE_S: Final = 10.0
 _FAR_S: Final = 10**6
 #: Time stamps this far from the samples that were counted mean that something is missing.
 _GAP_S: Final = 0.25
+#: Samples of an AAC frame in digital radio; in a file, such a header is likelier to be damaged than right.
+_RADIO_FRAME: Final = 960
 
 
 class FFmpegTrack:
@@ -69,6 +71,8 @@ class FFmpegTrack:
             self._is_ogg_flac or context.name.startswith("adpcm") or self._container.format.name in _WITHOUT_LENGTH
         )
         self.n_frames: int | None = self._declared_frames()
+        if context.name == "aac" and context.frame_size == _RADIO_FRAME:
+            self.notes.add("radio_frames", _RADIO_FRAME)
 
     def close(self) -> None:
         """Closes the container; the file stays open."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
+import av
 import numpy as np
 import soxr
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from acousticsense.errors import AudioDecodeError
 
 __all__ = ["Uniform"]
 
+#: PyAV counts a frame's planes up to a null pointer, which FFmpeg's lists of more than these do not end with.
+_MOST_PLANES: Final = 8
+
 
 class Uniform:
     """Converts frames to the rate and the channels that a track began with; a note counts the changes."""
@@ -23,9 +27,12 @@ class Uniform:
         self._rate_hz, self._n_channels, self._notes = sample_rate_hz, n_channels, notes
         self._last_format: tuple[int, int] | None = None
         self._resampler: Any = None
+        self._packers: dict[tuple[str, int, int], Any] = {}
 
     def take(self, frame: Any) -> Iterator[Samples]:
         """Samples (n_channels, n) of a decoded frame."""
+        if frame.format.is_planar and frame.layout.nb_channels > _MOST_PLANES:
+            frame = self._packed(frame)
         samples = _to_float(frame)
         if (frame.sample_rate, len(samples)) != self._last_format:
             yield from self.rest()
@@ -40,6 +47,17 @@ class Uniform:
         if self._resampler is not None:
             yield self._resampler.resample_chunk(np.zeros((0, self._n_channels), np.float32), last=True).T
             self._resampler = None
+
+    def _packed(self, frame: Any) -> Any:
+        """The frame with its channels in one plane."""
+        kind = frame.format.name, frame.layout.nb_channels, frame.sample_rate
+        if kind not in self._packers:
+            self._packers[kind] = av.AudioResampler(frame.format.packed.name, frame.layout, frame.sample_rate)
+        try:
+            (packed,) = self._packers[kind].resample(frame)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise AudioDecodeError(f"Its {frame.layout.nb_channels} channels cannot be told apart.") from error
+        return packed
 
     def _begin(self, rate_hz: int, n_channels: int) -> None:
         if self._last_format is not None:

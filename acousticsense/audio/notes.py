@@ -21,6 +21,7 @@ _SEVERITIES: Final[dict[str, Severity]] = {
     "track_choice": "info",
     "coded_in_pcm": "info",
     "late_start": "info",
+    "radio_frames": "info",
     "length_unknown": "info",
 }
 DECODING_CODES: Final = tuple(_SEVERITIES)

@@ -104,6 +104,11 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
         "The file's header contradicts itself or the sound (in {value:.0f} places); the likeliest reading was used.",
         "文件头与自身或与声音数据矛盾（{value:.0f} 处），已按最可能的含义读取。",
     ),
+    "health.radio_frames": (
+        "The file's header asks for frames of {value:.0f} samples, as in digital radio. If it plays as noise, the "
+        "header is damaged.",
+        "文件头要求每帧 {value:.0f} 个采样点，这是数字广播的格式。如果播放出来是噪声，说明文件头已损坏。",
+    ),
     "health.truncated": (
         "The file ends {value:.1f} s earlier than its header says; what is there was used. Check for a fuller copy.",
         "文件比文件头所述短 {value:.1f} 秒，仅使用现有部分。请检查是否有完整版本。",

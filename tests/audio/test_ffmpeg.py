@@ -159,3 +159,31 @@ def test_the_default_track_comes_before_the_first(song: Samples) -> None:
 def test_when_all_are_silent_the_first_is_read(song: Samples) -> None:
     clip = read(_tracks("matroska", "flac", [np.zeros_like(song), np.zeros_like(song)]), duration_s=4.0)
     assert [(note.code, note.value) for note in clip.notes] == [("track_choice", 1.0)]
+
+
+# --- more channels than FFmpeg has places for in a frame
+
+
+@pytest.mark.parametrize("n_channels", [2, 9, 16])
+def test_more_than_eight_channels_are_read(n_channels: int) -> None:
+    """Ambisonics: PyAV takes what lies behind the eighth channel's place for further ones, or crashes."""
+    rate_hz, size = 48_000, 960
+    time_s = np.arange(rate_hz) / rate_hz
+    sound = np.stack([0.2 * np.sin(2 * np.pi * (200 + 100 * n) * time_s) for n in range(n_channels)], 1)
+    layout, file = "stereo" if n_channels == 2 else f"{n_channels} channels", io.BytesIO()
+    with av.open(file, "w", format="matroska") as out:
+        stream: Any = out.add_stream(
+            "libopus", rate=rate_hz, options={"mapping_family": "255", "b": f"{64 * n_channels}k"}
+        )
+        stream.layout = layout
+        for first in range(0, rate_hz, size):
+            frame = av.AudioFrame(format="flt", layout=layout, samples=size)
+            frame.planes[0].update(np.ascontiguousarray(sound[first : first + size], np.float32).tobytes())
+            frame.sample_rate, frame.pts, frame.time_base = rate_hz, first, Fraction(1, rate_hz)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    clip = read(file.getvalue())
+    assert clip.info.channels == n_channels
+    for n, channel in enumerate(clip.channels):
+        loudest_hz = np.abs(np.fft.rfft(channel)).argmax() * rate_hz / len(channel)
+        assert loudest_hz == pytest.approx(200 + 100 * n, abs=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.fuzz_headers import Field, finding, run
+from benchmarks.fuzz_headers import SHAPES, Field, Shape, finding, run
 
 CASES = 300
 BLOCK = 50
@@ -17,13 +17,15 @@ def test_no_crash_no_hang_and_no_other_sound_without_a_note(first: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "field", "which"),
+    ("kind", "field", "which", "shape"),
     [
-        ("mkv", Field(357, 1, "big"), 1),  # a second track, without a rate
-        ("mp4", Field(48571, 4, "big"), 0),  # packets of which FFmpeg makes 33 channels without samples
-        ("mp4", Field(48491, 2, "big"), 0),  # every sample at time 0
-        ("webm", Field(337, 1, "big"), 3),  # the header's first time stamp is not the first packet's
+        ("mkv", Field(357, 1, "big"), 1, SHAPES[0]),  # a second track, without a rate
+        ("mkv", Field(384, 1, "big"), 5, SHAPES[0]),  # AAC of 960 samples a frame
+        ("mkv", Field(383, 1, "big"), 5, SHAPES[5]),  # 30 channels, whose planes PyAV cannot count
+        ("mp4", Field(48571, 4, "big"), 0, SHAPES[0]),  # packets of which FFmpeg makes 33 channels without samples
+        ("mp4", Field(48491, 2, "big"), 0, SHAPES[0]),  # every sample at time 0
+        ("webm", Field(337, 1, "big"), 3, SHAPES[0]),  # the header's first time stamp is not the first packet's
     ],
 )
-def test_what_a_longer_run_found(kind: str, field: Field, which: int) -> None:
-    assert finding(kind, field, which) is None
+def test_what_a_longer_run_found(kind: str, field: Field, which: int, shape: Shape) -> None:
+    assert finding(kind, field, which, shape) is None
