@@ -20,7 +20,7 @@ from acousticsense.inference.backends.selection import check_installed
 from acousticsense.inference.device import pick_device
 from acousticsense.models.catalog import Catalog, resolve
 from acousticsense.serving.service import PredictionService
-from acousticsense.serving.temporary import UploadFolder, make_upload_folder
+from acousticsense.serving.temporary import make_upload_folder
 from acousticsense.settings import Settings
 from acousticsense.web import mount_ui
 
@@ -39,14 +39,13 @@ def create_app(settings: Settings) -> FastAPI:
     if "GRADIO_TEMP_DIR" not in os.environ:
         os.environ["GRADIO_TEMP_DIR"] = str(make_upload_folder())
     upload_dir = Path(os.environ["GRADIO_TEMP_DIR"])
-    service = PredictionService(settings)
+    service = PredictionService(settings, upload_dir=upload_dir)
     app = create_api(service, upload_dir=upload_dir)
     threading.Thread(target=_warm_up, args=(service,), name="warm-up", daemon=True).start()
     mounted = mount_ui(app, service)
     mounted.state.service = service
-    uploads = UploadFolder(upload_dir, max_bytes=settings.max_temporary_mb * 2**20, in_use=service.files_in_use)
-    uploads.keep_swept()
-    mounted.add_middleware(DiskLimit, uploads=uploads)
+    service.uploads.keep_swept()
+    mounted.add_middleware(DiskLimit, uploads=service.uploads)
     add_security(mounted, settings)
     return mounted
 

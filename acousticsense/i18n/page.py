@@ -562,7 +562,7 @@ _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "library.confirm": ("{genre}: that is right", "{genre}：判断正确"),
     "library.confirmed": ("confirmed", "已确认"),
     "library.open": ("Open in Classify", "在“识别流派”中打开"),
-    "library.gone": ("The server no longer has this file. Send it again.", "服务器上已没有此文件，请重新添加。"),
+    "library.gone": ("The server no longer has these files. Send them again.", "服务器上已没有这些文件，请重新添加。"),
     "library.play": ("Play", "播放"),
     "library.pause": ("Pause", "暂停"),
     "library.folder": ("Choose a folder", "选择文件夹"),
@@ -576,6 +576,43 @@ _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "decision.accepted": ("Accepted", "采纳"),
     "decision.review": ("To review", "待复核"),
     "decision.rejected": ("Rejected", "不采纳"),
+}
+
+_TAGS: Final[dict[str, tuple[str, str]]] = {
+    "tags.title": ("Write the genres into the files’ tags", "把流派写入文件标签"),
+    "tags.intro": (
+        "Your own files stay as they are: the server makes copies that differ from them in the genre alone. What you "
+        "corrected or confirmed is written and, where “Accept from” has a value, every answer from there on. Look at "
+        "the preview first; the copies then come as a zip, which the server keeps for an hour. A record in it takes "
+        "the genres back: unpack it and run “acousticsense tag --undo acousticsense-undo.jsonl” in that folder.",
+        "您的原文件不会改动：服务器生成的副本与原文件只有流派标签不同。写入的是您更正或确认过的流派；"
+        "填写“采纳下限”后，达到该值的结果也会写入。请先预览；副本以 zip 压缩包提供，服务器保留一小时。"
+        "压缩包内有撤销记录：解压后在该文件夹运行“acousticsense tag --undo acousticsense-undo.jsonl”即可恢复原样。",
+    ),
+    "tags.overwrite": ("Replace genres that are in the files already", "替换文件中已有的流派"),
+    "tags.plan": ("Preview", "预览"),
+    "tags.write": ("Make tagged copies", "生成带标签的副本"),
+    "tags.planning": ("Reading the files’ tags …", "正在读取文件标签……"),
+    "tags.writing": ("Writing and checking the copies …", "正在写入并检查副本……"),
+    "tags.planned": (
+        "Would be written: {write}. Stay as they are: {keep}. Cannot be written: {refuse}.",
+        "将写入 {write} 个，保持原样 {keep} 个，无法写入 {refuse} 个。",
+    ),
+    "tags.written": (
+        "Written and checked: {write}. Stay as they are: {keep}. Cannot be written: {refuse}. Each copy was read back: "
+        "it has the genre, and its sound and all its other tags are those of the original.",
+        "已写入并通过检查 {write} 个，保持原样 {keep} 个，无法写入 {refuse} 个。"
+        "每个副本都重新读取过：流派已写入，声音和其他标签与原文件一致。",
+    ),
+    "tags.stopped": ("Stopped. No copy was kept.", "已停止，未保留任何副本。"),
+    "tags.download": ("Download the copies (zip, {mb} MB)", "下载副本（zip，{mb} MB）"),
+    "tags.old": ("Genre in the file", "文件中的流派"),
+    "tags.new": ("Genre to write", "要写入的流派"),
+    "tags.result": ("Result", "结果"),
+    "tags.result.planned": ("would be written", "将写入"),
+    "tags.result.written": ("written and checked", "已写入并通过检查"),
+    "tags.result.same": ("has this genre already", "已是该流派"),
+    "tags.result.other": ("has a genre, which stays", "已有流派，保持不变"),
 }
 
 _MODELS: Final[dict[str, tuple[str, str]]] = {
@@ -709,6 +746,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_GUESS,
     **_COMPARE,
     **_LIBRARY,
+    **_TAGS,
     **_MODELS,
     **_SIMILAR,
     **_ERRORS,

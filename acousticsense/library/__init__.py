@@ -22,6 +22,8 @@
     tags       the genre in a file's own tags: planned, written, verified
     difference what turns a file's new bytes into its old ones
     undo       the record that takes written tags back
+    tag_task   one file's genre, planned or written, in a process that may hang or crash
+    copies     genres for files that were sent: planned, or written into copies in a zip
 
 Import the modules; this file imports none, so that a decoder process does not load a network.
 """

@@ -17,7 +17,7 @@ from typing import Final
 from acousticsense.audio.names import AUDIO_SUFFIXES
 from acousticsense.errors import AudioDecodeError, AudioTooLargeError
 
-__all__ = ["Archive", "Entry", "is_archive_name"]
+__all__ = ["Archive", "Entry", "is_archive_name", "tidied"]
 
 #: Bytes of a list of contents; it is read into memory whole, and an entry takes at least 46 of them.
 _MAX_LISTING_BYTES: Final = 4 * 2**20
@@ -159,10 +159,10 @@ def _names(files: Sequence[zipfile.ZipInfo]) -> list[str]:
     decoded = [
         file.orig_filename if name is None else name.decode(encoding) for file, name in zip(files, raw, strict=True)
     ]
-    return [_tidied(name) for name in decoded]
+    return [tidied(name) for name in decoded]
 
 
-def _tidied(name: str) -> str:
+def tidied(name: str) -> str:
     """A name without steps that lead nowhere or upwards."""
     steps = name.replace("\\", "/").replace("\0", "").split("/")
     return "/".join(step for step in steps if step not in ("", ".", ".."))

@@ -5,6 +5,7 @@ Nothing is kept but the rows: an archive's entry is unpacked when its turn comes
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 from collections import Counter
@@ -15,10 +16,10 @@ from functools import partial
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from acousticsense.errors import AudioEmptyError, AudioError, AudioTooLargeError, RequestError, printable
+from acousticsense.errors import AudioEmptyError, AudioError, AudioTooLargeError, LibraryError, RequestError, printable
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.preprocess import Recipe
-from acousticsense.library.archive import Archive, Entry, is_archive_name
+from acousticsense.library.archive import Archive, Entry, is_archive_name, tidied
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.routing import decide, expectation
@@ -58,6 +59,7 @@ class _Item:
     name: str
     locate: Callable[[Path], Path]
     sent: Path | None = None
+    packed: tuple[Archive, Entry] | None = None
 
 
 class Batch:
@@ -78,7 +80,7 @@ class Batch:
     def __init__(self, uploads: Sequence[Upload], limits: BatchLimits) -> None:
         self.total: int | None = None
         self.ignored = 0
-        names = _distinct([upload.name for upload in uploads])
+        names = _distinct([tidied(upload.name) or upload.path.name for upload in uploads])
         self._uploads = tuple(replace(upload, name=name) for upload, name in zip(uploads, names, strict=True))
         self._limits = limits
         self._unpacked_bytes = 0
@@ -86,8 +88,9 @@ class Batch:
         self._calibration: Calibration | None = None
         self._rows: list[tuple[int, Row]] = []
         self._corrections: dict[int, str] = {}
-        self._sent: list[Path | None] = []
+        self._files: Sequence[_Item] = ()
         self._lock = threading.Lock()
+        self._fetching = threading.Lock()
         self._refuse_more(len(self._uploads))
 
     @property
@@ -133,7 +136,47 @@ class Batch:
 
     def sound(self, place: int) -> Path | None:
         """Where a file lies that was sent by itself; None for what is in an archive."""
-        return self._sent[place] if 0 <= place < len(self._sent) else None
+        return self._files[place].sent if 0 <= place < len(self._files) else None
+
+    @property
+    def paths(self) -> list[Path]:
+        """Where what was sent lies."""
+        return [upload.path for upload in self._uploads]
+
+    def name(self, place: int) -> str:
+        """What people call a file; never a path that leads upwards."""
+        return printable(self._files[place].name)
+
+    def fetch(self, place: int, target: Path, *, copy: bool = False) -> Path:
+        """Where a file lies after `predict`: where it was sent, or unpacked at `target`. `close` follows the last one.
+
+        Args:
+            place: of the file.
+            target: where to put what is in an archive; must not exist.
+            copy: put the others there, too.
+
+        Raises:
+            AudioError: it cannot be unpacked, or unpacks to more than allowed.
+            LibraryError: it is gone.
+            OSError: it cannot be copied.
+        """
+        item = self._files[place]
+        if item.packed:
+            archive, entry = item.packed
+            with self._fetching:
+                self._open(archive)
+                archive.unpack(entry, target, max_bytes=self._limits.max_file_bytes)
+            return target
+        if item.sent is None or not item.sent.is_file():
+            raise LibraryError("The server no longer has this file.", hint="Send it again.")
+        if copy:
+            shutil.copyfile(item.sent, target)
+        return target if copy else item.sent
+
+    def close(self) -> None:
+        """Lets go of the archives."""
+        with self._fetching:
+            self._open(None)
 
     def expectation(self, accept: float, language: str = "en") -> str:
         """How many of the answers that are accepted to expect to be wrong, in words; empty when there are none."""
@@ -167,7 +210,7 @@ class Batch:
                 items += self._items(upload)
                 self._refuse_more(len(items))
             stack.callback(self._open, None)
-            self._sent = [item.sent for item in items]
+            self._files = items
             self.total = len(items)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acousticsense-batch-")))
             places: dict[str, list[int]] = {}
@@ -199,7 +242,7 @@ class Batch:
         self.ignored += archive.ignored
         names = _distinct([entry.name for entry in archive.entries])
         for name, entry in zip(names, archive.entries, strict=True):
-            yield _Item(f"{upload.name}/{name}", partial(self._unpack, archive, entry))
+            yield _Item(f"{upload.name}/{name}", partial(self._unpack, archive, entry), packed=(archive, entry))
         if not archive.entries:
             yield _Item(upload.name, partial(_refuse, AudioEmptyError("There is no audio file in this archive.")))
 

@@ -90,8 +90,13 @@ class UndoRecord:
         if self._file is not None:
             self._file.close()
 
-    def add(self, old: Path, new: Path) -> None:
+    def add(self, old: Path, new: Path, *, name: str = "") -> None:
         """Notes how to make `old`, which still stands in its place, out of `new`; on disk when this returns.
+
+        Args:
+            old: the file as it is.
+            new: the file as it will be.
+            name: path under which the file is to be found by whoever undoes it; where `old` lies when empty.
 
         Raises:
             OSError: the record cannot be written.
@@ -99,7 +104,7 @@ class UndoRecord:
         status = old.stat()
         pieces = tuple(lined_up(old, new))
         entry = _Entry(
-            path=str(old),
+            path=name or str(old),
             old_size=status.st_size,
             old_sha256=sha256_of(old),
             old_mtime_ns=status.st_mtime_ns,

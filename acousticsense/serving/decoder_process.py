@@ -15,6 +15,8 @@ from acousticsense.audio import ClipInfo, HealthNote
 from acousticsense.errors import AcousticSenseError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
 from acousticsense.inference.preprocess import DecodedClip, Recipe, decode, open_excerpt
 from acousticsense.library.processes import begin_decoder, decoder_context, how_it_ended
+from acousticsense.library.tag_task import TagTask, carry_out
+from acousticsense.library.tags import TagPlan
 from acousticsense.serving.mailbox import Mailbox, Parcel
 
 __all__ = ["DecoderProcess", "End", "Task", "memory_limit"]
@@ -71,7 +73,7 @@ class DecoderProcess:
         """Whether it has not ended."""
         return bool(self._process.is_alive())
 
-    def send(self, task: Task) -> None:
+    def send(self, task: Task | TagTask) -> None:
         """Begins a task."""
         self.is_free = False
         try:
@@ -97,7 +99,7 @@ class DecoderProcess:
                 answer = self._mailbox.take(answer)
         except (EOFError, OSError) as error:
             raise self._crash() from error
-        self.is_free = isinstance(answer, (AcousticSenseError, DecodedClip, End))
+        self.is_free = isinstance(answer, (AcousticSenseError, DecodedClip, End, TagPlan))
         if isinstance(answer, AcousticSenseError):
             raise answer
         return answer
@@ -133,7 +135,7 @@ def _serve(connection: Connection, path: Path | None) -> None:
         path.unlink()
     try:
         while True:
-            task: Task = connection.recv()
+            task: Task | TagTask = connection.recv()
             for answer in _answers(task):
                 # Blocks of a stream are small, and the next may come before the last was taken.
                 is_clip = isinstance(answer, DecodedClip)
@@ -142,9 +144,13 @@ def _serve(connection: Connection, path: Path | None) -> None:
         return
 
 
-def _answers(task: Task) -> Iterator[object]:
+def _answers(task: Task | TagTask) -> Iterator[object]:
     """What a task is answered with, within the memory that its limits need."""
     try:
+        if isinstance(task, TagTask):
+            with memory_limit(_SPARE_BYTES):
+                yield carry_out(task)
+            return
         with memory_limit(_COPIES * task.recipe.limits.max_pcm_bytes + _SPARE_BYTES):
             if task.kind == "clip":
                 yield _contiguous(decode(task.source, task.recipe))

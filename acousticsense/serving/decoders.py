@@ -13,6 +13,8 @@ from acousticsense.audio import ClipInfo, HealthNote, Source
 from acousticsense.audio.source import opened
 from acousticsense.audio.track import Samples
 from acousticsense.inference.preprocess import DecodedClip, Recipe
+from acousticsense.library.tag_task import TagTask
+from acousticsense.library.tags import TagPlan
 from acousticsense.serving.decoder_process import DecoderProcess, End, Task
 
 __all__ = ["DecoderProcesses"]
@@ -47,6 +49,12 @@ class DecoderProcesses:
             clip: DecodedClip = process.receive(self._timeout_s)
             return clip
 
+    def tag(self, task: TagTask) -> TagPlan:
+        """As `tag_task.carry_out`, in a process; raises like `decode`."""
+        with self._at_work(task) as process:
+            plan: TagPlan = process.receive(self._timeout_s)
+            return plan
+
     @contextlib.contextmanager
     def stream(self, source: Source, recipe: Recipe) -> Iterator[RemoteStream]:
         """As `audio.open_stream` with the excerpt of a recipe, in a process; raises like it and like `decode`."""
@@ -56,7 +64,7 @@ class DecoderProcesses:
             yield stream
 
     @contextlib.contextmanager
-    def _at_work(self, task: Task) -> Iterator[DecoderProcess]:
+    def _at_work(self, task: Task | TagTask) -> Iterator[DecoderProcess]:
         """A process that does the task; it is kept for the next one only if all that it answers was taken."""
         process = self._idle_one()
         if process is None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from acousticsense.analysis.results import Timeline
 from acousticsense.library.batch import Batch
+from acousticsense.library.tags import TagPlan
 from acousticsense.serving.limits import ConcurrencyLimiter
 
-__all__ = ["BatchJob", "Job", "TimelineJob"]
+__all__ = ["BatchJob", "Job", "TagJob", "TimelineJob"]
 
 T = TypeVar("T")
 
@@ -85,9 +87,39 @@ class TimelineJob(Job[Timeline]):
         self.expected_s: float | None = None
 
 
+class TagJob(Job[None]):
+    """Genres that are planned for files, or written into copies of them.
+
+    Attributes:
+        total: how many files.
+        writes: whether copies are made.
+        plans: what is planned or was done, file by file.
+        zip: the copies, when all are made.
+    """
+
+    def __init__(self, total: int, *, writes: bool) -> None:
+        super().__init__()
+        self.total = total
+        self.writes = writes
+        self.plans: list[TagPlan] = []
+        self.zip: Path | None = None
+
+    def discard(self) -> None:
+        """Gives it up and removes what it made."""
+        self.cancel()
+        if self.zip:
+            self.zip.unlink(missing_ok=True)
+
+
 class BatchJob(Job[None]):
-    """Many files that are being predicted; whatever becomes of it, the rows so far are in `batch`."""
+    """Many files that are being predicted; whatever becomes of it, the rows so far are in `batch`.
+
+    Attributes:
+        batch: the files and their rows.
+        tags: the last job that dealt with their genres.
+    """
 
     def __init__(self, batch: Batch) -> None:
         super().__init__()
         self.batch = batch
+        self.tags: TagJob | None = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -16,22 +18,24 @@ from acousticsense.analysis.figures import heatmap_drawing, spectrogram_drawing
 from acousticsense.analysis.members import Progress
 from acousticsense.analysis.results import EnsembleResult, Timeline
 from acousticsense.audio import Source
-from acousticsense.errors import AcousticSenseError, OverloadError
+from acousticsense.errors import AcousticSenseError, OverloadError, RequestError
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.library.batch import Batch, BatchLimits, Upload
+from acousticsense.library.copies import genres_to_write
 from acousticsense.library.engine import EngineOptions
 from acousticsense.models.catalog import CatalogEntry
 from acousticsense.serving.decoders import DecoderProcesses
-from acousticsense.serving.jobs import BatchJob, Job, TimelineJob
+from acousticsense.serving.jobs import BatchJob, Job, TagJob, TimelineJob
 from acousticsense.serving.limits import ConcurrencyLimiter
 from acousticsense.serving.loading import LoadedModels
 from acousticsense.serving.metrics import Metrics
 from acousticsense.serving.neighbours import Neighbours
 from acousticsense.serving.requests import ClipRequest, EnsembleRequest, PredictRequest, TimelineRequest
 from acousticsense.serving.stores import ImageStore, ResultStore
-from acousticsense.serving.temporary import FilesInUse
+from acousticsense.serving.tagging import run_tags
+from acousticsense.serving.temporary import FilesInUse, UploadFolder
 from acousticsense.serving.work import Work
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
@@ -64,12 +68,22 @@ class PredictionService:
         batches: batches whose rows can be fetched.
         metrics: what `/metrics` tells.
         files_in_use: uploads that jobs still need.
+        uploads: the room that uploads and what is made of them take.
+
+    Args:
+        settings: of the server.
+        upload_dir: where uploads lie; by default where Gradio puts them.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, upload_dir: Path | None = None) -> None:
         self.settings = settings
         self._decoders = DecoderProcesses(timeout_s=settings.decode_timeout_s)
         self.files_in_use = FilesInUse()
+        self.uploads = UploadFolder(
+            upload_dir or Path(tempfile.gettempdir(), "gradio"),
+            max_bytes=settings.max_temporary_mb * 2**20,
+            in_use=self.files_in_use,
+        )
         self._models = LoadedModels(settings, self._decoders.decode)
         self.catalog = self._models.catalog
         self._predictions = ConcurrencyLimiter(
@@ -196,6 +210,44 @@ class PredictionService:
         job = BatchJob(Batch(uploads, self._batch_limits))
         paths = [upload.path for upload in uploads]
         self._start(job, self._batches, lambda: self._predict_batch(request, job), paths)
+        return job
+
+    def start_tags(self, batch: BatchJob, accept: float | None, *, overwrite: bool, write: bool) -> TagJob:
+        """Begins to plan genres for the files of a batch, or to write them into copies; see `library.copies`.
+
+        What an earlier job made for this batch is removed.
+
+        Args:
+            batch: the files and their rows.
+            accept: lowest confidence at which an answer is written; None writes what people said alone.
+            overwrite: replace genres that are in the files.
+            write: make the copies.
+
+        Raises:
+            RequestError: the files are still being analysed, or there is no genre to write.
+        """
+        if not batch.finished:
+            raise RequestError("The files are still being analysed.", hint="Wait until they are done, or press Stop.")
+        genres = genres_to_write(batch.batch, accept)
+        if not genres:
+            raise RequestError(
+                "There is no genre to write.",
+                hint="Say from which confidence answers are accepted, or correct a genre.",
+            )
+        if batch.tags:
+            batch.tags.discard()
+        job = batch.tags = TagJob(len(genres), writes=write)
+        work = partial(
+            run_tags,
+            job,
+            batch.batch,
+            genres,
+            overwrite=overwrite,
+            tag=self._decoders.tag,
+            uploads=self.uploads,
+            between=lambda: self._give_way(job, (self._predictions,)),
+        )
+        self._start(job, self._batches, work, batch.batch.paths)
         return job
 
     def _submit(self, work: Callable[[], T], *, is_answer: bool = True) -> Future[T]:

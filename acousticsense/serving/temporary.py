@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import threading
@@ -123,6 +124,26 @@ class UploadFolder:
             with self._lock:
                 self._arriving -= arrival.n_bytes
                 self._arrived += arrival.n_bytes if is_kept else 0
+
+    @contextlib.contextmanager
+    def making(self, name: str) -> Iterator[tuple[Path, Arrival]]:
+        """A file of the server's own, in the room of uploads and for as long as they; gone when the block raises.
+
+        Args:
+            name: of the file, whose folder cannot be guessed.
+
+        Returns:
+            Its path, and where the bytes that are written to it are counted.
+        """
+        folder = self._folder / secrets.token_hex(32)
+        folder.mkdir(parents=True)
+        try:
+            with self.arrival(is_kept=True) as arrival:
+                yield folder / name, arrival
+        except BaseException:
+            (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+            raise
 
     def sweep(self, age_s: float = _AGE_S) -> None:
         """Removes what was not used for so long and counts what is left. What can't be removed is counted."""

@@ -25,6 +25,7 @@ from acousticsense.web.library_tab import build_library_tab
 from acousticsense.web.library_view import library_frame_html
 from acousticsense.web.message_view import message_html
 from acousticsense.web.models_tab import build_models_tab
+from acousticsense.web.panel_routes import add_panel_routes
 from acousticsense.web.result_view import blank_html
 from acousticsense.web.similar_tab import build_similar_tab
 from acousticsense.web.theme import FAVICON, build_i18n, build_theme, read_css, read_head
@@ -46,6 +47,7 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
     for component in page.blocks.values():  # what the page itself shows goes by no age
         service.files_in_use.add(Path(file) for file in getattr(component, "keep_in_cache", ()))
     add_library_routes(app, service)
+    add_panel_routes(app, service)
     app.add_middleware(ChosenLanguage)
     app.add_middleware(UploadGuard, upload_dir=Path(gr.utils.get_upload_folder()))
     mounted: FastAPI = gr.mount_gradio_app(

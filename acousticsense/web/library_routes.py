@@ -15,21 +15,19 @@ from acousticsense.library.batch import Batch
 from acousticsense.library.export import Decided, csv_bytes, finetune_csv, json_values, m3u
 from acousticsense.library.routing import decide
 from acousticsense.models.genres import display_name
+from acousticsense.serving.jobs import BatchJob
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.language import language_of
 from acousticsense.web.library_view import row_values
 
-__all__ = ["add_library_routes", "json_rows", "threshold_of"]
+__all__ = ["add_library_routes", "job_of", "json_rows", "threshold_of"]
 
 
 def add_library_routes(app: FastAPI, service: PredictionService) -> None:
     """Adds the routes; `accept` in their queries is the lowest confidence that is accepted, 0 to 1."""
 
     def batch_of(job_id: str) -> Batch:
-        job = service.batches.get(job_id)
-        if job is None:
-            raise HTTPException(404, "There is no such list, or it has expired. Send the files again.")
-        return job.batch
+        return job_of(service, job_id).batch
 
     @app.get("/library/{job_id}/rows", include_in_schema=False)
     def rows(request: Request, job_id: str, start: int = 0, accept: str = "") -> JSONResponse:
@@ -75,6 +73,18 @@ def add_library_routes(app: FastAPI, service: PredictionService) -> None:
     def as_json(job_id: str, accept: str = "") -> Response:
         content = json.dumps(json_rows(batch_of(job_id), threshold_of(accept)), ensure_ascii=False, indent=1)
         return Response(content, media_type="application/json")
+
+
+def job_of(service: PredictionService, job_id: str) -> BatchJob:
+    """The batch of an id.
+
+    Raises:
+        HTTPException: there is none (any more).
+    """
+    job = service.batches.get(job_id)
+    if job is None:
+        raise HTTPException(404, "There is no such list, or it has expired. Send the files again.")
+    return job
 
 
 def threshold_of(accept: str) -> float | None:

@@ -28,7 +28,19 @@ _MONO: Final = ("ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas",
 
 _SCRIPTS: Final = _HERE / "scripts"
 #: Scripts that stand alone, and the parts of the one that spectrograms are read with.
-_SINGLE: Final = ("page", "choices", "player", "timeline", "library", "compare", "guess", "share", "history", "address")
+_SINGLE: Final = (
+    "page",
+    "choices",
+    "player",
+    "timeline",
+    "library",
+    "panels",
+    "compare",
+    "guess",
+    "share",
+    "history",
+    "address",
+)
 _SPECTROGRAM: Final = ("levels", "player", "axes", "readout", "plot", "gestures", "main")
 
 FAVICON: Final = _HERE / "favicon.svg"

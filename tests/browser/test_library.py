@@ -17,6 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from acousticsense.cli.main import main
 from acousticsense.i18n.page import UI_TEXTS
+from acousticsense.library.tags import read_genre
 from tests.browser.conftest import click_tab
 from tests.library.conftest import EXAMPLES
 
@@ -187,6 +188,43 @@ def test_the_distribution_counts_and_filters(visit: Visit, songs: Path) -> None:
     expect(lines(page)).to_have_count(2)
     expect(last).to_be_focused()
     expect(last).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_genres_are_previewed_and_then_written_into_copies(
+    visit: Visit, songs: Path, tmp_path: Path, locale: str
+) -> None:
+    def words(key: str, **values: int) -> str:
+        return UI_TEXTS[key][locale != "en-US"].format(**values)
+
+    before = (songs / "starfall.mp3").read_bytes()
+    page = visit(locale=locale)
+    open_tab(page, words("tab.library"))
+    ready(send(page, songs / "starfall.mp3", songs / "sky-vibe.ogg", songs / "zero.flac"))
+    panel = page.locator("[data-as-panel=tags]")
+    panel.locator("summary").click()
+    panel.get_by_role("button", name=words("tags.plan")).click()
+    expect(panel.get_by_role("alert")).to_contain_text(words("error.bad_request"))  # nothing is accepted or corrected
+
+    page.locator("tr", has_text="starfall").locator(".as-correct").click()
+    page.locator(".as-cell-genre select").select_option("Jazz")
+    expect(panel.get_by_role("alert")).to_have_count(0)
+    panel.get_by_role("button", name=words("tags.plan")).click()
+    expect(panel).to_contain_text(words("tags.planned", write=1, keep=0, refuse=0), timeout=_PATIENCE_MS)
+    expect(panel.locator("tbody tr")).to_have_count(1)
+    expect(panel.locator("tbody tr")).to_contain_text(words("tags.result.planned"))
+    panel.get_by_role("button", name=words("tags.write")).click()
+    expect(panel).to_contain_text(words("tags.written", write=1, keep=0, refuse=0), timeout=_PATIENCE_MS)
+    with page.expect_download() as download:
+        panel.get_by_role("link").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["starfall.mp3", "acousticsense-undo.jsonl"]
+        archive.extract("starfall.mp3", tmp_path)
+    assert read_genre(tmp_path / "starfall.mp3") == "Jazz"
+    assert (songs / "starfall.mp3").read_bytes() == before
+
+    panel.get_by_label(words("tags.overwrite")).check()  # what was said before holds no more
+    expect(panel.locator("[data-as-told]")).to_be_empty()
 
 
 @pytest.fixture

@@ -101,6 +101,31 @@ class TestAge:
         assert (elsewhere / "mine.txt").exists()
         assert len([path for path in uploads.rglob("*") if path.is_file()]) == 4
 
+    def test_a_file_of_the_servers_own_takes_room_and_goes_with_its_age(self, tmp_path: Path, now: list[float]) -> None:
+        folder = UploadFolder(tmp_path / "uploads", max_bytes=2 * KIB, in_use=FilesInUse())
+        with folder.making("tagged.zip") as (path, arrival):
+            arrival.add(KIB)
+            path.write_bytes(bytes(KIB))
+        assert folder.has_room(KIB)
+        assert not folder.has_room(KIB + 1)
+        folder.sweep()
+        assert path.is_file()
+        now[0] = 3700
+        folder.sweep()
+        assert not path.parent.exists()
+
+    def test_what_could_not_be_made_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        folder = UploadFolder(tmp_path, max_bytes=KIB, in_use=FilesInUse())
+
+        def make() -> None:
+            with folder.making("tagged.zip") as (path, arrival):
+                path.touch()
+                arrival.add(KIB + 1)
+
+        with pytest.raises(OverloadError):
+            make()
+        assert [*tmp_path.iterdir()] == []
+
     def test_a_folder_that_is_not_there_yet_is_empty(self, tmp_path: Path) -> None:
         folder = UploadFolder(tmp_path / "later", max_bytes=1, in_use=FilesInUse())
         folder.sweep()

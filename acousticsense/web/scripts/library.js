@@ -8,6 +8,9 @@
   let genres = [], playing = null;
   let chip = "", needle = "", genre = "", accept = "", column = "place", descending = false;
   window.acousticSenseBatch = () => batch;
+  window.acousticSenseAccept = () => accept;
+  // Genre -> how many rows people gave it.
+  window.acousticSenseCorrected = () => [...count(rows.map(({ row }) => row.corrected).filter(Boolean))];
 
   const frame = () => document.querySelector(".as-rows");
   const make = (name, className, words) => {
@@ -193,6 +196,7 @@
     const corrected = rows.filter(({ row }) => row.corrected).length;
     corrections.querySelector("b").textContent = corrected;
     corrections.hidden = card.querySelector("[data-as-learn]").hidden = corrected === 0;
+    document.dispatchEvent(new Event("as-rows"));
   };
 
   const forget = () => {

@@ -1,0 +1,59 @@
+"""Genres of a batch's files on a server: planned, or written into copies that lie among the uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+
+from acousticsense.errors import LibraryError
+from acousticsense.library.batch import Batch
+from acousticsense.library.copies import Tag, planned_tags, tagged_copies
+from acousticsense.serving.jobs import TagJob
+from acousticsense.serving.temporary import UploadFolder
+
+__all__ = ["run_tags"]
+
+
+def run_tags(
+    job: TagJob,
+    batch: Batch,
+    genres: Mapping[int, str],
+    *,
+    overwrite: bool,
+    tag: Tag,
+    uploads: UploadFolder,
+    between: Callable[[], None],
+) -> None:
+    """Does what a job is for and notes it there.
+
+    Args:
+        job: the job.
+        batch: the files and their rows.
+        genres: place of a file -> the genre to write.
+        overwrite: replace genres that are in the files.
+        tag: carries one task out.
+        uploads: where the zip lies; it takes the room of uploads and goes with their age.
+        between: called after each file; what it raises ends the work, and leaves no zip behind.
+
+    Raises:
+        OverloadError: there is no room for the zip.
+        LibraryError: it cannot be written.
+    """
+    if not job.writes:
+        with closing(planned_tags(batch, genres, overwrite=overwrite, tag=tag)) as plans:
+            for plan in plans:
+                job.plans.append(plan)
+                between()
+        return
+    try:
+        with uploads.making("tagged.zip") as (target, arrival):
+            made = tagged_copies(batch, genres, overwrite=overwrite, tag=tag, target=target, room=arrival.add)
+            with closing(made) as plans:
+                for plan in plans:
+                    job.plans.append(plan)
+                    between()
+            job.zip = target
+    except OSError as error:
+        raise LibraryError(
+            f"The copies cannot be written ({error.strerror or error}).", hint="Try again later, or with fewer files."
+        ) from error
