@@ -14,7 +14,8 @@ from acousticsense.models.catalog import Catalog
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
 from acousticsense.spectrogram import NATIVE_WINDOWS
-from acousticsense.training.tagger import TAGGERS, Labelled, Tagger, fit_head, install_tagger, tagger_network
+from acousticsense.training.linear_head import fit_head
+from acousticsense.training.tagger import TAGGERS, Labelled, Tagger, install_tagger, tagger_network
 from acousticsense.training.teachers import musicnn
 from tests.models.test_efficientat import in_the_releases_names
 
