@@ -226,10 +226,12 @@ def test_acousticsense_predict_json(environ: dict[str, str], music_mp3: Path, ex
 def test_a_timeline_is_the_same_everywhere(server_url: str, environ: dict[str, str], music_mp3: Path) -> None:
     """REST, gradio_client and the command line; the tab is compared in its browser test."""
     with music_mp3.open("rb") as file:
-        fields = {"window_s": "4", "hop_s": "3"}
+        fields = {"window_s": "4", "hop_s": "3", "min_segment_s": "5"}
         rest = requests.post(f"{server_url}/api/timeline", files={"data": file}, data=fields, timeout=60).json()
     client = Client(server_url, verbose=False)
-    through_gradio = client.predict(handle_file(str(music_mp3)), window_s=4, hop_s=3, api_name="/timeline")
+    through_gradio = client.predict(
+        handle_file(str(music_mp3)), window_s=4, hop_s=3, min_segment_s=5, api_name="/timeline"
+    )
     command = [
         sys.executable,
         "-m",
@@ -240,6 +242,8 @@ def test_a_timeline_is_the_same_everywhere(server_url: str, environ: dict[str, s
         "4",
         "--hop",
         "3",
+        "--min-segment",
+        "5",
         "--json",
     ]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True, text=True)
@@ -249,6 +253,7 @@ def test_a_timeline_is_the_same_everywhere(server_url: str, environ: dict[str, s
             assert (window["start_s"], window["verdict"]) == (expected["start_s"], expected["verdict"])
             assert close(window["probabilities"], expected["probabilities"])
         assert [segment["genre"] for segment in other["segments"]] == [part["genre"] for part in rest["segments"]]
+        assert other["min_segment_s"] == rest["min_segment_s"] == 5
 
 
 def test_the_page_and_the_documentation_are_there(server_url: str) -> None:

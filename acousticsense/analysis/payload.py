@@ -32,6 +32,7 @@ def timeline_payload(timeline: Timeline) -> dict[str, Any]:
         "segments": [asdict(segment) for segment in timeline.segments],
         "window_s": timeline.window_s,
         "hop_s": timeline.hop_s,
+        "min_segment_s": timeline.min_segment_s,
         "health": health_payload(timeline.health),
         **timeline.facts(),
     }

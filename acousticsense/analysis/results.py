@@ -189,6 +189,7 @@ class Timeline:
         labels: the model's, in its order.
         window_s: seconds in one window.
         hop_s: seconds from one window's start to the next.
+        min_segment_s: segments that were shorter were given to the one beside them.
         health: what was skipped, assumed or cut while decoding.
     """
 
@@ -200,6 +201,7 @@ class Timeline:
     clip: ClipInfo
     model: ModelInfo
     timing_ms: Timing
+    min_segment_s: float = 0.0
     health: HealthReport = HealthReport()
 
     def facts(self) -> dict[str, Any]:

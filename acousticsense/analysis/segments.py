@@ -30,10 +30,18 @@ Matrix = NDArray[np.float64]
 
 #: What a change of genre must gain: probability, summed over windows that do not overlap.
 CHANGE_COST: Final = 0.25
+#: Lengths that differ by less are the same; borders are sums of floats.
+_LEAST_S: Final = 1e-6
 
 
 def merge(
-    windows: Sequence[TimelineWindow], spec: ModelSpec, *, window_s: float, hop_s: float, end_s: float
+    windows: Sequence[TimelineWindow],
+    spec: ModelSpec,
+    *,
+    window_s: float,
+    hop_s: float,
+    end_s: float,
+    min_segment_s: float = 0.0,
 ) -> tuple[Segment, ...]:
     """The segments of a track, in order of time and without gaps, from the first window's start to `end_s`.
 
@@ -43,13 +51,15 @@ def merge(
         window_s: seconds in one window.
         hop_s: seconds from one window's start to the next.
         end_s: where the track ends.
+        min_segment_s: what is shorter is given to the segment beside it; 0 keeps everything.
     """
     values, silent = _excerpts(windows, spec.labels, reach=max(1, math.ceil(window_s / hop_s - 0.5)))
     scores = _scores(values, silent, spec.calibration.not_music_at) * min(1.0, hop_s / window_s)
     borders_s = [*(window.start_s for window in windows), end_s]
+    states = _without_short(_smoothest(scores), scores, borders_s, min_segment_s)
     return tuple(
         _segment(borders_s[first], borders_s[last], state, values[first:last].mean(axis=0), spec)
-        for first, last, state in _runs(_smoothest(scores))
+        for first, last, state in _runs(states)
     )
 
 
@@ -97,6 +107,30 @@ def _smoothest(scores: Matrix) -> list[int]:
     for index in range(n - 1, 0, -1):
         states.append(int(came_from[index, states[-1]]))
     return states[::-1]
+
+
+def _without_short(
+    states: Sequence[int], scores: Matrix, borders_s: Sequence[float], min_segment_s: float
+) -> list[int]:
+    """Gives each run shorter than `min_segment_s` to the one beside it that scores more there, the shortest run first.
+
+    Silence is measured: it takes nothing in, and nothing takes it in.
+    """
+    states, silence = list(states), scores.shape[1] - 1
+    while True:
+        runs = list(_runs(states))
+        short = []
+        for index, (first, last, state) in enumerate(runs):
+            length_s = borders_s[last] - borders_s[first]
+            others = [run[2] for run in (*runs[max(0, index - 1) : index], *runs[index + 1 : index + 2])]
+            others = [other for other in others if other != silence]
+            if length_s < min_segment_s - _LEAST_S and state != silence and others:
+                short.append((length_s, first, last, others))
+        if not short:
+            return states
+        _, first, last, others = min(short)
+        best = max(others, key=lambda other: scores[first:last, other].sum())
+        states[first:last] = [best] * (last - first)
 
 
 def _runs(states: Sequence[int]) -> Iterator[tuple[int, int, int]]:

@@ -65,6 +65,7 @@ def make_timeline(
     hop_s: float | None = None,
     duration_s: float | None = None,
     offset_s: float = 0.0,
+    min_segment_s: float = 0.0,
     max_windows: int = MAX_WINDOWS,
     progress: Progress | None = None,
     opener: StreamOpener = open_excerpt,
@@ -79,6 +80,7 @@ def make_timeline(
             twice. What a longer hop skips is not analysed.
         duration_s: seconds of the track to predict; None is to its end.
         offset_s: where to begin.
+        min_segment_s: segments that are shorter are given to the one beside them, but for silence; 0 keeps all.
         max_windows: more are refused.
         progress: told how far the work is; see `Progress`.
         opener: what decodes the excerpt of a recipe block by block.
@@ -90,7 +92,7 @@ def make_timeline(
     started = time.perf_counter()
     window_s = classifier.spec.windows.window_s if window_s is None else window_s
     hop_s = window_s if hop_s is None else hop_s
-    _check(window_s, hop_s)
+    _check(window_s, hop_s, min_segment_s)
     recipe, clock = classifier.recipe(duration_s=duration_s, offset_s=offset_s), _Clock()
     rate_hz = recipe.front_end.sample_rate_hz
     windows: list[TimelineWindow] = []
@@ -108,12 +110,16 @@ def make_timeline(
                 _check_count(len(windows) * hop_s, hop_s, max_windows)
                 tell(windows[-1].end_s - offset_s, stream.expected_s)
         clip, notes = stream.info, stream.notes
+    end_s = clip.offset_s + clip.duration_s
     return Timeline(
         windows=tuple(windows),
-        segments=merge(windows, classifier.spec, window_s=window_s, hop_s=hop_s, end_s=clip.offset_s + clip.duration_s),
+        segments=merge(
+            windows, classifier.spec, window_s=window_s, hop_s=hop_s, end_s=end_s, min_segment_s=min_segment_s
+        ),
         labels=classifier.spec.labels,
         window_s=window_s,
         hop_s=hop_s,
+        min_segment_s=min_segment_s,
         clip=clip,
         model=classifier.info,
         timing_ms=Timing(
@@ -126,13 +132,15 @@ def make_timeline(
     )
 
 
-def _check(window_s: float, hop_s: float) -> None:
+def _check(window_s: float, hop_s: float, min_segment_s: float) -> None:
     if not MIN_WINDOW_S <= window_s <= MAX_WINDOW_S:
         raise RequestError(
             f"window_s is {window_s:g}.", hint=f"A window can have {MIN_WINDOW_S:g} to {MAX_WINDOW_S:g} seconds."
         )
     if not MIN_HOP_S <= hop_s < float("inf"):
         raise RequestError(f"hop_s is {hop_s:g}.", hint=f"It must be {MIN_HOP_S:g} seconds or more.")
+    if not 0 <= min_segment_s < float("inf"):
+        raise RequestError(f"min_segment_s is {min_segment_s:g}.", hint="Give 0 seconds or more; 0 keeps all segments.")
 
 
 def _check_count(duration_s: float | None, hop_s: float, max_windows: int) -> None:

@@ -122,6 +122,7 @@ class TimelineFile(_Answer):
     segments: list[_Segment] = Field(description="the same in fewer words, without gaps; short flickers are smoothed")
     window_s: float
     hop_s: float
+    min_segment_s: float = Field(description="segments that were shorter were given to the one beside them")
     health: list[_Health] = Field(description="what was skipped, assumed or cut while decoding")
     clip: _Clip
     model: _Model

@@ -39,6 +39,12 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--duration", dest="duration_s", metavar="S", help="seconds to predict (to the end)")
     parser.add_argument("--offset", dest="offset_s", metavar="S", help="seconds to skip (0)")
+    parser.add_argument(
+        "--min-segment",
+        dest="min_segment_s",
+        metavar="S",
+        help="give segments that are shorter to the one beside them (0: keep all)",
+    )
     parser.add_argument("--json", action="store_true", help="windows and segments as JSON")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write a table with a row per window")
     parser.add_argument("--labels", type=Path, metavar="OUT", help="write the segments as a label track for Audacity")
@@ -57,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
         hop_s=wanted.hop_s,
         duration_s=wanted.duration_s,
         offset_s=wanted.offset_s,
+        min_segment_s=wanted.min_segment_s,
         max_windows=settings_of(options).max_timeline_windows,
         progress=_show_progress if sys.stderr.isatty() else None,
     )

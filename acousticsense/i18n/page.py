@@ -172,6 +172,7 @@ _SPECTROGRAM: Final[dict[str, tuple[str, str]]] = {
 _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     "window.label": ("Window (seconds)", "窗口（秒）"),
     "hop.label": ("A window every (seconds)", "窗口间隔（秒）"),
+    "shortest.label": ("Shortest segment (seconds)", "最短分段（秒）"),
     "timeline.draw": ("Draw the timeline", "生成时间轴"),
     "timeline.stop": ("Stop", "停止"),
     "timeline.empty": ("How does it change?", "它如何变化？"),
@@ -195,10 +196,15 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     "timeline.labels": ("Audacity labels", "Audacity 标签"),
     "timeline.cue": ("Cue sheet", "CUE 文件"),
     "timeline.rekordbox": ("Rekordbox XML", "Rekordbox XML"),
-    "timeline.slider": ("Place in the track; arrow keys move, Enter plays", "播放位置；方向键移动，回车播放"),
+    "timeline.slider": (
+        "Place in the track; arrow keys move, Enter plays, plus and minus zoom",
+        "播放位置；方向键移动，回车播放，加减号缩放",
+    ),
+    "timeline.zoom_out": ("Zoom out", "显示全部时段"),
     "timeline.caption": (
-        "The higher a colour, the more probable its genre there. Short flickers are smoothed in the segments below.",
-        "颜色越高，该处属于这一流派的概率越大。下方的分段已平滑短暂的跳变。",
+        "The higher a colour, the more probable its genre there. Short flickers are smoothed in the segments below. "
+        "Drag to zoom in.",
+        "颜色越高，该处属于这一流派的概率越大。下方的分段已平滑短暂的跳变。左右拖动可放大。",
     ),
     "timeline.hatched": ("Hatched segments are unsure.", "带斜纹的分段表示不确定。"),
     "timeline.few": ("{n} of {total} segments are shown.", "共 {total} 段，仅显示 {n} 段。"),

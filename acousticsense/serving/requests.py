@@ -43,6 +43,7 @@ _HINTS: Final = {
     "models": f"Send names with commas between, {_MOST_MODELS} at most.",
     "window_s": "A window can have 1 to 60 seconds.",
     "hop_s": "It must be 0.1 seconds or more.",
+    "min_segment_s": "Give 0 to 3600 seconds; 0 keeps all segments.",
 }
 #: How the documentation describes a duration; the example is what it tries out.
 _SECONDS: Final[dict[str, Any]] = {
@@ -191,6 +192,9 @@ class TimelineRequest(_Request):
         default=None, examples=["all"], description="seconds to predict; left out or all, to the end of the track"
     )
     offset_s: _Offset = 0.0
+    min_segment_s: float = Field(
+        default=0.0, ge=0, le=3600, description="shorter segments are given to the one beside them; 0 keeps all"
+    )
 
 
 R = TypeVar("R", bound=_Request)

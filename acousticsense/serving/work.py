@@ -92,6 +92,7 @@ class Work:
             hop_s=request.hop_s,
             duration_s=request.duration_s,
             offset_s=request.offset_s,
+            min_segment_s=request.min_segment_s,
             max_windows=self._max_windows,
             progress=progress,
             opener=self._opener,

@@ -52,6 +52,11 @@ class Axis:
         return 100 * (seconds - self.start_s) / (self.end_s - self.start_s)
 
     @property
+    def tick_steps(self) -> str:
+        """Distances between ticks that the page's script may choose from when a part is shown, in seconds."""
+        return " ".join(map(str, _TICK_STEPS_S))
+
+    @property
     def ticks(self) -> list[tuple[float, float]]:
         """(moment in seconds, its place) of round moments."""
         length_s = self.end_s - self.start_s

@@ -31,8 +31,14 @@ class TimelineHandlers:
         self._service = service
         self._runs = TimelineRuns(service)
 
-    async def draw(
-        self, song: gr.FileData | None, window_s: float, hop_s: float, model: str | None, request: gr.Request
+    async def draw(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        song: gr.FileData | None,
+        window_s: float,
+        hop_s: float,
+        min_segment_s: float,
+        model: str | None,
+        request: gr.Request,
     ) -> AsyncIterator[str]:
         """How far the work is, again and again, and then the timeline."""
         language = language_of(request)
@@ -42,7 +48,9 @@ class TimelineHandlers:
         try:
             source = uploaded(song)
             name, kind = chosen_model(model)
-            wanted = TimelineRequest(model=name, spectrogram=kind, window_s=window_s, hop_s=hop_s)
+            wanted = TimelineRequest(
+                model=name, spectrogram=kind, window_s=window_s, hop_s=hop_s, min_segment_s=min_segment_s
+            )
             with self._runs.running(request.session_hash, source.path, wanted) as run:
                 async for told in run.progress():
                     yield progress_html(*told, language)
@@ -84,6 +92,7 @@ class TimelineHandlers:
         offset_s: float = 0.0,
         model: str = "",
         spectrogram: str = "",
+        min_segment_s: float = 0.0,
     ) -> dict[str, Any]:
         """Predicts a track window by window, like POST /api/timeline.
 
@@ -95,10 +104,12 @@ class TimelineHandlers:
             offset_s: where to begin, in seconds.
             model: name of an installed model; "" is the default.
             spectrogram: which image, "mel" or "cqt", for models that know several; "" is the model's default.
+            min_segment_s: segments that are shorter are given to the one beside them; 0 keeps all.
         """
         try:
             excerpt = {"window_s": window_s, "hop_s": hop_s, "duration_s": duration_s, "offset_s": offset_s}
-            wanted = parse(TimelineRequest, {**excerpt, "model": model, "spectrogram": spectrogram})
+            fields = {"model": model, "spectrogram": spectrogram, "min_segment_s": min_segment_s}
+            wanted = parse(TimelineRequest, {**excerpt, **fields})
             job = self._service.start_timeline(uploaded(audio).path, wanted)
             try:
                 while not job.finished:
@@ -128,6 +139,7 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
             with gr.Group(elem_classes="as-excerpt"):
                 window = gr.Slider(2, 30, window_s, step=1, label=i18n("window.label"))
                 hop = gr.Slider(1, 60, window_s, step=1, label=i18n("hop.label"))
+                shortest = gr.Slider(0, 60, 0, step=1, label=i18n("shortest.label"))
                 chosen = model_choice(i18n, service)
             button = gr.Button(i18n("timeline.draw"), variant="primary", elem_classes="as-go as-draw")
             stop = gr.Button(i18n("timeline.stop"), elem_classes="as-stop")
@@ -138,7 +150,7 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     drawn = button.click(
         handlers.draw,
-        [audio, window, hop, chosen],
+        [audio, window, hop, shortest, chosen],
         result,
         api_visibility="private",
         # The service has a queue for timelines; in this one they would stand in the way of others.

@@ -17,26 +17,29 @@ SPEC = ModelSpec(
     calibration=Calibration(not_music_at=0.5, measured_on="a test"),
 )
 SILENT = None
-Said = tuple[float, float] | None
+#: P(Jazz), P(not music) and, where there is any, P(Folk); None is silence.
+Said = tuple[float, float] | tuple[float, float, float] | None
 
 
-def segments(said: list[Said], *, hop_s: float = 10.0, window_s: float = 10.0, tail_s: float = 0.0) -> list[Segment]:
-    """The segments of windows of which P(Jazz) and P(not music) were said; the rest is Rock."""
+def segments(
+    said: list[Said], *, hop_s: float = 10.0, window_s: float = 10.0, tail_s: float = 0.0, min_segment_s: float = 0.0
+) -> list[Segment]:
+    """The segments of windows of which so much was said; the rest is Rock."""
     windows = []
     for index, values in enumerate(said):
-        jazz, not_music = values or (0.0, None)
+        jazz, not_music, folk = (*(values or (0.0, None)), 0.0)[:3]
         verdict: TimelineVerdict = "plausible" if values else "silence"
         windows.append(
             TimelineWindow(
                 start_s=index * hop_s,
                 end_s=index * hop_s + window_s,
-                probabilities={"Jazz": jazz, "Rock": 1 - jazz, "Folk": 0.0} if values else {},
+                probabilities={"Jazz": jazz, "Rock": 1 - jazz - folk, "Folk": folk} if values else {},
                 not_music=not_music,
                 verdict=verdict,
             )
         )
     end_s = windows[-1].end_s + tail_s
-    return list(merge(windows, SPEC, window_s=window_s, hop_s=hop_s, end_s=end_s))
+    return list(merge(windows, SPEC, window_s=window_s, hop_s=hop_s, end_s=end_s, min_segment_s=min_segment_s))
 
 
 def names(found: list[Segment]) -> list[str]:
@@ -99,3 +102,25 @@ def test_overlapping_windows_weigh_as_much_as_their_sound() -> None:
 def test_windows_with_gaps_between_them_make_segments_without() -> None:
     first, second = segments([JAZZ, JAZZ, ROCK, ROCK], hop_s=30.0)
     assert (first.end_s, second.start_s, second.end_s) == (60.0, 60.0, 100.0)
+
+
+def test_short_segments_are_given_to_the_one_beside_them_that_is_likelier_there() -> None:
+    mostly_folk = (0.05, 0.0, 0.9)
+    said = [JAZZ] * 4 + [mostly_folk] * 2 + [ROCK] * 4
+    assert names(segments(said)) == ["Jazz", "Folk", "Rock"]
+    assert names(segments(said, min_segment_s=20.0)) == ["Jazz", "Folk", "Rock"]
+    first, second = segments(said, min_segment_s=21.0)
+    assert (first.genre, first.end_s, second.genre, second.end_s) == ("Jazz", 40.0, "Rock", 100.0)
+
+
+def test_what_a_short_segment_parted_becomes_one() -> None:
+    assert names(segments([JAZZ] * 3 + [ROCK] * 2 + [JAZZ] * 3, min_segment_s=30.0)) == ["Jazz"]
+
+
+def test_short_silence_is_kept_and_takes_nothing_in() -> None:
+    said = [JAZZ] * 3 + [SILENT] + [ROCK] + [SILENT] + [JAZZ] * 3
+    assert names(segments(said, min_segment_s=25.0)) == ["Jazz", "silence", "Rock", "silence", "Jazz"]
+
+
+def test_a_track_shorter_than_the_shortest_segment_is_one_segment() -> None:
+    assert names(segments([JAZZ] * 2 + [ROCK] * 3, min_segment_s=3600.0)) == ["Rock"]

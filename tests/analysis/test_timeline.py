@@ -128,6 +128,7 @@ def test_a_excerpt_of_the_track(classifier: GenreClassifier, track: Path) -> Non
         ({"window_s": float("nan")}, "window_s is nan"),
         ({"hop_s": 0.0}, "hop_s is 0"),
         ({"hop_s": float("inf")}, "hop_s is inf"),
+        ({"min_segment_s": -1.0}, "min_segment_s is -1"),
         ({"offset_s": -1.0}, "offset asked for is -1"),
         ({"hop_s": 0.5, "max_windows": 20}, r"window every 0\.5 s makes more than 20 windows"),
     ],

@@ -476,6 +476,8 @@ def test_a_timeline_has_windows_segments_and_files(client: TestClient, music_mp3
     assert again == {key: value for key, value in body.items() if key != "files"}
     labels = client.get(body["files"]["txt"]).text.splitlines()
     assert len(labels) == len(body["segments"])
+    one = post_timeline(client, music_mp3.read_bytes(), window_s="4", hop_s="2", min_segment_s="3600").json()
+    assert (len(one["segments"]), one["min_segment_s"]) == (1, 3600)
 
 
 def test_a_window_of_the_timeline_is_a_prediction(client: TestClient, music_mp3: Path) -> None:

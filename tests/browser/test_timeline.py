@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,8 @@ Visit = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
 #: A clip of real music, 12 s.
 CLIP = next(clip.path for clip in read_examples() if clip.path.suffix == ".mp3")
+#: One in which the model of the tests hears two genres, the first for 4 s.
+CHANGING = next(clip.path for clip in read_examples() if clip.path.stem == "enigma-rag")
 
 
 def open_tab(page: Page, name: str = "Timeline") -> Page:
@@ -142,6 +145,82 @@ def test_half_an_hour_shows_progress_and_can_be_stopped_and_the_page_stays_quick
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
     page.locator(".as-timeline-audio").get_by_role("button", name="Clear").click()
     ready(draw(page, CLIP))
+
+
+@pytest.mark.parametrize(("locale", "tab"), [("en-US", "Timeline"), ("zh-CN", "时间轴")])
+def test_segments_shorter_than_the_control_says_join_their_neighbours(
+    visit: Visit, page_url: str, locale: str, tab: str
+) -> None:
+    page = open_tab(visit(locale=locale), tab)
+    for label, seconds in (("Window|窗口（秒）", 4), ("A window every|窗口间隔", 4), ("Shortest segment|最短分段", 5)):
+        page.locator(".as-columns").get_by_label(re.compile(label)).first.fill(str(seconds))
+    page.locator(".as-timeline-audio input[type=file]").set_input_files(CHANGING)
+    page.locator(".as-timeline-audio audio").wait_for(state="attached")
+    page.locator(".as-draw").click()
+    ready(page.locator(".as-timeline"))
+    expect(page.get_by_test_id("segments").locator("tbody tr")).to_have_count(1)
+    fields = {"window_s": "4", "hop_s": "4"}
+    for more, n_segments in (({}, 2), ({"min_segment_s": "5"}, 1)):
+        with CHANGING.open("rb") as file:
+            answer = requests.post(f"{page_url}/api/timeline", files={"data": file}, data=fields | more, timeout=60)
+        assert len(answer.json()["segments"]) == n_segments
+
+
+def ticks(page: Page) -> list[str]:
+    return page.locator(".as-timeline .as-river-x span").all_inner_texts()
+
+
+def test_dragging_zooms_and_a_button_shows_the_whole_again(visit: Visit) -> None:
+    page = open_tab(visit())
+    ready(draw(page, CLIP))
+    whole = ticks(page)
+    out = page.get_by_role("button", name="Zoom out")
+    expect(out).to_be_hidden()
+    box = page.locator("[data-as-river]").bounding_box()
+    assert box is not None
+    x, y = (lambda share: box["x"] + share * box["width"]), box["y"] + 60
+    page.mouse.move(x(0.78), y)
+    page.mouse.down()
+    page.mouse.move(x(0.5), y)
+    expect(page.locator(".as-river-drag")).to_be_visible()
+    page.mouse.move(x(0.28), y)
+    page.mouse.up()
+    expect(out).to_be_visible()
+    for gone in (".as-river-drag", ".as-river-readout"):
+        expect(page.locator(gone)).to_be_hidden()
+    assert ticks(page) == ["0:04", "0:05", "0:06", "0:07", "0:08", "0:09"]
+    assert page.evaluate("document.querySelector('.as-timeline-audio audio').paused")
+    page.mouse.move(x(0.05), y)
+    expect(page.get_by_test_id("reading")).to_contain_text("0:04")
+    page.mouse.click(x(0.5), y)
+    page.wait_for_function("!document.querySelector('.as-timeline-audio audio').paused")
+    assert 5.5 < now_playing_s(page) < 8
+    out.click()
+    expect(out).to_be_hidden()
+    expect(page.locator("[data-as-river]")).to_be_focused()
+    assert ticks(page) == whole
+
+
+def test_the_keyboard_zooms_and_the_part_goes_along_with_the_place(visit: Visit) -> None:
+    page = open_tab(visit())
+    ready(draw(page, CLIP))
+    whole, out = ticks(page), page.get_by_role("button", name="Zoom out")
+    river = page.get_by_role("slider", name="Place in the track")
+    river.press("+")
+    assert ticks(page)[0] == "0:00"
+    assert len(ticks(page)) == 7
+    for _ in range(4):
+        river.press("ArrowRight")
+    expect(river).to_have_attribute("aria-valuenow", "8")
+    assert "0:08" in ticks(page)
+    river.press("-")
+    expect(out).to_be_hidden()
+    river.press("+")
+    page.keyboard.press("Tab")
+    expect(out).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(out).to_be_hidden()
+    assert ticks(page) == whole
 
 
 def test_a_bad_file_is_explained(visit: Visit, tmp_path: Path) -> None:

@@ -65,6 +65,11 @@ def test_models_are_a_list_or_words_with_commas_between() -> None:
         (EnsembleRequest, {"models": ",".join("abcde" * 20)}, "100 models were asked. Send names"),
         (EnsembleRequest, {"models": [["x"]]}, "models is"),
         (TimelineRequest, {"window_s": "0.2"}, "window_s is 0.2. A window can have 1 to 60 seconds."),
+        (
+            TimelineRequest,
+            {"min_segment_s": "-1"},
+            "min_segment_s is -1. Give 0 to 3600 seconds; 0 keeps all segments.",
+        ),
         (TimelineRequest, {"hop_s": "often"}, "hop_s is 'often'. It must be 0.1 seconds or more."),
         (PredictRequest, {"model": ["tiny"]}, "model is"),
         (PredictRequest, {"model": "x" * 10_000, "top_k": "y" * 10_000}, "top_k is 'yyy"),

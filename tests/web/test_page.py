@@ -684,7 +684,7 @@ def test_progress_says_how_far_and_how_long() -> None:
 
 def drawn(handlers: TimelineHandlers, path: Path | str | None, window_s: float = 2.0) -> list[str]:
     async def collect() -> list[str]:
-        return [words async for words in handlers.draw(path and sent(path), window_s, window_s, "", CHINESE)]
+        return [words async for words in handlers.draw(path and sent(path), window_s, window_s, 0, "", CHINESE)]
 
     return run_alone(collect())
 
@@ -705,7 +705,7 @@ def test_the_tab_explains_what_is_wrong(service: PredictionService, upload: Path
 
 def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Path) -> None:
     async def leave() -> None:
-        run = TimelineHandlers(service).draw(sent(upload), 1.0, 0.1, "", ENGLISH)
+        run = TimelineHandlers(service).draw(sent(upload), 1.0, 0.1, 0, "", ENGLISH)
         assert 'data-state="running"' in await anext(run)
         await run.aclose()  # type: ignore[attr-defined]
 
@@ -719,7 +719,7 @@ def test_a_stopped_timeline_ends_in_its_own_words(service: PredictionService, up
     handlers, page = TimelineHandlers(service), cast(gr.Request, ENGLISH)
 
     async def stop() -> list[str]:
-        run = handlers.draw(sent(upload), 1.0, 0.1, "", page)
+        run = handlers.draw(sent(upload), 1.0, 0.1, 0, "", page)
         assert 'data-state="running"' in await anext(run)
         handlers.stop(page)
         return [words async for words in run]
@@ -737,7 +737,7 @@ def test_a_new_file_ends_the_timeline_of_another_and_not_its_own(service: Predic
     handlers, page = TimelineHandlers(service), cast(gr.Request, ENGLISH)
 
     async def choose() -> None:
-        run = handlers.draw(sent(upload), 1.0, 0.1, "", page)
+        run = handlers.draw(sent(upload), 1.0, 0.1, 0, "", page)
         assert 'data-state="running"' in await anext(run)
         # the page tells of a file after it has asked for its timeline
         assert handlers.clear(sent(upload), page) == gr.skip()
