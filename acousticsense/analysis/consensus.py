@@ -15,12 +15,15 @@ from acousticsense.inference.confidence import advise, earned, stands_clear, ver
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.spec import Calibration
 
-__all__ = ["agreement", "build_consensus", "largest_group"]
+__all__ = ["agreement", "build_consensus", "largest_group", "log_pool"]
 
 Vector = NDArray[np.float64]
 
 #: Where the members' mean is called not music when nothing was measured for them together.
 _MEAN_NOT_MUSIC_AT: Final = 0.5
+
+#: Probabilities below are taken for this one before their logarithm.
+_SMALLEST: Final = 1e-12
 
 
 def largest_group(predictions: Sequence[Prediction | None]) -> tuple[int, ...]:
@@ -43,16 +46,15 @@ def build_consensus(
 ) -> Consensus | None:
     """What the largest group of answers with the same labels says together; None when there is no answer.
 
-    The mean is a linear opinion pool of probabilities that each member has calibrated for itself. Such a pool is
-    too cautious (Ranjan & Gneiting 2010, "Combining probability forecasts", J. R. Stat. Soc. B 72), so that it wants
-    a temperature of its own, applied after pooling (Rahaman & Thiery 2021, "Uncertainty quantification and deep
-    ensembles", NeurIPS). Weights and temperature are only applied where they were measured.
+    The mean is that of probabilities which each member has calibrated for itself. Where something was measured for
+    these very members, the answer is their weighted geometric mean (`log_pool`) instead, at a temperature of its own,
+    applied after pooling (Rahaman & Thiery 2021, "Uncertainty quantification and deep ensembles", NeurIPS).
 
     Args:
         predictions: of all members; None where a member failed.
         calibration: temperature and verdict thresholds that were measured for these very members; None when they
             were not. Without them, each threshold is the highest of the members' own.
-        weights: how much each averaged member counts in the calibrated mean; none is equally much.
+        weights: how much each averaged member counts in the geometric mean; none is equally much.
         own: the averaged members' own calibrations; without them, and without `calibration`, no verdict is above
             unsure.
         tested: labels that the shares of `calibration` were measured on; None when that is not known.
@@ -64,8 +66,8 @@ def build_consensus(
     labels = tuple(answers[0].probabilities)
     table = np.array([[answer.probabilities[label] for label in labels] for answer in answers])
     mean = _named(labels, table.mean(axis=0))
-    weighted = np.average(table, axis=0, weights=weights or None)
-    calibrated = _named(labels, _tempered(weighted, calibration.temperature)) if calibration else None
+    pooled = log_pool(table, np.array(weights or [1.0] * len(table)))
+    calibrated = _named(labels, _tempered(pooled, calibration.temperature)) if calibration else None
     scores = [answer.not_music for answer in answers if answer.not_music is not None]
     not_music = float(np.mean(scores)) if scores else None
     shown = calibrated or mean
@@ -84,6 +86,22 @@ def build_consensus(
         pair=_pair(table, group),
         members=group,
     )
+
+
+def log_pool(table: Vector, weights: Vector) -> Vector:
+    """The weighted geometric mean of opinions, a logarithmic opinion pool (Genest & Zidek 1986, "Combining probability
+    distributions", Statistical Science 1): what two members think possible for reasons of their own gains by both.
+
+    Args:
+        table: (..., members, labels) probabilities.
+        weights: (members,) of which one at least is above 0.
+
+    Returns:
+        (..., labels) probabilities that sum to 1.
+    """
+    logs = weights / weights.sum() @ np.log(np.maximum(table, _SMALLEST))
+    powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def _highest_thresholds(own: Sequence[Calibration]) -> Calibration:

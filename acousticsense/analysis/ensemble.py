@@ -224,7 +224,8 @@ class Ensemble:
         )
 
     def _measured_together(self, members: Collection[Member]) -> EnsembleSpec | None:
-        """What was measured for exactly these members and weights; None when nothing was."""
+        """What was measured for these members, of which some that count for nothing may be missing; None when nothing
+        was."""
         path = self._catalog.root / ENSEMBLE_FILE
         if not path.is_file():
             return None
@@ -233,4 +234,5 @@ class Ensemble:
         except CheckpointError as error:
             _log.warning("the consensus is not calibrated: %s", error)
             return None
-        return spec if set(identities(members)) == set(spec.members) else None
+        count = {identity for identity, weight in spec.weight_of.items() if weight > 0}
+        return spec if count <= set(identities(members)) <= set(spec.members) else None

@@ -10,14 +10,16 @@ from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import logsumexp
 
+from acousticsense.analysis.consensus import log_pool
 from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.analysis.members import Spectrograms, identities
 from acousticsense.analysis.results import Consensus, EnsembleResult
 from acousticsense.audio import Source
 from acousticsense.errors import RequestError
 from acousticsense.evaluation.calibration import Answers, fit_calibration
-from acousticsense.evaluation.statistics import class_balanced_weights
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import NOT_MUSIC
 from acousticsense.models.spec import EnsembleSpec
@@ -29,8 +31,6 @@ _log: Final = logging.getLogger(__name__)
 
 #: Probabilities below are taken for this one before their logarithm.
 _SMALLEST: Final = 1e-12
-#: Of expectation maximisation, which has long converged then.
-_ITERATIONS: Final = 200
 #: From fewer a temperature is chance.
 _FEWEST_CLIPS: Final = 20
 
@@ -78,7 +78,7 @@ class EnsemblePredictor:
         return self._answer(source, self.spectrogram)[1].calibrated is not None
 
     def calibrate(self, clips: Sequence[tuple[Path, str]], *, measured_on: str) -> EnsembleSpec:
-        """Weights, temperature and thresholds of the members' mean, from labelled clips that no model was trained on.
+        """Weights, temperature and thresholds of the geometric mean, from labelled clips that no member was trained on.
 
         Args:
             clips: files with their labels, or "not_music".
@@ -105,7 +105,7 @@ class EnsemblePredictor:
             raise RequestError(f"None of the {len(clips)} clips is music.", hint="Give some of several genres.")
         labels, answers_of = np.array(truths), np.stack(tables)
         weights = pool_weights(answers_of[labels >= 0], labels[labels >= 0])
-        logits = np.log(np.maximum(np.average(answers_of, axis=1, weights=weights), _SMALLEST))
+        logits = np.log(np.maximum(log_pool(answers_of, weights), _SMALLEST))
         answers = Answers(logits=logits, labels=labels, n_labels=logits.shape[1] - 1)
         fit = fit_calibration(answers, measured_on=measured_on)
         for criterion in fit.unmet_criteria:
@@ -137,27 +137,26 @@ def _table(result: EnsembleResult, consensus: Consensus) -> NDArray[np.float64]:
 
 
 def pool_weights(answers: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Weights of a linear opinion pool under which the true labels are likeliest, each label counting the same.
-
-    Found by expectation maximisation of the mixture (Dempster, Laird and Rubin 1977), beginning with equal weights
-    and one clip more that all members know alike, so that no weight becomes 0.
+    """Weights under which a product of the members' probabilities to these powers makes the true labels likeliest.
 
     Args:
         answers: (n, members, labels) probabilities.
         labels: (n,) indices of the true ones.
 
     Returns:
-        (members,) weights that sum to 1.
+        (members,) weights, none below 0, that sum to 1; what their sum was is the temperature's to find.
     """
-    said = np.maximum(answers[np.arange(len(labels)), :, labels], _SMALLEST)
-    clips = class_balanced_weights(labels)
-    clips *= len(labels) / clips.sum()
-    weights = np.full(said.shape[1], 1 / said.shape[1])
-    for _ in range(_ITERATIONS):
-        shares = weights * said
-        credit = clips @ (shares / shares.sum(axis=1, keepdims=True)) + 1 / len(weights)
-        weights = credit / credit.sum()
-    return np.asarray(weights)
+    logs = np.log(np.maximum(answers, _SMALLEST))
+    clips, members = np.arange(len(labels)), logs.shape[1]
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        pooled = weights @ logs
+        pooled -= logsumexp(pooled, axis=1, keepdims=True)
+        expected = np.einsum("nml,nl->nm", logs, np.exp(pooled))
+        return -float(pooled[clips, labels].mean()), (expected - logs[clips, :, labels]).mean(axis=0)
+
+    found = minimize(loss, np.full(members, 1 / members), jac=True, bounds=[(0, None)] * members)
+    return np.asarray(found.x / found.x.sum() if found.x.any() else np.full(members, 1 / members))
 
 
 def _label_index(genre: str, labels: Sequence[str]) -> int:

@@ -215,7 +215,7 @@ class EnsembleSpec:
 
     Attributes:
         members: (model, kind of image, SHA-256 of its weights) of each member that was averaged, in any order.
-        weights: how much each member counts in the weighted mean, in their order; none is equally much.
+        weights: how much each member counts in the weighted geometric mean, in their order; none is equally much.
         calibration: what that mean of their probabilities means; its temperature divides the logarithm of the mean.
         metrics: measured figures.
     """

@@ -44,7 +44,8 @@ def test_members_count_by_their_weights_where_these_were_measured() -> None:
     consensus = build_consensus(rows, Calibration(measured_on="a test"), weights=(3, 1))
     assert consensus is not None
     assert consensus.calibrated is not None
-    assert list(consensus.calibrated.values()) == pytest.approx([0.5, 0.4, 0.1])
+    products = np.array([0.6**0.75 * 0.2**0.25, 0.3**0.75 * 0.7**0.25, 0.1])
+    assert list(consensus.calibrated.values()) == pytest.approx(products / products.sum())
     assert list(consensus.probabilities.values()) == pytest.approx([0.4, 0.5, 0.1])
 
 
@@ -78,8 +79,8 @@ def test_a_measured_temperature_is_applied_after_pooling() -> None:
     consensus = build_consensus(members((0.6, 0.3, 0.1), (0.8, 0.1, 0.1)), calibration)
     assert consensus is not None
     assert consensus.calibrated is not None
-    squared = np.array([0.7, 0.2, 0.1]) ** 2
-    assert list(consensus.calibrated.values()) == pytest.approx(squared / squared.sum())
+    products = np.array([0.6 * 0.8, 0.3 * 0.1, 0.1 * 0.1])  # squares of the geometric mean
+    assert list(consensus.calibrated.values()) == pytest.approx(products / products.sum())
     assert consensus.verdict == "confident"
     assert consensus.top(1)[0].confidence == max(consensus.calibrated.values())
     assert any(advice.code == "measured" for advice in consensus.advice)

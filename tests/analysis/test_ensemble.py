@@ -21,7 +21,7 @@ import acousticsense
 from acousticsense.analysis.ensemble import ENSEMBLE_FILE, Ensemble
 from acousticsense.analysis.ensemble_payload import ensemble_payload
 from acousticsense.analysis.ensemble_table import ensemble_csv
-from acousticsense.analysis.members import Progress
+from acousticsense.analysis.members import Progress, identities
 from acousticsense.analysis.parallel import split_by_cost
 from acousticsense.analysis.predictor import EnsemblePredictor
 from acousticsense.analysis.results import EnsembleResult
@@ -176,6 +176,20 @@ def test_a_measured_calibration_holds_for_exactly_those_members(few_models: Path
     assert max(all_of_them.consensus.calibrated.values()) > max(plain.consensus.probabilities.values())
     assert fewer.consensus is not None
     assert fewer.consensus.calibrated is None
+
+
+def test_members_that_count_for_nothing_may_be_left_out(few_models: Path, music_mp3: Path) -> None:
+    ensemble = Ensemble.load(settings=settings_of(few_models))
+    members = identities(ensemble.predict(music_mp3).members)
+    weights = tuple(float(kind == "cqt") for _, kind, _ in members)
+    spec = EnsembleSpec(members=members, weights=weights, calibration=Calibration(measured_on="a test"))
+    (few_models / ENSEMBLE_FILE).write_text(spec.to_json(), encoding="utf-8")
+    every, those, others = (ensemble.predict(music_mp3, spectrogram=kind).consensus for kind in ("both", "cqt", "mel"))
+    assert every is not None
+    assert those is not None
+    assert every.calibrated == pytest.approx(those.calibrated)
+    assert others is not None
+    assert others.calibrated is None
 
 
 def test_members_that_were_not_measured_together_keep_to_their_own_thresholds(
