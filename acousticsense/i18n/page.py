@@ -174,6 +174,7 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     "hop.label": ("A window every (seconds)", "窗口间隔（秒）"),
     "shortest.label": ("Shortest segment (seconds)", "最短分段（秒）"),
     "timeline.draw": ("Draw the timeline", "生成时间轴"),
+    "timeline.stale": ("Settings changed: draw it again", "设置已更改，请重新生成"),
     "timeline.stop": ("Stop", "停止"),
     "timeline.empty": ("How does it change?", "它如何变化？"),
     "timeline.empty.body": (
@@ -406,6 +407,7 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.images": ("Spectrograms", "频谱图"),
     "ensemble.models": ("Models", "模型"),
     "ensemble.go": ("Ask them all", "全部识别"),
+    "ensemble.stale": ("Settings changed: ask them again", "设置已更改，请重新识别"),
     "ensemble.empty": ("Do they agree?", "它们意见一致吗？"),
     "ensemble.empty.body": (
         "Several models analyse the same excerpt. You get a table of what each says, what they say together, and where "
@@ -496,6 +498,7 @@ _COMPARE: Final[dict[str, tuple[str, str]]] = {
     "version.d": ("Version D", "版本 D"),
     "compare.files": ("Versions, the reference first", "版本（基准在前）"),
     "compare.go": ("Compare", "开始对比"),
+    "compare.stale": ("Files or settings changed: compare again", "文件或设置已更改，请重新对比"),
     "compare.title": ("What moved", "变化"),
     "compare.genres": ("Genres", "流派"),
     "compare.threshold": ("Counts beyond", "变化阈值"),

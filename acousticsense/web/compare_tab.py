@@ -11,7 +11,8 @@ from acousticsense.analysis.compare_payload import comparison_payload
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.compare_view import comparison_html
-from acousticsense.web.controls import excerpt_controls, model_choice, with_names
+from acousticsense.web.controls import excerpt_controls, mark_old_answers, model_choice, with_names
+from acousticsense.web.html import asked
 from acousticsense.web.inputs import called_with, language_of, uploaded, wanted_excerpt
 from acousticsense.web.message_view import message_html
 
@@ -47,7 +48,8 @@ class CompareHandlers:
             comparisons = self._service.compare([file.path for file in files], wanted)
         except AcousticSenseError as error:
             return message_html("compare", language, error)
-        return comparison_html(comparisons, files, language)
+        controls = asked(songs, duration_s, whole_track, offset_s, model)
+        return comparison_html(comparisons, files, language, asked=controls)
 
     def explain_failure(self, request: gr.Request) -> str:
         """What stands in place of a comparison after a fault of ours, which the log has in full."""
@@ -112,9 +114,11 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
     result = gr.HTML(i18n("html.compare"), elem_classes="as-compare-block", apply_default_css=False, js_on_load=None)
     limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
     files.change(callbacks.clear, files, result, **_QUIETLY)
+    inputs = [files, duration, whole, offset, model]
+    mark_old_answers(".as-compare", inputs)
     compared = button.click(
         callbacks.show,
-        [files, duration, whole, offset, model],
+        inputs,
         result,
         api_visibility="private",
         show_progress="minimal",

@@ -17,12 +17,15 @@ from acousticsense.web.plot_view import plot_of
 __all__ = ["comparison_html"]
 
 
-def comparison_html(comparisons: Sequence[Comparison], files: Sequence[Upload], language: str) -> str:
-    """Everything about the files, of which the first is the reference."""
+def comparison_html(
+    comparisons: Sequence[Comparison], files: Sequence[Upload], language: str, *, asked: str = "[]"
+) -> str:
+    """Everything about the files, of which the first is the reference; `asked`: see `html.asked`."""
     sounds = [comparisons[0].sound_a, *(comparison.sound_b for comparison in comparisons)]
     return render(
         "compare.html",
         language,
+        asked=asked,
         comparisons=comparisons,
         changes=[(comparison, comparison_sentences(comparison, language)) for comparison in comparisons],
         versions=_versions(comparisons, files, _volumes(sounds), language),

@@ -22,6 +22,7 @@ __all__ = [
     "duration_slider",
     "excerpt_controls",
     "is_long",
+    "mark_old_answers",
     "model_choice",
     "model_choices",
     "model_texts",
@@ -95,6 +96,17 @@ def excerpt_controls(i18n: Any) -> tuple[Any, Any, Any]:
         api_visibility="private",
     )
     return duration, offset, whole
+
+
+def mark_old_answers(card: str, controls: Sequence[Any]) -> None:
+    """Has the page's script mark the answer in a tab's card when it was asked for with other settings.
+
+    Args:
+        card: CSS selector of the card, which carries `html.asked` of the controls' values.
+        controls: in the same order.
+    """
+    js = f"(...values) => window.acousticSenseAsked('{card}', ...values)"
+    gr.on(None, None, [*controls], None, js=js, queue=False, show_progress="hidden", api_visibility="private")
 
 
 def model_choices(service: PredictionService) -> list[Choice]:

@@ -14,8 +14,9 @@ from acousticsense.analysis.members import Progress
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.requests import EnsembleRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import duration_slider, named_models, offset_field, song_input
+from acousticsense.web.controls import duration_slider, mark_old_answers, named_models, offset_field, song_input
 from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
+from acousticsense.web.html import asked
 from acousticsense.web.inputs import language_of, start_s, uploaded
 from acousticsense.web.message_view import message_html
 
@@ -75,7 +76,8 @@ class EnsembleHandlers:
         except AcousticSenseError as error:
             yield message_html("ensemble", language, error)
             return
-        yield ensemble_html(result, source.name, language)
+        controls = asked(models, spectrogram, duration_s, offset_s)
+        yield ensemble_html(result, source.name, language, asked=controls)
 
     def predict_now(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -175,7 +177,9 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
             )
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     tab.select(handlers.prepare, models, memory, show_progress="hidden", api_visibility="private")
-    inputs = [audio, models, images, duration, offset]
+    settings = [models, images, duration, offset]
+    mark_old_answers(".as-ensemble", settings)
+    inputs = [audio, *settings]
     for trigger, handler in ((audio.change, handlers.predict), (button.click, handlers.predict_now)):
         answered = trigger(
             handler,

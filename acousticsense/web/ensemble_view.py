@@ -22,13 +22,14 @@ __all__ = ["ensemble_html", "memory_html", "progress_html"]
 _PLOTTED: Final = 8
 
 
-def ensemble_html(result: EnsembleResult, name: str, language: str) -> str:
-    """The answer for the file called `name`."""
+def ensemble_html(result: EnsembleResult, name: str, language: str, *, asked: str = "[]") -> str:
+    """The answer for the file called `name`; `asked`: see `html.asked`."""
     consensus = result.consensus
     advice = consensus.advice if consensus else ()
     return render(
         "ensemble.html",
         language,
+        asked=asked,
         result=result,
         name=name,
         consensus=consensus,

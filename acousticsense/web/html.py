@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.models.genres import display_name
 
 __all__ = [
+    "asked",
     "both_languages",
     "clock",
     "data_uri",
@@ -62,6 +64,15 @@ def render(template: str, language: str, **data: object) -> str:
 def both_languages(template: str, **data: object) -> tuple[str, str]:
     """`render` in English and in Chinese."""
     return render(template, "en", **data), render(template, "zh", **data)
+
+
+def asked(*values: object) -> str:
+    """The values of a tab's controls as its answer carries them, for the page's script that marks old answers.
+
+    Args:
+        values: in the order of the controls; files by what Gradio tells of them.
+    """
+    return json.dumps(values, default=lambda file: {"path": file.path}, ensure_ascii=False)
 
 
 def percent(probability: float) -> str:

@@ -39,6 +39,7 @@ _SINGLE: Final = (
     "guess",
     "share",
     "history",
+    "stale",
     "address",
 )
 _SPECTROGRAM: Final = ("levels", "player", "axes", "readout", "plot", "gestures", "main")

@@ -12,7 +12,8 @@ from acousticsense.analysis.payload import timeline_payload
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.requests import TimelineRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import model_choice, song_input
+from acousticsense.web.controls import mark_old_answers, model_choice, song_input
+from acousticsense.web.html import asked
 from acousticsense.web.inputs import chosen_model, language_of, uploaded, uploaded_path
 from acousticsense.web.message_view import message_html
 from acousticsense.web.timeline_runs import TimelineRuns
@@ -63,7 +64,8 @@ class TimelineHandlers:
         except AcousticSenseError as error:
             yield message_html("timeline", language, error)
             return
-        yield timeline_html(made, self._service.timelines.put(made), source.name, language)
+        controls = asked(window_s, hop_s, min_segment_s, model)
+        yield timeline_html(made, self._service.timelines.put(made), source.name, language, asked=controls)
 
     def explain_failure(self, request: gr.Request) -> str:
         """What stands in place of a timeline after a fault of ours, which the log has in full."""
@@ -148,9 +150,11 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
                 i18n("html.timeline"), elem_classes="as-timeline-block", apply_default_css=False, js_on_load=None
             )
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    settings = [window, hop, shortest, chosen]
+    mark_old_answers(".as-timeline", settings)
     drawn = button.click(
         handlers.draw,
-        [audio, window, hop, shortest, chosen],
+        [audio, *settings],
         result,
         api_visibility="private",
         # The service has a queue for timelines; in this one they would stand in the way of others.

@@ -36,14 +36,15 @@ class _Column:
     verdict: str
 
 
-def timeline_html(timeline: Timeline, timeline_id: str, name: str, language: str) -> str:
-    """The timeline of the file called `name`; `timeline_id` names the files that can be downloaded."""
+def timeline_html(timeline: Timeline, timeline_id: str, name: str, language: str, *, asked: str = "[]") -> str:
+    """The timeline of the file called `name`; `timeline_id` names the files to download, `asked`: see `html.asked`."""
     axis, song = Axis.of(timeline), sum_up(timeline)
     columns = _columns(timeline, axis.end_s)
     order = _order(timeline, song, columns)
     return render(
         "timeline.html",
         language,
+        asked=asked,
         timeline=timeline,
         timeline_id=timeline_id,
         name=name,
