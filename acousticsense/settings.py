@@ -125,6 +125,7 @@ class Settings(BaseSettings):
         batch_workers: decoder processes of one batch.
         batch_concurrency: batches analysed at the same time; predictions go first.
         batch_queue_size: batches that may wait; one more is turned away.
+        finetune_max_models: the page makes models out of corrections while fewer than so many are installed; 0: never.
         concurrency: predictions computed at the same time; by default two more than cores, at most 16.
         queue_size: requests that may wait; one more is answered with 503.
         picture_ttl_s: seconds for which a spectrogram, or the files of a timeline, can be fetched.
@@ -174,6 +175,7 @@ class Settings(BaseSettings):
     batch_workers: PositiveInt = 2
     batch_concurrency: PositiveInt = 2
     batch_queue_size: NonNegativeInt = 6
+    finetune_max_models: NonNegativeInt = 0
     concurrency: PositiveInt = Field(default_factory=_default_concurrency)
     queue_size: NonNegativeInt = 32
     picture_ttl_s: PositiveInt = 3600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, get_args
 from acousticsense.cli.options import (
     positive,
 )
-from acousticsense.errors import printable
+from acousticsense.errors import AcousticSenseError, printable
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
@@ -33,6 +34,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of every random choice (0)")
     parser.add_argument("--force", action="store_true", help="replace a model of that name")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run)
 
 
@@ -40,6 +42,8 @@ def _run(options: argparse.Namespace) -> int:
     from acousticsense.evaluation.report import report_markdown
     from acousticsense.finetune import Options, finetune
 
+    if options.background:
+        return _run_for_server(options)
     settings = Settings()
     settings = settings.replace(device=options.device) if options.device else settings
     chosen = Options(
@@ -62,6 +66,29 @@ def _run(options: argparse.Namespace) -> int:
     else:
         print(report_markdown(result.evaluation), *result.unmet_criteria, *_left_out(result.skipped), sep="\n\n")
         print(f"\n{options.out} is ready. Try: acousticsense predict --model {options.out} SONG.mp3")
+    return 0
+
+
+def _run_for_server(options: argparse.Namespace) -> int:
+    """At the low priority, with a JSON object a line on the standard output: stages, at last a model or an error."""
+    from acousticsense.finetune import Options, finetune
+    from acousticsense.inference.accelerator import lower_priority
+    from acousticsense.inference.payload import error_payload
+
+    lower_priority()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which removes what is half done
+    chosen = Options(kind=options.spectrogram, command=f"acousticsense finetune corrections.csv --out {options.out}")
+
+    def tell(stage: str, done: int, total: int) -> None:
+        print(json.dumps({"stage": stage, "done": done, "total": total}), flush=True)
+
+    try:
+        result = finetune(options.data, options.out, base=options.base, options=chosen, report=tell)
+    except AcousticSenseError as error:
+        print(json.dumps(error_payload(error)))
+        return 1
+    figures = result.evaluation.to_dict()
+    print(json.dumps({"model": options.out.name, **{name: figures[name] for name in ("n", "accuracy")}}))
     return 0
 
 

@@ -19,6 +19,7 @@ from acousticsense.audio import AudioLimits
 from acousticsense.errors import AudioError, CheckpointError
 from acousticsense.files import atomic_write
 from acousticsense.finetune.augment import vary
+from acousticsense.finetune.progress import Report, silent
 from acousticsense.finetune.tracks import Track
 from acousticsense.i18n.messages import text
 from acousticsense.inference.preprocess import Recipe, prepare
@@ -125,12 +126,13 @@ class FeatureStore:
         self._trunk = trunk
         self._front_end, self._windows, self._limits, self._seed = front_end, windows, limits, seed
 
-    def fill(self, tracks: Sequence[Track], *, images: bool) -> dict[str, str]:
+    def fill(self, tracks: Sequence[Track], *, images: bool, report: Report = silent) -> dict[str, str]:
         """Computes what is not there yet; can be stopped at any moment and called again.
 
         Args:
             tracks: whose features are wanted.
             images: keep the images too.
+            report: told before each track.
 
         Returns:
             Files that cannot be used, with the reason.
@@ -140,6 +142,7 @@ class FeatureStore:
         failed: dict[str, str] = {}
         started = told = time.monotonic()
         for number, track in enumerate(missing, 1):
+            report("features", number - 1, len(missing))
             try:
                 self._compute(track, images=images)
             except AudioError as error:

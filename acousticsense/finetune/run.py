@@ -14,6 +14,7 @@ from acousticsense.evaluation.report import write_report
 from acousticsense.evaluation.results import KEPT, Evaluation
 from acousticsense.finetune.card import card
 from acousticsense.finetune.options import Options
+from acousticsense.finetune.progress import Report, silent
 from acousticsense.finetune.tracks import gather
 from acousticsense.finetune.trainer import Trainer
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
@@ -51,6 +52,7 @@ def finetune(
     base: str | None = None,
     options: Options | None = None,
     settings: Settings | None = None,
+    report: Report = silent,
 ) -> Finetuned:
     """Trains a model on labelled files and writes its folder, which appears whole or not at all.
 
@@ -63,6 +65,7 @@ def finetune(
         base: model to start from, see `catalog.resolve`; None is the default model.
         options: how to train.
         settings: folders, device and limits; from the environment when None.
+        report: told how far it is.
 
     Raises:
         RequestError: the folder exists or cannot be a model's name, or an option is out of range.
@@ -77,9 +80,10 @@ def finetune(
     found = resolve(base or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     network, base_spec = load_resolved(found)
     check_answers(network, base_spec.front_end.input_shape(base_spec.windows))
-    trainer = Trainer(network, base_spec, material, options, settings)
+    trainer = Trainer(network, base_spec, material, options, settings, report=report)
     result, fit, compared = _measured(trainer, options)
     spec = _described(trainer, options, out.resolve().name, result, fit)
+    report("saving", 0, 1)
     weights = trainer.weights()
 
     def describe(folder: Path) -> None:

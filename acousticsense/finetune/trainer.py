@@ -20,6 +20,7 @@ from acousticsense.finetune.folds import assign_folds
 from acousticsense.finetune.head import Examples, Head, fit_head
 from acousticsense.finetune.options import Options
 from acousticsense.finetune.out_of_fold import OutOfFold
+from acousticsense.finetune.progress import Report, silent
 from acousticsense.finetune.tracks import Material
 from acousticsense.finetune.unfreeze import ImageExamples, put_head, train_last_blocks
 from acousticsense.inference.device import pick_device
@@ -41,6 +42,7 @@ class Trainer:
         material: the tracks; those that cannot be used are left out.
         options: how to train.
         settings: folders, device and limits.
+        report: told how far it is.
 
     Attributes:
         base: the description of the base network, with the image that is used.
@@ -53,7 +55,14 @@ class Trainer:
     """
 
     def __init__(
-        self, network: nn.Module, base: ModelSpec, material: Material, options: Options, settings: Settings
+        self,
+        network: nn.Module,
+        base: ModelSpec,
+        material: Material,
+        options: Options,
+        settings: Settings,
+        *,
+        report: Report = silent,
     ) -> None:
         base = base.for_spectrogram(options.kind)
         self._network, self.base, self._options = network, base, options
@@ -70,7 +79,9 @@ class Trainer:
             limits=limits_of(settings),
             seed=options.seed,
         )
-        self.material = material.without(self.store.fill(material.tracks, images=options.unfreeze > 0))
+        self._report = report
+        failed = self.store.fill(material.tracks, images=options.unfreeze > 0, report=report)
+        self.material = material.without(failed)
         tracks = self.material.tracks
         self._features: list[TrackFeatures] = [self.store.load(track) for track in tracks]
         outputs = self.material.outputs
@@ -89,6 +100,7 @@ class Trainer:
         answer = self._network_answers if blocks else self._head_answers
         answers: dict[int, NDArray[np.float32]] = {}
         for fold in range(self.n_folds):
+            self._report("parts", fold, self.n_folds)
             members = np.flatnonzero(self._folds == fold)
             logits = answer(fold)
             ends = np.cumsum([len(self._features[member].analysed) for member in members])

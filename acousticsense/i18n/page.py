@@ -624,6 +624,41 @@ _TAGS: Final[dict[str, tuple[str, str]]] = {
     "tags.result.other": ("has a genre, which stays", "已有流派，保持不变"),
 }
 
+_FINETUNE: Final[dict[str, tuple[str, str]]] = {
+    "finetune.title": ("A model of your own from corrections", "用更正训练自己的模型"),
+    "finetune.intro": (
+        "The model that answered here learns from the songs that you corrected or confirmed. The new one knows their "
+        "genres and no others: two at least, with two songs each; ten songs of each are a start. That takes some "
+        "minutes and goes on when this page is closed. Whoever uses this server can then choose the model; the songs "
+        "are not kept.",
+        "以本次识别所用的模型为基础，用您更正或确认过的歌曲训练新模型。新模型只认识这些歌曲的流派："
+        "至少两种，每种至少两首；每种十首左右效果才会好。训练需要几分钟，关闭页面也会继续。"
+        "训练好的模型可供本服务的所有用户选用；歌曲不会保留。",
+    ),
+    "finetune.counts": ("Corrected or confirmed: {counts}", "已更正或确认：{counts}"),
+    "finetune.name": ("Name of the model", "模型名称"),
+    "finetune.start": ("Make the model", "开始训练"),
+    "finetune.off": (
+        "Here, on the page, models are made only where the operator allows it (ACOUSTICSENSE_FINETUNE_MAX_MODELS).",
+        "在网页上直接训练需由服务器管理员开启（ACOUSTICSENSE_FINETUNE_MAX_MODELS）。",
+    ),
+    "finetune.stage.files": ("Getting the songs …", "正在准备歌曲……"),
+    "finetune.stage.features": ("Listening to song {done} of {total} …", "正在分析第 {done} 首，共 {total} 首……"),
+    "finetune.stage.parts": (
+        "Training and testing, part {done} of {total} …",
+        "正在训练和测试：第 {done} 组，共 {total} 组……",
+    ),
+    "finetune.stage.saving": ("Training on all songs …", "正在用全部歌曲训练……"),
+    "finetune.stage.stopping": ("Stopping …", "正在停止……"),
+    "finetune.stopped": ("Stopped. There is no new model.", "已停止，没有生成新模型。"),
+    "finetune.ready": (
+        "The model “{name}” is there. Each song was held out once: it was right about {counted}. Open the page anew "
+        "to choose it.",
+        "模型“{name}”已训练完成。每首歌各留出测试一次，判断正确：{counted}。重新打开页面即可选用。",
+    ),
+    "finetune.open": ("See it among the models (new tab)", "在模型列表中查看（新标签页）"),
+}
+
 _MODELS: Final[dict[str, tuple[str, str]]] = {
     "models.title": ("Models on this server", "本服务的模型"),
     "models.intro": (
@@ -756,6 +791,7 @@ UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_COMPARE,
     **_LIBRARY,
     **_TAGS,
+    **_FINETUNE,
     **_MODELS,
     **_SIMILAR,
     **_ERRORS,

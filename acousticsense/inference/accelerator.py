@@ -24,13 +24,19 @@ from acousticsense.inference.backends.store import NetworkStore
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
 
-__all__ = ["Accelerator", "can_be_faster", "lower_priority"]
+__all__ = ["Accelerator", "can_be_faster", "lower_priority", "own_environment"]
 
 logger = logging.getLogger(__name__)
 
 #: Leaves a busy server nine tenths of the processor, and still comes to an end there.
 _NICENESS: Final = 10
 _PACKAGE_PARENT: Final = Path(__file__).resolve().parents[2]
+
+
+def own_environment(settings: Settings) -> dict[str, str]:
+    """The environment in which `python -m acousticsense` is this package under these settings."""
+    paths = [str(_PACKAGE_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, **settings.to_env(), "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def lower_priority() -> None:
@@ -128,8 +134,7 @@ class Accelerator:
     def _run(self, reference: str, root: Path) -> None:
         command = [sys.executable, "-m", "acousticsense", "accelerate", "--background"]
         command += ["--store", str(root), "--model", reference]
-        paths = [str(_PACKAGE_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environ = {**os.environ, **self._settings.to_env(), "PYTHONPATH": os.pathsep.join(paths)}
+        environ = own_environment(self._settings)
         self._process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if self._is_closed:
             self._process.terminate()

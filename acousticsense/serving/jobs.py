@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from acousticsense.analysis.results import Timeline
 from acousticsense.library.batch import Batch
 from acousticsense.library.tags import TagPlan
 from acousticsense.serving.limits import ConcurrencyLimiter
+from acousticsense.serving.requests import ClipRequest
 
-__all__ = ["BatchJob", "Job", "TagJob", "TimelineJob"]
+__all__ = ["BatchJob", "FinetuneJob", "Job", "TagJob", "TimelineJob"]
 
 T = TypeVar("T")
 
@@ -111,15 +113,51 @@ class TagJob(Job[None]):
             self.zip.unlink(missing_ok=True)
 
 
+class FinetuneJob(Job[None]):
+    """A model that is being made in a process of its own.
+
+    Attributes:
+        name: of the model.
+        stage: "files" before the process runs, then one of `finetune.progress.Stage`.
+        done: how much of the stage is done.
+        total: how much there is.
+        figures: `n` and `accuracy` of the finished model.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.stage = "files"
+        self.done, self.total = 0, 1
+        self.figures: dict[str, Any] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Ends a process when the job is given up."""
+        self._process = process
+        if self.cancelled:
+            process.terminate()
+
+    def cancel(self) -> None:
+        """Ends the work."""
+        super().cancel()
+        if self._process:
+            self._process.terminate()
+
+
 class BatchJob(Job[None]):
     """Many files that are being predicted; whatever becomes of it, the rows so far are in `batch`.
 
     Attributes:
         batch: the files and their rows.
+        request: which model answers.
         tags: the last job that dealt with their genres.
+        finetune: the last job that made a model out of corrections.
     """
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, request: ClipRequest) -> None:
         super().__init__()
         self.batch = batch
+        self.request = request
+        self.finetune: FinetuneJob | None = None
         self.tags: TagJob | None = None

@@ -27,7 +27,8 @@ from acousticsense.library.copies import genres_to_write
 from acousticsense.library.engine import EngineOptions
 from acousticsense.models.catalog import CatalogEntry
 from acousticsense.serving.decoders import DecoderProcesses
-from acousticsense.serving.jobs import BatchJob, Job, TagJob, TimelineJob
+from acousticsense.serving.finetuning import check_finetune, run_finetune
+from acousticsense.serving.jobs import BatchJob, FinetuneJob, Job, TagJob, TimelineJob
 from acousticsense.serving.limits import ConcurrencyLimiter
 from acousticsense.serving.loading import LoadedModels
 from acousticsense.serving.metrics import Metrics
@@ -97,6 +98,8 @@ class PredictionService:
         self._batches = ConcurrencyLimiter(
             concurrency=settings.batch_concurrency, queue_size=settings.batch_queue_size, name="batch"
         )
+        self._finetuning = ConcurrencyLimiter(concurrency=1, queue_size=0, name="finetune")
+        self._finetune: FinetuneJob | None = None
         self.metrics = Metrics(is_ready=lambda: not self.ready(), n_inside=lambda: self._predictions.inside)
         self.work = Work(settings, self._models, self.metrics, self._decoders.stream)
         self.neighbours = Neighbours(settings, self.classifier)
@@ -140,8 +143,10 @@ class PredictionService:
 
     def stop(self) -> None:
         """Finishes what is being computed and refuses everything else, so that whoever waits is told at once."""
-        for limiter in (self._predictions, self._timelines, self._songs, self._batches):
+        for limiter in (self._predictions, self._timelines, self._songs, self._batches, self._finetuning):
             limiter.close()
+        if self._finetune:
+            self._finetune.cancel()
         self._decoders.close()
 
     def kill(self) -> None:
@@ -207,7 +212,7 @@ class PredictionService:
         Raises:
             RequestError: these are too many files.
         """
-        job = BatchJob(Batch(uploads, self._batch_limits))
+        job = BatchJob(Batch(uploads, self._batch_limits), request)
         paths = [upload.path for upload in uploads]
         self._start(job, self._batches, lambda: self._predict_batch(request, job), paths)
         return job
@@ -226,8 +231,7 @@ class PredictionService:
         Raises:
             RequestError: the files are still being analysed, or there is no genre to write.
         """
-        if not batch.finished:
-            raise RequestError("The files are still being analysed.", hint="Wait until they are done, or press Stop.")
+        self._refuse_unfinished(batch)
         genres = genres_to_write(batch.batch, accept)
         if not genres:
             raise RequestError(
@@ -249,6 +253,31 @@ class PredictionService:
         )
         self._start(job, self._batches, work, batch.batch.paths)
         return job
+
+    def start_finetune(self, batch: BatchJob, name: str) -> FinetuneJob:
+        """Begins to make a model out of a batch's corrections, one at a time; see `finetuning`.
+
+        Raises:
+            OverloadError: one is being made already.
+            RequestError: see `check_finetune`; or the files are still being analysed.
+            CheckpointError: the folder of models cannot be written.
+        """
+        self._refuse_unfinished(batch)
+        check_finetune(batch.batch, name, self.catalog, self.settings)
+        if self._finetuning.inside:
+            raise OverloadError(
+                "A model is being made on this server already.", hint="Try again when it is ready.", retry_after_s=60
+            )
+        job = FinetuneJob(name)
+        work = partial(run_finetune, job, batch.batch, batch.request, settings=self.settings, uploads=self.uploads)
+        self._start(job, self._finetuning, work, batch.batch.paths)
+        batch.finetune = self._finetune = job
+        return job
+
+    @staticmethod
+    def _refuse_unfinished(batch: BatchJob) -> None:
+        if not batch.finished:
+            raise RequestError("The files are still being analysed.", hint="Wait until they are done, or press Stop.")
 
     def _submit(self, work: Callable[[], T], *, is_answer: bool = True) -> Future[T]:
         submitted = time.perf_counter()

@@ -94,6 +94,7 @@ def build_ui(service: PredictionService) -> Any:
     spec = _default_spec(service)
     labels = spec.labels if spec else GENRES
     examples = read_examples()
+    may_finetune = service.settings.finetune_max_models > 0
     i18n = build_i18n(
         {
             "html.header": both_languages("header.html"),
@@ -106,7 +107,10 @@ def build_ui(service: PredictionService) -> Any:
             "html.empty": (blank_html(labels, "en"), blank_html(labels, "zh")),
             "html.whole_song": (song_note_html("empty", "en"), song_note_html("empty", "zh")),
             "html.spectrogram": both_languages("spectrogram_empty.html"),
-            "html.library_frame": (library_frame_html("en"), library_frame_html("zh")),
+            "html.library_frame": (
+                library_frame_html("en", may_finetune=may_finetune),
+                library_frame_html("zh", may_finetune=may_finetune),
+            ),
             **model_texts(model_choices(service)),
             **{
                 f"html.{card}": (message_html(card, "en"), message_html(card, "zh"))

@@ -50,11 +50,16 @@ def library_html(batch: Batch, batch_id: str, state: str, language: str, *, work
     )
 
 
-def library_frame_html(language: str) -> str:
-    """The card for rows: tools, distribution, filters and the head of the table."""
+def library_frame_html(language: str, *, may_finetune: bool = False) -> str:
+    """The card for rows: tools, distribution, filters, panels and the head of the table.
+
+    Args:
+        language: "en" or "zh".
+        may_finetune: whether the server makes models out of corrections.
+    """
     chips = [("", ui_text("library.all", language)), *((name, _verdict_text(name, language)) for name in _VERDICTS)]
     chips += [(name, ui_text(f"decision.{name}", language)) for name in get_args(Decision)]
-    return render("library_frame.html", language, chips=chips)
+    return render("library_frame.html", language, chips=chips, may_finetune=may_finetune)
 
 
 def row_values(place: int, row: Row, decision: Decision | None, language: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the panels above the rows of the tab "Library" ask for: tags in copies of the files."""
+"""What the panels above the rows of the tab "Library" ask for: tags in copies of the files, and models of one's own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from acousticsense.errors import AcousticSenseError, OverloadError
 from acousticsense.serving.service import PredictionService
+from acousticsense.web.finetune_view import finetune_html
 from acousticsense.web.html import render
 from acousticsense.web.language import language_of
 from acousticsense.web.library_routes import job_of, threshold_of
@@ -53,6 +54,28 @@ def add_panel_routes(app: FastAPI, service: PredictionService) -> None:
         if job is None or job.zip is None or not job.zip.is_file():
             raise HTTPException(404, "There are no tagged copies (any more). Make them again.")
         return FileResponse(job.zip, media_type="application/zip", filename="tagged.zip")
+
+    @app.post("/library/{job_id}/finetune", include_in_schema=False)
+    def begin_finetune(
+        request: Request, job_id: str, name: Annotated[str, Body(embed=True, max_length=200)]
+    ) -> HTMLResponse:
+        try:
+            service.start_finetune(job_of(service, job_id), name.strip())
+        except AcousticSenseError as error:
+            return _refused(error, language_of(request))
+        return told_finetune(request, job_id)
+
+    @app.get("/library/{job_id}/finetune", include_in_schema=False)
+    def told_finetune(request: Request, job_id: str) -> HTMLResponse:
+        job = job_of(service, job_id).finetune
+        service.batches.renew(job_id)
+        return HTMLResponse(finetune_html(job, language_of(request)) if job else "")
+
+    @app.delete("/library/{job_id}/finetune", include_in_schema=False)
+    def stop_finetune(job_id: str) -> Response:
+        if job := job_of(service, job_id).finetune:
+            job.cancel()
+        return Response(status_code=204)
 
 
 def _refused(error: AcousticSenseError, language: str) -> HTMLResponse:

@@ -20,10 +20,8 @@ State = Literal["running", "stopped", "ready", "error"]
 
 def told_of(job: Job[None], language: str) -> tuple[State, Trouble | None]:
     """What a card says of a job, and what went wrong."""
-    if job.cancelled:
-        return "stopped", None
     if not job.finished:
-        return "running", None
+        return "stopped" if job.cancelled else "running", None
     try:
         job.result()
     except CancelledError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import time
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.web.library_routes import add_library_routes
+from acousticsense.web.library_view import library_frame_html
 from acousticsense.web.panel_routes import add_panel_routes
 from tests.library.conftest import EXAMPLES
 
@@ -136,3 +138,33 @@ class TestTags:
             client.post(f"{url}/tags", json={"write": True})
             assert "There is no room" in told(client, f"{url}/tags")
         assert not [*(tmp_path / "uploads").iterdir()]
+
+
+class TestFinetune:
+    def test_a_model_is_made_and_told_of_in_both_languages(self, tiny_models: Path, tmp_path: Path) -> None:
+        shutil.copytree(tiny_models / "tiny", tmp_path / "models" / "tiny")
+        settings = Settings(
+            models=tmp_path / "models", model="tiny", device="cpu", batch_workers=1, finetune_max_models=9
+        )
+        service = PredictionService(settings, upload_dir=tmp_path / "uploads")
+        names = ("starfall.mp3", "sky-vibe.ogg", "hacienda.ogg", "golden-fields.ogg")
+        batch = batch_id(service, *(Upload(path=EXAMPLES / name, name=name) for name in names))
+        url = f"/library/{batch}/finetune"
+        with client_of(service) as client:
+            assert client.get(url).text == ""
+            assert "Corrected or confirmed: Jazz 1." in client.post(url, json={"name": "mine"}).text
+            for place, genre in enumerate(("Jazz", "Jazz", "Rock", "Rock")):
+                client.post(f"/library/{batch}/rows/{place}", json={"genre": genre})
+            assert 'role="progressbar"' in client.post(url, json={"name": " mine "}).text
+            assert "“mine” is there" in told(client, url)
+            assert "模型“mine”已训练完成" in client.get(url, headers={"accept-language": "zh"}).text
+            assert "There is a model" in client.post(url, json={"name": "mine"}).text
+            assert client.delete(url).status_code == 204
+            assert "“mine” is there" in client.get(url).text
+
+    @pytest.mark.parametrize("language", ["en", "zh"])
+    def test_the_page_says_how_to_allow_it(self, language: str) -> None:
+        off = library_frame_html(language)
+        assert "ACOUSTICSENSE_FINETUNE_MAX_MODELS" in off
+        assert 'data-as-act="start"' not in off
+        assert 'data-as-act="start"' in library_frame_html(language, may_finetune=True)

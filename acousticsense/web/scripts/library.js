@@ -195,7 +195,7 @@
     const corrections = card.querySelector("[data-as-file='finetune.csv']");
     const corrected = rows.filter(({ row }) => row.corrected).length;
     corrections.querySelector("b").textContent = corrected;
-    corrections.hidden = card.querySelector("[data-as-learn]").hidden = corrected === 0;
+    corrections.hidden = corrected === 0;
     document.dispatchEvent(new Event("as-rows"));
   };
 

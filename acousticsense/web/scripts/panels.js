@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const AGAIN_MS = 700;
-  let known = "";
+  let known = "", shown = "";
   const panelOf = (kind) => document.querySelector(`[data-as-panel="${kind}"]`);
   const tell = (kind, html) => {
     const told = panelOf(kind)?.querySelector("[data-as-told]");
@@ -37,16 +37,33 @@
     else if (kind === "tags") {
       const overwrite = panel.querySelector("[data-as-overwrite]").checked;
       begin(kind, { accept: window.acousticSenseAccept(), overwrite, write: button.dataset.asAct === "write" });
-    }
+    } else begin(kind, { name: panel.querySelector("[data-as-name]").value });
   });
+
+  // Two genres, and two songs of each: one to learn from while the other is held out.
+  const drawCounts = () => {
+    const counts = window.acousticSenseCorrected();
+    const panel = panelOf("finetune");
+    const told = panel?.querySelector("[data-as-counts]");
+    if (!told) return;
+    const listed = counts.map(([genre, n]) => `${genre} ${n}`).join(" · ");
+    told.textContent = told.dataset.asCounts.replace("{counts}", listed || "–");
+    const enough = counts.length >= 2 && counts.every(([, n]) => n >= 2);
+    panel.querySelector("[data-as-act=start]").disabled = !enough || !panel.querySelector("[data-as-name]").value.trim();
+  };
 
   // What was planned for other rows, corrections or settings holds no more.
   const check = () => {
     const overwrite = panelOf("tags")?.querySelector("[data-as-overwrite]").checked;
-    const now = JSON.stringify([window.acousticSenseBatch(), window.acousticSenseAccept(), window.acousticSenseCorrected(), overwrite]);
+    const batch = window.acousticSenseBatch();
+    if (batch !== shown) tell("finetune", "");
+    shown = batch;
+    const now = JSON.stringify([batch, window.acousticSenseAccept(), window.acousticSenseCorrected(), overwrite]);
     if (now !== known && !isAtWork("tags")) tell("tags", "");
     known = now;
+    drawCounts();
   };
+  document.addEventListener("input", (event) => event.target.matches?.("[data-as-name]") && drawCounts());
   document.addEventListener("as-rows", check);
   document.addEventListener("change", (event) => event.target.matches?.("[data-as-overwrite]") && check());
 })();
