@@ -15,6 +15,11 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "language.other": ("zh", "en"),
     "language.switch": ("中文", "English"),
     "theme.switch": ("Light or dark", "浅色或深色"),
+    "drop": (
+        "Drop it anywhere. Several files and zip archives go to the Library.",
+        "松手即可，放在页面任何位置都行。多个文件或 zip 压缩包会进入“曲库”。",
+    ),
+    "queue.place": ("Waiting: number {n} in the queue", "排队中：第 {n} 位"),
     "tab.classify": ("Classify", "识别流派"),
     "tab.ensemble": ("Ensemble", "多模型对比"),
     "tab.timeline": ("Timeline", "时间轴"),
@@ -22,6 +27,23 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "tab.library": ("Library", "曲库"),
     "tab.similar": ("Similar", "相似歌曲"),
     "tab.models": ("Models", "模型"),
+}
+
+_KEYS: Final[dict[str, tuple[str, str]]] = {
+    "keys.title": ("Keyboard shortcuts", "键盘快捷键"),
+    "keys.1–9": ("Open a tab, from left to right", "从左到右打开标签页"),
+    "keys.o": ("Choose a file", "选择文件"),
+    "keys.c": ("Start what the tab does", "开始当前标签页的分析"),
+    "keys.s": ("Stop it", "停止"),
+    "keys.p": ("Play or pause", "播放或暂停"),
+    "keys.t": ("Light or dark", "浅色或深色"),
+    "keys.?": ("Show this list", "显示本列表"),
+    "keys.drop": (
+        "Files can be dropped anywhere on the page, or pasted.",
+        "文件可以拖到页面任何位置，也可以直接粘贴。",
+    ),
+    "keys.on": ("Use shortcuts", "启用快捷键"),
+    "keys.close": ("Close", "关闭"),
 }
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {
@@ -231,7 +253,6 @@ _SONG: Final[dict[str, tuple[str, str]]] = {
         "here.",
         "给出开头几秒的结果后，会继续分析整首歌，并在此显示各时段的流派。",
     ),
-    "song.is.waiting": ("Waiting for others …", "排队中……"),
     "song.is.running": ("Analysing the whole song", "正在分析整首歌"),
     "song.is.long": (
         "This track is {total} long, too long to be analysed in the background ({limit} at most). The timeline can "
@@ -775,6 +796,7 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
 
 UI_TEXTS: Final[dict[str, tuple[str, str]]] = {
     **_HEADER,
+    **_KEYS,
     **_GLOSSARY,
     **_INPUT,
     **_RESULT,

@@ -31,6 +31,7 @@ class Job(Generic[T]):
         self.started = False
         self._cancelled = threading.Event()
         self._future: Future[T] = Future()
+        self._limiter: ConcurrencyLimiter | None = None
 
     @property
     def finished(self) -> bool:
@@ -41,6 +42,11 @@ class Job(Generic[T]):
     def cancelled(self) -> bool:
         """Whether somebody has given it up."""
         return self._cancelled.is_set()
+
+    @property
+    def place(self) -> int:
+        """Place in the queue, from 1; 0 when it has begun."""
+        return self._limiter.place(self._future) if self._limiter else 0
 
     def result(self) -> T:
         """Waits for the result.
@@ -63,7 +69,7 @@ class Job(Generic[T]):
             self.started = True
             return work()
 
-        self._future = limiter.submit(begun)
+        self._limiter, self._future = limiter, limiter.submit(begun)
 
     def when_over(self, do: Callable[[], None]) -> None:
         """Does something as soon as the job has ended in any way."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from acousticsense.errors import OverloadError
 
@@ -26,6 +26,7 @@ class ConcurrencyLimiter:
         self._limit = concurrency + queue_size
         self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix=name)
         self._inside = 0
+        self._submitted: list[Future[Any]] = []  # in their order; what is over goes
         self._is_closed = False
         self._changed = threading.Condition()
 
@@ -51,8 +52,19 @@ class ConcurrencyLimiter:
         except RuntimeError:  # the interpreter shuts down
             self._leave()
             raise
-        future.add_done_callback(lambda done: self._leave() if done.cancelled() else None)
+        self._submitted.append(future)
+        future.add_done_callback(self._over)
         return future
+
+    def place(self, future: Future[Any]) -> int:
+        """Place of some work among what waits, from 1; 0 when it has begun or is over."""
+        waiting = [other for other in tuple(self._submitted) if not (other.running() or other.done())]
+        return waiting.index(future) + 1 if future in waiting else 0
+
+    def _over(self, future: Future[Any]) -> None:
+        self._submitted.remove(future)
+        if future.cancelled():
+            self._leave()
 
     def _leave(self) -> None:
         with self._changed:

@@ -38,6 +38,8 @@ __all__ = ["build_ui", "mount_ui"]
 #: Gradio looks into its queue this often. By itself it does a thousand times a second (but on Windows), whether or not
 #: anybody is there, and each time takes the interpreter from the threads that predict. Nothing public sets it.
 _QUEUE_LOOK_S: Final = 0.01
+#: What `keys.js` listens to.
+_KEYS: Final = ("1–9", "o", "c", "s", "p", "t", "?")
 
 
 def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
@@ -97,7 +99,7 @@ def build_ui(service: PredictionService) -> Any:
     may_finetune = service.settings.finetune_max_models > 0
     i18n = build_i18n(
         {
-            "html.header": both_languages("header.html"),
+            "html.header": both_languages("header.html", keys=_KEYS),
             "html.examples": both_languages("examples.html", clips=examples),
             "html.glossary": both_languages("glossary.html", genres=GENRES),
             "html.guess": both_languages("guess.html"),

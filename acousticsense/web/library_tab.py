@@ -79,7 +79,7 @@ class LibraryHandlers:
                 started = now
             state = "waiting" if started is None else "running"
             self._service.batches.renew(job_id)
-            yield library_html(job.batch, job_id, state, language, worked_s=now - (started or now))
+            yield library_html(job.batch, job_id, state, language, worked_s=now - (started or now), place=job.place)
             until = now + _TELL_EVERY_S
             while not (job.finished or job.cancelled) and time.monotonic() < until:
                 await asyncio.sleep(_TELL_EVERY_S / 10)

@@ -21,7 +21,9 @@ _VERDICTS: Final = (*get_args(Verdict), "error")
 _TOP: Final = 5
 
 
-def library_html(batch: Batch, batch_id: str, state: str, language: str, *, worked_s: float = 0.0) -> str:
+def library_html(
+    batch: Batch, batch_id: str, state: str, language: str, *, worked_s: float = 0.0, place: int = 0
+) -> str:
     """How far a batch is.
 
     Args:
@@ -30,9 +32,11 @@ def library_html(batch: Batch, batch_id: str, state: str, language: str, *, work
         state: "waiting", "running", "stopped" or "ready".
         language: "en" or "zh".
         worked_s: seconds since it began.
+        place: in the queue, from 1; 0 when it has begun.
     """
     done, failed, total = batch.done, batch.failed, batch.total
-    details = [ui_text("library.failed", language, n=f"{failed:,}")] if failed else []
+    details = [ui_text("queue.place", language, n=place)] if place else []
+    details += [ui_text("library.failed", language, n=f"{failed:,}")] if failed else []
     details += [ui_text("library.ignored", language, n=f"{batch.ignored:,}")] if batch.ignored else []
     if done and worked_s > 0:
         details.append(ui_text("library.rate", language, rate=f"{done / worked_s:.1f}"))

@@ -31,7 +31,9 @@ _SCRIPTS: Final = _HERE / "scripts"
 _SINGLE: Final = (
     "page",
     "choices",
+    "files",
     "player",
+    "keys",
     "timeline",
     "library",
     "panels",

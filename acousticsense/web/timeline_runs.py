@@ -23,11 +23,13 @@ _GUESS_AFTER_S: Final = 2.0
 
 
 class Told(NamedTuple):
-    """How far a timeline is: seconds of the track that are analysed, of all (None: unknown), and until the end."""
+    """How far work on a track is: seconds that are analysed, of all (None: unknown), until the end, and its place in
+    the queue (0: it has begun)."""
 
     done_s: float
     expected_s: float | None
     left_s: float | None
+    place: int
 
 
 @dataclass(eq=False)
@@ -60,7 +62,7 @@ class Run:
             left_s = None
             if job.expected_s and job.done_s and worked_s > _GUESS_AFTER_S:
                 left_s = worked_s * max(0.0, job.expected_s / job.done_s - 1)
-            yield Told(job.done_s, job.expected_s, left_s)
+            yield Told(job.done_s, job.expected_s, left_s, job.place)
             until = now + _TELL_EVERY_S
             while not (job.finished or job.cancelled) and time.monotonic() < until:
                 await asyncio.sleep(_TELL_EVERY_S / 10)

@@ -59,21 +59,26 @@ def timeline_html(timeline: Timeline, timeline_id: str, name: str, language: str
     )
 
 
-def progress_html(done_s: float, expected_s: float | None, left_s: float | None, language: str) -> str:
+def progress_html(done_s: float, expected_s: float | None, left_s: float | None, place: int, language: str) -> str:
     """How far the work is; see `progress_words`."""
-    words, share = progress_words(done_s, expected_s, left_s, language)
+    words, share = progress_words(done_s, expected_s, left_s, place, language)
     return render("timeline_progress.html", language, share=share, words=words)
 
 
-def progress_words(done_s: float, expected_s: float | None, left_s: float | None, language: str) -> tuple[str, float]:
+def progress_words(
+    done_s: float, expected_s: float | None, left_s: float | None, place: int, language: str
+) -> tuple[str, float]:
     """How far the work is, in words and as a share.
 
     Args:
         done_s: seconds of the track that are analysed.
         expected_s: seconds to predict in all; None when the file does not say.
         left_s: seconds until the end as far as can be told; None before anything was analysed.
+        place: in the queue, from 1; 0 when it has begun.
         language: "en" or "zh".
     """
+    if place:
+        return ui_text("queue.place", language, n=place), 0.0
     if expected_s is None:
         words, share = ui_text("timeline.progress", language, done=clock(done_s)), 0.0
     else:

@@ -59,7 +59,7 @@ class WholeSongHandlers:
             wanted = TimelineRequest(model=part.model, spectrogram=part.kind)
             with self._runs.running(request.session_hash, part.path, wanted) as run:
                 async for told in run.progress():
-                    yield song_progress_html(told, language, is_waiting=not run.job.started)
+                    yield song_progress_html(told, language)
                 if run.is_left:
                     return
                 if run.job.cancelled:

@@ -78,7 +78,7 @@ def song_note_html(
     )
 
 
-def song_progress_html(told: Told, language: str, *, is_waiting: bool) -> str:
+def song_progress_html(told: Told, language: str) -> str:
     """The card while the song is judged, or waits for others."""
     words, share = progress_words(*told, language)
     return render(
@@ -86,7 +86,7 @@ def song_progress_html(told: Told, language: str, *, is_waiting: bool) -> str:
         language,
         state="running",
         share=share,
-        words=ui_text("song.is.waiting", language) if is_waiting else words,
+        words=words,
     )
 
 

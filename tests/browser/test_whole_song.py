@@ -89,6 +89,16 @@ def test_stop_ends_the_work_and_it_can_be_begun_again(visit: Visit, long_song: P
     expect(page.locator(".as-result .as-file b")).to_have_text("song.mp3")
 
 
+def test_who_comes_second_is_told_the_place_in_the_queue(visit: Visit, long_song: Path) -> None:
+    first, second = visit(), visit(locale="zh-CN")
+    expect(choose(first, long_song)).to_have_attribute("data-state", "running")
+    expect(choose(second, long_song).get_by_role("progressbar")).to_have_attribute("aria-valuetext", "排队中：第 1 位")
+    first.locator(".as-song-stop").click()
+    expect(second.locator(".as-whole-song").get_by_role("progressbar")).to_have_attribute(
+        "aria-valuetext", re.compile("已分析")
+    )
+
+
 def test_a_track_that_is_too_long_is_opened_in_the_timeline(visit: Visit, tmp_path: Path) -> None:
     longer = tmp_path / "set.mp3"
     longer.write_bytes(CLIP.read_bytes() * 156)

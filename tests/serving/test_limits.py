@@ -72,6 +72,25 @@ def test_what_waits_is_refused_when_it_closes_and_what_runs_is_finished() -> Non
         waiting.result(10)
 
 
+def test_what_waits_has_a_place_and_moves_up() -> None:
+    limiter = ConcurrencyLimiter(concurrency=1, queue_size=2, name="places")
+    begun, release = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        release.wait(60)
+
+    running = limiter.submit(work)
+    first, second = limiter.submit(str), limiter.submit(str)
+    assert begun.wait(60)
+    assert [limiter.place(work) for work in (running, first, second)] == [0, 1, 2]
+    first.cancel()
+    assert limiter.place(second) == 1
+    release.set()
+    second.result(60)
+    assert limiter.place(second) == 0
+
+
 def test_work_sees_the_context_of_the_request(limiter: ConcurrencyLimiter) -> None:
     request_id: ContextVar[str] = ContextVar("request_id", default="")
     request_id.set("abc")

@@ -675,11 +675,12 @@ def test_a_timeline_of_hours_is_drawn_with_few_columns(timeline: Timeline) -> No
 
 
 def test_progress_says_how_far_and_how_long() -> None:
-    html = progress_html(90.0, 1800.0, 61.3, "en")
+    html = progress_html(90.0, 1800.0, 61.3, 0, "en")
     assert "1:30 of 30:00 analysed · about 1:01 left" in html
     assert 'aria-valuenow="5"' in html
-    assert "1:30 analysed" in progress_html(90.0, None, None, "en")
-    assert 'aria-valuenow="100"' in progress_html(90.0, 60.0, None, "zh")  # a header that promises too little
+    assert "1:30 analysed" in progress_html(90.0, None, None, 0, "en")
+    assert 'aria-valuenow="100"' in progress_html(90.0, 60.0, None, 0, "zh")  # a header that promises too little
+    assert "第 2 位" in progress_html(0.0, None, None, 2, "zh")
 
 
 def drawn(handlers: TimelineHandlers, path: Path | str | None, window_s: float = 2.0) -> list[str]:

@@ -35,6 +35,16 @@
   // At once: Gradio adds this script when the document may have been loaded already.
   new MutationObserver(keepOpacity).observe(document.documentElement, { childList: true, subtree: true });
 
+  // Gradio tells the place in its queue in English only.
+  const tellPlace = () => {
+    for (const told of document.querySelectorAll(".progress-text")) {
+      const place = /queue: (\d+)\//.exec(told.textContent)?.[1];
+      if (place) told.dataset.words = document.querySelector(".as-header").dataset.place.replace("{n}", place);
+      else delete told.dataset.words;
+    }
+  };
+  new MutationObserver(tellPlace).observe(root, { childList: true, subtree: true, characterData: true });
+
   // On a phone the answer stands below the fold: bring it into view.
   window.acousticSenseReveal = () => {
     const cards = document.querySelectorAll(":is(.as-result, .as-ensemble, .as-timeline):not([data-state='empty'])");
