@@ -94,6 +94,12 @@ _RESULT: Final[dict[str, tuple[str, str]]] = {
         "Drop a song on the left, record one, or start with an example. Ten seconds are enough; choose which ones.",
         "在左侧拖入一首歌、录一段，或从例子开始。十秒就够，由你选择哪十秒。",
     ),
+    "stopped.title": ("Stopped.", "已停止。"),
+    "stopped.body": (
+        "So there is no answer for this excerpt. “Classify” begins again.",
+        "因此这段音乐没有结果。点击“开始识别”可重新开始。",
+    ),
+    "result.reading": ("Reading the file … {time}", "正在读取文件…… {time}"),
     "result.range": ("{start} to {end}", "{start} 至 {end}"),
     "result.range_of": ("{start} to {end} of {total}", "{start} 至 {end}，全长 {total}"),
     "result.meaning": (

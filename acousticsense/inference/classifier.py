@@ -127,7 +127,11 @@ class GenreClassifier:
         def forward(images: Tensor) -> Tensor:
             return backend.logits(self.spec.front_end.to_input(to_device(images, self.device)))
 
-        self._engine = _Engine(backend, SharedForward(forward, max_batch=_MAX_BATCH.get(self.device.type, 16)))
+        self._engine = _Engine(backend, SharedForward(forward, max_batch=self._max_batch))
+
+    @property
+    def _max_batch(self) -> int:
+        return _MAX_BATCH.get(self.device.type, _MAX_BATCH["cpu"])
 
     @property
     def info(self) -> ModelInfo:
@@ -234,6 +238,7 @@ class GenreClassifier:
         offset_s: float = 0.0,
         anchor: Literal["start", "center"] = "start",
         kind: SpectrogramKind | None = None,
+        progress: Callable[[float, float], None] | None = None,
     ) -> Analysis:
         """Predicts an excerpt of a track and keeps what led to the answer.
 
@@ -243,25 +248,34 @@ class GenreClassifier:
             offset_s: where the excerpt begins.
             anchor: "center" takes the excerpt from the middle of the track.
             kind: which image, for models that know several.
+            progress: see `answer`.
 
         Raises:
             AudioError: not audio, over a limit, or nothing in it.
             RequestError: the model does not know this kind of image.
         """
         if kind is not None and kind != self.spec.front_end.kind:
-            return self.for_spectrogram(kind).analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor)
+            view = self.for_spectrogram(kind)
+            return view.analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor, progress=progress)
         recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor)
-        return self.answer(self.prepare(source, recipe))
+        return self.answer(self.prepare(source, recipe), progress)
 
     def prepare(self, source: Source, recipe: Recipe) -> PreparedClip:
         """An excerpt as this model sees it; see `preprocess.prepare`."""
         return prepare(source, recipe, device=self.device, decoder=self._decoder)
 
-    def answer(self, clip: PreparedClip) -> Analysis:
-        """Predicts a clip that was prepared by this model's recipe."""
+    def answer(self, clip: PreparedClip, progress: Callable[[float, float], None] | None = None) -> Analysis:
+        """Predicts a clip that was prepared by this model's recipe.
+
+        `progress` is told before each pass how many seconds are analysed, of how many; what it raises ends the work.
+        """
         started = time.perf_counter()
-        engine = self._engine
-        logits = engine.logits(clip.images.inputs)
-        posterior = self.posterior(logits, duration_s=clip.audio.info.duration_s)
+        engine, images, duration_s = self._engine, clip.images.inputs, clip.audio.info.duration_s
+        passes: list[Tensor] = []
+        for first in range(0, len(images), self._max_batch):
+            if progress is not None:
+                progress(duration_s * first / len(images), duration_s)
+            passes.append(engine.logits(images[first : first + self._max_batch]))
+        posterior = self.posterior(torch.cat(passes), duration_s=duration_s)
         network_ms = 1000 * (time.perf_counter() - started)
         return analysis_of(clip, posterior, self.spec, self._info(engine), network_ms=network_ms)

@@ -15,7 +15,7 @@ from acousticsense.library.tags import TagPlan
 from acousticsense.serving.limits import ConcurrencyLimiter
 from acousticsense.serving.requests import ClipRequest
 
-__all__ = ["BatchJob", "FinetuneJob", "Job", "TagJob", "TimelineJob"]
+__all__ = ["BatchJob", "FinetuneJob", "Job", "TagJob", "TimelineJob", "TrackJob"]
 
 T = TypeVar("T")
 
@@ -81,8 +81,8 @@ class Job(Generic[T]):
             raise CancelledError
 
 
-class TimelineJob(Job[Timeline]):
-    """A timeline that is being computed.
+class TrackJob(Job[T]):
+    """Work on a track, which tells how far it is.
 
     Attributes:
         done_s: seconds of the track that are analysed.
@@ -93,6 +93,14 @@ class TimelineJob(Job[Timeline]):
         super().__init__()
         self.done_s = 0.0
         self.expected_s: float | None = None
+
+    def progress(self, done_s: float, expected_s: float | None) -> None:
+        """Notes how far the work is; raises CancelledError when nobody waits for it any more."""
+        self.done_s, self.expected_s = done_s, expected_s
+        self.stop_if_cancelled()
+
+
+TimelineJob = TrackJob[Timeline]
 
 
 class TagJob(Job[None]):

@@ -28,7 +28,7 @@ from acousticsense.library.engine import EngineOptions
 from acousticsense.models.catalog import CatalogEntry
 from acousticsense.serving.decoders import DecoderProcesses
 from acousticsense.serving.finetuning import check_finetune, run_finetune
-from acousticsense.serving.jobs import BatchJob, FinetuneJob, Job, TagJob, TimelineJob
+from acousticsense.serving.jobs import BatchJob, FinetuneJob, Job, TagJob, TimelineJob, TrackJob
 from acousticsense.serving.limits import ConcurrencyLimiter
 from acousticsense.serving.loading import LoadedModels
 from acousticsense.serving.metrics import Metrics
@@ -179,6 +179,13 @@ class PredictionService:
         """Answers one request, in turn."""
         return self._submit(lambda: self.work.predict(source, request)).result()
 
+    def start_answer(self, source: Source, request: PredictRequest) -> TrackJob[Analysis]:
+        """Begins to answer one request, for somebody who watches and may give up."""
+        job: TrackJob[Analysis] = TrackJob()
+        work = self._timed(lambda: self.work.predict(source, request, job.progress))
+        self._start(job, self._predictions, work, [Path(source)] if isinstance(source, (str, Path)) else [])
+        return job
+
     def predict_together(
         self, source: Source, request: EnsembleRequest, report: Callable[[Progress], None] | None = None
     ) -> EnsembleResult:
@@ -280,16 +287,20 @@ class PredictionService:
             raise RequestError("The files are still being analysed.", hint="Wait until they are done, or press Stop.")
 
     def _submit(self, work: Callable[[], T], *, is_answer: bool = True) -> Future[T]:
+        timed = self._timed(work) if is_answer else work
+        return self._counted(lambda: self._predictions.submit(lambda: self._counted(timed)))
+
+    def _timed(self, work: Callable[[], T]) -> Callable[[], T]:
+        """The work that gives an answer, with its time in the queue and in all measured from now on."""
         submitted = time.perf_counter()
 
         def run() -> T:
             self.metrics.stage("queue", time.perf_counter() - submitted)
-            answer = self._counted(work)
-            if is_answer:
-                self.metrics.answered(time.perf_counter() - submitted)
+            answer = work()
+            self.metrics.answered(time.perf_counter() - submitted)
             return answer
 
-        return self._counted(lambda: self._predictions.submit(run))
+        return run
 
     def _start(self, job: Job[T], limiter: ConcurrencyLimiter, work: Callable[[], T], paths: Sequence[Path]) -> None:
         """Begins a job that needs files until it is over."""
@@ -313,7 +324,7 @@ class PredictionService:
         self, source: Source, request: TimelineRequest, job: TimelineJob, ahead: Sequence[ConcurrencyLimiter]
     ) -> Timeline:
         def before_pass(done_s: float, expected_s: float | None) -> None:
-            job.done_s, job.expected_s = done_s, expected_s
+            job.progress(done_s, expected_s)
             self._give_way(job, ahead)
 
         timeline = self.work.timeline(source, request, before_pass)

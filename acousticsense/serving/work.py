@@ -34,15 +34,22 @@ class Work:
         self._metrics = metrics
         self._answers: AnswerCache[Analysis] = AnswerCache(settings.answer_cache_mb * 2**20)
 
-    def predict(self, source: Source, request: PredictRequest) -> Analysis:
-        """The answer, from memory when the same file was analysed under the same settings by the same model."""
+    def predict(
+        self, source: Source, request: PredictRequest, progress: Callable[[float, float], None] | None = None
+    ) -> Analysis:
+        """The answer, from memory when the same file was analysed under the same settings by the same model.
+
+        `progress` is called before each pass, see `GenreClassifier.answer`.
+        """
         started = time.perf_counter()
         classifier = self._classifier(request)
         digest = content_digest(source) if self._answers.is_on and not request.private else None
         asked = (digest, request.duration_s, request.offset_s)
         if digest and (known := self._answers.get((*asked, classifier.info))):
             return known.repeated(total_ms=1000 * (time.perf_counter() - started))
-        analysis = classifier.analyse(source, duration_s=request.duration_s, offset_s=request.offset_s)
+        analysis = classifier.analyse(
+            source, duration_s=request.duration_s, offset_s=request.offset_s, progress=progress
+        )
         self._metrics.timing(analysis.prediction.timing_ms)
         if digest:
             self._answers.put((*asked, analysis.prediction.model), analysis, analysis.n_bytes)

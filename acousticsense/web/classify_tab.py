@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 import gradio as gr
 
 from acousticsense.analysis.whole_song import NO_GENRE
-from acousticsense.errors import AcousticSenseError, RequestError
+from acousticsense.errors import AcousticSenseError, AudioTooLargeError, RequestError
 from acousticsense.i18n.page import ui_text
+from acousticsense.inference.answer import Analysis
 from acousticsense.inference.payload import prediction_payload
+from acousticsense.library.batch import Upload
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.web.controls import excerpt_controls, is_long, model_choice, song_input, waveform_options
+from acousticsense.web.controls import (
+    excerpt_controls,
+    is_long,
+    model_choice,
+    song_input,
+    track_duration_s,
+    waveform_options,
+)
 from acousticsense.web.example_clips import ExampleClip
 from acousticsense.web.heatmap_card import build_heatmap_card
 from acousticsense.web.heatmap_view import heatmap_offer_html
-from acousticsense.web.html import render
+from acousticsense.web.html import clock, render
 from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded, wanted_excerpt
 from acousticsense.web.kept_answer import Asked, kept_from_json
 from acousticsense.web.levels_view import levels_html
+from acousticsense.web.page_runs import PageRuns, Told
 from acousticsense.web.result_view import blank_html, identity_html, result_html, state_of
 from acousticsense.web.spectrogram_view import spectrogram_html
 from acousticsense.web.steps_view import steps_html
-from acousticsense.web.whole_song_card import WholeSongCard, WholeSongHandlers
+from acousticsense.web.timeline_view import progress_words
+from acousticsense.web.whole_song_card import REPORT_BUTTON, WholeSongCard, WholeSongHandlers
 from acousticsense.web.whole_song_view import JudgedPart, song_note_html
 
 __all__ = ["ClassifyHandlers", "build_classify_tab"]
@@ -51,12 +66,15 @@ _REPORT_KEPT: Final = (
     "setTimeout(recall, 0);"
 )
 
+#: An answer that takes longer is told of.
+_AT_ONCE_S: Final = 1.0
+
 #: Characters of the names that the page gives to answers.
 _LONGEST_ID: Final = 40
 
 #: The answer card, the spectrogram, the offer of a heat map, the rest below, the card for the whole song, and what the
 #: answer is for.
-_Cards = tuple[str, str, str, str, str, JudgedPart | None]
+_Cards = tuple[str, Any, Any, Any, str, JudgedPart | None]
 
 
 class ClassifyHandlers:
@@ -74,10 +92,20 @@ class ClassifyHandlers:
     def __init__(self, service: PredictionService, labels: Sequence[str], examples: Sequence[ExampleClip]) -> None:
         self._service = service
         self.whole_song = WholeSongHandlers(service)
+        self._runs: PageRuns[Analysis] = PageRuns()
         self._labels = tuple(labels)
         self._examples = tuple(examples)
 
-    def classify(  # noqa: PLR0917 - Gradio passes inputs by position
+    def leave(self, request: gr.Request) -> None:
+        """Ends what a page waits for without a word: another answer is on its way."""
+        self._runs.leave(request.session_hash)
+        self.whole_song.leave(request)
+
+    def stop(self, request: gr.Request) -> None:
+        """Gives the page's answer up; whoever tells of it says so."""
+        self._runs.stop(request.session_hash)
+
+    async def classify(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         song: gr.FileData | None,
         duration_s: float,
@@ -85,23 +113,56 @@ class ClassifyHandlers:
         offset_s: float | None,
         model: str | None,
         request: gr.Request,
-    ) -> _Cards:
-        """The answer card, the spectrogram, the offer of a heat map and the rest, in the browser's language."""
+    ) -> AsyncGenerator[_Cards, None]:
+        """The cards, in the browser's language; before them how far the answer is, when it is not there at once."""
         language = language_of(request)
-        self.whole_song.leave(request)
+        self.leave(request)
         if not song:
-            return self._blank(language)
+            yield self._blank(language)
+            return
+        source, began = None, time.monotonic()
         try:
             source = uploaded(song)
             wanted = wanted_excerpt(duration_s, whole_track, offset_s, model)
+            start = partial(self._service.start_answer, source.path, wanted)
+            with self._runs.running(request.session_hash, source.path, start) as run:
+                await run.wait(_AT_ONCE_S)
+                async for told in run.progress():
+                    yield self._progress(told, time.monotonic() - began, language)
+                if run.is_left:
+                    return
+                if run.job.cancelled:
+                    yield self._blank(language, is_stopped=True)
+                    return
             asked = Asked(
                 duration_s=float(duration_s), whole=bool(whole_track), offset_s=wanted.offset_s, model=model or ""
             )
-            analysis = self._service.analyse(source.path, wanted)
-            spec = self._service.classifier(wanted.model).for_spectrogram(wanted.spectrogram).spec
-            image_id = self._service.keep_image(analysis)
+            cards = await asyncio.to_thread(self._cards, run.job.result(), source, wanted, asked, language)
         except AcousticSenseError as error:
-            return self._blank(language, error=error)
+            opens = source is not None and isinstance(error, AudioTooLargeError) and self._fits_timeline(source.path)
+            yield self._blank(language, error=error, opens=opens)
+            return
+        yield cards
+
+    async def classify_now(  # noqa: PLR0917 - Gradio passes inputs by position
+        self,
+        song: gr.FileData | None,
+        duration_s: float,
+        whole_track: bool,
+        offset_s: float | None,
+        model: str | None,
+        request: gr.Request,
+    ) -> AsyncGenerator[_Cards, None]:
+        """As `classify`, for the button: without a song it says what is missing."""
+        if not song:
+            yield self._blank(language_of(request), code="nothing")
+            return
+        async for cards in self.classify(song, duration_s, whole_track, offset_s, model, request):
+            yield cards
+
+    def _cards(self, analysis: Analysis, source: Upload, wanted: PredictRequest, asked: Asked, language: str) -> _Cards:
+        spec = self._service.classifier(wanted.model).for_spectrogram(wanted.spectrogram).spec
+        image_id = self._service.keep_image(analysis)
         prediction, name = analysis.prediction, source.name
         state = state_of(prediction)
         part = JudgedPart(
@@ -130,24 +191,24 @@ class ClassifyHandlers:
             part,
         )
 
-    def classify_now(  # noqa: PLR0917 - Gradio passes inputs by position
-        self,
-        song: gr.FileData | None,
-        duration_s: float,
-        whole_track: bool,
-        offset_s: float | None,
-        model: str | None,
-        request: gr.Request,
-    ) -> _Cards:
-        """As `classify`, for the button: without a song it says what is missing."""
-        if not song:
-            return self._blank(language_of(request), code="nothing")
-        return self.classify(song, duration_s, whole_track, offset_s, model, request)
+    def _progress(self, told: Told, worked_s: float, language: str) -> _Cards:
+        """How far the answer is; what shows another one stays until then."""
+        progress = progress_words(*told, language)
+        if told.expected_s is None and not told.place:  # decoding does not tell
+            progress = ui_text("result.reading", language, time=clock(round(worked_s))), 0.0
+        answer = blank_html(self._labels, language, progress=progress)
+        return answer, gr.skip(), gr.skip(), gr.skip(), song_note_html("empty", language), None
+
+    def _fits_timeline(self, path: Path) -> bool:
+        try:
+            return (track_duration_s(path) or 0.0) <= self._service.settings.max_timeline_s
+        except AcousticSenseError:
+            return False
 
     def recall(self, request: gr.Request, event: gr.EventData) -> _Cards:
         """An answer that the browser kept, without what takes its sound; a browser may send anything."""
         language, recalled = language_of(request), str(getattr(event, "id", ""))[:_LONGEST_ID]
-        self.whole_song.leave(request)
+        self.leave(request)
         try:
             kept = kept_from_json(getattr(event, "answer", None))
             prediction = kept.prediction
@@ -161,8 +222,9 @@ class ClassifyHandlers:
         """What stands in place of an answer after a fault of ours, which the log has in full."""
         return self._blank(language_of(request), code="unexpected")
 
-    def _blank(self, language: str, *, error: AcousticSenseError | None = None, code: str = "") -> _Cards:
-        answer = blank_html(self._labels, language, error=error, code=code)
+    def _blank(self, language: str, **state: Any) -> _Cards:
+        """The cards without an answer; see `blank_html` for the states."""
+        answer = blank_html(self._labels, language, **state)
         empty = render("spectrogram_empty.html", language), "", "", song_note_html("empty", language)
         return answer, *empty, None
 
@@ -274,8 +336,11 @@ def build_classify_tab(
             picked = gr.HTML(i18n("html.examples"), apply_default_css=False, js_on_load=_REPORT_EXAMPLE)
             gr.HTML(i18n("html.guess"), **plain)
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
-            result = gr.HTML(i18n("html.empty"), elem_classes="as-result-block", **plain)
-    song = WholeSongCard(i18n, handlers.whole_song)
+            result = gr.HTML(
+                i18n("html.empty"), elem_classes="as-result-block", apply_default_css=False, js_on_load=REPORT_BUTTON
+            )
+            stop = gr.Button(i18n("timeline.stop"), elem_classes="as-answer-stop", size="sm")
+    song = WholeSongCard(i18n, handlers.whole_song, result)
     history = gr.HTML(
         i18n("html.history"), elem_classes="as-history-block", apply_default_css=False, js_on_load=_REPORT_KEPT
     )
@@ -286,18 +351,16 @@ def build_classify_tab(
 
     quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
-    shown: dict[str, Any] = {
-        "api_visibility": "private",
-        "show_progress": "minimal",
-        "trigger_mode": "always_last",
-        **limits,
-    }
+    shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    # The service has a queue for answers and tells the place in it; a new one ends the one before.
+    answering: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "multiple", **shown}
     is_drawn = gr.State(True)
     audio.change(handlers.prepare_player, audio, [note, is_drawn], **quietly)
     # Only when it changes: with any update Gradio makes the player anew, which then no longer tells a file's own name.
     is_drawn.change(lambda drawn: gr.Audio(waveform_options=waveform_options(drawn=drawn)), is_drawn, audio, **quietly)
     picked.click(handlers.choose_example, None, audio, **quietly)
-    image.click(handlers.show_kind, audio, image, **shown)
+    image.click(handlers.show_kind, audio, image, trigger_mode="always_last", **limits, **shown)
+    stop.click(handlers.stop, None, None, **quietly)
     settings = [duration, whole, offset, model]
     # The page's script marks answers to other settings.
     gr.on(None, None, settings, None, js="(...values) => window.acousticSenseSettings(...values)", **quietly)
@@ -306,7 +369,7 @@ def build_classify_tab(
     history.click(handlers.recall, None, outputs, cancels=[heat_computed], **quietly)
     answers = []
     for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
-        answered = trigger(handler, inputs, outputs, show_progress_on=[result], cancels=[heat_computed], **shown)
+        answered = trigger(handler, inputs, outputs, show_progress_on=[result], cancels=[heat_computed], **answering)
         answered.failure(handlers.explain_failure, None, outputs, **quietly)
         answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
         answers.append(answered)

@@ -29,6 +29,7 @@ __all__ = [
     "named_models",
     "offset_field",
     "song_input",
+    "track_duration_s",
     "waveform_options",
     "with_names",
 ]
@@ -188,10 +189,19 @@ def waveform_options(*, drawn: bool) -> Any:
     )
 
 
+def track_duration_s(path: Path) -> float | None:
+    """Seconds of a track, as far as its header tells.
+
+    Raises:
+        AudioError: it is no audio.
+    """
+    return read_clip(path, duration_s=0.1, sample_rate_hz=NATIVE_MEL.sample_rate_hz).info.track_duration_s
+
+
 def is_long(path: Path) -> bool:
     """Whether a track is too long to have its waveform drawn in the browser."""
     try:
-        duration_s = read_clip(path, duration_s=0.1, sample_rate_hz=NATIVE_MEL.sample_rate_hz).info.track_duration_s
+        duration_s = track_duration_s(path)
     except AcousticSenseError:
         return False
     return path.stat().st_size > _WAVEFORM_MAX_BYTES if duration_s is None else duration_s > _WAVEFORM_MAX_S

@@ -73,18 +73,39 @@ def state_of(prediction: Prediction) -> str:
     return "silence" if is_silent else prediction.verdict
 
 
-def blank_html(labels: Sequence[str], language: str, *, error: AcousticSenseError | None = None, code: str = "") -> str:
-    """The same card without an answer, of the same size: the invitation, or what went wrong and what to do.
+def blank_html(
+    labels: Sequence[str],
+    language: str,
+    *,
+    error: AcousticSenseError | None = None,
+    code: str = "",
+    opens: bool = False,
+    progress: tuple[str, float] | None = None,
+    is_stopped: bool = False,
+) -> str:
+    """The same card without an answer, of the same size: the invitation, how far it is, or what went wrong.
 
     Args:
         labels: of the bars, which stay in place.
         language: "en" or "zh".
         error: what was raised.
         code: names the words of a trouble that is no error.
+        opens: whether the trouble is offered a way out: the song in the tab "Timeline".
+        progress: how far an answer is, in words and as a share.
+        is_stopped: whether somebody gave it up.
     """
     trouble = trouble_of(error, language, code=code)
-    state = "error" if trouble else "empty"
-    return render("result_blank.html", language, labels=labels, trouble=trouble, state=state, has_genre=True)
+    return render(
+        "result_blank.html",
+        language,
+        labels=labels,
+        trouble=trouble,
+        opens=opens,
+        progress=progress and {"words": progress[0], "share": progress[1]},
+        is_stopped=is_stopped,
+        state="error" if trouble else "running" if progress else "empty",
+        has_genre=True,
+    )
 
 
 def identity_html(prediction: Prediction, language: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Final
 
 import gradio as gr
 
 from acousticsense.analysis.payload import timeline_payload
+from acousticsense.analysis.results import Timeline
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.requests import TimelineRequest, parse
 from acousticsense.serving.service import PredictionService
@@ -16,7 +18,7 @@ from acousticsense.web.controls import mark_old_answers, model_choice, song_inpu
 from acousticsense.web.html import asked
 from acousticsense.web.inputs import chosen_model, language_of, uploaded, uploaded_path
 from acousticsense.web.message_view import message_html
-from acousticsense.web.timeline_runs import TimelineRuns
+from acousticsense.web.page_runs import PageRuns
 from acousticsense.web.timeline_view import progress_html, timeline_html
 
 __all__ = ["TimelineHandlers", "build_timeline_tab"]
@@ -30,7 +32,7 @@ class TimelineHandlers:
 
     def __init__(self, service: PredictionService) -> None:
         self._service = service
-        self._runs = TimelineRuns(service)
+        self._runs: PageRuns[Timeline] = PageRuns()
 
     async def draw(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -52,7 +54,8 @@ class TimelineHandlers:
             wanted = TimelineRequest(
                 model=name, spectrogram=kind, window_s=window_s, hop_s=hop_s, min_segment_s=min_segment_s
             )
-            with self._runs.running(request.session_hash, source.path, wanted) as run:
+            start = partial(self._service.start_timeline, source.path, wanted)
+            with self._runs.running(request.session_hash, source.path, start) as run:
                 async for told in run.progress():
                     yield progress_html(*told, language)
                 if run.is_left:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any, Final
 
 import gradio as gr
 
+from acousticsense.analysis.results import Timeline
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import ui_text
 from acousticsense.serving.requests import TimelineRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.html import clock
 from acousticsense.web.inputs import language_of, uploaded
-from acousticsense.web.timeline_runs import TimelineRuns
+from acousticsense.web.page_runs import PageRuns
 from acousticsense.web.whole_song_view import JudgedPart, song_html, song_note_html, song_progress_html
 
-__all__ = ["WholeSongCard", "WholeSongHandlers"]
+__all__ = ["REPORT_BUTTON", "WholeSongCard", "WholeSongHandlers"]
 
 #: Longer tracks are sets and broadcasts: whoever wants their timeline asks for it.
 _LONGEST_SONG_S: Final = 1800.0
 
-#: Buttons in the card name the event that they stand for.
-_REPORT_BUTTON: Final = (
+#: Buttons in a card name the event that they stand for.
+REPORT_BUTTON: Final = (
     "element.addEventListener('click', (event) => {"
     " const button = event.target.closest('[data-as-act]');"
     " if (button) trigger(button.dataset.asAct); });"
@@ -34,7 +36,7 @@ class WholeSongHandlers:
 
     def __init__(self, service: PredictionService) -> None:
         self._service = service
-        self._runs = TimelineRuns(service, unasked=True)
+        self._runs: PageRuns[Timeline] = PageRuns()
 
     def leave(self, request: gr.Request) -> None:
         """Ends what a page waits for, without a word: another answer is on its way."""
@@ -57,7 +59,8 @@ class WholeSongHandlers:
                 yield note
                 return
             wanted = TimelineRequest(model=part.model, spectrogram=part.kind)
-            with self._runs.running(request.session_hash, part.path, wanted) as run:
+            start = partial(self._service.start_timeline, part.path, wanted, unasked=True)
+            with self._runs.running(request.session_hash, part.path, start) as run:
                 async for told in run.progress():
                     yield song_progress_html(told, language)
                 if run.is_left:
@@ -93,16 +96,21 @@ class WholeSongHandlers:
 class WholeSongCard:
     """The card, inside the blocks that are being built.
 
+    Args:
+        i18n: the page's texts.
+        handlers: the card's callbacks.
+        answer: the card above, for the first seconds, which may offer the other tab as well.
+
     Attributes:
         card: the component, for an answer to clear.
         part: what the answer is for; an answer writes it.
     """
 
-    def __init__(self, i18n: Any, handlers: WholeSongHandlers) -> None:
-        self._handlers = handlers
+    def __init__(self, i18n: Any, handlers: WholeSongHandlers, answer: Any) -> None:
+        self._handlers, self._answer = handlers, answer
         self.part = gr.State(None)
         with gr.Column(elem_classes="as-below as-song-block", min_width=0):
-            self.card = gr.HTML(i18n("html.whole_song"), apply_default_css=False, js_on_load=_REPORT_BUTTON)
+            self.card = gr.HTML(i18n("html.whole_song"), apply_default_css=False, js_on_load=REPORT_BUTTON)
             stop = gr.Button(i18n("timeline.stop"), elem_classes="as-song-stop", size="sm")
         self._quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         stop.click(handlers.stop, None, None, **self._quietly)
@@ -125,7 +133,7 @@ class WholeSongCard:
             followed.failure(self._handlers.explain_failure, None, self.card, **self._quietly)
 
     def open_in(self, tabs: Any, tab: str, audio: Any, other: Any) -> None:
-        """Lets the card's button open the song in another tab.
+        """Lets the buttons of both cards open the song in another tab.
 
         Args:
             tabs: of the page.
@@ -133,6 +141,10 @@ class WholeSongCard:
             audio: the component that holds the song.
             other: the one that holds the other tab's song.
         """
-        self.card.expand(
-            lambda song: (gr.Tabs(selected=tab), song and uploaded(song).path), audio, [tabs, other], **self._quietly
+        gr.on(
+            [self.card.expand, self._answer.expand],
+            lambda song: (gr.Tabs(selected=tab), song and uploaded(song).path),
+            audio,
+            [tabs, other],
+            **self._quietly,
         )

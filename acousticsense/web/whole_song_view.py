@@ -14,8 +14,8 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.web.html import clock, render, run_on
 from acousticsense.web.message_view import trouble_of
+from acousticsense.web.page_runs import Told
 from acousticsense.web.segments_view import Axis, colour_of, colour_order, length_of, mostly, name_of, segment_data
-from acousticsense.web.timeline_runs import Told
 from acousticsense.web.timeline_view import progress_words
 
 __all__ = ["JudgedPart", "song_html", "song_note_html", "song_progress_html"]

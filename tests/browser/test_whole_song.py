@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 import soundfile
@@ -112,6 +113,19 @@ def test_a_track_that_is_too_long_is_opened_in_the_timeline(visit: Visit, tmp_pa
     expect(page.locator(".as-timeline")).to_have_attribute("data-state", re.compile("running|ready"))
 
 
+def test_a_whole_track_that_is_too_long_is_opened_in_the_timeline(visit: Visit, tmp_path: Path) -> None:
+    longer = tmp_path / "set.flac"
+    soundfile.write(longer, np.zeros((1810 * 8000, 1), np.int16), 8000)
+    page = visit()
+    page.get_by_label("Whole track").check()
+    choose(page, longer)
+    alert = page.locator(".as-result").get_by_role("alert")
+    expect(alert).to_contain_text("longer than 1800 s")
+    alert.get_by_role("button", name="Open in the timeline").click()
+    expect(page.get_by_role("tab", name="Timeline")).to_have_attribute("aria-selected", "true")
+    page.locator(".as-timeline-audio audio").wait_for(state="attached")
+
+
 def test_the_strip_fits_a_narrow_phone(visit: Visit, song: Path) -> None:
     page = visit(viewport={"width": 320, "height": 700}, has_touch=True, is_mobile=True)
     card = choose(page, song)
@@ -123,3 +137,22 @@ def test_the_strip_fits_a_narrow_phone(visit: Visit, song: Path) -> None:
         inner = part.bounding_box()
         assert inner is not None
         assert inner["x"] + inner["width"] <= box["x"] + box["width"]
+
+
+def test_a_whole_track_tells_how_far_it_is_and_can_be_stopped(visit: Visit, long_song: Path, song: Path) -> None:
+    page = visit()
+    page.get_by_label("Whole track").check()
+    choose(page, long_song)
+    result, stop = page.locator(".as-result"), page.locator(".as-answer-stop")
+    expect(result).to_have_attribute("data-state", "running")
+    expect(result.get_by_role("progressbar")).to_have_attribute("aria-valuetext", re.compile("Reading|analysed"))
+    stop.click()
+    expect(result.get_by_role("heading", level=2)).to_have_text("Stopped.")
+    expect(stop).to_be_hidden()
+    page.get_by_role("button", name="Classify", exact=True).click()
+    expect(result).to_have_attribute("data-state", "running")
+    page.locator(".as-song").get_by_role("button", name="Clear").click()
+    expect(result).to_have_attribute("data-state", "empty")
+    choose(page, song)  # the former work stands in nobody's way
+    expect(page.locator(".as-file b")).to_have_text("song.mp3")
+    expect(page.locator("[data-as-excerpt]")).to_have_text("0:00 to 0:45 of 0:45")

@@ -74,6 +74,15 @@ CHINESE: Any = FakeRequest({"accept-language": "zh-CN,zh;q=0.9"})
 ENGLISH: Any = FakeRequest({"accept-language": "en-GB,en;q=0.9"})
 
 
+def classified(handlers: ClassifyHandlers, *controls: Any, now: bool = False) -> tuple[Any, ...]:
+    """The cards at the end, of a new file or of the button."""
+
+    async def last() -> tuple[Any, ...]:
+        return [cards async for cards in (handlers.classify_now if now else handlers.classify)(*controls)][-1]
+
+    return run_alone(last())
+
+
 def sent(path: Path | str) -> Any:
     """What Gradio tells of a file that a browser sent."""
     return {"path": str(path), "orig_name": Path(path).name}
@@ -130,15 +139,15 @@ def test_classify_and_compare_ask_for_what_the_controls_say(
     asked: list[PredictRequest] = []
 
     class Service:
-        def analyse(self, _: Path, request: PredictRequest) -> None:
+        def start_answer(self, _: Path, request: PredictRequest) -> None:
             asked.append(request)
             raise RequestError("enough")
 
         def compare(self, versions: list[Path], request: PredictRequest) -> None:
-            self.analyse(versions[0], request)
+            self.start_answer(versions[0], request)
 
     service: Any = Service()
-    ClassifyHandlers(service, GENRES, ()).classify(sent(upload), *controls, ENGLISH)
+    classified(ClassifyHandlers(service, GENRES, ()), sent(upload), *controls, ENGLISH)
     CompareHandlers(service).show([sent(upload), sent(upload)], *controls, ENGLISH)
     assert asked == [PredictRequest(**wanted)] * 2
 
@@ -387,7 +396,7 @@ def test_a_whole_track_shows_a_dozen_of_its_windows(
 
 def test_a_song_gives_an_answer_in_the_language_of_the_browser(handlers: ClassifyHandlers, upload: Path) -> None:
     for request, words in ((ENGLISH, "Top 5"), (CHINESE, "前五名")):
-        answer, image, *_ = handlers.classify(sent(upload), 10, False, 0, None, request)
+        answer, image, *_ = classified(handlers, sent(upload), 10, False, 0, None, request)
         assert words in answer
         assert 'data-state="ready"' in image
 
@@ -395,26 +404,26 @@ def test_a_song_gives_an_answer_in_the_language_of_the_browser(handlers: Classif
 def test_the_download_link_leads_to_the_image(
     handlers: ClassifyHandlers, service: PredictionService, upload: Path
 ) -> None:
-    _, image, *_ = handlers.classify(sent(upload), 10, False, 0, None, ENGLISH)
+    _, image, *_ = classified(handlers, sent(upload), 10, False, 0, None, ENGLISH)
     link = re.search(r"api/spectrograms/([\w-]+)\.png", image)
     assert link
     assert (service.images.get(link[1]) or b"").startswith(b"\x89PNG")
 
 
 def test_the_chosen_excerpt_is_analysed(handlers: ClassifyHandlers, upload: Path) -> None:
-    assert "0:04 to 0:07 of 0:12" in handlers.classify(sent(upload), 3, False, 4, None, ENGLISH)[0]
-    assert "0:00 to 0:12 of 0:12" in handlers.classify(sent(upload), 3, True, 0, None, ENGLISH)[0]
+    assert "0:04 to 0:07 of 0:12" in classified(handlers, sent(upload), 3, False, 4, None, ENGLISH)[0]
+    assert "0:00 to 0:12 of 0:12" in classified(handlers, sent(upload), 3, True, 0, None, ENGLISH)[0]
 
 
 def test_an_offset_beyond_the_end_is_explained(handlers: ClassifyHandlers, upload: Path) -> None:
-    answer, image, *_ = handlers.classify(sent(upload), 10, False, 99, None, ENGLISH)
+    answer, image, *_ = classified(handlers, sent(upload), 10, False, 99, None, ENGLISH)
     assert 'data-state="error"' in answer
     assert 'data-state="empty"' in image
 
 
 def test_nothing_to_classify_is_said_only_to_those_who_ask(handlers: ClassifyHandlers) -> None:
-    assert 'data-state="empty"' in handlers.classify(None, 10, False, 0, None, ENGLISH)[0]
-    assert "There is no song yet." in handlers.classify_now(None, 10, False, 0, None, ENGLISH)[0]
+    assert 'data-state="empty"' in classified(handlers, None, 10, False, 0, None, ENGLISH)[0]
+    assert "There is no song yet." in classified(handlers, None, 10, False, 0, None, ENGLISH, now=True)[0]
 
 
 def test_an_upload_keeps_the_name_that_its_owner_gave_it(upload: Path) -> None:
@@ -423,8 +432,8 @@ def test_an_upload_keeps_the_name_that_its_owner_gave_it(upload: Path) -> None:
 
 
 def test_a_start_before_the_beginning_is_the_beginning(handlers: ClassifyHandlers, upload: Path) -> None:
-    assert "0:00 to 0:03 of 0:12" in handlers.classify(sent(upload), 3, False, -3, None, ENGLISH)[0]
-    assert "0:00 to 0:03 of 0:12" in handlers.classify(sent(upload), 3, False, None, None, ENGLISH)[0]
+    assert "0:00 to 0:03 of 0:12" in classified(handlers, sent(upload), 3, False, -3, None, ENGLISH)[0]
+    assert "0:00 to 0:03 of 0:12" in classified(handlers, sent(upload), 3, False, None, None, ENGLISH)[0]
 
 
 def test_components_hand_files_on_as_they_were_sent(service: PredictionService) -> None:
@@ -469,7 +478,7 @@ def test_gradios_own_endpoint_answers_what_rest_answers(
 def test_the_chosen_image_is_analysed_and_shown(cnn_models: Path, upload: Path) -> None:
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
     handlers = ClassifyHandlers(service, GENRES, ())
-    result, _, offer, below, *_ = handlers.classify(sent(upload), 10, False, 0, "|cqt", ENGLISH)
+    result, _, offer, below, *_ = classified(handlers, sent(upload), 10, False, 0, "|cqt", ENGLISH)
     prediction = service.analyse(upload, PredictRequest(spectrogram="cqt", duration_s=10.0)).prediction
     assert percent(prediction.top(1)[0].confidence) in result
     assert "Log constant-Q spectrogram" in below
@@ -520,13 +529,13 @@ def test_an_idle_page_leaves_the_processor_alone(service: PredictionService, mon
 
 
 def test_each_answer_offers_the_heat_maps_of_its_five_best_genres(handlers: ClassifyHandlers, upload: Path) -> None:
-    answer, _, offer, *_ = handlers.classify(sent(upload), 10, False, 1, None, ENGLISH)
+    answer, _, offer, *_ = classified(handlers, sent(upload), 10, False, 1, None, ENGLISH)
     top = answer.split('data-testid="top"')[1].split("</ol>")[0]
     named = re.findall(r'class="as-label">([^<]+)<', top)
     assert re.findall(r'data-as-label="([^"]+)" aria-pressed="false"', offer) == named
     assert 'data-offset="1.0"' in offer
     assert "as-view" not in offer
-    assert handlers.classify(None, 10, False, 0, None, ENGLISH)[2] == ""
+    assert classified(handlers, None, 10, False, 0, None, ENGLISH)[2] == ""
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "Coloured places raise"), ("zh", "着色处提高了")])

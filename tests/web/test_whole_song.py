@@ -29,7 +29,7 @@ from acousticsense.web.segments_view import mostly, others_of, part_of
 from acousticsense.web.whole_song_card import WholeSongHandlers
 from acousticsense.web.whole_song_view import JudgedPart, song_html, song_note_html
 from tests.conftest import RATE_HZ, play_chords, run_alone
-from tests.web.test_page import CHINESE, ENGLISH, HOSTILE, sent, timelines
+from tests.web.test_page import CHINESE, ENGLISH, HOSTILE, classified, sent, timelines
 
 PAGE = cast(gr.Request, ENGLISH)
 
@@ -72,15 +72,15 @@ def followed(handlers: WholeSongHandlers, part: JudgedPart | None, song: Any, re
 
 def test_an_answer_says_which_part_it_is_for(service: PredictionService, upload: Path) -> None:
     handlers = ClassifyHandlers(service, GENRES, ())
-    *_, card, part = handlers.classify(sent(upload), 10, False, 3, None, PAGE)
+    *_, card, part = classified(handlers, sent(upload), 10, False, 3, None, PAGE)
     assert 'data-state="empty"' in card
     assert part is not None
     best = service.classifier("").predict(upload, offset_s=3.0).top(1)[0].label
     assert (part.path, part.what, part.clip.offset_s, part.clip.track_duration_s) == (upload, best, 3.0, 74.0)
-    *_, part = handlers.classify(sent(upload), 10, False, 13, None, PAGE)
+    *_, part = classified(handlers, sent(upload), 10, False, 13, None, PAGE)
     assert part is not None
     assert part.what == "silence"
-    *_, card, part = handlers.classify(None, 10, False, 0, None, PAGE)
+    *_, card, part = classified(handlers, None, 10, False, 0, None, PAGE)
     assert 'data-state="empty"' in card
     assert part is None
 
@@ -220,7 +220,7 @@ def test_a_new_prediction_ends_the_work_of_the_former_without_a_word(
     handlers = ClassifyHandlers(service, GENRES, ())
 
     async def predict(_: AsyncGenerator[str, None]) -> None:
-        handlers.classify(sent(part.path), 10, False, 5, None, PAGE)
+        assert [cards async for cards in handlers.classify(sent(part.path), 10, False, 5, None, PAGE)]
 
     result = ended(service, handlers.whole_song, part, held, predict)
     assert result == Ended([], 0)
@@ -230,7 +230,7 @@ def test_a_cleared_song_ends_its_work(service: PredictionService, part: JudgedPa
     handlers = ClassifyHandlers(service, GENRES, ())
 
     async def clear(_: AsyncGenerator[str, None]) -> None:
-        handlers.classify(None, 10, False, 0, None, PAGE)
+        assert [cards async for cards in handlers.classify(None, 10, False, 0, None, PAGE)]
 
     assert ended(service, handlers.whole_song, part, held, clear) == Ended([], 0)
 
@@ -331,3 +331,44 @@ def test_labels_from_outside_are_escaped(timeline: Timeline) -> None:
     html = song_html(replace(made, labels=labels, windows=windows), part_of_track(Path("a.wav"), 190.0), "en")
     assert HOSTILE not in html
     assert HOSTILE not in song_note_html("long", "en", words=HOSTILE)
+
+
+# An answer that takes its time
+
+
+def test_an_answer_that_takes_long_tells_how_far_it_is_and_can_be_stopped(
+    service: PredictionService, upload: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers, predict, may_go_on = ClassifyHandlers(service, GENRES, ()), service.work.predict, threading.Event()
+    finished: list[Any] = []
+
+    def held(*asked: Any) -> Any:
+        assert may_go_on.wait(60)
+        finished.append(predict(*asked))
+        return finished[0]
+
+    monkeypatch.setattr(service.work, "predict", held)
+
+    async def until_stopped() -> list[str]:
+        answers = []
+        async for cards in handlers.classify(cast(Any, sent(upload)), 9, True, 0, None, PAGE):
+            answers.append(cards[0])
+            handlers.stop(PAGE)
+        return answers
+
+    running, stopped = run_alone(until_stopped())
+    assert 'data-state="running"' in running
+    assert "Reading the file … 0:01" in running
+    assert ui_text("stopped.title") in stopped
+    may_go_on.set()
+    service._predictions.wait_until_empty(60)
+    assert finished == []  # the work ended, too
+
+
+def test_a_track_that_is_too_long_is_offered_to_the_timeline(tiny_models: Path, upload: Path) -> None:
+    for longest_s, is_offered in ((3600.0, True), (60.0, False)):
+        settings = Settings(models=tiny_models, model="tiny", device="cpu", max_clip_s=30, max_timeline_s=longest_s)
+        handlers = ClassifyHandlers(PredictionService(settings), GENRES, ())
+        answer, *_ = classified(handlers, sent(upload), 10, True, 0, None, PAGE)
+        assert 'data-state="error"' in answer
+        assert ('data-as-act="expand"' in answer) == is_offered

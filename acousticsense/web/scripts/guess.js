@@ -52,8 +52,9 @@
     if (!box_) return;
     box_.checked = isOn();
     const card = document.querySelector(".as-result");
-    if (isOn() && card && !card.dataset.guess && card.querySelector(".as-top")) hide(card);
-    if (!isOn() || !card?.querySelector(".as-top")) delete root.dataset.guessing;
+    const isAnswer = card?.dataset.answer && card.querySelector(".as-top");
+    if (isOn() && isAnswer && !card.dataset.guess) hide(card);
+    if (!isOn() || !isAnswer) delete root.dataset.guessing;
   };
 
   document.addEventListener("change", (event) => {

@@ -1,25 +1,27 @@
-"""Timelines that pages wait for: each page for one at a time, and what nobody waits for any more ends its work."""
+"""Work that pages wait for: each page for one piece at a time, and what nobody waits for any more ends."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from acousticsense.serving.jobs import TimelineJob
-from acousticsense.serving.requests import TimelineRequest
-from acousticsense.serving.service import PredictionService
+from acousticsense.serving.jobs import TrackJob
 
-__all__ = ["Run", "TimelineRuns", "Told"]
+__all__ = ["PageRuns", "Run", "Told"]
 
 #: How often a page is told how far the work is.
 _TELL_EVERY_S: Final = 0.5
 #: Before this much work is done, nothing can be said about the rest.
 _GUESS_AFTER_S: Final = 2.0
+#: How often it is looked whether the work is over.
+_LOOK_EVERY_S: Final = 0.01
+
+T = TypeVar("T")
 
 
 class Told(NamedTuple):
@@ -33,8 +35,8 @@ class Told(NamedTuple):
 
 
 @dataclass(eq=False)
-class Run:
-    """A timeline that a page waits for.
+class Run(Generic[T]):
+    """Work that a page waits for.
 
     Attributes:
         path: of the file.
@@ -43,7 +45,7 @@ class Run:
     """
 
     path: Path
-    job: TimelineJob
+    job: TrackJob[T]
     is_left: bool = False
 
     def leave(self) -> None:
@@ -51,45 +53,46 @@ class Run:
         self.is_left = True
         self.job.cancel()
 
+    async def wait(self, timeout_s: float) -> None:
+        """Returns when the work is finished or given up, at the latest after `timeout_s`."""
+        until = time.monotonic() + timeout_s
+        while not self._is_over and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_EVERY_S)
+
     async def progress(self) -> AsyncIterator[Told]:
         """How far it is, until it is finished or given up; the rest is guessed from the pace so far."""
         job, started = self.job, None
-        while not (job.finished or job.cancelled):
+        while not self._is_over:
             now = time.monotonic()
-            if job.started and started is None:
+            if job.expected_s is not None and started is None:  # reading the file does not count
                 started = now
             worked_s = now - started if started is not None else 0.0
             left_s = None
             if job.expected_s and job.done_s and worked_s > _GUESS_AFTER_S:
                 left_s = worked_s * max(0.0, job.expected_s / job.done_s - 1)
             yield Told(job.done_s, job.expected_s, left_s, job.place)
-            until = now + _TELL_EVERY_S
-            while not (job.finished or job.cancelled) and time.monotonic() < until:
-                await asyncio.sleep(_TELL_EVERY_S / 10)
+            await self.wait(_TELL_EVERY_S)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.job.finished or self.job.cancelled
 
 
-class TimelineRuns:
-    """What each page waits for; pages go by their session.
+class PageRuns(Generic[T]):
+    """What each page waits for; pages go by their session."""
 
-    Args:
-        service: what computes.
-        unasked: whether nobody asked for these timelines; see `PredictionService.start_timeline`.
-    """
-
-    def __init__(self, service: PredictionService, *, unasked: bool = False) -> None:
-        self._service = service
-        self._unasked = unasked
-        self._runs: dict[str | None, Run] = {}
+    def __init__(self) -> None:
+        self._runs: dict[str | None, Run[T]] = {}
 
     @contextmanager
-    def running(self, page: str | None, path: Path, wanted: TimelineRequest) -> Iterator[Run]:
-        """Begins a timeline for a page, which ends the one before. At the end of the block nobody waits any more.
+    def running(self, page: str | None, path: Path, start: Callable[[], TrackJob[T]]) -> Iterator[Run[T]]:
+        """Begins work on a file for a page, which ends the one before. At the end of the block nobody waits any more.
 
         Raises:
             OverloadError: too many wait.
         """
         self.leave(page)
-        run = Run(path, self._service.start_timeline(path, wanted, unasked=self._unasked))
+        run = Run(path, start())
         self._runs[page] = run
         try:
             yield run
@@ -99,12 +102,12 @@ class TimelineRuns:
                 del self._runs[page]
 
     def is_for(self, page: str | None, path: Path | None) -> bool:
-        """Whether a page waits for the timeline of this very file."""
+        """Whether a page waits for work on this very file."""
         run = self._runs.get(page)
         return run is not None and run.path == path
 
     def stop(self, page: str | None) -> None:
-        """Gives a page's timeline up; whoever tells of it says so."""
+        """Gives a page's work up; whoever tells of it says so."""
         if run := self._runs.get(page):
             run.job.cancel()
 
