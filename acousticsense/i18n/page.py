@@ -85,6 +85,7 @@ _INPUT: Final[dict[str, tuple[str, str]]] = {
         "此浏览器无法播放该文件，但仍可分析。",
     ),
     "examples.title": ("Or try one of these", "或试听这些例子"),
+    "examples.missed": ("Really {genre}; the default model gets it wrong.", "其实是{genre}，默认模型会判错。"),
     "examples.play": ("Classify “{title}” by {artist}", "识别 {artist} 的《{title}》"),
 }
 

@@ -15,7 +15,12 @@ EXAMPLES_DIR: Final = Path(__file__).resolve().parents[2] / "examples"
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleClip:
-    """A clip that may be shared, and whom to thank for it."""
+    """A clip that may be shared, and whom to thank for it.
+
+    Attributes:
+        genre: what it is.
+        is_missed: whether the default model says something else.
+    """
 
     path: Path
     title: str
@@ -23,6 +28,8 @@ class ExampleClip:
     licence: str
     licence_url: str
     source: str
+    genre: str
+    is_missed: bool = False
 
 
 def read_examples(folder: Path = EXAMPLES_DIR) -> tuple[ExampleClip, ...]:

@@ -124,7 +124,7 @@ def build_ui(service: PredictionService) -> Any:
         gr.HTML(i18n("html.header"), apply_default_css=False, js_on_load=None)
         # "wrap" keeps every tab in place instead of in a menu; the style sheet makes it one row that scrolls.
         with gr.Tabs(elem_classes="as-tabs", overflow_behavior="wrap") as tabs:
-            with gr.Tab(i18n("tab.classify"), id="classify"):
+            with gr.Tab(i18n("tab.classify"), id="classify", elem_classes="as-classify"):
                 song, whole_song = build_classify_tab(i18n, service, labels, examples)
             with gr.Tab(i18n("tab.ensemble"), id="ensemble") as ensemble:
                 build_ensemble_tab(i18n, service, ensemble)

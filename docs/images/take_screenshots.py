@@ -37,7 +37,7 @@ def open_page(browser: Browser, url: str, locale: str, scheme: str, size: str) -
 
 def classify(page: Page) -> None:
     """One example analysed, down to the spectrogram."""
-    page.locator("[data-example='3']").click()
+    page.locator("[data-example='1']").click()
     page.locator(".as-spectrogram[data-state='ready']").wait_for()
     page.wait_for_timeout(1500)
 

@@ -17,6 +17,7 @@ Visit = Callable[..., Page]
 
 def test_keys_open_tabs_classify_play_and_choose(visit: Visit, music_mp3: Path) -> None:
     page = visit()
+    page.on("filechooser", lambda _: None)  # or the browser opens its own before this is known
     page.locator(".as-song input[type=file]").wait_for(state="attached")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("o")

@@ -23,6 +23,7 @@ from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.settings import Settings
 from acousticsense.spectrogram import clip_images
+from acousticsense.web.example_clips import read_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "models"
@@ -174,6 +175,12 @@ def test_the_readme_tells_how_good_the_default_is(classifier: GenreClassifier) -
         text = (ROOT / readme).read_text(encoding="utf-8")
         assert str(right) in text
         assert str(measured["n"]) in text
+
+
+def test_the_page_says_which_examples_it_gets_wrong(classifier: GenreClassifier) -> None:
+    examples = read_examples()
+    right = {clip.path.name for clip in examples if classifier.predict(clip.path).top(1)[0].label == clip.genre}
+    assert right == {clip.path.name for clip in examples if not clip.is_missed}
 
 
 def test_an_answer_tells_how_often_such_answers_were_right(classifier: GenreClassifier) -> None:
