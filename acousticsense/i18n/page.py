@@ -16,8 +16,8 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "language.switch": ("中文", "English"),
     "theme.switch": ("Light or dark", "浅色或深色"),
     "drop": (
-        "Drop it anywhere. Several files and zip archives go to the Library.",
-        "松手即可，放在页面任何位置都行。多个文件或 zip 压缩包会进入“曲库”。",
+        "Drop it anywhere. Several files go to the Library, or into the comparison that is open.",
+        "松手即可，放在页面任何位置都行。多个文件会进入“曲库”，或已打开的“版本对比”。",
     ),
     "queue.place": ("Waiting: number {n} in the queue", "排队中：第 {n} 位"),
     "tab.classify": ("Classify", "识别流派"),

@@ -72,6 +72,15 @@ def test_several_files_go_to_the_library(visit: Visit, music_mp3: Path, music_wa
     expect(page.locator(".as-files tr.file")).to_have_count(3)
 
 
+def test_several_files_are_versions_where_a_comparison_is_open(visit: Visit, music_mp3: Path, music_wav: Path) -> None:
+    page = visit()
+    click_tab(page, "Compare")
+    page.locator(".as-version-files input[type=file]").wait_for(state="attached")
+    send(page, ".as-header", music_mp3, music_wav)
+    expect(page.locator(".as-version-files tr.file")).to_have_count(2)
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+
+
 def test_the_upload_says_how_much_of_it_is_done(visit: Visit, tmp_path: Path, music_wav: Path) -> None:
     page = visit()
     big = tmp_path / "big.wav"

@@ -31,9 +31,10 @@
     const named = (button) => ["Clear", "清除"].includes(button.getAttribute("aria-label") || button.title);
     (buttons.find(named) || box.querySelector(".source-selection button"))?.click();
   };
-  const toLibrary = async (files) => {
-    if (!visible(".as-files").length) openTab("library");
-    const input = await appears(() => visible(".as-files").map(inputOf).find(Boolean));
+  const LISTS = ".as-files, .as-version-files";
+  const toList = async (files) => {
+    if (!visible(LISTS).length) openTab("library");
+    const input = await appears(() => visible(LISTS).map(inputOf).find(Boolean));
     if (input) hand(input, files);
   };
   const toSong = async (file) => {
@@ -46,8 +47,8 @@
     if (input) hand(input, [file]);
   };
   const take = (files) => {
-    const isMany = files.length > 1 || /\.zip$/i.test(files[0].name) || visible(".as-files").length;
-    return isMany ? toLibrary(files) : toSong(files[0]);
+    const isMany = files.length > 1 || /\.zip$/i.test(files[0].name) || visible(LISTS).length;
+    return isMany ? toList(files) : toSong(files[0]);
   };
 
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
@@ -66,8 +67,8 @@
     const files = hasFiles(event) ? [...event.dataTransfer.files] : [];
     if (!files.length) return;
     // Gradio's own places take what fits them.
-    const place = event.target.closest?.(".as-files, .as-audio");
-    if (place?.matches(".as-files") || (files.length === 1 && place && inputOf(place))) return;
+    const place = event.target.closest?.("[aria-dropeffect]");
+    if (place && (files.length === 1 || inputOf(place).multiple)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     take(files);

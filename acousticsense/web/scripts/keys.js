@@ -9,7 +9,7 @@
   const list = () => document.querySelector("dialog.as-keys");
   const shown = (selector) => [...document.querySelectorAll(selector)].find((element) => element.offsetParent);
   const press = (selector) => shown(selector)?.click();
-  const choose = () => press(":is(.as-audio, .as-files) button:has(input[type=file])");
+  const choose = () => press(":is(.as-audio, .as-files, .as-version-files) button:has(input[type=file])");
   const play = () => {
     const button = shown(".as-audio .play-pause-button, [data-as-ab=play]");
     const player = shown(".as-audio audio"); // the browser's own, for long tracks
