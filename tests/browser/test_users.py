@@ -109,7 +109,7 @@ def test_a_researcher_sees_a_new_checkpoint_and_asks_it(own_page: tuple[Page, Pa
     (models / "mine" / "model.json").write_text(json.dumps({**described, "name": "mine"}), encoding="utf-8")
     page.reload()
     page.locator(".as-result").wait_for()
-    click_tab(page, said("tab.models", locale))
+    page.locator("[role=tab][data-tab-id=models]").click()
     expect(page.locator("[data-model=mine]")).to_contain_text(said("models.untested", locale))
     click_tab(page, said("tab.classify", locale))
     page.locator(".as-classify .as-model input").click()
