@@ -42,10 +42,11 @@ WANTED_HZ: Final = 22_050
 SECONDS: Final = 3.0
 TOO_SLOW_S: Final = 5.0
 _BLOCK: Final = 500
-#: Sounds whose cross-correlation is lower than this, or which are this much later or longer, are not the same. A header
-#: may rightly cut off up to 0.19 s as an encoder's delay (LAME's two fields of 12 bits).
+#: Sounds whose cross-correlation is lower than this, or which are this much later or longer, are not the same.
 SAME_CORRELATION: Final = 0.7
 SAME_S: Final = 0.2
+#: An mp3's header may rightly cut off as many samples as the encoder's delay (LAME's two fields of 12 bits).
+MP3_DELAY: Final = 2 * 4095
 LIMITS: Final = AudioLimits(max_clip_s=60.0)
 READINGS: Final[tuple[dict[str, Any], ...]] = ({"duration_s": None}, {"duration_s": 1.0, "offset_s": 1.0})
 
@@ -231,6 +232,7 @@ def run(number: int, seed: int = 0, shape: Shape = SHAPES[0]) -> Finding | None:
 def finding(kind: str, field: Field, which: int, shape: Shape = SHAPES[0]) -> Finding | None:
     """What is wrong with the decoder's answer to one changed field; None when it is right."""
     value, data = changed(kind, field, which, shape)
+    same_s = max(SAME_S, MP3_DELAY / shape[0] if kind == "mp3" else 0.0)
     started = time.process_time()  # others may be at work, too
     for options, expected in zip(READINGS, intact(kind, shape)[2], strict=True):
         try:
@@ -240,17 +242,17 @@ def finding(kind: str, field: Field, which: int, shape: Shape = SHAPES[0]) -> Fi
         except Exception as error:  # noqa: BLE001  # what this looks for
             return Finding(kind, "error", field, value, repr(error))
         noted = {note.code for note in check(clip).notes} - {note.code for note in check(expected).notes}
-        difference = _difference(clip, expected)
+        difference = _difference(clip, expected, same_s)
         if difference and not noted:
             return Finding(kind, "silent", field, value, f"{difference} {options}")
     took_s = time.process_time() - started
     return Finding(kind, "slow", field, value, f"{took_s:.1f} s") if took_s > TOO_SLOW_S else None
 
 
-def _difference(clip: AudioClip, expected: AudioClip) -> str:
+def _difference(clip: AudioClip, expected: AudioClip, same_s: float) -> str:
     """How another sound than expected came out, in words; empty when it did not."""
     longer_s = clip.info.duration_s - expected.info.duration_s
-    if abs(longer_s) > SAME_S:
+    if abs(longer_s) > same_s:
         return f"{longer_s:+.2f} s"
     size = max(len(clip.waveform), len(expected.waveform)) * 2
     spectra = [np.fft.rfft(one.waveform, size) for one in (clip, expected)]
@@ -258,7 +260,7 @@ def _difference(clip: AudioClip, expected: AudioClip) -> str:
     correlation = np.fft.irfft(spectra[0] * spectra[1].conj(), size) / np.sqrt(powers[0] * powers[1] + 1e-30)
     place = int(np.abs(correlation).argmax())
     lag_s = min(place, size - place) / WANTED_HZ
-    if abs(correlation[place]) < SAME_CORRELATION or lag_s > SAME_S:
+    if abs(correlation[place]) < SAME_CORRELATION or lag_s > same_s:
         return f"correlation {correlation[place]:.2f}, {lag_s:.2f} s late"
     return ""
 

@@ -34,8 +34,10 @@ _ESTIMATED: Final = (*_WITHOUT_LENGTH, "mp3", "mpegts", "mpeg", "amr", "asf", "f
 _ENDS_ELSEWHERE_S: Final = 0.25
 #: A frame of more channels than this, and than the track began with, is damaged: FFmpeg hands out 33 without samples.
 _MOST_NEW_CHANNELS: Final = 8
-#: Packets of an mp4 file that an edit list may rightly leave out: a decoder's run-up at the beginning.
+#: Packets of an mp4 file that an edit list may rightly leave out: a decoder's run-up at the beginning, which these
+#: codecs have none of.
 _PRIMING_PACKETS: Final = 2
+_WITHOUT_RUN_UP: Final = ("alac", "flac")
 #: An edit list may leave out those at the end as well; when it leaves out more, the header contradicts itself.
 _MOST_LEFT_OUT: Final = 8
 #: A track that begins later than this begins late: an MPEG transport stream starts at 1.4 s.
@@ -203,7 +205,8 @@ class FFmpegTrack:
         if from_beginning and self.compressed and "mp4" in self._container.format.name:  # of PCM, a packet holds many
             n_missing = self._stream.frames - n_packets
             n_left_out = n_packets - n_frames
-            if n_missing > _PRIMING_PACKETS or n_left_out > _MOST_LEFT_OUT:
+            n_priming = 0 if self._stream.codec_context.name in _WITHOUT_RUN_UP else _PRIMING_PACKETS
+            if n_missing > n_priming or n_left_out > _MOST_LEFT_OUT:
                 self.notes.add("damaged", max(n_missing, n_left_out))
 
     def _packets(self) -> Iterator[Any]:

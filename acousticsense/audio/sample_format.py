@@ -113,6 +113,7 @@ def wav_format(head: bytes, order: str, file: Slice, data_start: int) -> SampleF
         for c, size in candidates
         if c <= MOST_CHANNELS
         and c * size == block > 0
+        and (coding != "float" or (coding, size) in SUBTYPES)  # no float has 16 bits here
         and (size <= packed or not packed or _is_padded(file, data_start, order, size, packed))
     ]
     repaired = int(not fitting or fitting[0] != read or not 0 < packed <= fitting[0][1])
