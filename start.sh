@@ -351,6 +351,6 @@ case "$MODE" in
   test)
     prepare_chromium
     cd "$ROOT"
-    exec python -m pytest -n 2 --dist loadfile "$@"
+    exec python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
     ;;
 esac

@@ -464,7 +464,7 @@ class TestOtherCommands:
         clone.served("test", "-k", "one thing")
         _, packages, _, tests = clone.notes()
         assert f"-r {clone.root}/.ci/requirements-test.lock" in packages
-        assert tests == f"pytest -m pytest -n 2 --dist loadfile -k one thing in {clone.root}"
+        assert tests == f"pytest -m pytest -n 2 --dist loadfile --no-loadscope-reorder -k one thing in {clone.root}"
 
     def test_server_needs_nothing_more_after_the_tests(self, clone: Clone) -> None:
         clone.put("chromium", "")
