@@ -42,7 +42,7 @@ class TimelineHandlers:
         min_segment_s: float,
         model: str | None,
         request: gr.Request,
-    ) -> AsyncIterator[str]:
+    ) -> AsyncIterator[Any]:
         """How far the work is, again and again, and then the timeline."""
         language = language_of(request)
         if not song:
@@ -59,6 +59,7 @@ class TimelineHandlers:
                 async for told in run.progress():
                     yield progress_html(*told, language)
                 if run.is_left:
+                    yield gr.skip()  # otherwise Gradio sends the last progress once more
                     return
                 if run.job.cancelled:
                     yield message_html("timeline", language, key="stopped")

@@ -48,13 +48,18 @@ class WholeSongHandlers:
 
     async def follow(
         self, song: gr.FileData | None, part: JudgedPart | None, request: gr.Request
-    ) -> AsyncGenerator[str, None]:
-        """After an answer: how far the timeline of its whole song is, again and again, and then the card with it."""
+    ) -> AsyncGenerator[Any, None]:
+        """After an answer: how far the timeline of its whole song is, again and again, and then the card with it.
+
+        Whoever has nothing more to say says so: otherwise Gradio sends once more what was said before, or nothing,
+        which empties the card.
+        """
         language = language_of(request)
         self.leave(request)
         try:
             if part is None or not song or uploaded(song).path != part.path:
-                return  # no answer, or another song by now, with an answer of its own to come
+                yield gr.skip()  # no answer, or another song by now, with an answer of its own to come
+                return
             if note := self._too_long(part, language):
                 yield note
                 return
@@ -64,6 +69,7 @@ class WholeSongHandlers:
                 async for told in run.progress():
                     yield song_progress_html(told, language)
                 if run.is_left:
+                    yield gr.skip()
                     return
                 if run.job.cancelled:
                     yield song_note_html("stopped", language, button="again")

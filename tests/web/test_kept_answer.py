@@ -11,7 +11,7 @@ from acousticsense.audio import ClipInfo, HealthNote, HealthReport
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import Advice, ModelInfo, Prediction, Timing
 from acousticsense.models.genres import GENRES
-from acousticsense.web.classify_tab import ClassifyHandlers
+from acousticsense.web.classify_handlers import ClassifyHandlers
 from acousticsense.web.kept_answer import Asked, KeptAnswer, kept_from_json, kept_json
 from acousticsense.web.result_view import result_html
 

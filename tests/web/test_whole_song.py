@@ -24,7 +24,7 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.models.genres import GENRES, display_name
 from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
-from acousticsense.web.classify_tab import ClassifyHandlers
+from acousticsense.web.classify_handlers import ClassifyHandlers
 from acousticsense.web.segments_view import mostly, others_of, part_of
 from acousticsense.web.whole_song_card import WholeSongHandlers
 from acousticsense.web.whole_song_view import JudgedPart, song_html, song_note_html
@@ -113,9 +113,9 @@ def test_another_song_by_now_or_no_answer_gets_no_card(
     other = upload.with_name("other.wav")
     other.write_bytes(upload.read_bytes())
     handlers = WholeSongHandlers(service)
-    assert followed(handlers, part, sent(other)) == []
-    assert followed(handlers, None, sent(upload)) == []
-    assert followed(handlers, part, None) == []
+    assert followed(handlers, part, sent(other)) == [gr.skip()]
+    assert followed(handlers, None, sent(upload)) == [gr.skip()]
+    assert followed(handlers, part, None) == [gr.skip()]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_fault_of_ours_leaves_no_card_that_seems_to_work(service: PredictionSe
 class Ended:
     """What was told after the first card, and how many timelines were finished."""
 
-    rest: list[str]
+    rest: list[Any]
     finished: float
 
 
@@ -223,7 +223,7 @@ def test_a_new_prediction_ends_the_work_of_the_former_without_a_word(
         assert [cards async for cards in handlers.classify(sent(part.path), 10, False, 5, None, PAGE)]
 
     result = ended(service, handlers.whole_song, part, held, predict)
-    assert result == Ended([], 0)
+    assert result == Ended([gr.skip()], 0)
 
 
 def test_a_cleared_song_ends_its_work(service: PredictionService, part: JudgedPart, held: threading.Event) -> None:
@@ -232,7 +232,7 @@ def test_a_cleared_song_ends_its_work(service: PredictionService, part: JudgedPa
     async def clear(_: AsyncGenerator[str, None]) -> None:
         assert [cards async for cards in handlers.classify(None, 10, False, 0, None, PAGE)]
 
-    assert ended(service, handlers.whole_song, part, held, clear) == Ended([], 0)
+    assert ended(service, handlers.whole_song, part, held, clear) == Ended([gr.skip()], 0)
 
 
 def test_a_closed_page_ends_its_work(service: PredictionService, part: JudgedPart, held: threading.Event) -> None:
