@@ -11,7 +11,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing import active_children
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -36,16 +35,20 @@ from acousticsense.spectrogram.front_end import NATIVE_MEL, NATIVE_WINDOWS
 RECIPE = Recipe(front_end=NATIVE_MEL, windows=NATIVE_WINDOWS, limits=AudioLimits(), duration_s=3.0)
 
 
+IDLE: queue.LifoQueue[Any] = queue.LifoQueue()
+
+
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[DecoderProcesses]:
-    decoders = DecoderProcesses(timeout_s=60, idle=queue.LifoQueue())
+    decoders = DecoderProcesses(timeout_s=60, idle=IDLE)
     yield decoders
     decoders.close()
 
 
-def newest_process() -> BaseProcess:
-    """The decoder that was started last."""
-    return max((child for child in active_children() if child.name == "decoder"), key=lambda child: child.pid or 0)
+def next_process() -> BaseProcess:
+    """The one of these decoders that gets the next file."""
+    process: BaseProcess = IDLE.queue[-1]._process
+    return process
 
 
 def test_a_clip_is_the_same_from_a_path_bytes_and_a_file(decoders: DecoderProcesses, music_mp3: Path) -> None:
@@ -71,7 +74,7 @@ def test_what_is_wrong_with_a_file_is_said_as_without_processes(decoders: Decode
 
 def test_a_process_that_dies_costs_one_answer(decoders: DecoderProcesses, music_mp3: Path) -> None:
     decoders.decode(music_mp3, RECIPE)
-    process = newest_process()
+    process = next_process()
     assert process.pid is not None
     os.kill(process.pid, signal.SIGSTOP)  # so that it surely is at work when it is killed
     is_over = threading.Event()
@@ -93,7 +96,7 @@ def test_a_process_that_dies_costs_one_answer(decoders: DecoderProcesses, music_
 
 def test_one_that_died_while_idle_is_replaced_as_well(decoders: DecoderProcesses, music_mp3: Path) -> None:
     decoders.decode(music_mp3, RECIPE)
-    process = newest_process()
+    process = next_process()
     process.kill()
     wait([process.sentinel], 10)
     assert decoders.decode(music_mp3, RECIPE).audio.info.duration_s == pytest.approx(3)
@@ -152,6 +155,6 @@ def test_a_decoder_has_no_network(decoders: DecoderProcesses, music_mp3: Path) -
     if not shutil.which("unshare") or subprocess.run(may_leave, check=False).returncode:
         pytest.skip("this system lets no process leave the network")
     decoders.decode(music_mp3, RECIPE)
-    interfaces = Path(f"/proc/{newest_process().pid}/net/dev").read_text(encoding="utf-8")
+    interfaces = Path(f"/proc/{next_process().pid}/net/dev").read_text(encoding="utf-8")
     assert "lo:" in interfaces
     assert interfaces.count(":") == 1, interfaces
