@@ -45,7 +45,7 @@ def planned_tags(
     """
     with closing(batch), tempfile.TemporaryDirectory(prefix="acousticsense-tags-") as folder:
         for place, genre in genres.items():
-            yield _plan(batch, place, genre, Path(folder), overwrite, None, tag)[0]
+            yield _plan(batch, place, genre, Path(folder), overwrite=overwrite, record=None, tag=tag)[0]
 
 
 def tagged_copies(
@@ -79,7 +79,7 @@ def tagged_copies(
     ):
         record = Path(folder, UNDO_NAME)
         for place, genre in genres.items():
-            plan, copy = _plan(batch, place, genre, Path(folder), overwrite, record, tag)
+            plan, copy = _plan(batch, place, genre, Path(folder), overwrite=overwrite, record=record, tag=tag)
             if plan.action == "write" and copy:
                 room(copy.stat().st_size)
                 packed.write(copy, plan.path)
@@ -90,8 +90,8 @@ def tagged_copies(
             packed.write(record, UNDO_NAME)
 
 
-def _plan(  # noqa: PLR0917 - of this module alone
-    batch: Batch, place: int, genre: str, folder: Path, overwrite: bool, record: Path | None, tag: Tag
+def _plan(
+    batch: Batch, place: int, genre: str, folder: Path, *, overwrite: bool, record: Path | None, tag: Tag
 ) -> tuple[TagPlan, Path | None]:
     """What is planned or was done, and where the copy lies."""
     name = batch.name(place)

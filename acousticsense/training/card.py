@@ -22,7 +22,7 @@ _CARD: Final = """\
 
 ## How good it is
 
-Measured on **{n} recordings** of artists that it never learned from, at most {most} of a genre, the first ten seconds
+Measured on **{n} recordings** of artists that training here left out, at most {most} of a genre, the first ten seconds
 of each; "songs" are those of GTZAN among them, excerpts of two to three seconds. About half of GTZAN's artists were
 kept for this, the others trained and validated. The test music was looked at {looks}.
 

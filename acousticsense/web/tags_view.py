@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from concurrent.futures import CancelledError
-from typing import Literal
+from typing import Final, Literal
 
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import ui_text
@@ -17,6 +18,8 @@ __all__ = ["tags_html", "told_of"]
 
 State = Literal["running", "stopped", "ready", "error"]
 
+_log: Final = logging.getLogger(__name__)
+
 
 def told_of(job: Job[None], language: str) -> tuple[State, Trouble | None]:
     """What a card says of a job, and what went wrong."""
@@ -28,7 +31,8 @@ def told_of(job: Job[None], language: str) -> tuple[State, Trouble | None]:
         return "stopped", None
     except AcousticSenseError as error:
         return "error", trouble_of(error, language)
-    except Exception:  # noqa: BLE001 - a fault of ours, which the log has in full
+    except Exception:  # noqa: BLE001 - a fault of ours: the log has it in full, the card says so
+        _log.exception("a job of the library failed")
         return "error", trouble_of(None, language, code="unexpected")
     return "ready", None
 
