@@ -72,6 +72,23 @@ def told(client: TestClient, url: str) -> str:
 
 
 class TestTags:
+    def test_a_fault_of_ours_is_said_and_logged(
+        self,
+        client: TestClient,
+        service: PredictionService,
+        song: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr("acousticsense.serving.service.run_tags", fail)
+        url = f"/library/{batch_id(service, Upload(path=song, name=song.name))}/tags"
+        client.post(url, json={})
+        assert ui_text("error.unexpected") in told(client, url)
+        assert "a fault of ours" in caplog.text
+
     def test_a_preview_and_then_copies_that_were_checked(
         self, service: PredictionService, client: TestClient, song: Path
     ) -> None:
