@@ -118,13 +118,13 @@ def riff_fields(data: bytes) -> Iterator[Field]:
 
 
 def aiff_fields(data: bytes) -> Iterator[Field]:
-    """Sizes, COMM's counts, SSND's offset; of the rate, a float of 80 bits, the mantissa.
+    """Sizes, COMM's counts, SSND's offset; not the rate, a float of 80 bits.
 
-    Its exponent chooses between rates that are all usual, and nothing else in the file tells which is right.
+    One bit of it makes 32,000 Hz of 16,000, another usual rate, and nothing else in the file tells which is right.
     """
     common, sound = data.index(b"COMM"), data.index(b"SSND")
     places: list[tuple[int, int]] = [(4, 4), (common + 4, 4), (common + 8, 2), (common + 10, 4), (common + 14, 2)]
-    places += [(common + 18, 4), (sound + 4, 4), (sound + 8, 4), (sound + 12, 4)]
+    places += [(sound + 4, 4), (sound + 8, 4), (sound + 12, 4)]
     yield from (Field(at, width, "big") for at, width in places)
 
 

@@ -11,7 +11,7 @@ import av
 from av.stream import Discard
 
 from acousticsense.audio.container import open_container, said
-from acousticsense.audio.frames import Uniform
+from acousticsense.audio.frames import TimeSteps, Uniform
 from acousticsense.audio.notes import Notes
 from acousticsense.audio.source import Slice
 from acousticsense.audio.track import MARGIN_S, Samples
@@ -158,8 +158,12 @@ class FFmpegTrack:
         """
         off = 0
         uniform = Uniform(self.sample_rate_hz, self.n_channels, self.notes)
+        steps = TimeSteps(float(self._time_base * self.sample_rate_hz))
         for frame in self._frames() if frames is None else frames:
             if self._has_times and frame.pts is not None:
+                wrong_by = steps.take(self._frame_number(frame.pts), frame.samples)
+                if wrong_by and self._stream.codec_context.name in _WITHOUT_RUN_UP:
+                    self.notes.add("rate_doubtful", 100 * wrong_by)
                 ahead = self._frame_number(frame.pts) - position - off
                 if abs(ahead) > self.sample_rate_hz * _GAP_S:
                     self.notes.add("gap", ahead / self.sample_rate_hz)

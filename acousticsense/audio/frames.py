@@ -14,10 +14,43 @@ from acousticsense.audio.notes import Notes
 from acousticsense.audio.track import Samples, fit_channels
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["Uniform"]
+__all__ = ["TimeSteps", "Uniform"]
 
 #: PyAV counts a frame's planes up to a null pointer, which FFmpeg's lists of more than these do not end with.
 _MOST_PLANES: Final = 8
+
+#: A time stamp is wrong when it is this much later or earlier than the frame before ends, relative to that one's
+#: length, and a tick more; a gap makes one of them wrong, a wrong sample rate all.
+_WRONG_STEP: Final = 0.002
+_FEWEST_WRONG_STEPS: Final = 3
+
+
+class TimeSteps:
+    """Compares how far time stamps move on with how long the frames between them last.
+
+    Args:
+        tick: unit of the time stamps, in samples.
+    """
+
+    def __init__(self, tick: float) -> None:
+        self._tick = tick
+        self._end: int | None = None
+        self._n_last, self._n_steps, self._n_wrong = 1, 0, 0
+
+    def take(self, start: int, n_samples: int) -> float | None:
+        """How wrong the sample rate is, relative, if most steps say so.
+
+        Args:
+            start: sample at which a frame begins by its time stamp.
+            n_samples: in the frame.
+        """
+        off = 0 if self._end is None else abs(start - self._end)
+        self._n_steps += 1
+        self._n_wrong += off > self._tick + _WRONG_STEP * self._n_last
+        is_wrong = self._n_wrong >= _FEWEST_WRONG_STEPS and 2 * self._n_wrong > self._n_steps
+        wrong_by = off / self._n_last if is_wrong else None
+        self._end, self._n_last = start + n_samples, max(1, n_samples)
+        return wrong_by
 
 
 class Uniform:

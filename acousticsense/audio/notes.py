@@ -16,6 +16,7 @@ _SEVERITIES: Final[dict[str, Severity]] = {
     "damaged": "warning",
     "bad_samples": "warning",
     "gap": "warning",
+    "rate_doubtful": "warning",
     "joined": "warning",
     "chained": "info",
     "track_choice": "info",

@@ -149,6 +149,10 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
         "The samples are a coded stream (DTS or AC-3) in disguise; it was decoded from {value:.1f} s on.",
         "采样实为编码流（DTS 或 AC-3），已从 {value:.1f} 秒处起解码。",
     ),
+    "health.rate_doubtful": (
+        "The header's sample rate and the time stamps differ by {value:.1f} %; pitch and tempo may be wrong.",
+        "文件头中的采样率与时间戳相差 {value:.1f}%，音高和速度可能有误。",
+    ),
     "health.late_start": (
         "The file's time stamps begin at {value:.0f} s; places are counted from the first sound.",
         "文件的时间戳从 {value:.0f} 秒开始，位置从录音开头起计算。",

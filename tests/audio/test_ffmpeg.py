@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from acousticsense.audio import AudioLimits
+from acousticsense.audio import AudioLimits, check
 from tests.audio.files import RATE_HZ, WANTED_HZ, Samples, codes, ffmpeg_file, lag, make_signal, read, sound_file
 
 SECONDS = 12.0
@@ -187,3 +187,23 @@ def test_more_than_eight_channels_are_read(n_channels: int) -> None:
     for n, channel in enumerate(clip.channels):
         loudest_hz = np.abs(np.fft.rfft(channel)).argmax() * rate_hz / len(channel)
         assert loudest_hz == pytest.approx(200 + 100 * n, abs=3)
+
+
+# --- a sample rate that time stamps contradict
+
+
+def _alac_says(file: bytes, rate_hz: int) -> bytes:
+    """The file with another rate in what its ALAC decoder reads; the container's own time scale stays."""
+    at = file.rindex(RATE_HZ.to_bytes(4, "big"))
+    return file[:at] + rate_hz.to_bytes(4, "big") + file[at + 4 :]
+
+
+@pytest.mark.parametrize("options", [{"duration_s": None}, {"duration_s": 3.0}, {"duration_s": 3.0, "offset_s": 5.0}])
+def test_a_wrong_rate_of_alac_is_noted(song: Samples, options: dict[str, Any]) -> None:
+    file = _tracks("ipod", "alac", [song])
+    limits = AudioLimits(max_clip_s=60)
+    assert "rate_doubtful" not in codes(read(file, limits=limits, **options))
+    wrong = read(_alac_says(file, RATE_HZ + 441), limits=limits, **options)
+    assert "rate_doubtful" in codes(wrong)
+    (note,) = (note for note in check(wrong).notes if note.code == "rate_doubtful")
+    assert note.value == pytest.approx(1.0, abs=0.05)

@@ -24,6 +24,7 @@ def test_no_crash_no_hang_and_no_other_sound_without_a_note(first: int) -> None:
         ("mkv", Field(383, 1, "big"), 5, SHAPES[5]),  # 30 channels, whose planes PyAV cannot count
         ("wav float", Field(22, 2), 4, SHAPES[1]),  # two channels in frames of one
         ("m4a alac", Field(310785, 2, "big"), 3, SHAPES[2]),  # the last packets lie outside of the file
+        ("m4a alac", Field(242742, 4, "big"), 4, SHAPES[4]),  # 16,128 Hz instead of 16,000
         ("mp4", Field(48571, 4, "big"), 0, SHAPES[0]),  # packets of which FFmpeg makes 33 channels without samples
         ("mp4", Field(48491, 2, "big"), 0, SHAPES[0]),  # every sample at time 0
         ("webm", Field(337, 1, "big"), 3, SHAPES[0]),  # the header's first time stamp is not the first packet's
