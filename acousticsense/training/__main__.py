@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import multiprocessing
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from acousticsense.training.clips import Clip, load_clips
-from acousticsense.training.corpus import prepare
+from acousticsense.training.corpus import prepare_side_by_side
 from acousticsense.training.export import export
 from acousticsense.training.fetch import fetch
 from acousticsense.training.labels import labels_table
@@ -90,22 +89,15 @@ def _split(options: Options) -> None:
 
 
 def _corpus(options: Options) -> None:
-    teachers_folder, clips = options.work / "teachers", options.work / "clips"
     entries = _files(options, recordings())
     if options.gtzan:
         whole = dict(in_full(recordings(), options.gtzan))
         entries = [(recording, whole.get(recording, path)) for recording, path in entries]
         entries += [entry for entry in whole.items() if entry not in entries]
     entries += _collections(options) + [(sound, Path()) for sound in made_sounds()]
-    shares = [entries[first :: options.processes] for first in range(options.processes)]
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        counts = pool.map(partial(_prepare, teachers_folder=teachers_folder, clips=clips), shares)
-    logger.info("%d of %d recordings are prepared", sum(counts), len(entries))
-
-
-def _prepare(entries: list[tuple[Recording, Path]], teachers_folder: Path, clips: Path) -> int:
-    torch.set_num_threads(1)
-    return prepare(entries, Teachers(teachers_folder), clips)
+    make_teachers = partial(Teachers, options.work / "teachers")
+    count = prepare_side_by_side(entries, make_teachers, options.work / "clips", options.processes)
+    logger.info("%d of %d recordings are prepared", count, len(entries))
 
 
 def _files(options: Options, wanted: tuple[Recording, ...] | list[Recording]) -> list[tuple[Recording, Path]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +24,7 @@ from acousticsense.training.recordings import SOUNDS, Recording
 from acousticsense.training.sounds import sound_of
 from acousticsense.training.teachers.teachers import Teachers
 
-__all__ = ["prepare", "window_starts"]
+__all__ = ["prepare", "prepare_side_by_side", "window_starts"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +66,22 @@ def prepare(recordings: Iterable[tuple[Recording, Path]], teachers: Teachers, fo
             _write(target, sound, teachers)
         count += 1
     return count
+
+
+def prepare_side_by_side(
+    recordings: Sequence[tuple[Recording, Path]], make_teachers: Callable[[], Teachers], folder: Path, processes: int
+) -> int:
+    """As `prepare`, in so many processes of one thread each; `make_teachers` is called in each of them."""
+    shares = [recordings[first::processes] for first in range(processes)]
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        return sum(pool.map(_prepare_share, shares, repeat(make_teachers), repeat(folder)))
+
+
+def _prepare_share(
+    recordings: Sequence[tuple[Recording, Path]], make_teachers: Callable[[], Teachers], folder: Path
+) -> int:
+    torch.set_num_threads(1)
+    return prepare(recordings, make_teachers(), folder)
 
 
 def _write(target: Path, sound: Sound, teachers: Teachers) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from acousticsense.spectrogram import NATIVE_WINDOWS, SpectrogramKind, clip_images
 from acousticsense.training.clips import NOT_MUSIC_INDEX, WINDOW_FRAMES, Clip, load_clips
-from acousticsense.training.corpus import prepare, window_starts
+from acousticsense.training.corpus import prepare, prepare_side_by_side, window_starts
 from acousticsense.training.dataset import window_image
 from acousticsense.training.front_ends import CQT, MEL
 from acousticsense.training.recordings import Recording
@@ -61,6 +61,12 @@ def test_what_cannot_be_read_or_is_silent_is_left_out_and_said(
     assert prepare(entries, FakeTeachers(), tmp_path) == 0
     assert "broken" in caplog.text
     assert "next to nothing" in caplog.text
+
+
+def test_processes_share_the_recordings(tmp_path: Path, songs: list[tuple[Recording, Path]]) -> None:
+    entries = songs[:3]
+    assert prepare_side_by_side(entries, FakeTeachers, tmp_path, processes=2) == 3
+    assert len(load_clips(tmp_path, [entry for entry, _ in entries])) == 3
 
 
 def test_sounds_that_are_not_music_are_made_alike_each_time(tmp_path: Path) -> None:
