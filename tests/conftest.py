@@ -28,10 +28,11 @@ from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL
 
 T = TypeVar("T")
 
-# The same examples in every run; more and other ones by hand: --hypothesis-profile many
+# The same examples in every run, more of them in CI; more and other ones by hand: --hypothesis-profile many
 hypothesis.settings.register_profile("few", max_examples=100, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("ci", max_examples=1_000, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("many", max_examples=20_000, deadline=None, database=None)
-hypothesis.settings.load_profile("few")
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "few")
 
 RATE_HZ = 44_100
 
