@@ -16,8 +16,16 @@ _HEADER: Final[dict[str, tuple[str, str]]] = {
     "language.switch": ("中文", "English"),
     "theme.switch": ("Light or dark", "浅色或深色"),
     "drop": (
-        "Drop it anywhere. Several files go to the Library, or into the comparison that is open.",
-        "松手即可，放在页面任何位置都行。多个文件会进入“曲库”，或已打开的“版本对比”。",
+        "Drop it anywhere. Folders go to the Library, and so do several files unless a comparison is open.",
+        "松手即可，放在页面任何位置都行。文件夹会进入“曲库”；多个文件也会进入“曲库”，或已打开的“版本对比”。",
+    ),
+    "folder.empty": (
+        "Nothing in {names} is named like audio, so there is nothing to analyse.",
+        "{names} 中没有音频文件，无可识别的内容。",
+    ),
+    "folder.unread": (
+        "The folder could not be read. Drop it again, or choose it in the Library.",
+        "无法读取文件夹。请重新拖入，或在“曲库”中选择。",
     ),
     "queue.place": ("Waiting: number {n} in the queue", "排队中：第 {n} 位"),
     "tab.classify": ("Classify", "识别流派"),
@@ -39,8 +47,8 @@ _KEYS: Final[dict[str, tuple[str, str]]] = {
     "keys.t": ("Light or dark", "浅色或深色"),
     "keys.?": ("Show this list", "显示本列表"),
     "keys.drop": (
-        "Files can be dropped anywhere on the page, or pasted.",
-        "文件可以拖到页面任何位置，也可以直接粘贴。",
+        "Files and folders can be dropped anywhere on the page, and files can be pasted.",
+        "文件和文件夹可以拖到页面任何位置，文件也可以直接粘贴。",
     ),
     "keys.on": ("Use shortcuts", "启用快捷键"),
     "keys.close": ("Close", "关闭"),
@@ -565,9 +573,9 @@ _LIBRARY: Final[dict[str, tuple[str, str]]] = {
     "library.stop": ("Stop", "停止"),
     "library.empty": ("Many songs at once?", "一次识别很多首？"),
     "library.empty.body": (
-        "Drop files or zip archives on the left. Each file gets a row once it is analysed, and one that cannot be "
-        "analysed a row that says why. Then filter, sort and download the table.",
-        "在左侧拖入多个文件或 zip 压缩包。每个文件识别完立即出现一行；无法识别的文件也有一行说明原因。"
+        "Drop files, folders or zip archives on the left. Each file gets a row once it is analysed, and one that "
+        "cannot be analysed a row that says why. Then filter, sort and download the table.",
+        "在左侧拖入多个文件、文件夹或 zip 压缩包。每个文件识别完立即出现一行；无法识别的文件也有一行说明原因。"
         "之后可筛选、排序并下载表格。",
     ),
     "library.waiting": ("Waiting for others …", "排队中……"),
@@ -781,7 +789,10 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.decoder_timeout": ("Reading this file took too long.", "读取此文件超时。"),
     "error.decoder_crashed": ("The decoder crashed on this file.", "此文件导致解码器崩溃。"),
     "error.no_files": ("There are no files yet.", "还没有文件。"),
-    "error.no_files.hint": ("Drop files or zip archives on the left.", "请在左侧拖入文件或 zip 压缩包。"),
+    "error.no_files.hint": (
+        "Drop files, folders or zip archives on the left.",
+        "请在左侧拖入文件、文件夹或 zip 压缩包。",
+    ),
     "error.no_pair": ("Two versions are needed.", "需要两个版本。"),
     "error.no_pair.hint": (
         "Drop two to four files in the list, then compare them.",

@@ -8,6 +8,7 @@ from typing import Any, Final
 import gradio as gr
 from fastapi import FastAPI
 
+from acousticsense.audio.names import AUDIO_SUFFIXES
 from acousticsense.errors import AcousticSenseError
 from acousticsense.models.genres import GENRES, LABEL_SETS
 from acousticsense.models.spec import ModelSpec
@@ -40,6 +41,8 @@ __all__ = ["build_ui", "mount_ui"]
 _QUEUE_LOOK_S: Final = 0.01
 #: What `keys.js` listens to.
 _KEYS: Final = ("1–9", "o", "c", "s", "p", "t", "?")
+#: Ends of the names of files that are taken out of a folder.
+_FOLDER_SUFFIXES: Final = sorted(suffix[1:] for suffix in (*AUDIO_SUFFIXES, ".zip"))
 
 
 def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
@@ -99,7 +102,7 @@ def build_ui(service: PredictionService) -> Any:
     may_finetune = service.settings.finetune_max_models > 0
     i18n = build_i18n(
         {
-            "html.header": both_languages("header.html", keys=_KEYS),
+            "html.header": both_languages("header.html", keys=_KEYS, suffixes=_FOLDER_SUFFIXES),
             "html.examples": both_languages("examples.html", clips=examples),
             "html.glossary": both_languages("glossary.html", genres=GENRES),
             "html.guess": both_languages("guess.html"),

@@ -32,6 +32,7 @@ _SINGLE: Final = (
     "page",
     "choices",
     "files",
+    "folders",
     "player",
     "keys",
     "timeline",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +80,69 @@ def test_several_files_are_versions_where_a_comparison_is_open(visit: Visit, mus
     send(page, ".as-header", music_mp3, music_wav)
     expect(page.locator(".as-version-files tr.file")).to_have_count(2)
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, music_mp3: Path) -> Path:
+    """A folder with songs at three depths, and what belongs to no library beside them."""
+    folder = tmp_path / "收藏"
+    songs = ("a.mp3", "live/b.MP3", "live/disc 2/c.flac")
+    for name in (*songs, "live/cover.jpg", "live/._b.mp3", ".trash/d.mp3", "__MACOSX/a.mp3"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(music_mp3, folder / name)
+    for number in range(150):  # a browser lists a hundred entries at a time
+        (folder / f"page {number}.jpg").touch()
+    return folder
+
+
+def drag_in(page: Page, selector: str, *paths: Path) -> None:
+    """What a drag from the desktop does; a script cannot make an event that holds a folder."""
+    box = page.locator(selector).bounding_box()
+    assert box
+    devtools = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "data": data, **where})
+
+
+@pytest.mark.parametrize("place", [".as-header", ".as-audio button[aria-dropeffect]"])
+def test_a_dropped_folder_goes_to_the_library_with_all_songs_below(
+    visit: Visit, folder: Path, music_wav: Path, place: str
+) -> None:
+    page = visit()
+    page.locator(place).wait_for()
+    drag_in(page, place, music_wav, folder)
+    expect(page.get_by_role("tab", name="Library")).to_have_attribute("aria-selected", "true")
+    names = page.locator(".as-files tr.file .filename")
+    expect(names).to_have_count(4)
+    assert [re.sub(r"\s", "", name) for name in names.all_inner_texts()] == [
+        music_wav.name, "a.mp3", "b.MP3", "c.flac"
+    ]  # fmt: skip
+
+
+def test_a_chosen_folder_gives_the_same_songs(visit: Visit, folder: Path) -> None:
+    page = visit()
+    click_tab(page, "Library")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a folder").click()
+    chooser.value.set_files(folder)
+    expect(page.locator(".as-files tr.file")).to_have_count(3)
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"), [("en-US", "Nothing in 图片 is named like audio"), ("zh-CN", "图片 中没有音频文件")]
+)
+def test_a_folder_without_sound_says_so(visit: Visit, tmp_path: Path, locale: str, words: str) -> None:
+    (tmp_path / "图片").mkdir()
+    (tmp_path / "图片" / "cover.jpg").touch()
+    page = visit(locale=locale)
+    drag_in(page, ".as-header", tmp_path / "图片")
+    said = page.get_by_role("status").filter(has_text=words)
+    expect(said).to_be_visible()
+    expect(page.get_by_role("tab").first).to_have_attribute("aria-selected", "true")
+    page.locator(".as-glossary").click()
+    expect(said).to_have_count(0)
 
 
 def test_the_upload_says_how_much_of_it_is_done(visit: Visit, tmp_path: Path, music_wav: Path) -> None:

@@ -32,11 +32,12 @@
     (buttons.find(named) || box.querySelector(".source-selection button"))?.click();
   };
   const LISTS = ".as-files, .as-version-files";
-  const toList = async (files) => {
-    if (!visible(LISTS).length) openTab("library");
-    const input = await appears(() => visible(LISTS).map(inputOf).find(Boolean));
+  const toList = async (files, lists = LISTS) => {
+    if (!visible(lists).length) openTab("library");
+    const input = await appears(() => visible(lists).map(inputOf).find(Boolean));
     if (input) hand(input, files);
   };
+  window.acousticSenseToLibrary = (files) => toList(files, ".as-files");
   const toSong = async (file) => {
     if (!visible(".as-audio").length) openTab("classify");
     const boxes = await appears(() => visible(".as-audio").length && visible(".as-audio"));
@@ -51,8 +52,17 @@
     return isMany ? toList(files) : toSong(files[0]);
   };
 
+  // A sentence about what was dropped, until the next press.
+  const say = (sentence) => {
+    const told = document.querySelector(".as-said");
+    if (told && told.textContent !== sentence) told.textContent = sentence;
+  };
+  window.acousticSenseSay = say;
+  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, () => say(""));
+
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
   const told = (over) => {
+    say("");
     if (over) document.body.dataset.asDrop = words("drop");
     else delete document.body.dataset.asDrop;
   };
@@ -66,6 +76,11 @@
     told(false);
     const files = hasFiles(event) ? [...event.dataTransfer.files] : [];
     if (!files.length) return;
+    if (window.acousticSenseFolderDropped(event.dataTransfer)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
     // Gradio's own places take what fits them.
     const place = event.target.closest?.("[aria-dropeffect]");
     if (place && (files.length === 1 || inputOf(place).multiple)) return;

@@ -252,24 +252,6 @@
     childList: true, subtree: true, attributes: true, attributeFilter: ["data-done", "data-state"],
   });
 
-  // A folder's songs go where chosen files go.
-  const FOLDER_FILE = /\.(mp3|wav|flac|ogg|oga|opus|m4a|aac|mp4|wma|aif|aiff|ape|wv|mpc|tta|amr|ac3|zip)$/i;
-  const chooseFolder = () => {
-    const target = document.querySelector(".as-files input[type=file]");
-    if (!target) return;
-    const input = make("input");
-    input.type = "file";
-    input.webkitdirectory = true;
-    input.addEventListener("change", () => {
-      const transfer = new DataTransfer();
-      for (const file of input.files) if (FOLDER_FILE.test(file.name) && !file.name.startsWith(".")) transfer.items.add(file);
-      target.files = transfer.files;
-      target.dispatchEvent(new Event("change", { bubbles: true }));
-    });
-    input.click();
-  };
-  window.acousticSenseFolder = chooseFolder;
-
   document.addEventListener("click", (event) => {
     const own = event.target.closest?.("[data-as-play], [data-as-correct]");
     if (own?.dataset.asPlay) play(own.dataset.asPlay);
