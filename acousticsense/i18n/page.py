@@ -533,6 +533,8 @@ _COMPARE: Final[dict[str, tuple[str, str]]] = {
     "version.c": ("Version C", "版本 C"),
     "version.d": ("Version D", "版本 D"),
     "compare.files": ("Versions, the reference first", "版本（基准在前）"),
+    "versions.up": ("Move {name} up", "上移 {name}"),
+    "versions.down": ("Move {name} down", "下移 {name}"),
     "compare.go": ("Compare", "开始对比"),
     "compare.stale": ("Files or settings changed: compare again", "文件或设置已更改，请重新对比"),
     "compare.title": ("What moved", "变化"),

@@ -39,6 +39,7 @@ _SINGLE: Final = (
     "library",
     "panels",
     "compare",
+    "versions",
     "guess",
     "share",
     "history",

@@ -210,6 +210,46 @@ def test_the_same_file_twice_claims_nothing(visit: Visit) -> None:
     assert measured(page, "compare.loudness")[1] == [0]
 
 
+def order(page: Page) -> list[str]:
+    cells = page.locator(".as-version-files tr.file .filename")
+    return [cell.get_attribute("aria-label") or "" for cell in cells.all()]
+
+
+def test_the_reference_is_chosen_with_the_keyboard(visit: Visit, four_versions: list[Path]) -> None:
+    page = visit()
+    click_tab(page, TAB)
+    listed(page, *four_versions[:3])
+    first, second, third = (path.name for path in four_versions[:3])
+    expect(page.get_by_role("button", name=f"Move {first} up")).to_be_disabled()
+    expect(page.get_by_role("button", name=f"Move {third} down")).to_be_disabled()
+    page.get_by_role("button", name=f"Move {third} up").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name=f"Move {third} up")).to_be_focused()
+    assert order(page) == [first, third, second]
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name=f"Move {third} down")).to_be_focused()  # it is the first now
+    assert order(page) == [third, first, second]
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator(".as-compare[data-state='ready']")).to_be_visible()
+    for version, name in zip(page.locator(".as-versions .as-file").all(), order(page), strict=True):
+        expect(version).to_contain_text(name)
+    page.get_by_role("button", name=f"Move {third} down").press("Space")
+    expect(page.locator(".as-compare[data-stale]")).to_be_visible()
+
+
+def test_a_finger_changes_the_order(visit: Visit, four_versions: list[Path]) -> None:
+    page = visit(locale="zh-CN", viewport=PHONE, has_touch=True, is_mobile=True)
+    click_tab(page, TAB)
+    listed(page, *four_versions[:2])
+    down = page.get_by_role("button", name=f"下移 {four_versions[0].name}")
+    box = down.bounding_box()
+    assert box
+    assert min(box["width"], box["height"]) >= 44
+    down.tap()
+    expect(page.get_by_role("button", name=f"上移 {four_versions[0].name}")).to_be_focused()
+    assert order(page) == [four_versions[1].name, four_versions[0].name]
+
+
 def test_a_missing_version_is_asked_for(visit: Visit) -> None:
     page = visit()
     click_tab(page, TAB)
