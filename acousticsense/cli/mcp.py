@@ -84,13 +84,16 @@ def _tools(service: PredictionService) -> list[Callable[..., dict[str, Any]]]:
         wanted = parse(PredictRequest, values)
         return prediction_payload(service.analyse(path, wanted).prediction, top_k=wanted.top_k)
 
-    def timeline(path: str, window_s: float | None = None, hop_s: float | None = None) -> dict[str, Any]:
+    def timeline(
+        path: str, window_s: float | None = None, hop_s: float | None = None, min_segment_s: float = 0.0
+    ) -> dict[str, Any]:
         """The genre along a whole track: windows, and segments of one genre each.
 
         path: the file. window_s: seconds in a window, 1 to 60; left out, 10. hop_s: seconds between windows.
+        min_segment_s: segments that are shorter are given to the one beside them; 0 keeps all.
         """
-        job = service.start_timeline(path, parse(TimelineRequest, {"window_s": window_s, "hop_s": hop_s}))
-        return timeline_payload(job.result())
+        values = {"window_s": window_s, "hop_s": hop_s, "min_segment_s": min_segment_s}
+        return timeline_payload(service.start_timeline(path, parse(TimelineRequest, values)).result())
 
     def similar(path: str, top_k: int = 10) -> dict[str, Any]:
         """The songs of the user's library that sound most like an audio file.

@@ -53,6 +53,19 @@ def test_an_agent_gets_the_answers_of_the_command_line(tiny_models: Path, capsys
     assert "There is no file '/nothing/here.mp3'" in wrong.content[0].text
 
 
+def test_an_agent_can_have_short_segments_merged(tiny_models: Path) -> None:
+    async def use(session: ClientSession) -> tuple[Any, ...]:
+        asked = {"path": SONG, "window_s": 4, "min_segment_s": 5}
+        return await session.call_tool("timeline", asked), await session.call_tool(
+            "timeline", {**asked, "min_segment_s": -1}
+        )
+
+    merged, wrong = run_alone(talk([], tiny_models, use))
+    assert _value(merged)["min_segment_s"] == 5
+    assert wrong.isError
+    assert "Give 0 to 3600 seconds" in wrong.content[0].text
+
+
 def test_similar_is_there_where_a_library_is_named(tiny_models: Path, tmp_path: Path) -> None:
     ledger = str(tmp_path / "l.sqlite")
     model = ["--model", str(tiny_models / "tiny")]
