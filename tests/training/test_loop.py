@@ -100,6 +100,7 @@ def test_a_trained_network_becomes_a_model_with_a_card(
     report(tmp_path, ["small_cnn"], chosen)
     card = (tmp_path / "small_cnn" / "README.md").read_text(encoding="utf-8")
     assert "2 recordings" in card
+    assert "Counted as one, Top-1 is" in card  # Rap and Hip-Hop
     assert GenreClassifier.load(tmp_path / "small_cnn").spec.metrics["test_looks"] == 1
     assert write_clips(tmp_path / "test.csv", chosen) == 2
 
