@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense.errors import OverloadError
-from acousticsense.inference.payload import error_payload
+from acousticsense.i18n.reader import reader_language
+from acousticsense.inference.payload import page_error_payload
 from acousticsense.serving.temporary import Arrival, UploadFolder
 
 __all__ = ["DiskLimit"]
@@ -66,7 +67,7 @@ class DiskLimit:
         if refusal is not None:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(_drain(receive), _DRAIN_S)
-            body = {**error_payload(refusal), "detail": str(refusal)}
+            body = page_error_payload(refusal, reader_language(headers))
             await JSONResponse(body, 503, {"Retry-After": str(refusal.retry_after_s)})(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, arrival: Arrival) -> OverloadError | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from cachetools import TTLCache
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -20,7 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from acousticsense.api.middleware import AnswerWhenCancelled, StripRootPath
 from acousticsense.api.request_log import RequestLog
 from acousticsense.errors import AccessError, RateLimitError
-from acousticsense.inference.payload import error_payload
+from acousticsense.i18n.reader import reader_language
+from acousticsense.inference.payload import page_error_payload
 from acousticsense.settings import Settings
 
 __all__ = ["AccessControl", "RateLimit", "SecurityHeaders", "add_security"]
@@ -125,7 +126,8 @@ class AccessControl:
             return
         client = _client(scope)
         if wait_s := self._failures.wait_s(client, _MOST_FAILURES):
-            await _refuse(_too_many("wrong passwords", wait_s), 429, {"Retry-After": str(wait_s)})(scope, receive, send)
+            refusal = _refuse(scope, _too_many("wrong passwords", wait_s), 429, {"Retry-After": str(wait_s)})
+            await refusal(scope, receive, send)
             return
         given = _given_secret(Request(scope).headers.get("authorization", ""))
         if given is not None and sum(hmac.compare_digest(given, secret) for secret in self._secrets):
@@ -135,7 +137,7 @@ class AccessControl:
             self._failures.add(client)
         error = AccessError("This server asks for a password.", hint="Send it by HTTP Basic, or a token as Bearer.")
         challenge = {"WWW-Authenticate": 'Basic realm="AcousticSense", charset="UTF-8"'}
-        await _refuse(error, 401, challenge)(scope, receive, send)
+        await _refuse(scope, error, 401, challenge)(scope, receive, send)
 
 
 class RateLimit:
@@ -158,7 +160,7 @@ class RateLimit:
         client = _client(scope)
         if wait_s := self._requests.wait_s(client, self._per_minute):
             error = _too_many(f"requests, of which {self._per_minute} a minute are allowed", wait_s)
-            await _refuse(error, 429, {"Retry-After": str(wait_s)})(scope, receive, send)
+            await _refuse(scope, error, 429, {"Retry-After": str(wait_s)})(scope, receive, send)
             return
         self._requests.add(client)
         await self._app(scope, receive, send)
@@ -208,5 +210,5 @@ def _too_many(what: str, wait_s: int) -> RateLimitError:
     return RateLimitError(f"Too many {what}.", hint=f"Try again in {wait_s} s.")
 
 
-def _refuse(error: AccessError | RateLimitError, status: int, headers: dict[str, str]) -> JSONResponse:
-    return JSONResponse({**error_payload(error), "detail": str(error)}, status, headers)
+def _refuse(scope: Scope, error: AccessError | RateLimitError, status: int, headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse(page_error_payload(error, reader_language(Headers(scope=scope))), status, headers)

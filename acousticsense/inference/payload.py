@@ -9,6 +9,7 @@ from typing import Any
 from acousticsense.audio import HealthNote, HealthReport
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.messages import text
+from acousticsense.i18n.refusals import refusal
 from acousticsense.inference.prediction import Advice, Prediction
 from acousticsense.models.genres import display_name
 
@@ -17,6 +18,7 @@ __all__ = [
     "error_payload",
     "health_payload",
     "health_text",
+    "page_error_payload",
     "prediction_payload",
     "sentence",
 ]
@@ -70,3 +72,8 @@ def prediction_payload(prediction: Prediction, *, top_k: int = 5, language: str 
 def error_payload(error: AcousticSenseError) -> dict[str, Any]:
     """The response body of an error."""
     return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+
+
+def page_error_payload(error: AcousticSenseError, language: str) -> dict[str, Any]:
+    """The same with the `detail` that Gradio's page shows, in `language` where it has words for it."""
+    return {**error_payload(error), "detail": refusal(str(error), language) or str(error)}

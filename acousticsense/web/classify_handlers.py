@@ -30,6 +30,7 @@ from acousticsense.web.html import clock, render
 from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded, wanted_excerpt
 from acousticsense.web.kept_answer import Asked, kept_from_json
 from acousticsense.web.levels_view import levels_html
+from acousticsense.web.message_view import sentence_of
 from acousticsense.web.page_runs import PageRuns, Told
 from acousticsense.web.result_view import blank_html, identity_html, result_html, state_of
 from acousticsense.web.spectrogram_view import spectrogram_html
@@ -215,7 +216,7 @@ class ClassifyHandlers:
             clip = self._service.render(source.path, shown, kind)
             spec = self._service.classifier(shown.model).spec
         except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
+            raise gr.Error(sentence_of(error, language)) from error
         image_id = self._service.keep_image(clip)
         return spectrogram_html(
             clip.audio.info,

@@ -13,6 +13,7 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.web.heatmap_view import heatmap_html
 from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded
+from acousticsense.web.message_view import sentence_of
 
 __all__ = ["build_heatmap_card"]
 
@@ -48,7 +49,7 @@ class _Explain:
             label, shown, answer = _asked(event)
             explanation = self._service.explain(source.path, shown, label)
         except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
+            raise gr.Error(sentence_of(error, language)) from error
         image_id = self._service.keep_heatmap(explanation)
         return heatmap_html(
             explanation,

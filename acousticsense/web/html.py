@@ -15,6 +15,7 @@ from jinja2.ext import Extension
 from acousticsense.audio import ClipInfo
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import ui_text
+from acousticsense.i18n.refusals import refusal
 from acousticsense.models.genres import display_name
 
 __all__ = [
@@ -52,8 +53,8 @@ _BREAK: Final = re.compile(r"\s*\n\s*")
 def render(template: str, language: str, **data: object) -> str:
     """The HTML of a template. It may use `data`, and in `language` ("en" or "zh"):
 
-    `t(key, **values)` and `message(key, **values)` for sentences of the page and of results, `genre(label)`,
-    `excerpt(clip)`, and the filters percent, clock, number, stem, shown_name and data_uri.
+    `t(key, **values)` and `message(key, **values)` for sentences of the page and of results, `refusal(words)` for those
+    of errors, `genre(label)`, `excerpt(clip)`, and the filters percent, clock, number, stem, shown_name and data_uri.
 
     Raises:
         jinja2.UndefinedError: the template uses a name that `data` does not have.
@@ -140,6 +141,7 @@ def _environment(language: str) -> Environment:
     named: dict[str, Any] = {
         "t": lambda key, **values: ui_text(key, language, **values),
         "message": lambda key, **values: text(key, language, **values),
+        "refusal": lambda words: refusal(words, language),
         "genre": lambda label: display_name(label, language),
         "excerpt": partial(excerpt, language=language),
     }

@@ -1,20 +1,17 @@
-"""The language of a reader: the one chosen on the page, else the one that the browser prefers."""
+"""The page in the language of its reader."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Final, Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from acousticsense.i18n.messages import LANGUAGES, preferred_language
+from acousticsense.i18n.reader import chosen_language, reader_language
 
 __all__ = ["ChosenLanguage", "language_of"]
 
-#: Set by the page's switch (`page.js`).
-_COOKIE: Final = "as-language"
 _TAGS: Final = {"en": "en", "zh": "zh-CN"}
 
 
@@ -25,16 +22,7 @@ class _Asks(Protocol):
 
 def language_of(request: _Asks | None) -> str:
     """ "en" or "zh" for a request; a browser may send anything."""
-    headers = request.headers if request else {}
-    return _chosen(headers) or preferred_language(headers.get("accept-language"))
-
-
-def _chosen(headers: Mapping[str, str]) -> str:
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
-    except CookieError:
-        return ""
-    return cookie.value if cookie and cookie.value in LANGUAGES else ""
+    return reader_language(request.headers if request else {})
 
 
 class ChosenLanguage:
@@ -46,7 +34,7 @@ class ChosenLanguage:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Adds a script to the page for those who have chosen; all else passes as it is."""
         is_page = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
-        chosen = _chosen(Headers(scope=scope)) if is_page else ""
+        chosen = chosen_language(Headers(scope=scope)) if is_page else ""
         if not chosen:
             await self._app(scope, receive, send)
             return

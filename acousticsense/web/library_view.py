@@ -7,6 +7,7 @@ from typing import Any, Final, get_args
 
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import UI_TEXTS, ui_text
+from acousticsense.i18n.refusals import refusal
 from acousticsense.inference.prediction import Verdict
 from acousticsense.library.batch import Batch
 from acousticsense.library.routing import Decision
@@ -90,7 +91,7 @@ def _notes(row: Row, language: str) -> Iterable[str]:
     if row.error is None:
         return row.health_messages(language)
     code = row.error.code if f"error.{row.error.code}" in UI_TEXTS else "audio_error"
-    return (ui_text(f"error.{code}", language), row.error.message)
+    return filter(None, (ui_text(f"error.{code}", language), refusal(row.error.message, language)))
 
 
 def _verdict_text(verdict: str, language: str) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import UI_TEXTS, ui_text
+from acousticsense.i18n.refusals import refusal
 from acousticsense.web.html import render
 
-__all__ = ["Trouble", "message_html", "trouble_of"]
+__all__ = ["Trouble", "message_html", "sentence_of", "trouble_of"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,16 @@ def trouble_of(error: AcousticSenseError | None, language: str, *, code: str = "
         return None
     code = _known_code(error) if error else code
     hint = ui_text(f"error.{code}.hint", language) if f"error.{code}.hint" in UI_TEXTS else ""
-    if error:
-        hint = error.hint if language == "en" and error.hint else hint or error.hint
-    return Trouble(ui_text(f"error.{code}", language), hint, error.message if error else "")
+    if error is None:
+        return Trouble(ui_text(f"error.{code}", language), hint)
+    detail = refusal(error.message, language)
+    return Trouble(ui_text(f"error.{code}", language), refusal(error.hint, language) or hint, detail)
+
+
+def sentence_of(error: AcousticSenseError, language: str) -> str:
+    """What was wrong and what to do, on one line, as `str(error)` in English."""
+    trouble = trouble_of(error, language)
+    return str(error) if trouble is None or language == "en" else (trouble.detail or trouble.title) + trouble.hint
 
 
 def _known_code(error: AcousticSenseError) -> str:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import ui_text
+from acousticsense.i18n.refusals import refusal
 from acousticsense.library.tags import TagPlan
 from acousticsense.serving.jobs import Job, TagJob
 from acousticsense.web.html import number, render
@@ -72,4 +73,4 @@ def _result(plan: TagPlan, language: str, *, writes: bool) -> str:
         return ui_text("tags.result.written" if writes else "tags.result.planned", language)
     if plan.action == "keep":
         return ui_text("tags.result.same" if plan.old == plan.new else "tags.result.other", language)
-    return plan.reason
+    return refusal(plan.reason, language) or ui_text("error.error", language)

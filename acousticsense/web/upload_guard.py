@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense.errors import AcousticSenseError, AudioTooLargeError
-from acousticsense.inference.payload import error_payload
+from acousticsense.i18n.reader import reader_language
+from acousticsense.inference.payload import page_error_payload
 from acousticsense.serving.uploads import uploaded_file
 
 __all__ = ["UploadGuard"]
@@ -49,7 +51,7 @@ class UploadGuard:
                 uploaded_file(path, self._upload_dir)
         except AcousticSenseError as error:
             status = 413 if isinstance(error, AudioTooLargeError) else 400
-            refusal = {**error_payload(error), "detail": str(error)}
+            refusal = page_error_payload(error, reader_language(Headers(scope=scope)))
             await JSONResponse(refusal, status)(scope, receive, send)
             return
         await self._app(scope, _again(body, receive), send)

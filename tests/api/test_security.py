@@ -214,6 +214,8 @@ def test_one_client_may_ask_so_often_and_another_still_may() -> None:
     app = client_of(max_requests_per_minute=3).app
     one, other = (TestClient(app, client=(address, 50_000)) for address in ("10.0.0.1", "10.0.0.2"))
     assert [one.post("/api/predict").status_code for _ in range(4)] == [200, 200, 200, 429]
+    told = one.post("/api/predict", headers={"cookie": "as-language=zh"}).json()["detail"]
+    assert told.startswith("请求过于频繁：每分钟最多 3 次。")
     assert one.get("/").status_code == 200  # reading is not limited
     assert other.post("/api/predict").status_code == 200
     refused = one.post("/api/predict")

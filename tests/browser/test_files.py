@@ -171,3 +171,28 @@ def test_a_refused_upload_is_told(visit: Visit, music_mp3: Path) -> None:
     page.route("**/gradio_api/upload*", lambda route: route.fulfill(status=503, json={"detail": "The disk is full."}))
     drop(page, music_mp3)
     expect(page.get_by_text("The disk is full.")).to_be_visible()
+
+
+def test_in_chinese_a_refusal_is_chinese_throughout(visit: Visit, tmp_path: Path, music_wav: Path) -> None:
+    words = tmp_path / "歌词.mp3"
+    words.write_text("words, not music")
+    page = visit(locale="zh-CN")
+    drop(page, words)
+    refused = page.locator(".as-result [role=alert]")
+    expect(refused).to_contain_text("所有解码器都无法读取它的内容")
+    said = [refused.inner_text()]
+    page.get_by_label("起点（秒）").first.fill("600")
+    send(page, ".as-header", music_wav)
+    expect(refused).to_contain_text("曲目全长")
+    said.append(refused.inner_text())
+    click_tab(page, "曲库")
+    page.locator(".as-files input[type=file]").set_input_files(words)
+    page.locator(".as-library-go").click()
+    row = page.get_by_test_id("rows").locator("tbody tr")
+    expect(row).to_contain_text("所有解码器")
+    said.append(row.inner_text())
+    assert [re.findall("[A-Za-z]{3,}", re.sub("mp3|wav|flac|ogg|opus|m4a|aac", "", each)) for each in said] == [
+        [],
+        [],
+        [],
+    ]

@@ -139,7 +139,7 @@ class TestTags:
         for language, heading in (("en", "These settings cannot be used."), ("zh", "无法使用这些设置。")):
             refused = client.post(url, json={}, headers={"accept-language": language})
             assert (refused.status_code, heading in refused.text) == (400, True)
-        assert "There is no genre to write." in refused.text
+        assert "没有要写入的流派。" in refused.text
         assert "accept is" in client.post(url, json={"accept": "7"}).text
         assert client.post("/library/unknown/tags", json={}).status_code == 404
 

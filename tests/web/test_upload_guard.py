@@ -58,6 +58,13 @@ def test_any_other_path_is_refused_wherever_it_stands(client: TestClient, path: 
     assert "names no file uploaded" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("headers", [{"accept-language": "zh-CN"}, {"cookie": "as-language=zh"}])
+def test_the_page_is_told_in_the_language_of_its_reader(client: TestClient, headers: dict[str, str]) -> None:
+    refused = client.post("/gradio_api/call/predict", json={"data": [file("gone.mp3")]}, headers=headers).json()
+    assert refused["detail"] == "服务器上没有这个上传的文件。请重新上传文件。"
+    assert refused["error"]["message"] == "The path names no file uploaded to this server."
+
+
 def test_a_body_counts_whatever_it_says_it_is(client: TestClient) -> None:
     body = json.dumps({"data": [file("/etc/passwd")]})
     for kind in ("application/json", "text/plain", ""):
