@@ -80,8 +80,14 @@ def walk(file: Slice, form: Form, file_size: int) -> Iterator[Chunk]:
         yield Chunk(id=header[:4], start=start, size=size)
         if size < 0:
             return
-        position = start + size
-        position += (form.first - position) % form.align
+        position = _next_chunk(file, form, start + size, file_size)
+
+
+def _next_chunk(file: Slice, form: Form, end: int, file_size: int) -> int:
+    """Where the chunk begins that follows one which ends at `end`: behind a pad byte, unless a program forgot it."""
+    aligned = end + (form.first - end) % form.align
+    forgotten = not _can_follow(file, form, aligned, file_size) and _can_follow(file, form, end, file_size)
+    return end if forgotten else aligned
 
 
 def looks_like_chunks(file: Slice, form: Form, position: int, file_size: int) -> bool:

@@ -4,6 +4,7 @@ Content decides, never the name, which no library sees.
 
 | content | read by |
 |---|---|
+| an ID3 tag, and behind it no mp3 | as what stands behind the tag (`mp3`) |
 | plain PCM in wav, RIFX, RF64, Wave64, AIFF, CAF | `pcm` reads the header against the content, libsndfile the samples |
 | the same, when the samples are DTS or AC-3 in disguise | FFmpeg, from where they begin |
 | FLAC | `flac` mends the header by what the frames say, libsndfile reads it |
@@ -23,9 +24,11 @@ whatever was skipped, assumed or cut is a note of the track.
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -38,7 +41,7 @@ from acousticsense.audio.container import WAV_LIKE
 from acousticsense.audio.ffmpeg import FFmpegTrack
 from acousticsense.audio.joined import JoinedTrack
 from acousticsense.audio.limits import FORMATS_HINT, AudioLimits, channels_fault, rate_fault
-from acousticsense.audio.mp3 import hidden_start
+from acousticsense.audio.mp3 import behind_tags, hidden_start
 from acousticsense.audio.ogg import find_links
 from acousticsense.audio.pcm import PcmLayout, find_pcm
 from acousticsense.audio.sndfile import SndfileTrack, flac_track, sndfile_track
@@ -54,6 +57,8 @@ _Opener = Callable[[Slice], AbstractContextManager[Track]]
 
 #: What libsndfile must not see: formats that can hold IMA ADPCM, and tags in front of which it looks for such formats.
 _NOT_FOR_SNDFILE: Final = (*WAV_LIKE, b"FORM", b"ID3")
+#: Boxes of an mp4 file that are looked at for its index.
+_MOST_BOXES: Final = 10_000
 #: Blocks of a FLAC file that are looked at for a coded stream.
 _BLOCKS_PROBED: Final = 4
 
@@ -66,8 +71,8 @@ class _CodedStreamError(AudioDecodeError):
 def decoded(source: Source, limits: AudioLimits, begin: Callable[[Track], _T]) -> Iterator[_T]:
     """What `begin` makes of the track of the first decoder that it can work with; the track stays open meanwhile."""
     with opened(source, limits) as whole, ExitStack() as kept_open:
-        file = Slice(whole)
-        failures = _wav_faults(file.read(64), limits)
+        file = behind_tags(Slice(whole))
+        failures = _faults(file, limits)
         for name, open_track in _decoders(file):
             try:
                 file.seek(0)
@@ -129,7 +134,16 @@ def _decoders_of_pcm(layout: PcmLayout, file: Slice) -> tuple[tuple[str, _Opener
     hidden = find_bitstream(samples) if layout.subtype == "PCM_16" else None
     if hidden is not None:
         return ((hidden.name, partial(_hidden_track, hidden, layout)),)
+    if layout.more:
+        return (("libsndfile", partial(_parted_track, layout)),)
     return ("libsndfile", partial(sndfile_track, layout=layout)), ("FFmpeg", ffmpeg_track)
+
+
+@contextmanager
+def _parted_track(layout: PcmLayout, file: Slice) -> Iterator[JoinedTrack]:
+    """A wav file with several chunks of samples."""
+    parts = [Slice(file, start, start + size) for start, size in ((layout.start, layout.size), *layout.more) if size]
+    yield JoinedTrack(parts, lambda part: sndfile_track(part, replace(layout, start=0, size=part.seek(0, os.SEEK_END))))
 
 
 @contextmanager
@@ -199,9 +213,29 @@ def read_artist(path: Path) -> str:
         return ""
 
 
-def _wav_faults(head: bytes, limits: AudioLimits) -> list[str]:
-    """What a wav header claims that no decoder will accept, in words; decoders only say "invalid data"."""
+def _faults(file: Slice, limits: AudioLimits) -> list[str]:
+    """What no decoder will accept in a wav or mp4 file, in words; decoders only say "invalid data"."""
+    file.seek(0)
+    head = file.read(64)
+    if head[4:8] == b"ftyp" and not _has_index(file):
+        return ["Its index (the box 'moov') is missing, as when a recording or a download broke off."]
     if not (head.startswith(WAV_LIKE) and head[12:16] == b"fmt " and len(head) >= 28):
         return []
     n_channels, rate_hz = struct.unpack_from(">HI" if head.startswith(b"RIFX") else "<HI", head, 22)
     return [message for message in (rate_fault(rate_hz, limits), channels_fault(n_channels, limits)) if message]
+
+
+def _has_index(file: Slice) -> bool:
+    """Whether an mp4 file has a box `moov` as far as the sizes of its boxes lead."""
+    position = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(position)
+        header = file.read(16)
+        if len(header) < 8 or header[4:8] == b"moov":
+            return len(header) >= 8
+        size = int.from_bytes(header[:4], "big")
+        size = int.from_bytes(header[8:], "big") if size == 1 else size
+        if size < 8:  # 0 is to the end of the file
+            return False
+        position += size
+    return True

@@ -30,8 +30,9 @@ _WITHOUT_LENGTH: Final = ("aac", "ac3", "eac3", "dts", "loas")
 _COUNTS_FROM_START: Final = ("mpegts", "mpeg")
 #: Formats in which the length may be no more than an estimate from the bit rate.
 _ESTIMATED: Final = (*_WITHOUT_LENGTH, "mp3", "mpegts", "mpeg", "amr", "asf", "flv")
-#: A track that ends this far from where its header says has lost something.
+#: A track that ends this far from where its header says has lost something; of codecs without run-up, this far.
 _ENDS_ELSEWHERE_S: Final = 0.25
+_ENDS_ELSEWHERE_EXACTLY_S: Final = 0.01
 #: A frame of more channels than this, and than the track began with, is damaged: FFmpeg hands out 33 without samples.
 _MOST_NEW_CHANNELS: Final = 8
 #: Packets of an mp4 file that an edit list may rightly leave out: a decoder's run-up at the beginning, which these
@@ -181,7 +182,9 @@ class FFmpegTrack:
     def _compare_length(self, n_decoded: int) -> None:
         """Notes that the track ended, after `n_decoded` frames, elsewhere than its header says."""
         difference_s = 0.0 if self.n_frames is None else (n_decoded - self.n_frames) / self.sample_rate_hz
-        if self._container.format.name not in _ESTIMATED and abs(difference_s) > _ENDS_ELSEWHERE_S:
+        is_exact = self._stream.codec_context.name in _WITHOUT_RUN_UP
+        allowed_s = _ENDS_ELSEWHERE_EXACTLY_S if is_exact else _ENDS_ELSEWHERE_S
+        if self._container.format.name not in _ESTIMATED and abs(difference_s) > allowed_s:
             self.notes.add("longer" if difference_s > 0 else "truncated", abs(difference_s))
 
     def _frames(self) -> Iterator[Any]:

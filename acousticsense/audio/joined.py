@@ -33,7 +33,7 @@ class JoinedTrack:
     def __init__(self, contents: Sequence[Slice], open_track: OpenTrack) -> None:
         self._open = open_track
         self.notes = Notes()
-        self.compressed = True
+        self.compressed = False
         self.sample_rate_hz = self.n_channels = 0
         self._links: list[_Link] = []
         formats = []
@@ -67,6 +67,7 @@ class JoinedTrack:
         n_frames = track.count_frames() if track.n_frames is None else track.n_frames
         if not self._links:
             self.sample_rate_hz, self.n_channels = track.sample_rate_hz, track.n_channels
+        self.compressed = self.compressed or track.compressed
         self._links.append(_Link(content, track.sample_rate_hz, n_frames))
         self.notes.include(track.notes)
 

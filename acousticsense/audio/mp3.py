@@ -1,4 +1,7 @@
-"""An mp3 file's ID3 tag against what follows it: a tag that claims too much hides the beginning of the sound."""
+"""An ID3 tag in front of a file against what follows it.
+
+One that claims too much hides the beginning of an mp3's sound; one in front of another kind of file hides what that is.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,19 @@ from typing import Final
 
 from acousticsense.audio.source import Slice
 
-__all__ = ["hidden_start"]
+__all__ = ["behind_tags", "hidden_start"]
 
 _HEADER_BYTES: Final = 10
 #: A tag is looked into as far as this; cover images make it long.
 _MOST_TAG_BYTES: Final = 1 << 24
 #: Frames in a row that make bytes in a tag sound: a cover image holds single marks.
 _FRAMES: Final = 4
+#: How files begin that are no mp3 and that taggers put an ID3 tag in front of, all the same.
+_OTHER_KINDS: Final = (
+    *(b"fLaC", b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"OggS", b"caff", b".snd"),
+    *(b"\x1aE\xdf\xa3", b"wvpk", b"MAC ", b"TTA1", b"MPCK", b"MP+", b"DSD ", b"\x30\x26\xb2\x75"),
+)
+_MP4_MARK: Final = b"ftyp"
 _SYNC: Final = re.compile(rb"\xff[\xe2-\xff]")
 _RATES_HZ: Final = (44_100, 48_000, 32_000)
 _KBITS_1: Final = {
@@ -28,21 +37,38 @@ _KBITS_2: Final = {
 }
 
 
+def behind_tags(file: Slice) -> Slice:
+    """The file without the ID3 tag in front of it, where what follows is known to be no mp3; else the file itself."""
+    file.seek(0)
+    end = _tag_end(file.read(_HEADER_BYTES))
+    if not end:
+        return file
+    file.seek(end)
+    following = file.read(8)
+    return Slice(file, end) if following.startswith(_OTHER_KINDS) or following[4:] == _MP4_MARK else file
+
+
 def hidden_start(file: Slice) -> int | None:
     """Where MPEG frames begin inside what the tag claims for itself; None when nothing is hidden in it."""
     file.seek(0)
-    head = file.read(_HEADER_BYTES)
-    if not head.startswith(b"ID3") or len(head) < _HEADER_BYTES:
+    end = _tag_end(file.read(_HEADER_BYTES))
+    if not end:
         return None
-    end = _HEADER_BYTES + sum((octet & 0x7F) << shift for octet, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
     file.seek(end)
     following = file.read(1 << 13)
-    if following.startswith((b"fLaC", b"ID3", b"RIFF", b"OggS", b"ADIF")) or _is_sound(following.lstrip(b"\0"), 0):
+    if following.startswith((b"ID3", b"ADIF")) or _is_sound(following.lstrip(b"\0"), 0):
         return None
     file.seek(0)
     content = file.read(min(end, _MOST_TAG_BYTES) + (1 << 13))
     starts = (match.start() for match in _SYNC.finditer(content, _HEADER_BYTES, end))
     return next((start for start in starts if _is_sound(content, start)), None)
+
+
+def _tag_end(head: bytes) -> int:
+    """Where the tag says that it ends; 0 when there is none."""
+    if not head.startswith(b"ID3") or len(head) < _HEADER_BYTES:
+        return 0
+    return _HEADER_BYTES + sum((octet & 0x7F) << shift for octet, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
 
 
 def _is_sound(content: bytes, at: int) -> bool:

@@ -36,6 +36,7 @@ class PcmLayout:
     Attributes:
         start, size: bytes of the samples in the file.
         subtype, endian: in soundfile's words.
+        more: start and size of further parts with samples, which some wav files have.
         gain: factor that brings full scale to 1 when samples lie in the lower part of their container.
         notes: what in the header could not be believed.
     """
@@ -46,6 +47,7 @@ class PcmLayout:
     endian: Literal["LITTLE", "BIG"]
     start: int
     size: int
+    more: tuple[tuple[int, int], ...] = ()
     gain: float
     notes: Notes
 
@@ -59,6 +61,7 @@ def find_pcm(file: Slice) -> PcmLayout | None:
         return None
     head: Chunk | None = None
     data: Chunk | None = None
+    more: list[Chunk] = []
     wide_size = 0
     for chunk in walk(file, form, file_size):
         if chunk.id == b"ds64":
@@ -67,6 +70,8 @@ def find_pcm(file: Slice) -> PcmLayout | None:
             head = chunk
         elif chunk.id in (b"data", b"SSND") and data is None:
             data = chunk
+        elif chunk.id == b"data":
+            more.append(chunk)
     if head is None or data is None:
         return None
     if wide_size and data.size in UNKNOWN_SIZES:
@@ -76,12 +81,23 @@ def find_pcm(file: Slice) -> PcmLayout | None:
         sample = wav_format(content, form.order, file, data.start)
     else:
         sample = aiff_format(content, data.size) if form.kind == "aiff" else caf_format(content)
-    return None if sample is None else _layout(file, form, sample, data, file_size)
+    if sample is None:
+        return None
+    layout = _layout(file, form, sample, data, file_size)
+    return layout and replace(layout, more=tuple(_part(chunk, sample, file_size) for chunk in more))
 
 
 def _content(file: Slice, chunk: Chunk, most: int) -> bytes:
     file.seek(chunk.start)
     return file.read(min(chunk.size, most) if chunk.size > 0 else most)
+
+
+def _part(chunk: Chunk, sample: SampleFormat, file_size: int) -> tuple[int, int]:
+    """Start and size of the whole frames of a further chunk of samples."""
+    block = sample.container_bytes * sample.n_channels
+    there = file_size - chunk.start
+    size = there if chunk.size in UNKNOWN_SIZES else min(chunk.size, there)
+    return chunk.start, size // block * block
 
 
 def _layout(file: Slice, form: Form, sample: SampleFormat, data: Chunk, file_size: int) -> PcmLayout | None:

@@ -106,6 +106,9 @@ def wav_format(head: bytes, order: str, file: Slice, data_start: int) -> SampleF
     if coding is None or max(bits, block) == 0:
         return None
     packed = -(-bits // 8)
+    repaired = 0
+    if block < n_channels * packed and byte_rate == rate_hz * n_channels * packed:  # three fields against one
+        block, repaired = n_channels * packed, 1
     read = (n_channels, block // n_channels if n_channels else 0)
     candidates = [(n_channels, packed), read] + ([(block // packed, packed)] if bits and bits % 8 == 0 else [])
     fitting = [
@@ -116,7 +119,7 @@ def wav_format(head: bytes, order: str, file: Slice, data_start: int) -> SampleF
         and (coding != "float" or (coding, size) in SUBTYPES)  # no float has 16 bits here
         and (size <= packed or not packed or _is_padded(file, data_start, order, size, packed))
     ]
-    repaired = int(not fitting or fitting[0] != read or not 0 < packed <= fitting[0][1])
+    repaired += int(not fitting or fitting[0] != read or not 0 < packed <= fitting[0][1])
     n_channels, container = fitting[0] if fitting else (n_channels, packed)
     block = n_channels * container
     implied_hz = byte_rate // block if block and byte_rate % block == 0 else 0

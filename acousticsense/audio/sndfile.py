@@ -19,7 +19,7 @@ from acousticsense.errors import AudioDecodeError
 __all__ = ["SndfileTrack", "flac_track", "sndfile_track"]
 
 
-#: A track that ends this much earlier than its header says has lost something.
+#: A track that ends this much earlier than its header says has lost something; FLAC's header knows every sample.
 _MISSED_S: Final = 0.1
 
 
@@ -49,7 +49,7 @@ class SndfileTrack:
         if self._content.failure is not None:
             raise self._content.failure
         missing = 0 if self.n_frames is None or start >= self.n_frames else self.n_frames - n_given
-        if missing > self.sample_rate_hz * _MISSED_S:
+        if missing > (0 if self._file.format == "FLAC" else self.sample_rate_hz * _MISSED_S):
             self.notes.add("truncated", missing / self.sample_rate_hz)
 
     def count_frames(self) -> int:

@@ -25,6 +25,7 @@ from tests.audio.files import (
     RATE_HZ,
     WANTED_HZ,
     Samples,
+    ffmpeg_file,
     make_signal,
     pcm16,
     read,
@@ -201,3 +202,9 @@ def test_playlists_are_refused_and_fetch_nothing(
         with pytest.raises(AudioDecodeError, match="cannot be decoded"):
             read(list_file)
     assert requests == []
+
+
+def test_an_mp4_without_its_index_says_so() -> None:
+    file = ffmpeg_file(make_signal(2), "mp4", "aac")
+    with pytest.raises(AudioDecodeError, match="Its index"):
+        read(file[: file.index(b"moov") - 4])

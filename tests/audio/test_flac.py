@@ -78,3 +78,10 @@ TAILS: dict[str, Callable[[], bytes]] = {
 def test_a_tag_behind_the_last_frame_is_no_length(intact: bytes, name: str) -> None:
     clip = read(intact + TAILS[name](), duration_s=1.0)
     assert (clip.info.track_duration_s, clip.notes) == (SECONDS, ())
+
+
+def test_a_frame_that_is_lost_is_not_lost_in_silence(intact: bytes) -> None:
+    middle = len(intact) // 2
+    clip = read(intact[:middle] + bytes(500) + intact[middle + 500 :], duration_s=None)
+    assert clip.info.duration_s < SECONDS
+    assert codes(clip) & {"truncated", "damaged"}

@@ -1,4 +1,4 @@
-"""A wrong size of an ID3 tag hides no sound."""
+"""An ID3 tag in front of a file hides neither sound nor what kind of file it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from acousticsense.audio.mp3 import hidden_start
 from acousticsense.audio.source import Slice
-from tests.audio.files import Samples, bare_mp3, codes, ffmpeg_file, lag, make_signal, read
+from tests.audio.files import ENCODERS, Samples, bare_mp3, codes, ffmpeg_file, lag, make_signal, read
 
 TAG_BYTES = 300
 
@@ -41,3 +41,11 @@ def test_a_right_tag_hides_nothing(sound: Samples) -> None:
     for file in (_tagged(bare_mp3(sound), TAG_BYTES), ffmpeg_file(sound, "mp3", "libmp3lame")):
         assert hidden_start(Slice(io.BytesIO(file))) is None
         assert read(file).notes == ()
+
+
+@pytest.mark.parametrize("name", sorted(ENCODERS.keys() - {"matlab"}))
+def test_a_tag_in_front_of_any_kind(sound: Samples, name: str) -> None:
+    file = ENCODERS[name](sound)
+    clip, expected = read(_tagged(file, TAG_BYTES), duration_s=None), read(file, duration_s=None)
+    np.testing.assert_allclose(clip.waveform, expected.waveform, atol=1e-6)
+    assert clip.notes == expected.notes

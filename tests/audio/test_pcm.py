@@ -111,6 +111,7 @@ FORGED: dict[str, Callable[[bytearray], None]] = {
     "rate + 1": lambda f: f.__setitem__(slice(24, 28), struct.pack("<I", RATE_HZ + 1)),
     "rate 0": lambda f: f.__setitem__(slice(24, 28), bytes(4)),
     "block 0": lambda f: f.__setitem__(slice(32, 34), b"\0\0"),
+    "block 2": lambda f: f.__setitem__(slice(32, 34), b"\x02\0"),
     "block 3": lambda f: f.__setitem__(slice(32, 34), b"\x03\0"),
     "block 65535": lambda f: f.__setitem__(slice(32, 34), b"\xff\xff"),
     "17 bits": lambda f: f.__setitem__(slice(34, 36), b"\x11\0"),
@@ -145,3 +146,23 @@ def test_a_size_that_is_too_small_loses_nothing(samples: Samples, reference: Sam
 def test_what_follows_the_sound_is_no_sound(samples: Samples, tail: bytes) -> None:
     clip = read(wav_file(pcm16(samples)) + tail, duration_s=None)
     assert (clip.info.duration_s, clip.notes) == (SECONDS, ())
+
+
+@pytest.mark.parametrize("in_front", [b"LIST\x05\0\0\0abcde", b"bext\x03\0\0\0abc"])
+def test_a_pad_byte_that_a_program_forgot(samples: Samples, reference: Samples, in_front: bytes) -> None:
+    file = wav_file(pcm16(samples))
+    clip = read(file[:12] + in_front + file[12:], duration_s=None)
+    np.testing.assert_allclose(clip.waveform, reference, atol=1e-4)
+    assert clip.notes == ()
+
+
+@pytest.mark.parametrize("options", [{"duration_s": None}, {"duration_s": 0.5, "offset_s": 0.8}])
+def test_samples_in_several_chunks_are_one_track(samples: Samples, options: dict[str, float | None]) -> None:
+    content = pcm16(samples)
+    at = len(content) // 3 // 4 * 4
+    rest = b"LIST\x04\0\0\0abcddata" + struct.pack("<I", len(content) - at) + content[at:]
+    clip = read(wav_file(content[:at]) + rest, **options)
+    expected = read(wav_file(content), **options)
+    np.testing.assert_allclose(clip.waveform, expected.waveform, atol=1e-4)
+    assert clip.info.track_duration_s == SECONDS
+    assert codes(clip) == {"chained"}
