@@ -1,10 +1,14 @@
-"""Lists of files: playlists (M3U, M3U8, PLS), tables with a column `path`, and plain text with a name on each line."""
+"""Lists of files: playlists, tables with a column `path`, and plain text with a name on each line.
+
+Playlists are M3U, M3U8, PLS, XSPF, WPL and ASX.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -18,6 +22,8 @@ __all__ = ["is_address", "listed"]
 
 _TABLES: Final = (".csv", ".tsv")
 _PLS: Final = re.compile(r"File(\d+)\s*=(.*)", re.IGNORECASE)
+#: Where playlists that are XML name their songs: the attribute of an element, or its text.
+_XML_NAMES: Final = {"location": "", "media": "src", "ref": "href"}
 _ADDRESS: Final = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -33,7 +39,7 @@ def listed(name: str) -> Iterator[str]:
         name: the list; "-" is the standard input. What is named .csv or .tsv is read as a table.
 
     Raises:
-        LibraryError: it cannot be read.
+        LibraryError: it cannot be read, or begins as XML and is none.
         SettingsError: it is a table that cannot be read; names line and column.
     """
     if os.path.splitext(name)[1].lower() in _TABLES:
@@ -54,6 +60,26 @@ def _entries(text: str, folder: str) -> Iterator[str]:
         numbered = [(int(found[1]), found[2].strip()) for line in lines if (found := _PLS.match(line.strip()))]
         yield from (entry for _, entry in sorted(numbered))
         return
+    if lines and lines[0].lstrip().startswith("<"):
+        yield from _named_in_xml(text)
+        return
     for line in lines:
         if not line.startswith("#") or ("\0" not in line and os.path.lexists(os.path.join(folder, line))):
             yield line
+
+
+def _named_in_xml(text: str) -> Iterator[str]:
+    """What XSPF, WPL and ASX name; they differ in the words."""
+    try:
+        root = ET.fromstring(text)
+    except (ET.ParseError, UnicodeEncodeError) as error:
+        raise LibraryError(
+            f"The list begins as XML and cannot be read as such ({error}).", hint="Save it as M3U8."
+        ) from error
+    for element in root.iter():
+        kind = element.tag.rpartition("}")[2].lower()
+        if kind in _XML_NAMES:
+            attributes = {name.lower(): value for name, value in element.attrib.items()}
+            name = attributes.get(_XML_NAMES[kind], "") if _XML_NAMES[kind] else element.text or ""
+            if name.strip():
+                yield name.strip()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from acousticsense.errors import SettingsError
+from acousticsense.errors import LibraryError, SettingsError
 from acousticsense.library.walk import Walk
 
 NAMES = ["music/plain.mp3", "music/Über Tälern/Génève 100%.mp3", "music/a #1 [live].mp3"]
@@ -49,6 +49,35 @@ def test_percent_signs_addresses_and_absolute_paths(folder: Path) -> None:
 def test_pls(folder: Path) -> None:
     entries = "".join(f"File{number}={NAMES[number - 1]}\nTitle{number}=x\n" for number in (2, 1, 3))
     assert found(folder, f"[playlist]\n{entries}NumberOfEntries=3\nVersion=2\n".encode(), "list.pls") == NAMES
+
+
+XSPF = """<?xml version="1.0" encoding="UTF-8"?>
+<playlist xmlns="http://xspf.org/ns/0/" version="1"><title>Mine</title><trackList>%s</trackList></playlist>"""
+WPL = """<?wpl version="1.0"?><smil><head><title>Mine</title></head><body><seq>%s</seq></body></smil>"""
+ASX = """<ASX VERSION="3.0"><TITLE>Mine</TITLE>%s</ASX>"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize(
+    ("frame", "entry"),
+    [
+        (XSPF, "<track><location>{address}</location><title>{name}</title></track>"),
+        (WPL, '<media src="{windows}" tid="x"/>'),
+        (ASX, '<Entry><Ref HREF="{name}"/></Entry>'),
+    ],
+    ids=["XSPF", "WPL", "ASX"],
+)
+def test_playlists_that_are_xml(folder: Path, frame: str, entry: str, encoding: str) -> None:
+    entries = [
+        entry.format(name=name, windows=name.replace("/", "\\"), address=f"file://{quote(str(folder / name))}")
+        for name in NAMES
+    ]
+    assert found(folder, (frame % "".join(entries)).encode(encoding), "list.xspf") == NAMES
+
+
+def test_xml_that_is_broken_is_refused(folder: Path) -> None:
+    with pytest.raises(LibraryError, match="begins as XML"):
+        found(folder, b'<?xml version="1.0"?><playlist><trackList>', "list.xspf")
 
 
 def test_a_table_with_paths_is_a_list(folder: Path) -> None:
