@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("similar", help="the songs of a library that are nearest to one")
     parser.add_argument("song", metavar="SONG", nargs="?", help="left out, the library is only made ready")
     parser.add_argument(
-        "--in", dest="places", action="append", required=True, metavar="LIBRARY", help="as for tag, or tag's ledger"
+        "--in", dest="places", action="append", required=True, metavar="LIBRARY", help="as for tag, or a ledger"
     )
     parser.add_argument("--top-k", type=positive, default=10, help="songs to show (10)")
     parser.add_argument("--ledger", type=Path, help="where features are kept (library.sqlite in the cache folder)")
@@ -54,15 +54,16 @@ def _run(options: argparse.Namespace) -> int:
     told = _Told()
     fill(table, stage, paths, EngineOptions(workers=options.workers), told.count)
     index = index_of(table, paths)
-    print(f"{len(index)} songs, {told.done} of them new, {told.failed} that cannot be compared", file=sys.stderr)
+    songs = "1 song" if len(index) == 1 else f"{len(index)} songs"
+    print(f"{songs}, {told.done} of them new, {told.failed} that cannot be compared", file=sys.stderr)
     if query is None:
-        return 1 if not len(index) else 0
+        return 0 if len(index) else 1
     found = index.nearest(query, wanted.top_k, without=str(Path(options.song).resolve()))
     if options.json:
         print(json.dumps(similar_payload(found, len(index)), ensure_ascii=False))
-        return 0
-    for song in found:
-        print(f"{song.similarity:7.3f}  {song.genre or '-':<12} {song.path}")
+    else:
+        for song in found:
+            print(f"{song.similarity:7.3f}  {song.genre or '-':<12} {song.path}")
     return 0 if found else 1
 
 
@@ -87,13 +88,13 @@ def _ledger(options: argparse.Namespace, settings: Settings) -> Path:
 
 
 def _paths(places: list[str], table: FeatureTable) -> Iterator[str]:
-    """The files of the library: those that a ledger has answers for, and those that other places stand for."""
+    """The files of the library: those that a ledger knows, and those that other places stand for."""
     from acousticsense.library.similar import is_ledger
     from acousticsense.library.storage import is_remote
     from acousticsense.library.walk import Walk
 
     if any(is_ledger(place) for place in places):
-        yield from (path for path in table.analysed() if not is_remote(path))
+        yield from (path for path in table.known() if not is_remote(path))
     for found in Walk([place for place in places if not is_ledger(place)]):
         if found.error or is_remote(found.path):
             reason = found.error.message if found.error else "Only files of this machine can be compared."

@@ -130,9 +130,9 @@ class FeatureTable:
                 song = KeptSong(genre=genre, confidence=confidence, vector=np.frombuffer(vector, np.float32))
                 yield os.fsdecode(path), song
 
-    def analysed(self) -> list[str]:
-        """The paths that `acousticsense tag` has written an answer for, in order."""
-        query = "SELECT DISTINCT path FROM rows WHERE images <> '' ORDER BY path"
+    def known(self) -> list[str]:
+        """The paths that have an answer of `acousticsense tag` or features, in order."""
+        query = "SELECT path FROM rows WHERE images <> '' UNION SELECT path FROM features ORDER BY path"
         with self._database() as database:
             return [os.fsdecode(path) for (path,) in database.execute(query)]
 

@@ -43,7 +43,24 @@ def test_a_ledger_stands_for_what_was_tagged(songs: Path, tmp_path: Path, capsys
     assert main(["similar", str(songs / "a.mp3"), "--in", ledger, "--workers", "1"]) == 0
     out, err = capsys.readouterr()
     assert out.rstrip().endswith("c.ogg")
-    assert err.startswith("1 songs, 1 of them new")
+    assert err.startswith("1 song, 1 of them new")
+
+
+def test_a_ledger_that_was_only_made_ready_is_a_library(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = str(tmp_path / "l.sqlite")
+    assert main(["similar", "--in", str(songs), "--ledger", ledger, "--workers", "1"]) == 0
+    assert main(["similar", str(songs / "a.mp3"), "--in", ledger, "--workers", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert [Path(line.split()[-1]).name for line in out.splitlines()] == ["b.mp3", "c.ogg"]
+    assert err.endswith("3 songs, 0 of them new, 0 that cannot be compared\n")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_no_song_to_compare_with_is_a_1(songs: Path, tmp_path: Path, form: list[str]) -> None:
+    places = ["--in", str(tmp_path / "none.sqlite"), "--ledger", str(tmp_path / "l.sqlite")]
+    assert main(["similar", str(songs / "a.mp3"), *places, *form]) == 1
 
 
 def test_a_place_that_is_not_there_is_said(songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
