@@ -138,7 +138,8 @@ def load_network(
         raise _explained(error, path, tensors, name) from error
     del weights, tensors  # so that each tensor's memory is free as soon as it has been copied
     _fill(network, renamed, path)
-    logger.info("%s: %d matched, %d converted", path, len(report.matched), len(report.converted))
+    if report.converted or report.unused:
+        logger.info("%s: %d matched, %d converted", path, len(report.matched), len(report.converted))
     return network.eval(), report
 
 

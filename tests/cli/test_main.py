@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import os
 import re
 import socket
@@ -31,6 +32,12 @@ def test_predict_prints_a_line_a_file(music_mp3: Path, music_wav: Path, capsys: 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in lines] == [str(music_mp3), str(music_wav)]
     assert lines[0].count("%") == 3
+
+
+def test_of_a_model_that_is_whole_nothing_is_said(music_mp3: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="acousticsense"):
+        assert main(["predict", str(music_mp3)]) == 0
+    assert caplog.messages == []
 
 
 def test_a_broken_file_never_ends_the_run(music_mp3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
