@@ -93,7 +93,7 @@ def _split(consensus: Consensus, language: str) -> str:
     if n == 1:
         return text("ensemble.single", language, best=labels[0])
     if len(labels) == 1:
-        return text("ensemble.all", language, n=n, best=labels[0])
+        return text("ensemble.both" if n == 2 else "ensemble.all", language, n=n, best=labels[0])
     if len(labels) == 2:
         counts = text("ensemble.counts", language).join(map(str, consensus.votes.values()))
         return text("ensemble.two", language, best=labels[0], second=labels[1], n=n, counts=counts)

@@ -134,7 +134,7 @@ def sum_up(run: LibraryRun, rows: LedgerRun, ignored: int, calibration: Calibrat
     counts = run.counts
     say(
         f"{counts.done} done, {counts.skipped} skipped (had a row), {counts.failed} failed (their rows say why); "
-        f"{ignored} other files passed by"
+        f"{ignored} other file{'' if ignored == 1 else 's'} passed by"
     )
     if accept is not None:
         _say_decisions((row for _, row in rows.rows()), calibration, accept)

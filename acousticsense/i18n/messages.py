@@ -193,6 +193,7 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
 
 ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.single": ("Only one member: {best}.", "只有一个模型：{best}。"),
+    "ensemble.both": ("Both members say {best}.", "两个模型一致认为是{best}。"),
     "ensemble.all": ("All {n} members say {best}.", "{n} 个模型一致认为是{best}。"),
     "ensemble.two": (
         "{best} against {second}: {n} members, {counts}.",

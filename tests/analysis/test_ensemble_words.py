@@ -55,3 +55,8 @@ def test_without_a_contradiction_the_two_that_differ_most_are_named(tagger: Pred
     told = sentences(result(answer("resnet50", "Jazz"), DEFAULT, tagger))
     assert not any("trained on other music" in sentence for sentence in told)
     assert "these two differ most" in told[2]
+
+
+@pytest.mark.parametrize(("n", "said"), [(2, "Both members say Rock."), (3, "All 3 members say Rock.")])
+def test_members_that_agree_are_counted(n: int, said: str) -> None:
+    assert sentences(result(*(answer(f"model{i}", "Rock") for i in range(n))))[0] == said

@@ -55,7 +55,7 @@ def test_one_row_a_file_in_every_list(library: Path, tmp_path: Path, capsys: pyt
     assert {row["error_code"] for row in parts["rejected"]} >= {"audio_undecodable", "audio_empty"}
     said = capsys.readouterr().err
     assert "3 done, 0 skipped (had a row), 2 failed" in said
-    assert "1 other files passed by" in said
+    assert "1 other file passed by" in said
     assert main(["tag", str(library), "--jsonl", str(tmp_path / "again.jsonl"), "--resume"]) == 0
     assert "0 done, 5 skipped" in capsys.readouterr().err
     answers = [json.loads(line) for line in (tmp_path / "again.jsonl").read_text(encoding="utf-8").splitlines()]
