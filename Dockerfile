@@ -17,7 +17,7 @@ RUN lock=requirements.lock \
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="AcousticSense" \
     org.opencontainers.image.description="A song in, sixteen genre probabilities out" \
-    org.opencontainers.image.licenses="MIT AND CC-BY-SA-4.0"
+    org.opencontainers.image.licenses="MIT AND ISC AND CC-BY-NC-SA-4.0 AND CC-BY-SA-3.0 AND GPL-2.0-or-later"
 # A volume on the cache takes over its mode, so that any user may write there.
 RUN useradd --uid 10001 --create-home acousticsense \
     && install --directory --mode 1777 /home/acousticsense/.cache /home/acousticsense/.cache/acousticsense

@@ -7,6 +7,7 @@ would change the machine or take minutes: python3, uv, conda, apt-get. Each stan
 from __future__ import annotations
 
 import fnmatch
+import json
 import os
 import re
 import shutil
@@ -579,6 +580,14 @@ class TestDockerfile:
         for name in [name for names in copies for name in names]:
             assert (REPOSITORY / name).exists()
             assert any(fnmatch.fnmatch(name, pattern) for pattern in allowed), f"{name} is in .dockerignore"
+
+    def test_names_the_licences_of_code_weights_and_examples(self, lines: list[str]) -> None:
+        weights = {json.loads(file.read_text())["licence"] for file in REPOSITORY.glob("models/*/model.json")}
+        identifiers = {"CC BY-SA 3.0": "CC-BY-SA-3.0", "GPL 2+": "GPL-2.0-or-later"}
+        examples = json.loads((REPOSITORY / "examples/examples.json").read_text())
+        clips = {identifiers[clip["licence"]] for clip in examples}
+        (stated,) = re.findall(r'image\.licenses="(.+?)"', "\n".join(lines))
+        assert set(stated.split(" AND ")) == {"MIT"} | weights | clips
 
     def test_is_without_cuda_unless_a_build_argument_says_otherwise(self, lines: list[str]) -> None:
         assert "ARG TORCH=cpu" in lines
