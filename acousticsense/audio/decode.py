@@ -217,25 +217,25 @@ def _faults(file: Slice, limits: AudioLimits) -> list[str]:
     """What no decoder will accept in a wav or mp4 file, in words; decoders only say "invalid data"."""
     file.seek(0)
     head = file.read(64)
-    if head[4:8] == b"ftyp" and not _has_index(file):
-        return ["Its index (the box 'moov') is missing, as when a recording or a download broke off."]
+    if head[4:8] == b"ftyp":
+        return [message for message in (_index_fault(file),) if message]
     if not (head.startswith(WAV_LIKE) and head[12:16] == b"fmt " and len(head) >= 28):
         return []
     n_channels, rate_hz = struct.unpack_from(">HI" if head.startswith(b"RIFX") else "<HI", head, 22)
     return [message for message in (rate_fault(rate_hz, limits), channels_fault(n_channels, limits)) if message]
 
 
-def _has_index(file: Slice) -> bool:
-    """Whether an mp4 file has a box `moov` as far as the sizes of its boxes lead."""
+def _index_fault(file: Slice) -> str:
+    """What is wrong when an mp4 file has no box `moov` as far as the sizes of its boxes lead; else empty."""
     position = 0
     for _ in range(_MOST_BOXES):
         file.seek(position)
         header = file.read(16)
-        if len(header) < 8 or header[4:8] == b"moov":
-            return len(header) >= 8
+        if header[4:8] == b"moov":
+            return ""
         size = int.from_bytes(header[:4], "big")
         size = int.from_bytes(header[8:], "big") if size == 1 else size
-        if size < 8:  # 0 is to the end of the file
-            return False
+        if size < 8:  # 0 is to the end of the file, which is also where less than a header stands
+            return "Its index (the box 'moov') is missing, as when a recording or a download broke off."
         position += size
-    return True
+    return ""

@@ -23,6 +23,9 @@ REFUSALS: Final[dict[str, str]] = {
     "Decode it first, for instance with ffmpeg after unpacking it to wav.": (
         "请先解码，例如解包为 wav 后用 ffmpeg 解码。"
     ),
+    "Its index (the box 'moov') is missing, as when a recording or a download broke off.": (
+        "其索引（moov 数据块）缺失，可能是录制或下载中断所致。"
+    ),
     "No decoder reads it.": "没有解码器能读取它。",
     "Its sound is in a codec that is not known.": "其声音使用了未知的编码格式。",
     "Every packet is damaged.": "所有数据包均已损坏。",
