@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final, cast
 
 import torch
@@ -215,13 +216,14 @@ class Ensemble:
         averaged = [members[index] for index in largest_group(predictions)]
         specs = {model.name: model.specs for model in chosen}
         measured = self._measured_together(averaged)
-        return build_consensus(
+        consensus = build_consensus(
             predictions,
             measured.calibration if measured else None,
             weights=[measured.weight_of[identity] for identity in identities(averaged)] if measured else (),
             own=[specs[member.name][cast(SpectrogramKind, member.spectrogram)].calibration for member in averaged],
             tested=tested_labels(measured.metrics) if measured else None,
         )
+        return replace(consensus, measured=measured_accuracy(measured)) if consensus and measured else consensus
 
     def _measured_together(self, members: Collection[Member]) -> EnsembleSpec | None:
         """What was measured for these members, of which some that count for nothing may be missing; None when nothing

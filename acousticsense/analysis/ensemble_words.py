@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
@@ -18,13 +19,17 @@ _IMAGES: Final = "vit_b_16_mel"
 _TAGGER: Final = "efficientat_mn04"
 
 
+Called = Callable[[Member], str]
+
+
 def member_name(member: Member) -> str:
     """How a member is called: "resnet50 · cqt"."""
     return f"{member.name} · {member.spectrogram}" if member.spectrogram else member.name
 
 
-def sentences(result: EnsembleResult, language: str = "en") -> list[str]:
-    """What the table means, in words: the split, the border, who contradicts whom, and what is missing."""
+def sentences(result: EnsembleResult, language: str = "en", *, called: Called = member_name) -> list[str]:
+    """What the table means, in words: the split, the border, who contradicts whom, whether one of them alone was right
+    more often, and what is missing. `called` gives a member's name."""
     consensus = result.consensus
     failed = sum(member.prediction is None for member in result.members)
     missing = [text("ensemble.failed", language, n=failed, total=len(result.members))] if failed else []
@@ -34,29 +39,30 @@ def sentences(result: EnsembleResult, language: str = "en") -> list[str]:
     if beside:
         missing.append(text("ensemble.beside", language, n=beside))
     known = "calibrated" if consensus.calibrated else "uncalibrated"
-    contradiction = _contradiction(result, language)
     said = [
         _split(consensus, language),
         _border(consensus, language),
-        contradiction or _pair(result, consensus, language),
+        _contradiction(result, language, called) or _pair(result, consensus, language, called),
+        text(f"ensemble.{known}", language),
+        _worse(result, consensus, language, called),
     ]
-    return [*filter(None, said), text(f"ensemble.{known}", language), *missing]
+    return [*filter(None, said), *missing]
 
 
-def guidance(result: EnsembleResult, language: str = "en") -> list[dict[str, Any]]:
+def guidance(result: EnsembleResult, language: str = "en", *, called: Called = member_name) -> list[dict[str, Any]]:
     """Which member suits what, from what was measured: here for time and memory, on test music for accuracy."""
     answered = [member for member in result.members if member.prediction]
     if len(answered) < 2:
         return []
     entries = [
-        _best("fastest", min(answered, key=_network_ms), _network_ms, language),
-        _best("smallest", min(answered, key=_size_mb), _size_mb, language),
+        _best("fastest", min(answered, key=_network_ms), _network_ms, language, called),
+        _best("smallest", min(answered, key=_size_mb), _size_mb, language, called),
     ]
     clips = {member.measured[1] if member.measured else 0 for member in answered}
     if len(clips) > 1 or 0 in clips:
         unknown = text("ensemble.accuracy_unmeasured", language)
         return [*entries, {"code": "accuracy_unmeasured", "message": unknown}]
-    return [*entries, _best("most_accurate", max(answered, key=_accuracy), _accuracy, language, n=clips.pop())]
+    return [*entries, _best("most_accurate", max(answered, key=_accuracy), _accuracy, language, called, n=clips.pop())]
 
 
 def _network_ms(member: Member) -> float:
@@ -73,9 +79,9 @@ def _accuracy(member: Member) -> float:
 
 
 def _best(
-    code: str, member: Member, figure: Callable[[Member], float], language: str, **values: float
+    code: str, member: Member, figure: Callable[[Member], float], language: str, called: Called, **values: float
 ) -> dict[str, Any]:
-    who = member.name if code == "smallest" else member_name(member)
+    who = called(replace(member, spectrogram="") if code == "smallest" else member)
     message = text(f"ensemble.{code}", language, who=who, value=figure(member), **values)
     return {
         "code": code,
@@ -116,7 +122,7 @@ def _border(consensus: Consensus, language: str) -> str:
     )
 
 
-def _contradiction(result: EnsembleResult, language: str) -> str:
+def _contradiction(result: EnsembleResult, language: str, called: Called) -> str:
     """The ViT and the tagger by name, where they put different genres first; "" where they do not."""
     answered = [(member, member.prediction) for member in result.members if member.prediction]
     images = [(member, given) for member, given in answered if given.model.name == _IMAGES]
@@ -130,14 +136,27 @@ def _contradiction(result: EnsembleResult, language: str) -> str:
     return text(
         "ensemble.contradiction",
         language,
-        one=member_name(one),
+        one=called(one),
         one_label=display_name(labels[0], language),
-        other=member_name(other),
+        other=called(other),
         other_label=display_name(labels[1], language),
     )
 
 
-def _pair(result: EnsembleResult, consensus: Consensus, language: str) -> str:
+def _worse(result: EnsembleResult, consensus: Consensus, language: str, called: Called) -> str:
+    """That a member alone was right more often in the same test than all together; "" where none was."""
+    if consensus.measured is None:
+        return ""
+    accuracy, n = consensus.measured
+    tested = [member for member in result.members if member.prediction and member.measured and member.measured[1] == n]
+    best = max(tested, key=_accuracy, default=None)
+    if best is None or best.measured is None or best.measured[0] <= accuracy:
+        return ""
+    right, alone = round(n * accuracy), round(n * best.measured[0])
+    return text("ensemble.worse", language, right=right, n=n, who=called(best), alone=alone)
+
+
+def _pair(result: EnsembleResult, consensus: Consensus, language: str, called: Called) -> str:
     if consensus.pair is None:
         return ""
     one, other = (result.members[index] for index in consensus.pair)
@@ -145,8 +164,8 @@ def _pair(result: EnsembleResult, consensus: Consensus, language: str) -> str:
     return text(
         "ensemble.pair_split" if len(set(labels)) > 1 else "ensemble.pair_same",
         language,
-        one=member_name(one),
+        one=called(one),
         one_label=labels[0],
-        other=member_name(other),
+        other=called(other),
         other_label=labels[-1],
     )

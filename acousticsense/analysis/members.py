@@ -15,7 +15,7 @@ from acousticsense.audio import AudioLimits, Source
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
 from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, draw
 from acousticsense.models.catalog import Catalog
-from acousticsense.models.spec import ModelSpec
+from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
 __all__ = [
@@ -212,8 +212,8 @@ def identities(members: Iterable[Member]) -> tuple[tuple[str, str, str], ...]:
     )
 
 
-def measured_accuracy(spec: ModelSpec) -> tuple[float, int] | None:
-    """Accuracy on real test music and the number of clips, from a model's description; None when not measured."""
+def measured_accuracy(spec: ModelSpec | EnsembleSpec) -> tuple[float, int] | None:
+    """Accuracy on real test music and the number of clips, as a description has them; None when not measured."""
     figures = spec.metrics.get("real_test")
     if not isinstance(figures, Mapping) or not isinstance(figures.get("accuracy"), (int, float)):
         return None

@@ -160,9 +160,11 @@ def _check_size(n_frames: int, track: Track, limits: AudioLimits) -> None:
 def _size_fault(n_frames: int, track: Track, limits: AudioLimits) -> str:
     if n_frames > limits.max_clip_s * track.sample_rate_hz:
         return f"The excerpt is longer than {limits.max_clip_s:g} s, the limit."
+    bytes_per_s = track.n_channels * track.sample_rate_hz * 4
     if n_frames * track.n_channels * 4 > limits.max_pcm_bytes:
         return (
-            f"The excerpt needs more than {limits.max_pcm_bytes / 2**20:.0f} MiB decoded, the limit "
+            f"The excerpt is longer than {limits.max_pcm_bytes / bytes_per_s:.0f} s and takes more than "
+            f"{limits.max_pcm_bytes / 2**20:.0f} MiB decoded, the limit "
             f"({track.n_channels} channels at {track.sample_rate_hz} Hz)."
         )
     return ""

@@ -230,6 +230,11 @@ ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
         "The consensus is the plain mean: how often it is right has not been measured for this choice of members.",
         "共识为简单平均：尚未测量这组模型的正确率。",
     ),
+    "ensemble.worse": (
+        "In the test, this consensus was right about {right:.0f} of {n:.0f} recordings, {who} alone about {alone:.0f}: "
+        "trust that one more.",
+        "测试中，这一共识在 {n:.0f} 段录音中答对 {right:.0f} 段，而 {who} 单独答对 {alone:.0f} 段，更值得信赖。",
+    ),
     "ensemble.failed": (
         "{n} of {total} could not answer; the reason stands in the table.",
         "有 {n} 个未能回答（共 {total} 个），原因见表格。",

@@ -476,8 +476,8 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.calibrated": ("Consensus, calibrated", "校准后的共识"),
     "ensemble.plot": ("The likeliest {n} genres, member by member", "最可能的 {n} 种流派：每个模型的判断"),
     "ensemble.plot.legend": (
-        "Dots are members that use the mel spectrogram, rings those that use CQT; the line is the mean.",
-        "实心点表示使用梅尔频谱图的模型，圆环表示使用 CQT 频谱图的模型，竖线为平均值。",
+        "Dots are members that use the mel spectrogram, rings those that use CQT; the line is the consensus.",
+        "实心点表示使用梅尔频谱图的模型，圆环表示使用 CQT 频谱图的模型，竖线为共识。",
     ),
     "ensemble.plot.alt": ("Probabilities of {label}, member by member", "各模型给出的{label}概率"),
     "ensemble.guidance": ("Which model for what", "如何选择模型"),
@@ -713,7 +713,7 @@ _MODELS: Final[dict[str, tuple[str, str]]] = {
     "models.songs": ("Well-known songs among it", "其中的知名歌曲"),
     "models.test": (
         "{right} right ({interval}); among the best three: {top3}",
-        "正确 {right}（{interval}）；前三名命中：{top3}",
+        "{right}正确（{interval}）；前三名命中：{top3}",
     ),
     "models.interval": ("95% interval {low} to {high}", "95% 置信区间 {low} 至 {high}"),
     "models.genres": ("Found, by genre (test recordings)", "各流派的命中率（测试录音数）"),

@@ -68,8 +68,8 @@ REFUSALS: Final[dict[str, str]] = {
     "The file has {} MiB or more; the limit is {} MiB.": "文件达到或超过 {0} MiB，上限为 {1} MiB。",
     "Cut or compress it (10 seconds are enough), or raise the limit.": "请剪短或压缩（10 秒就够）。",
     "The excerpt is longer than {} s, the limit.": "片段超过了 {0} 秒的上限。",
-    "The excerpt needs more than {} MiB decoded, the limit ({} channels at {} Hz).": (
-        "片段解码后超过 {0} MiB 的上限（{1} 个声道，{2} Hz）。"
+    "The excerpt is longer than {} s and takes more than {} MiB decoded, the limit ({} channels at {} Hz).": (
+        "片段超过 {0} 秒，解码后超过 {1} MiB 的上限（{2} 个声道，{3} Hz）。"
     ),
     "Analyse fewer seconds or cut the file.": "请缩短分析时长，或剪短文件。",
     "The track is longer than {} s, the limit.": "曲目超过了 {0} 秒的上限。",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from acousticsense.analysis.ensemble_payload import ensemble_payload
 from acousticsense.analysis.ensemble_table import ensemble_csv
 from acousticsense.analysis.ensemble_words import guidance, member_name, sentences
-from acousticsense.analysis.results import Consensus, EnsembleResult
+from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.model_cache import LoadedModel
 from acousticsense.inference.payload import advice_text
-from acousticsense.inference.prediction import GenreScore, ranked
+from acousticsense.inference.prediction import GenreScore
 from acousticsense.web.downloads import downloads_of, dumped
-from acousticsense.web.html import percent, render
+from acousticsense.web.html import percent, render, shown_name
 
 __all__ = ["ensemble_html", "memory_html", "progress_html"]
 
@@ -34,10 +35,10 @@ def ensemble_html(result: EnsembleResult, name: str, language: str, *, asked: st
         name=name,
         consensus=consensus,
         best=consensus.top(1)[0] if consensus else None,
-        said=sentences(result, language),
+        said=sentences(result, language, called=_plain),
         advice=[advice_text(piece, language) for piece in advice if piece.code != "unmeasured"],
         plotted=_plotted(result, consensus) if consensus else [],
-        guidance=[entry["message"] for entry in guidance(result, language)],
+        guidance=[entry["message"] for entry in guidance(result, language, called=_plain)],
         downloads=downloads_of(
             # A byte-order mark tells spreadsheets that the file is UTF-8.
             ("ensemble.csv", "text/csv", "\ufeff" + ensemble_csv(result)),
@@ -59,14 +60,19 @@ def memory_html(loaded: Sequence[LoadedModel], language: str) -> str:
     return render("note.html", language, kind="as-memory", words=words)
 
 
+def _plain(member: Member) -> str:
+    """What people call a member: "ViT-B/16 · mel"."""
+    return member_name(replace(member, name=shown_name(member.name)))
+
+
 def _plotted(result: EnsembleResult, consensus: Consensus) -> list[tuple[GenreScore, list[tuple[str, float, str]]]]:
-    """The likeliest genres, each with a mark per member: kind of image, probability, words."""
+    """The likeliest genres of the answer, each with a mark per member: kind of image, probability, words."""
     members = [result.members[index] for index in consensus.members]
     rows = []
-    for score in ranked(consensus.probabilities, _PLOTTED):
+    for score in consensus.top(_PLOTTED):
         shares = [member.prediction.probabilities[score.label] if member.prediction else 0.0 for member in members]
         marks = [
-            (member.spectrogram, share, f"{member_name(member)}: {percent(share)}")
+            (member.spectrogram, share, f"{_plain(member)}: {percent(share)}")
             for member, share in zip(members, shares, strict=True)
         ]
         rows.append((score, marks))

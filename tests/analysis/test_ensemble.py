@@ -165,7 +165,11 @@ def test_a_measured_calibration_holds_for_exactly_those_members(few_models: Path
         for member in plain.members
         if member.prediction
     )
-    spec = EnsembleSpec(members=members, calibration=Calibration(temperature=0.5, measured_on="a test"))
+    spec = EnsembleSpec(
+        members=members,
+        calibration=Calibration(temperature=0.5, measured_on="a test"),
+        metrics={"real_test": {"n": 50, "accuracy": 0.4}},
+    )
     (few_models / ENSEMBLE_FILE).write_text(spec.to_json(), encoding="utf-8")
     ensemble = Ensemble.load(settings=settings_of(few_models))
     all_of_them, fewer = ensemble.predict(music_mp3), ensemble.predict(music_mp3, spectrogram="cqt")
@@ -174,8 +178,10 @@ def test_a_measured_calibration_holds_for_exactly_those_members(few_models: Path
     assert all_of_them.consensus is not None
     assert all_of_them.consensus.calibrated is not None
     assert max(all_of_them.consensus.calibrated.values()) > max(plain.consensus.probabilities.values())
+    assert all_of_them.consensus.measured == (0.4, 50)
     assert fewer.consensus is not None
     assert fewer.consensus.calibrated is None
+    assert fewer.consensus.measured is None
 
 
 def test_members_that_count_for_nothing_may_be_left_out(few_models: Path, music_mp3: Path) -> None:

@@ -60,3 +60,20 @@ def test_without_a_contradiction_the_two_that_differ_most_are_named(tagger: Pred
 @pytest.mark.parametrize(("n", "said"), [(2, "Both members say Rock."), (3, "All 3 members say Rock.")])
 def test_members_that_agree_are_counted(n: int, said: str) -> None:
     assert sentences(result(*(answer(f"model{i}", "Rock") for i in range(n))))[0] == said
+
+
+@pytest.mark.parametrize(
+    ("together", "alone", "n_alone", "said"), [(0.5, 0.6, 100, True), (0.6, 0.5, 100, False), (0.5, 0.6, 90, False)]
+)
+def test_it_is_said_when_one_alone_was_right_more_often_in_the_same_test(
+    together: float, alone: float, n_alone: int, said: bool
+) -> None:
+    told = result(DEFAULT, TAGGER)
+    assert told.consensus
+    told = replace(
+        told,
+        consensus=replace(told.consensus, measured=(together, 100)),
+        members=(replace(told.members[0], measured=(alone, n_alone)), told.members[1]),
+    )
+    words = "this consensus was right about 50 of 100 recordings, vit_b_16_mel · mel alone about 60: trust that one"
+    assert any(words in sentence for sentence in sentences(told)) == said

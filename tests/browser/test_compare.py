@@ -245,6 +245,9 @@ def test_a_finger_changes_the_order(visit: Visit, four_versions: list[Path]) -> 
     box = down.bounding_box()
     assert box
     assert min(box["width"], box["height"]) >= 44
+    remove = page.locator(".as-version-files tr.file .label-clear-button").first.bounding_box()
+    assert remove
+    assert box["x"] + box["width"] <= remove["x"]
     down.tap()
     expect(page.get_by_role("button", name=f"上移 {four_versions[0].name}")).to_be_focused()
     assert order(page) == [four_versions[1].name, four_versions[0].name]

@@ -97,6 +97,8 @@ def test_a_song_two_images_ten_rows_and_the_table_to_keep(
     expect(page.get_by_test_id("split")).to_contain_text("10 members")
     expect(page.locator(".as-memory")).to_contain_text("6 models in memory")
     expect(page.get_by_test_id("plot").locator("li")).to_have_count(8)
+    best = page.get_by_test_id("plot").locator("li").first
+    expect(best.locator(".as-value")).to_have_text(page.locator(".as-ensemble .as-share").inner_text())
     expect(page.get_by_test_id("plot").locator("li").first.locator("circle")).to_have_count(10)
 
     with page.expect_download() as download:
