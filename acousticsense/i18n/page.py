@@ -6,7 +6,7 @@ from typing import Final
 
 from acousticsense.i18n.glossary import GLOSSARY
 
-__all__ = ["UI_TEXTS", "ui_text"]
+__all__ = ["GRADIO_LABELS", "UI_TEXTS", "ui_text"]
 
 _HEADER: Final[dict[str, tuple[str, str]]] = {
     "title": ("AcousticSense", "AcousticSense"),
@@ -52,6 +52,26 @@ _KEYS: Final[dict[str, tuple[str, str]]] = {
     ),
     "keys.on": ("Use shortcuts", "启用快捷键"),
     "keys.close": ("Close", "关闭"),
+}
+
+#: What Gradio calls things that have no text, or calls in English only -> what they are called instead.
+GRADIO_LABELS: Final[dict[str, tuple[str, str]]] = {
+    "Adjust volume": ("Adjust volume", "调节音量"),
+    "Adjust playback speed to {n}x": ("Adjust playback speed to {n}x", "播放速度调为 {n} 倍"),
+    "Skip backwards by {n} seconds": ("Skip backwards by {n} seconds", "后退 {n} 秒"),
+    "Skip forward by {n} seconds": ("Skip forward by {n} seconds", "前进 {n} 秒"),
+    "Reset audio": ("Reset audio", "还原音频"),
+    "undo": ("Undo", "撤销"),
+    "Trim audio to selection": ("Trim audio to selection", "裁剪到选区"),
+    "Upload file": ("Upload file", "上传文件"),
+    "Record audio": ("Record audio", "录音"),
+    "number input for {n}": ("number input for {n}", "{n}：数值"),
+    "range slider for {n}": ("range slider for {n}", "{n}：滑块"),
+    "Reset to default value": ("Reset to default value", "恢复默认值"),
+    "common.upload": ("Add files", "添加文件"),
+    "Click to upload or drop files": ("Choose files, or drop them here", "选择文件，或拖到这里"),
+    "File upload": ("Choose files", "选择文件"),
+    "Remove this file": ("Remove this file", "移除此文件"),
 }
 
 _INPUT: Final[dict[str, tuple[str, str]]] = {

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from acousticsense.audio.names import AUDIO_SUFFIXES
 from acousticsense.errors import AcousticSenseError
+from acousticsense.i18n.page import GRADIO_LABELS
 from acousticsense.models.genres import GENRES, LABEL_SETS
 from acousticsense.models.spec import ModelSpec
 from acousticsense.serving.service import PredictionService
@@ -19,7 +20,7 @@ from acousticsense.web.compare_tab import build_compare_tab
 from acousticsense.web.controls import default_name, model_choices, model_texts
 from acousticsense.web.ensemble_tab import build_ensemble_tab
 from acousticsense.web.example_clips import EXAMPLES_DIR, read_examples
-from acousticsense.web.html import both_languages
+from acousticsense.web.html import both_languages, render
 from acousticsense.web.language import ChosenLanguage
 from acousticsense.web.library_routes import add_library_routes
 from acousticsense.web.library_tab import build_library_tab
@@ -102,7 +103,7 @@ def build_ui(service: PredictionService) -> Any:
     may_finetune = service.settings.finetune_max_models > 0
     i18n = build_i18n(
         {
-            "html.header": both_languages("header.html", keys=_KEYS, suffixes=_FOLDER_SUFFIXES),
+            "html.header": (_header("en"), _header("zh")),
             "html.examples": both_languages("examples.html", clips=examples),
             "html.glossary": both_languages("glossary.html", genres=GENRES),
             "html.guess": both_languages("guess.html"),
@@ -148,6 +149,11 @@ def build_ui(service: PredictionService) -> Any:
     page._queue.sleep_when_free = max(page._queue.sleep_when_free, _QUEUE_LOOK_S)
     page.as_i18n = i18n
     return page
+
+
+def _header(language: str) -> str:
+    labels = [(label, pair[language == "zh"]) for label, pair in GRADIO_LABELS.items()]
+    return render("header.html", language, keys=_KEYS, suffixes=_FOLDER_SUFFIXES, labels=labels)
 
 
 def _default_spec(service: PredictionService) -> ModelSpec | None:

@@ -34,6 +34,7 @@ _SINGLE: Final = (
     "files",
     "folders",
     "player",
+    "labels",
     "keys",
     "timeline",
     "library",

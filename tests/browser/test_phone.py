@@ -78,3 +78,18 @@ def test_an_upload_leaves_no_warning_in_the_console(visit: Visit, music_mp3: Pat
     page.locator(".as-library-go").click()
     expect(page.locator(".as-library")).to_have_attribute("data-state", "ready", timeout=180_000)
     assert [words for words in told if "not implemented" in words] == []
+
+
+def test_in_chinese_gradios_own_labels_are_chinese(visit: Visit, music_mp3: Path) -> None:
+    page = visit(locale="zh-CN")
+    drop(page, music_mp3)
+    expect(page.locator(".as-song .play-pause-button")).to_be_visible()
+    for tab, files in (("classify", ""), ("timeline", ""), ("compare", ".as-version-files"), ("library", ".as-files")):
+        page.locator(f"[role=tab][data-tab-id={tab}]").click()
+        if files:
+            page.locator(f"{files} input[type=file]").set_input_files([music_mp3, music_mp3])
+            expect(page.locator(f"{files} tr.file")).to_have_count(2)
+        english = page.locator("[role=tabpanel] :is(button, input, a)[aria-label]:visible").evaluate_all(
+            "all => all.map((each) => each.ariaLabel).filter((label) => !/\\p{Script=Han}/u.test(label))"
+        )
+        assert english == [], tab

@@ -123,6 +123,7 @@ def test_a_whole_track_that_is_too_long_is_opened_in_the_timeline(visit: Visit, 
     expect(alert).to_contain_text("longer than 1800 s")
     alert.get_by_role("button", name="Open in the timeline").click()
     expect(page.get_by_role("tab", name="Timeline")).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile(r"\?tab=timeline$"))
     page.locator(".as-timeline-audio audio").wait_for(state="attached")
 
 

@@ -1,4 +1,4 @@
-// Gradio's player: takes files of any kind, says when the browser cannot play one, and has labels that can be read.
+// Gradio's player: takes files of any kind, and says when the browser cannot play one.
 (() => {
   "use strict";
   const words = (name) => document.querySelector(".as-header")?.dataset[name] || "";
@@ -65,15 +65,8 @@
     if (["Clear", "清除"].includes(label)) tell(button.closest(".as-audio"), true);
   }, true);
 
-  const LONG = /(\d+\.\d{2,})/;
   const polish = () => {
     for (const input of document.querySelectorAll(".as-audio input[type=file][accept]")) input.removeAttribute("accept");
-    for (const button of document.querySelectorAll(".as-audio [aria-label*='.']")) {
-      const label = button.getAttribute("aria-label");
-      if (LONG.test(label)) button.setAttribute("aria-label", label.replace(LONG, (n) => Number(n).toFixed(1)));
-    }
   };
-  new MutationObserver(polish).observe(document.documentElement, {
-    childList: true, subtree: true, attributes: true, attributeFilter: ["aria-label"],
-  });
+  new MutationObserver(polish).observe(document.documentElement, { childList: true, subtree: true });
 })();
