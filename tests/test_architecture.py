@@ -19,8 +19,8 @@ def drawing(name: str) -> list[list[str]]:
 
 
 def layers() -> dict[str, int]:
-    """Room (package or top-level module) -> its layer; a room may import rooms of lower layers only."""
-    return {room: layer for layer, rooms in enumerate(drawing("layers")) for room in rooms}
+    """Package, or module beside the packages -> its layer; it may import those of lower layers only."""
+    return {package: layer for layer, packages in enumerate(drawing("layers")) for package in packages}
 
 
 def inside() -> dict[str, dict[str, int]]:
@@ -57,15 +57,15 @@ def imported(file: Path) -> set[str]:
 
 def violations() -> list[str]:
     """Imports that go up or sideways."""
-    rooms, places = layers(), inside()
+    packages, places = layers(), inside()
     wrong = []
     for file in SOURCES:
         own = module_of(file)
         for name in imported(file) if own else ():
             there = name.split(".")
             if there[0] != own[0]:
-                if rooms[there[0]] >= rooms[own[0]]:
-                    wrong.append(f"{'.'.join(own)} imports {name}, a room of the same layer or a higher one")
+                if packages[there[0]] >= packages[own[0]]:
+                    wrong.append(f"{'.'.join(own)} imports {name}, which is of the same layer or a higher one")
             elif len(own) > 1 and len(there) > 1 and there[1] != own[1]:
                 place = places.get(own[0], {})
                 if place and place[there[1]] >= place[own[1]]:
@@ -73,14 +73,22 @@ def violations() -> list[str]:
     return wrong
 
 
-def test_rooms_and_modules_import_strictly_lower_ones() -> None:
+def test_packages_and_modules_import_strictly_lower_ones() -> None:
     assert violations() == []
 
 
-def test_the_drawing_names_every_room_and_module_and_none_that_is_gone() -> None:
+def test_the_drawing_names_every_package_and_module_and_none_that_is_gone() -> None:
     assert set(layers()) == {module_of(file)[0] for file in SOURCES if module_of(file)}
-    for room, modules in inside().items():
-        assert set(modules) == {name.split(".")[1] for name in MODULES if name.startswith(f"{room}.")}, room
+    for package, modules in inside().items():
+        assert set(modules) == {name.split(".")[1] for name in MODULES if name.startswith(f"{package}.")}, package
+
+
+def test_the_job_of_every_package_is_said() -> None:
+    jobs = (
+        (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("| package | job |")[1].split("\n\n")[0]
+    )
+    named = [name for line in jobs.splitlines() for name in re.findall(r"`(\w+)`", line.split(" | ")[0])]
+    assert sorted(named) == sorted(set(layers()) - {"__main__"})
 
 
 def test_importing_a_module_prints_and_starts_nothing() -> None:

@@ -308,7 +308,7 @@ class _InstalledModel(_Answer):
     weights_sha256: str | None = None
     licence: str | None = None
     provenance: str | None = Field(default=None, description="where the weights come from, in words")
-    metrics: dict[str, Any] | None = Field(default=None, description="as measured, with the usual image")
+    metrics: dict[str, Any] | None = Field(default=None, description="as measured, with the default image")
     metrics_by_spectrogram: dict[str, dict[str, Any]] | None = None
 
 

@@ -85,7 +85,7 @@ class WholeSongHandlers:
         return song_note_html("failed", language_of(request), button="again", code="unexpected")
 
     def _too_long(self, part: JudgedPart, language: str) -> str:
-        """The card for a track that is too long to be judged unasked; else empty."""
+        """The card for a track that is too long to be analysed unasked; else empty."""
         track_s, most_s = part.clip.track_duration_s or 0.0, self._service.settings.max_timeline_s
         if track_s <= min(_LONGEST_SONG_S, most_s):
             return ""

@@ -79,7 +79,7 @@ def song_note_html(
 
 
 def song_progress_html(told: Told, language: str) -> str:
-    """The card while the song is judged, or waits for others."""
+    """The card while the song is analysed, or waits for others."""
     words, share = progress_words(*told, language)
     return render(
         "whole_song_progress.html",

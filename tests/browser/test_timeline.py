@@ -24,7 +24,7 @@ Visit = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
 #: A clip of real music, 12 s.
 CLIP = next(clip.path for clip in read_examples() if clip.path.suffix == ".mp3")
-#: One in which the model of the tests hears two genres, the first for 4 s.
+#: One for which the model of the tests predicts two genres, the first for 4 s.
 CHANGING = next(clip.path for clip in read_examples() if clip.path.stem == "enigma-rag")
 
 

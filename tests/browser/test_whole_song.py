@@ -33,7 +33,7 @@ def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_song(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Just under half an hour, the longest that is judged unasked: the clip again and again."""
+    """Just under half an hour, the longest that is analysed unasked: the clip again and again."""
     path = tmp_path_factory.mktemp("song") / "long.mp3"
     path.write_bytes(CLIP.read_bytes() * 148)
     return path

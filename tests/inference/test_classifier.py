@@ -177,9 +177,9 @@ def test_one_model_sees_mel_or_cqt_each_with_its_own_calibration(cnn_models: Pat
     assert (mel.prediction.model.spectrogram, cqt.prediction.model.spectrogram) == ("mel", "cqt")
     assert (mel.images.front_end.kind, cqt.images.front_end.kind) == ("mel", "cqt")
     assert mel.prediction == replace(classifier.predict(music_wav), timing_ms=mel.prediction.timing_ms)
-    seeing = classifier.for_spectrogram("cqt")
-    assert seeing.spec.calibration.temperature != classifier.spec.calibration.temperature
-    expected, _ = seeing.probabilities(classifier.logits(cqt.images.inputs))
+    for_cqt = classifier.for_spectrogram("cqt")
+    assert for_cqt.spec.calibration.temperature != classifier.spec.calibration.temperature
+    expected, _ = for_cqt.probabilities(classifier.logits(cqt.images.inputs))
     assert list(cqt.prediction.probabilities.values()) == pytest.approx(expected[0].tolist(), abs=1e-6)
 
 

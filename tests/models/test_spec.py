@@ -128,11 +128,11 @@ def test_descriptions_load_without_torch() -> None:
 
 def test_a_model_may_know_several_images_each_with_figures_of_its_own() -> None:
     assert SPEC.kinds == ("mel", "cqt")
-    seeing = SPEC.for_spectrogram("cqt")
-    assert seeing.kinds == ("cqt", "mel")
-    assert seeing.front_end == NATIVE_CQT
-    assert (seeing.calibration.temperature, seeing.metrics["real_test"]["top1"]) == (0.7, 0.4)
-    assert seeing.for_spectrogram("mel") == SPEC.for_spectrogram(None) == SPEC
+    for_cqt = SPEC.for_spectrogram("cqt")
+    assert for_cqt.kinds == ("cqt", "mel")
+    assert for_cqt.front_end == NATIVE_CQT
+    assert (for_cqt.calibration.temperature, for_cqt.metrics["real_test"]["top1"]) == (0.7, 0.4)
+    assert for_cqt.for_spectrogram("mel") == SPEC.for_spectrogram(None) == SPEC
 
 
 def test_images_a_model_was_not_trained_on_are_refused() -> None:

@@ -76,7 +76,7 @@ def test_a_process_that_dies_costs_one_answer(decoders: DecoderProcesses, music_
     decoders.decode(music_mp3, RECIPE)
     process = next_process()
     assert process.pid is not None
-    os.kill(process.pid, signal.SIGSTOP)  # so that it surely is at work when it is killed
+    os.kill(process.pid, signal.SIGSTOP)  # so that it is certainly at work when it is killed
     is_over = threading.Event()
 
     def kill_when_at_work() -> None:
