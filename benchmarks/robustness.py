@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -72,6 +73,8 @@ def main() -> None:
     parser.add_argument("--offset", type=float, default=0.0, help="seconds into each file (0)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if not shutil.which("ffmpeg"):
+        parser.error("there is no ffmpeg on the PATH; install it (Debian: apt-get install ffmpeg)")
     classifiers = [GenreClassifier.load(name) for name in options.model]
     files = spread(
         sorted(path for path in options.folder.rglob("*") if is_audio_name(path.relative_to(options.folder))),

@@ -106,22 +106,22 @@ def heatmap(classifier: GenreClassifier, analysis: Analysis, label: str) -> Heat
         start_s=start_s,
         window_s=spec.windows.window_s,
         n_windows=len(images.start_s),
-        hottest=_hottest(maps, start_s, spec.windows.window_s, images.front_end),
+        hottest=_hottest(maps, start_s, spec.windows.window_s, images.front_end if grid.shape[1] > 1 else None),
     )
 
 
-def _hottest(maps: Tensor, start_s: tuple[float, ...], window_s: float, front_end: FrontEnd) -> HeatPlace | None:
-    """Where maps (n, S, S) are largest; None when all are 0."""
+def _hottest(maps: Tensor, start_s: tuple[float, ...], window_s: float, front_end: FrontEnd | None) -> HeatPlace | None:
+    """Where maps (n, S, S) are largest, without a frequency if no front end is given; None when all are 0."""
     if not maps.any():
         return None
     size = maps.shape[-1]
     window, row, column = (int(index) for index in np.unravel_index(int(maps.argmax()), maps.shape))
+    time_s = start_s[window] + (column + 0.5) / size * window_s
+    if front_end is None:
+        return HeatPlace(time_s=time_s, frequency_hz=None)
     centres = frequencies_hz(front_end)
     height = (size - row - 0.5) / size * len(centres) - 0.5
-    return HeatPlace(
-        time_s=start_s[window] + (column + 0.5) / size * window_s,
-        frequency_hz=float(np.interp(height, np.arange(len(centres)), centres)),
-    )
+    return HeatPlace(time_s=time_s, frequency_hz=float(np.interp(height, np.arange(len(centres)), centres)))
 
 
 def _label_index(classifier: GenreClassifier, label: str) -> int:

@@ -25,10 +25,10 @@ _THROUGHOUT: Final = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class HeatPlace:
-    """A place in a clip's spectrogram, in seconds from the start of the clip and Hz."""
+    """A place in a clip's spectrogram, in seconds from the start of the clip and Hz; a map of one row has no Hz."""
 
     time_s: float
-    frequency_hz: float
+    frequency_hz: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +77,16 @@ class Heatmap:
             heat[:, inside] = np.maximum(heat[:, inside], window[:, places])
         return heat
 
-    def band(self, centres_hz: NDArray[np.floating]) -> HeatBand:
-        """Whether most of the heat lies in low, middle or high sounds.
+    def band(self, centres_hz: NDArray[np.floating]) -> HeatBand | None:
+        """Whether most of the heat lies in low, middle or high sounds; None where a map of one row cannot tell.
 
         Args:
             centres_hz: (bins,) frequencies of the spectrogram's bins, the lowest first.
         """
         heat = self.grids.sum(axis=(0, 2))
         rows = len(heat)
+        if rows == 1:
+            return None
         heights = (rows - np.arange(rows) - 0.5) / rows * len(centres_hz) - 0.5
         hz = np.interp(heights, np.arange(len(centres_hz)), centres_hz)
         low, high = hz < _LOW_BELOW_HZ, hz >= _HIGH_FROM_HZ

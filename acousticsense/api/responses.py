@@ -179,7 +179,7 @@ class SimilarResponse(_Answer):
 
 class _HeatPlace(_Answer):
     time_s: float = Field(description="seconds from the start of the clip")
-    frequency_hz: float
+    frequency_hz: float | None = Field(description="null where the network's map has one row, as musicnn's")
 
 
 class _HeatWindow(_Answer):

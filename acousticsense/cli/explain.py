@@ -62,4 +62,5 @@ def _place(heatmap: Heatmap, offset_s: float) -> str:
     if heatmap.hottest is None:
         return "nothing in the image speaks for it"
     place = heatmap.hottest
-    return f"the model looked most at {offset_s + place.time_s:.1f} s, around {place.frequency_hz:.0f} Hz"
+    time = f"what speaks most for it is at {offset_s + place.time_s:.1f} s"
+    return time if place.frequency_hz is None else f"{time}, around {place.frequency_hz:.0f} Hz"

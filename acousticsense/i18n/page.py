@@ -337,14 +337,15 @@ _HEAT: Final[dict[str, tuple[str, str]]] = {
     ),
     "heat.genres": ("Genre to explain", "要解释的流派"),
     "heat.means": (
-        "Coloured places raise the model's probability for {label} ({percent}); the hottest lies around {time} and "
-        "{hz} Hz. It shows what this model went by, which may be wrong, not what makes music {label}; and it is "
+        "Coloured places raise the model's probability for {label} ({percent}); the hottest lies around {place}. "
+        "It shows what this model went by, which may be wrong, not what makes music {label}; and it is "
         "coarse: {cells} places a window.",
-        "着色处提高了模型给{label}的概率（{percent}），颜色最亮处约在 {time}、{hz} Hz。"
+        "着色处提高了模型给{label}的概率（{percent}），颜色最亮处约在 {place}。"
         "它只说明该模型的依据（可能有误），并不说明什么是{label}；而且较粗略，每个窗口只分 {cells} 格。",
     ),
-    "heat.short": ("In short: {where}, {when}.", "简言之：{where}，{when}。"),
-    "heat.short_where": ("In short: {where}.", "简言之：{where}。"),
+    "heat.place": ("{time} and {hz} Hz", "{time}、{hz} Hz"),
+    "heat.short": ("In short: {words}.", "简言之：{words}。"),
+    "heat.join": (", ", "，"),
     "heat.where.low": ("mostly low notes (below 250 Hz)", "主要看低音（250 Hz 以下）"),
     "heat.where.middle": ("mostly the middle (250 to 2,000 Hz)", "主要看中音（250 至 2000 Hz）"),
     "heat.where.high": ("mostly high sounds (above 2,000 Hz)", "主要看高音（2000 Hz 以上）"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from acousticsense.analysis.explain import Explanation
 from acousticsense.analysis.figures import heat_png, level_grid
-from acousticsense.analysis.heatmap import Heatmap
+from acousticsense.analysis.heatmap import Heatmap, HeatPlace
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import display_name
@@ -64,11 +64,20 @@ def _in_short(explanation: Explanation, language: str) -> str:
     heatmap, analysis = explanation.heatmap, explanation.analysis
     if heatmap.hottest is None:
         return ""
-    where = ui_text(f"heat.where.{heatmap.band(frequencies_hz(analysis.images.front_end))}", language)
+    band = heatmap.band(frequencies_hz(analysis.images.front_end))
     moment = heatmap.moment(analysis.prediction.clip.duration_s)
-    if moment is None:
-        return ui_text("heat.short_where", language, where=where)
-    return ui_text("heat.short", language, where=where, when=ui_text(f"heat.when.{moment}", language))
+    known = [f"heat.where.{band}"] * (band is not None) + [f"heat.when.{moment}"] * (moment is not None)
+    if not known:
+        return ""
+    words = ui_text("heat.join", language).join(ui_text(key, language) for key in known)
+    return ui_text("heat.short", language, words=words)
+
+
+def _place(place: HeatPlace, offset_s: float, language: str) -> str:
+    time = clock(offset_s + place.time_s)
+    if place.frequency_hz is None:
+        return time
+    return ui_text("heat.place", language, time=time, hz=number(float(f"{place.frequency_hz:.2g}")))
 
 
 def _meaning(heatmap: Heatmap, offset_s: float, language: str) -> str:
@@ -82,8 +91,7 @@ def _meaning(heatmap: Heatmap, offset_s: float, language: str) -> str:
         language,
         label=label,
         percent=share,
-        time=clock(offset_s + heatmap.hottest.time_s),
-        hz=number(float(f"{heatmap.hottest.frequency_hz:.2g}")),
+        place=_place(heatmap.hottest, offset_s, language),
         cells=f"{columns} \u00d7 {rows}",
     )
     if n_explained == heatmap.n_windows:

@@ -178,6 +178,7 @@ def test_a_map_lies_in_the_coordinates_of_the_image(explanation: Explanation) ->
     hottest = np.unravel_index(heatmap.maps[0].argmax(), (224, 224))
     place = heatmap.hottest
     assert place
+    assert place.frequency_hz
     assert place.time_s == pytest.approx((hottest[1] + 0.5) / 224 * 10)
     assert 0 < place.frequency_hz < 11_025
 
@@ -341,6 +342,14 @@ def test_heat_of_a_network_that_is_fed_log_mels_lies_at_their_frequency(tone_hz:
     place = explain(GenreClassifier(LoudIsFirst(), spec, device=CPU), tmp_path / "tone.wav", "A").heatmap.hottest
     assert place is not None
     assert place.frequency_hz == pytest.approx(tone_hz, rel=0.1)
+
+
+def test_a_map_of_one_row_tells_when_and_no_frequency() -> None:
+    heatmap = explain(GenreClassifier.load("musicnn", device="cpu"), read_examples()[0].path).heatmap
+    assert heatmap.grids.shape[1] == 1
+    assert heatmap.hottest
+    assert heatmap.hottest.frequency_hz is None
+    assert heatmap.band(np.geomspace(50, 11_025, 96)) is None
 
 
 def hot(rows: slice, columns: slice) -> Heatmap:

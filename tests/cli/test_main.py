@@ -73,7 +73,7 @@ def test_explain_says_where_and_writes_the_image_and_the_values(
 ) -> None:
     image = tmp_path / "heat.png"
     assert main(["explain", str(music_mp3), "--label", "Jazz", "--png", str(image)]) == 0
-    assert re.search(r"Jazz [\d.]+%; the model looked most at [\d.]+ s, around \d+ Hz", capsys.readouterr().out)
+    assert re.search(r"Jazz [\d.]+%; what speaks most for it is at [\d.]+ s, around \d+ Hz", capsys.readouterr().out)
     assert image.read_bytes().startswith(b"\x89PNG")
     assert main(["explain", str(music_mp3), "--label", "Jazz", "--duration", "3", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)

@@ -18,6 +18,7 @@ import soundfile
 from gradio.utils import get_upload_folder
 
 from acousticsense.analysis.figures import input_png
+from acousticsense.analysis.heatmap import HeatPlace
 from acousticsense.analysis.results import Timeline
 from acousticsense.audio import ClipInfo, HealthNote, HealthReport
 from acousticsense.errors import (
@@ -550,7 +551,7 @@ def test_a_heat_map_is_laid_over_the_spectrogram(
     assert 'class="as-heat"' in layer
     assert "data-as-opacity" in html
     assert words in html
-    assert ui_text("heat.short", language, where="|", when="|").split("|")[0] in html
+    assert ui_text("heat.short", language, words="|").split("|")[0] in html
     assert "14 × 14" in html
     assert 'href="api/spectrograms/abc.png"' in html
     assert "<img src=x" not in html
@@ -578,6 +579,18 @@ def test_what_is_not_in_the_image_is_said(service: PredictionService, upload: Pa
     assert "Only the 1 of 30 windows" in heatmap_html(
         some, image_id="abc", answer="def", model="", name="a.mp3", language="en"
     )
+
+
+def test_of_a_map_of_one_row_no_frequency_is_said(service: PredictionService, upload: Path) -> None:
+    explanation = service.explain(upload, PredictRequest(), "")
+    row = explanation.heatmap.grids.mean(axis=1, keepdims=True)
+    flat = replace(explanation.heatmap, grids=row, hottest=HeatPlace(time_s=3.0, frequency_hz=None))
+    html = heatmap_html(
+        replace(explanation, heatmap=flat), image_id="abc", answer="def", model="", name="a.mp3", language="en"
+    )
+    words = re.sub(r"<[^>]+>", "", html)
+    assert "the hottest lies around 0:03. It" in words
+    assert "notes" not in words.split("In short: ")[1].split(".")[0]
 
 
 # Look and examples
