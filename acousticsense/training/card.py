@@ -45,8 +45,8 @@ gives both a share. Counted as one, Top-1 is {as_one}.
 {training}. `acousticsense/training/data/recordings.csv` names artist, licence and source of each recording, and
 `splits.csv` beside it what was kept out. Songs: Magnatune (Emotify, CC BY-NC-SA), GTZAN (a research collection of
 commercial recordings), Jamendo and UltraStar (Creative Commons), collections of Iranian, Indian, Turkish and Spanish
-music; music of free games (Debian); a few tracks that networks made (Suno, ACE-Step). What nobody had labelled was
-labelled by what networks that heard more say of it: EfficientAT mn04 (MIT), YAMNet (Apache-2.0), musicnn (ISC).
+music; music of free games (Debian); a few tracks that networks made (Suno, ACE-Step). What nobody had labelled got
+its labels from networks trained on more music: EfficientAT mn04 (MIT), YAMNet (Apache-2.0), musicnn (ISC).
 
 ## Limits
 
