@@ -1,4 +1,4 @@
-"""How long one request takes, stage by stage, against upstream's way and against plain timm, all in one run.
+"""How long one request takes, stage by stage, against upstream's way and against plain PyTorch, all in one run.
 
     python -m benchmarks.latency [--audio SONG.mp3] [--model NAME] [--repeats 16] [--json OUT]
 
@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import soundfile
-import timm
 import torch
 
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.prediction import Timing
-from acousticsense.models.networks import timm_name
+from acousticsense.models.networks import build_network
 from acousticsense.settings import Settings
 from benchmarks import upstream
 from benchmarks.common import backends, machine, make_song, medians_in_turns, parser, tell, timed_ms
@@ -29,6 +28,7 @@ STAGES = ("decode", "spectrogram", "network", "total")
 #: Upstream takes seconds: it runs once for this many runs of ours.
 _OURS_PER_UPSTREAM = 4
 _NETWORK_ROUNDS = 20
+_PLAIN = "PyTorch eager"
 _NETWORK_BUDGET_S = 40.0
 
 
@@ -83,15 +83,16 @@ def compare_requests(song: Path, classifier: GenreClassifier, repeats: int) -> d
 
 
 def compare_networks(song: Path, classifier: GenreClassifier, settings: Settings) -> dict[str, Any]:
-    """Median milliseconds of one window through timm's own network in float32, and through each of ours."""
-    plain = timm.create_model(timm_name(classifier.spec.architecture), num_classes=classifier.spec.n_outputs).eval()
+    """Median milliseconds of one window through the network as PyTorch computes it in float32, and as a server may."""
+    spec = classifier.spec
+    plain = build_network(spec.architecture, spec.n_outputs, model_args=spec.model_args, head=spec.head)
     window = classifier.spec.front_end.to_input(classifier.analyse(song).images.inputs[:1].cpu())
 
     def eager() -> object:
         with torch.inference_mode():
             return plain(window)
 
-    runs = {"timm eager": eager}
+    runs = {_PLAIN: eager}
     for name, backend in backends(classifier, settings).items():
         runs[name] = partial(backend.logits, window)
     medians = medians_in_turns(runs, rounds=_NETWORK_ROUNDS, budget_s=_NETWORK_BUDGET_S)
@@ -107,7 +108,7 @@ def as_table(result: dict[str, Any]) -> str:
     rows.append(f"{'upstream / ours':>24} {result['upstream_over_ours']:9.1f} x")
     rows.append(f"{'our whole song':>24} {result['whole_track_ms']:9.1f} ms")
     rows.append(f"{'upstream / ours, window':>24} {result['upstream_over_ours_per_window']:9.1f} x")
-    eager_ms = result["network_ms"]["timm eager"]
+    eager_ms = result["network_ms"][_PLAIN]
     rows += ["", "one window through the network alone"]
     rows += [f"{name:>24} {ms:9.1f} ms {eager_ms / ms:7.2f} x" for name, ms in result["network_ms"].items()]
     return "\n".join(rows)

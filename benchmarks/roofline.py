@@ -130,8 +130,7 @@ def network_rows(
 ) -> list[dict[str, Any]]:
     """Floor, time and their ratio for each way in which a network can be computed here, one window at a time."""
     classifier = GenreClassifier.load(name, settings=settings)
-    size = classifier.spec.front_end.image_size
-    window = torch.randn(1, 3, size, size)
+    window = torch.randn(1, *classifier.spec.front_end.input_shape(classifier.spec.windows))
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         classifier.network(window.to(classifier.device))
     operations = counter.get_total_flops()
