@@ -12,9 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from acousticsense.analysis import Ensemble, EnsembleResult, Timeline, make_timeline
+    from acousticsense.analysis.ensemble import Ensemble
+    from acousticsense.analysis.results import EnsembleResult, Timeline
+    from acousticsense.analysis.timeline import make_timeline
     from acousticsense.errors import AcousticSenseError
-    from acousticsense.inference import GenreClassifier, Prediction, load_model, predict_genre
+    from acousticsense.inference.classifier import GenreClassifier
+    from acousticsense.inference.facade import load_model, predict_genre
+    from acousticsense.inference.prediction import Prediction
 
 __all__ = [
     "AcousticSenseError",
@@ -33,9 +37,13 @@ __version__ = "0.1.0"
 
 #: Module -> its public names.
 _MODULES: Final = {
-    "analysis": ("Ensemble", "EnsembleResult", "Timeline", "make_timeline"),
+    "analysis.ensemble": ("Ensemble",),
+    "analysis.results": ("EnsembleResult", "Timeline"),
+    "analysis.timeline": ("make_timeline",),
     "errors": ("AcousticSenseError",),
-    "inference": ("GenreClassifier", "Prediction", "load_model", "predict_genre"),
+    "inference.classifier": ("GenreClassifier",),
+    "inference.facade": ("load_model", "predict_genre"),
+    "inference.prediction": ("Prediction",),
 }
 
 
