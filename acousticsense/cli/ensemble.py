@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
         offset_s=wanted.offset_s,
     )
     if options.csv:
-        write_text(options.csv, ensemble_csv(result))
+        write_text(options.csv, "\ufeff" + ensemble_csv(result))  # by which spreadsheets know UTF-8
     if options.json:
         answer = {"path": printable(options.file), **ensemble_payload(result, top_k=wanted.top_k)}
         print(json.dumps(answer, ensure_ascii=False))

@@ -69,9 +69,10 @@ def _run(options: argparse.Namespace) -> int:
     )
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    for path, write in ((options.csv, timeline_csv), (options.labels, audacity_labels)):
-        if path:
-            write_text(path, write(timeline))
+    if options.csv:
+        write_text(options.csv, "\ufeff" + timeline_csv(timeline))  # by which spreadsheets know UTF-8
+    if options.labels:
+        write_text(options.labels, audacity_labels(timeline))
     if options.json:
         print(json.dumps({"path": printable(options.file), **timeline_payload(timeline)}, ensure_ascii=False))
         return 0

@@ -35,7 +35,7 @@ def write_report(result: Evaluation, folder: Path) -> None:
     (folder / "report.md").write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     text = json.dumps(result.to_dict(), ensure_ascii=False, indent=2)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    with (folder / "misclassified.csv").open("w", encoding="utf-8", newline="") as file:
+    with (folder / "misclassified.csv").open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, ("path", "genre", "predicted", "confidence", "rank_of_genre"))
         writer.writeheader()
         writer.writerows(clip.as_misclassified() for clip in result.misclassified)

@@ -127,7 +127,7 @@ def finetune_csv(corrections: Mapping[str, str]) -> bytes:
     writer = csv.writer(file)
     writer.writerow(("path", "genre"))
     writer.writerows(corrections.items())
-    return file.getvalue().encode()
+    return file.getvalue().encode("utf-8-sig")
 
 
 def m3u(rows: Iterable[Row], genres: Mapping[str, str]) -> bytes:

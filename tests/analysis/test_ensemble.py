@@ -366,7 +366,8 @@ def test_rest_and_command_line_give_the_same_numbers(  # noqa: PLR0917 - fixture
     assert numbers(line) == pytest.approx(numbers(expected), abs=1e-6)
     assert rest["consensus"]["probabilities"] == pytest.approx(expected["consensus"]["probabilities"], abs=1e-6)
     assert (rest["agreement"], rest["sentences"]) == (pytest.approx(expected["agreement"], abs=1e-6), line["sentences"])
-    with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
+    assert (tmp_path / "table.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == [*(name for name in FEW for _ in range(2)), "mean"]
     assert float(rows[0]["Jazz"]) == pytest.approx(expected["models"][0]["probabilities"]["Jazz"], abs=1e-6)

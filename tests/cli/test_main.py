@@ -174,6 +174,7 @@ def test_timeline_prints_a_line_a_segment_and_writes_files(
     files = ["--csv", str(table), "--labels", str(labels)]
     assert main(["timeline", str(music_mp3), "--window", "4", "--hop", "2", *files]) == 0
     printed = capsys.readouterr().out.splitlines()
+    assert table.read_bytes().startswith(b"\xef\xbb\xbf")
     assert len(table.read_text(encoding="utf-8").splitlines()) == 7
     written = [line.split("\t") for line in labels.read_text(encoding="utf-8").splitlines()]
     assert len(printed) == len(written) > 0

@@ -151,7 +151,8 @@ def test_nothing_to_measure_is_an_error() -> None:
 
 def test_report_has_tables_images_and_the_misclassified(four: Evaluation, tmp_path: Path) -> None:
     write_report(four, tmp_path / "out")
-    with (tmp_path / "out" / "misclassified.csv").open(encoding="utf-8") as file:
+    assert (tmp_path / "out" / "misclassified.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    with (tmp_path / "out" / "misclassified.csv").open(encoding="utf-8-sig") as file:
         assert [row["predicted"] for row in csv.DictReader(file)] == ["B", "A"]
     for name in ("confusion.png", "reliability.png"):
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")

@@ -127,7 +127,7 @@ def test_corrections_have_a_column_of_their_own_and_a_list_for_fine_tuning() -> 
     assert header.startswith("path,corrected_genre,genre,")
     assert good.startswith('"/音乐/雷鬼, ""live"".mp3",Reggae,Jazz,')
     assert ",,," in bad
-    assert finetune_csv({"a/b.mp3": "Reggae"}) == b"path,genre\r\na/b.mp3,Reggae\r\n"
+    assert finetune_csv({"a/b.mp3": "Reggae"}) == b"\xef\xbb\xbfpath,genre\r\na/b.mp3,Reggae\r\n"
 
 
 def test_what_audits_a_row_stands_last() -> None:
