@@ -23,8 +23,8 @@ from acousticsense.training.recordings import FREE_RECORDINGS, SONGS, Recording,
 from acousticsense.training.report import group_hold_out, report, write_clips
 from acousticsense.training.sounds import made_sounds
 from acousticsense.training.split import splits_csv
-from acousticsense.training.tagger import TAGGERS, head_of_clips, install_tagger, labelled
-from acousticsense.training.targets import make_targets
+from acousticsense.training.tagger import TAGGERS, head_of_clips, install_tagger, judged
+from acousticsense.training.targets import in_folds, make_targets
 from acousticsense.training.teachers.teachers import Teachers
 from acousticsense.training.teachers.zero_shot import ClassLists
 
@@ -162,10 +162,19 @@ def _taggers(options: Options) -> None:
     if not wanted:
         return
     teachers, clips, validation = options.work / "teachers", _clips_of(options, "train"), _clips_of(options, "val")
-    targets, _ = make_targets(clips, [], ClassLists.beside(teachers))
+    lists = ClassLists.beside(teachers)
+    targets, _ = make_targets(clips, [], lists)
+    folds = list(in_folds(clips, lists))
+    # No genre is to count for more than in the test.
+    chosen = set(group_hold_out((clip.recording for clip in clips), "train"))
     for tagger in wanted:
-        head, held_out = head_of_clips(tagger, clips, targets), labelled(tagger, validation)
-        spec = install_tagger(tagger, teachers / tagger.file, options.models / tagger.name, head, held_out)
+        head = head_of_clips(tagger, clips, targets)
+        answers = [
+            judged(tagger, head_of_clips(tagger, rest, soft), [clip for clip in held_out if clip.recording in chosen])
+            for rest, soft, held_out in folds
+        ]
+        release, folder = teachers / tagger.file, options.models / tagger.name
+        spec = install_tagger(tagger, release, folder, head, validation=judged(tagger, head, validation), folds=answers)
         logger.info("%s: %s", tagger.name, spec.metrics)
 
 

@@ -27,7 +27,7 @@ from acousticsense.training.network import trained_network
 from acousticsense.training.recipe import Recipe, read_recipe
 from acousticsense.training.score import logits_of, score
 
-__all__ = ["calibrate", "export", "not_music_figures"]
+__all__ = ["calibrate", "earlier_looks", "export", "not_music_figures"]
 
 logger = logging.getLogger(__name__)
 
@@ -89,12 +89,20 @@ def export(name: str, runs: Path, out: Path, validation: Sequence[Clip]) -> Mode
         metrics={
             "training": _last(runs / name),
             "packing": {"n": len(validation), "top1_agreement": round(agreement, 4)},
+            **earlier_looks(folder),
         },
     )
     spec = calibrate(spec, packed, validation)
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     logger.info("%s: %s", folder, spec.metrics)
     return spec
+
+
+def earlier_looks(folder: Path) -> dict[str, int]:
+    """How often the test music was looked at with earlier weights of a model, as a figure that new ones keep."""
+    path = folder / "model.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"] if path.exists() else {}
+    return {"test_looks": metrics["test_looks"]} if "test_looks" in metrics else {}
 
 
 def calibrate(spec: ModelSpec, network: nn.Module, validation: Sequence[Clip]) -> ModelSpec:

@@ -22,7 +22,7 @@ from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
 from acousticsense.models.spec import ModelSpec
 from acousticsense.models.weights import write_state_dict
 from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
-from acousticsense.training.export import not_music_figures
+from acousticsense.training.export import earlier_looks, not_music_figures
 from acousticsense.training.linear_head import fit_head
 from acousticsense.training.targets import Targets
 from acousticsense.training.teachers import mn04, musicnn
@@ -30,11 +30,11 @@ from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, MN04_FILE, 
 
 __all__ = [
     "TAGGERS",
-    "Labelled",
+    "Judged",
     "Tagger",
     "head_of_clips",
     "install_tagger",
-    "labelled",
+    "judged",
     "tagger_network",
 ]
 
@@ -110,25 +110,25 @@ TAGGERS: Final[Mapping[str, Tagger]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelled:
-    """Clips that nothing was learned from.
+class Judged:
+    """What a head says of clips that it was not fitted on.
 
     Attributes:
-        features: (n, D) of the first window of each.
+        logits: (n, n_outputs) of the first window of each.
         labels: (n,) index of the genre; -1 for what is not music.
     """
 
-    features: Floats
+    logits: Floats
     labels: NDArray[np.int64]
 
 
-def labelled(tagger: Tagger, clips: Sequence[Clip]) -> Labelled:
-    """Those of prepared clips that can be measured on."""
+def judged(tagger: Tagger, head: nn.Linear, clips: Sequence[Clip]) -> Judged:
+    """Answers to those of prepared clips that can be measured on."""
     measured = [clip for clip in clips if clip.recording.is_measurable or clip.label == NOT_MUSIC_INDEX]
+    features = np.stack([clip.features[0, tagger.features] for clip in measured])
     labels = [-1 if clip.label == NOT_MUSIC_INDEX else clip.label for clip in measured]
-    return Labelled(
-        features=np.stack([clip.features[0, tagger.features] for clip in measured]), labels=np.array(labels)
-    )
+    with torch.inference_mode():
+        return Judged(logits=head(torch.from_numpy(features)).numpy(), labels=np.array(labels))
 
 
 def head_of_clips(tagger: Tagger, clips: Sequence[Clip], targets: Targets) -> nn.Linear:
@@ -152,25 +152,32 @@ def tagger_network(tagger: Tagger, release: Path, head: nn.Linear) -> nn.Module:
     return network.eval()
 
 
-def install_tagger(tagger: Tagger, release: Path, folder: Path, head: nn.Linear, validation: Labelled) -> ModelSpec:
-    """Writes weights and description of a tagger into `folder`, calibrated on validation clips.
+def install_tagger(
+    tagger: Tagger, release: Path, folder: Path, head: nn.Linear, *, validation: Judged, folds: Sequence[Judged]
+) -> ModelSpec:
+    """Writes weights and description of a tagger into `folder`.
 
     Args:
         tagger: which.
         release: its weights as released.
         folder: of the model; it is made where there is none.
         head: from `fit_head`.
-        validation: clips of the validation split.
+        validation: its answers to validation clips, of which figures are told.
+        folds: answers to training clips, of heads that learned nothing from their artists; with these, the calibration
+            rests on several times as many.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.safetensors"
     write_state_dict(tagger_network(tagger, release, head).state_dict(), weights)
-    with torch.inference_mode():
-        logits = head(torch.from_numpy(validation.features)).numpy()
+    logits, labels = (
+        np.concatenate([getattr(part, name) for part in (validation, *folds)]) for name in ("logits", "labels")
+    )
+    genres = labels[labels >= 0]
+    fit = fit_calibration(
+        Answers(logits=logits, labels=labels, n_labels=len(GENRES)),
+        measured_on=f"{len(genres)} recordings of {len(set(genres))} genres, artists held out",
+    )
     is_music = validation.labels >= 0
-    measured_on = f"{is_music.sum()} validation recordings of {len(set(validation.labels[is_music]))} genres"
-    answers = Answers(logits=logits, labels=validation.labels, n_labels=len(GENRES))
-    fit = fit_calibration(answers, measured_on=measured_on)
     spec = ModelSpec(
         name=folder.name,
         architecture=tagger.name,
@@ -183,9 +190,12 @@ def install_tagger(tagger: Tagger, release: Path, folder: Path, head: nn.Linear,
         licence=tagger.licence,
         provenance=tagger.provenance,
         metrics={
-            "real_validation": _figures(logits[is_music], validation.labels[is_music]),
-            "not_music_validation": not_music_figures(logits, validation.labels, fit.calibration.not_music_at),
+            "real_validation": _figures(validation.logits[is_music], validation.labels[is_music]),
+            "not_music_validation": not_music_figures(
+                validation.logits, validation.labels, fit.calibration.not_music_at
+            ),
             "validation_shortfalls": list(fit.unmet_criteria),
+            **earlier_looks(folder),
         },
     )
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")

@@ -7,7 +7,7 @@ it, is the soft label. Clips that have a label are never labelled by a probe tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
 from acousticsense.training.recordings import GTZAN, SOUNDS, Recording
 from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_posterior
 
-__all__ = ["Targets", "known_label", "make_targets"]
+__all__ = ["Targets", "in_folds", "known_label", "make_targets"]
 
 Floats = NDArray[np.float32]
 
@@ -94,6 +94,15 @@ def make_targets(train: Sequence[Clip], others: Sequence[Clip], lists: ClassList
     mine, rest = products[: len(train)], products[len(train) :]
     soft = [_with_known_label(product, clip) for product, clip in zip(mine, train, strict=True)]
     return Targets(soft, mine), Targets(rest, rest)
+
+
+def in_folds(train: Sequence[Clip], lists: ClassLists) -> Iterator[tuple[list[Clip], Targets, list[Clip]]]:
+    """For each fold of artists the clips of all others, targets that know nothing of the fold, and the fold's clips."""
+    folds = _folds(train)
+    for fold in range(_FOLDS):
+        rest = [clip for clip, of in zip(train, folds, strict=True) if of != fold]
+        held_out = [clip for clip, of in zip(train, folds, strict=True) if of == fold]
+        yield rest, make_targets(rest, [], lists)[0], held_out
 
 
 def _folds(clips: Sequence[Clip]) -> NDArray[np.int64]:

@@ -103,6 +103,7 @@ def test_a_trained_network_becomes_a_model_with_a_card(
     assert "Counted as one, Top-1 is" in card  # Rap and Hip-Hop
     assert GenreClassifier.load(tmp_path / "small_cnn").spec.metrics["test_looks"] == 1
     assert write_clips(tmp_path / "test.csv", chosen) == 2
+    assert export("small_cnn", runs, tmp_path, of_split(clips, "val")).metrics["test_looks"] == 1  # not forgotten
 
 
 def test_networks_that_teach_come_first(tmp_path: Path) -> None:

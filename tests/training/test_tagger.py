@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 from acousticsense.models.catalog import Catalog
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
+from acousticsense.models.spec import NEVER
 from acousticsense.spectrogram import NATIVE_WINDOWS
 from acousticsense.training.linear_head import fit_head
-from acousticsense.training.tagger import TAGGERS, Labelled, Tagger, install_tagger, tagger_network
+from acousticsense.training.tagger import TAGGERS, Judged, Tagger, install_tagger, tagger_network
 from acousticsense.training.teachers import musicnn
 from tests.models.test_efficientat import in_the_releases_names
 
@@ -37,6 +38,13 @@ def soft(classes: np.ndarray) -> np.ndarray:
 def head(width: int) -> torch.nn.Linear:
     features, classes = separable(340, width=width)
     return fit_head(features, soft(classes), np.ones(len(classes), np.float32))
+
+
+def answers(fitted: torch.nn.Linear, n: int, *, width: int, seed: int) -> Judged:
+    """Of a head to n clips, a seventeenth of which is not music."""
+    features, classes = separable(n, width=width, seed=seed)
+    logits = fitted(torch.from_numpy(features)).detach().numpy()
+    return Judged(logits=logits, labels=np.where(classes == len(GENRES), -1, classes))
 
 
 def in_tensorflows_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -110,13 +118,29 @@ def test_an_installed_tagger_is_in_order_and_calibrated(
     tagger: Tagger, released: Any, release: Path, tmp_path: Path
 ) -> None:
     width = released.num_features
-    features, classes = separable(170, width=width, seed=3)
-    labels = np.where(classes == len(GENRES), -1, classes)
-    install_tagger(tagger, release, tmp_path / tagger.name, head(width), Labelled(features=features, labels=labels))
+    fitted = head(width)
+    validation, fold = (answers(fitted, n, width=width, seed=seed) for n, seed in ((170, 3), (34, 4)))
+    install_tagger(tagger, release, tmp_path / tagger.name, fitted, validation=validation, folds=[fold])
     (entry,) = Catalog(tmp_path).verify()
     assert entry.error is None
     assert entry.spec is not None
     assert entry.spec.front_end == OWN_ARCHITECTURES[tagger.name].front_end
     assert entry.spec.licence == tagger.licence
-    assert entry.spec.calibration.measured_on == "160 validation recordings of 16 genres"
+    assert entry.spec.calibration.measured_on == "192 recordings of 16 genres, artists held out"
     assert entry.spec.metrics["real_validation"]["top1"] == 1.0
+    assert entry.spec.metrics["real_validation"]["clips"] == 160
+
+
+def test_the_calibration_knows_more_than_the_validation_music(
+    tagger: Tagger, released: Any, release: Path, tmp_path: Path
+) -> None:
+    width = released.num_features
+    fitted = head(width)
+    validation, fold = (answers(fitted, n, width=width, seed=seed) for n, seed in ((170, 3), (1700, 4)))
+    wrong = Judged(logits=fold.logits, labels=np.roll(fold.labels, 1))
+    doubtful, sure = (
+        install_tagger(tagger, release, tmp_path / name, fitted, validation=validation, folds=folds).calibration
+        for name, folds in (("doubtful", [wrong]), ("sure", []))
+    )
+    assert doubtful.temperature > 2 * sure.temperature
+    assert doubtful.confident_at == NEVER > sure.confident_at

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from acousticsense.training.clips import N_OUTPUTS, Clip
 from acousticsense.training.dataset import TrainingImages, clip_odds
 from acousticsense.training.labels import labels_table
 from acousticsense.training.recipe import recipe_of
-from acousticsense.training.targets import Targets, known_label, make_targets
+from acousticsense.training.targets import Targets, in_folds, known_label, make_targets
 from acousticsense.training.teachers.zero_shot import ClassLists
 from tests.training.conftest import of_split, recording
 
@@ -40,6 +42,22 @@ def test_known_labels_count_and_unlabelled_music_gets_the_probes_posterior(
 
 def test_artists_that_taught_the_probe_nothing_are_named(targets: tuple[Targets, Targets]) -> None:
     assert [posterior.mean(0).argmax() for posterior in targets[1].unlabelled] == [JAZZ, METAL]
+
+
+def test_folds_hold_artists_out_and_every_clip_once(clips: list[Clip], class_lists: ClassLists) -> None:
+    train = [
+        replace(clip, recording=replace(clip.recording, artist=f"{clip.recording.artist} {number}"))
+        for clip in of_split(clips, "train")
+        for number in range(3)
+    ]
+    folds = list(in_folds(train, class_lists))
+    assert sorted(clip.recording.artist for _, _, held_out in folds for clip in held_out) == sorted(
+        clip.recording.artist for clip in train
+    )
+    for rest, targets, held_out in folds:
+        assert len(rest) + len(held_out) == len(train)
+        assert not {clip.recording.artist for clip in rest} & {clip.recording.artist for clip in held_out}
+        assert len(targets.soft) == len(rest)
 
 
 def test_how_right_soft_labels_are_is_told(targets: tuple[Targets, Targets], clips: list[Clip]) -> None:
