@@ -44,3 +44,8 @@ def test_axe_finds_nothing_serious(visit: Visit, music_wav: Path, locale: str, s
     for tab in TABS[locale]:
         click_tab(page, tab)
         assert serious(page) == [], tab
+        for files in page.locator(".as-version-files input[type=file], .as-files input[type=file]").all():
+            if files.locator("xpath=ancestor::*[@role='tabpanel'][1]").is_visible():
+                files.set_input_files([music_wav, music_wav])
+                expect(page.locator("tr.file:visible")).to_have_count(2)
+                assert serious(page) == [], f"{tab} with files"

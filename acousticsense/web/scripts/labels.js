@@ -1,4 +1,5 @@
-// What Gradio calls its own buttons and fields, in the reader's language and with numbers that can be read.
+// What Gradio calls its own buttons and fields, in the reader's language and with numbers that can be read; and of a
+// button inside another, as in its lists of files, the inner one is the button.
 (() => {
   "use strict";
   const NAMES = ["aria-label", "title"];
@@ -19,6 +20,10 @@
     return own.replace(LONG, (n) => Number(n).toFixed(1));
   };
   const polish = () => {
+    for (const outer of document.querySelectorAll(".as-tabs button:not([role]):has(button)")) {
+      outer.setAttribute("role", "group");
+      outer.tabIndex = -1;
+    }
     for (const name of NAMES) {
       for (const element of document.querySelectorAll(`.as-tabs [${name}]`)) {
         const label = element.getAttribute(name);
