@@ -99,9 +99,13 @@ def _download(recording: Recording, folder: Path) -> Path:
     name, source = recording.package, recording.source
     if source == DEBIAN:
         here = sorted(folder.glob(f"{name}_*.deb"))
-        return here[0] if here else _debian_package(name, folder)
+        if here:
+            return here[0]
+        logger.info("downloading %s", name)
+        return _debian_package(name, folder)
     target = folder / f"{name.replace('/', '_')}.{'tgz' if source == NPM else 'zip'}"
     if not target.exists():
+        logger.info("downloading %s", name)
         partial = _partial(target)
         address = _npm_address(name) if source == NPM else _pypi_address(name)
         with urlopen(address, timeout=_TIMEOUT_S) as answer, partial.open("wb") as sink:
