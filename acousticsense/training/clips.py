@@ -1,4 +1,4 @@
-"""Prepared recordings: their spectrograms, and what the teachers hear in windows of them, one file a recording.
+"""Prepared recordings: their spectrograms, and the teachers' features of windows of them, one file a recording.
 
 Spectrograms are kept as the waveform is, with the energy of every frame beside them: whatever window is cut out is
 brought to the recipe's level as the application does it with waveforms.
@@ -41,7 +41,7 @@ class Clip:
         cqt: (84, frames) natural logarithm of magnitude.
         energy: (frames,) sum of squares of the samples of each hop.
         duration_s: of the recording; shorter ones were repeated to fill a window.
-        starts_s: (W,) where the windows begin that the teachers heard.
+        starts_s: (W,) where the teachers' windows begin.
         features: (W, F) the teachers' features side by side.
         scores: (W, S) their logits side by side.
     """

@@ -1,4 +1,4 @@
-"""Preparing recordings: their spectrograms and what the teachers hear in them, written once into the work folder."""
+"""Preparing recordings: their spectrograms and the teachers' features, written once into the work folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 #: Of long tracks only the beginning is used.
 _LONGEST_S: Final = 90.0
 
-#: At most so many windows are heard, which begin at least so far apart.
+#: The teachers get at most so many windows, which begin at least so far apart.
 _MOST_WINDOWS: Final = 8
 _APART_S: Final = 6.0
 
@@ -116,7 +116,7 @@ def _energy(waveform: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
 
 
 def window_starts(duration_s: float) -> NDArray[np.float32]:
-    """Where the windows begin that the teachers hear, spread evenly; the first begins at 0.
+    """Where the teachers' windows begin, spread evenly; the first begins at 0.
 
     >>> window_starts(25.0).tolist()
     [0.0, 7.5, 15.0]

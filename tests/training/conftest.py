@@ -1,4 +1,4 @@
-"""A corpus small enough to train on in seconds: tones for genres, and teachers that hear a coarse spectrum."""
+"""A corpus small enough to train on in seconds: tones for genres, and teachers whose features are a coarse spectrum."""
 
 from __future__ import annotations
 

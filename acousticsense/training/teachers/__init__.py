@@ -1,1 +1,1 @@
-"""Networks that already heard real music: sources of features and soft labels, and the peers to beat."""
+"""Networks that were trained on much real music: sources of features and soft labels, and the peers to beat."""
