@@ -20,10 +20,7 @@ from acousticsense.library.batch import Upload
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.web.controls import (
-    is_long,
-    track_duration_s,
-)
+from acousticsense.web.controls import is_long, track_duration_s
 from acousticsense.web.example_clips import ExampleClip
 from acousticsense.web.heatmap_view import heatmap_offer_html
 from acousticsense.web.html import clock, render
@@ -280,7 +277,7 @@ def _look_request(event: gr.EventData) -> tuple[SpectrogramKind, PredictRequest]
     """Which image of which excerpt a press of a button in the card asks for; a browser may send anything.
 
     Raises:
-        RequestError: no such image, or a excerpt out of range.
+        RequestError: no such image, or an excerpt out of range.
     """
     kind = getattr(event, "kind", "")
     if kind not in get_args(SpectrogramKind):
