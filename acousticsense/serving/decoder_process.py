@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acousticsense.audio import ClipInfo, HealthNote
 from acousticsense.errors import AcousticSenseError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
@@ -34,12 +35,12 @@ class Task:
     Attributes:
         kind: "clip" is answered with a `DecodedClip`; "stream" with the seconds that are expected (or None), the blocks
             one after the other, and an `End`. An error takes the place of any answer and is the last.
-        source: path or content of the file.
+        source: path of the file, or its bytes (n,) as an array, which a mailbox can carry.
         recipe: the excerpt, the rate and the limits.
     """
 
     kind: Literal["clip", "stream"]
-    source: str | Path | bytes
+    source: str | Path | NDArray[np.uint8]
     recipe: Recipe
 
 
@@ -77,7 +78,7 @@ class DecoderProcess:
         """Begins a task."""
         self.is_free = False
         try:
-            self._connection.send(task)
+            self._connection.send((self._mailbox and self._mailbox.put(task)) or task)
         except OSError as error:
             raise self._crash() from error
 
@@ -135,7 +136,9 @@ def _serve(connection: Connection, path: Path | None) -> None:
         path.unlink()
     try:
         while True:
-            task: Task | TagTask = connection.recv()
+            task = connection.recv()
+            if isinstance(task, Parcel) and mailbox:
+                task = mailbox.take(task)
             for answer in _answers(task):
                 # Blocks of a stream are small, and the next may come before the last was taken.
                 is_clip = isinstance(answer, DecodedClip)
@@ -151,11 +154,12 @@ def _answers(task: Task | TagTask) -> Iterator[object]:
             with memory_limit(_SPARE_BYTES):
                 yield carry_out(task)
             return
+        source = task.source if isinstance(task.source, (str, Path)) else task.source.tobytes()
         with memory_limit(_COPIES * task.recipe.limits.max_pcm_bytes + _SPARE_BYTES):
             if task.kind == "clip":
-                yield _contiguous(decode(task.source, task.recipe))
+                yield _contiguous(decode(source, task.recipe))
             else:
-                yield from _streamed(task.source, task.recipe)
+                yield from _streamed(source, task.recipe)
     except AcousticSenseError as error:
         yield error
     except MemoryError:

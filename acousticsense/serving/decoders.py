@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from acousticsense.audio import ClipInfo, HealthNote, Source
 from acousticsense.audio.source import opened
 from acousticsense.audio.track import Samples
@@ -121,9 +124,9 @@ class RemoteStream:
         self.notes: tuple[HealthNote, ...] = answer.notes
 
 
-def _sendable(source: Source, recipe: Recipe) -> str | Path | bytes:
+def _sendable(source: Source, recipe: Recipe) -> str | Path | NDArray[np.uint8]:
     """A path, or what the file holds if it is no larger than allowed."""
     if isinstance(source, (str, Path)):
         return source
     with opened(source, recipe.limits) as file:
-        return file.read()
+        return np.frombuffer(file.read(), np.uint8)

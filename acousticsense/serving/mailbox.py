@@ -14,10 +14,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Mailbox", "Parcel"]
+__all__ = ["MAILBOX_BYTES", "Mailbox", "Parcel"]
 
-#: What is larger goes through the pipe: 10 s of stereo at 96 kHz are 8 MB.
-_BYTES: Final = 16 * 2**20
+#: What is larger goes through the pipe: 10 s of stereo at 96 kHz are 8 MB, most songs less.
+MAILBOX_BYTES: Final = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Mailbox:
 
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), _BYTES)
+            self._memory = mmap.mmap(file.fileno(), MAILBOX_BYTES)
 
     @staticmethod
     def create() -> Path | None:
@@ -47,7 +47,7 @@ class Mailbox:
         """
         descriptor, name = tempfile.mkstemp(prefix="acousticsense-mailbox-")
         try:
-            os.posix_fallocate(descriptor, 0, _BYTES)
+            os.posix_fallocate(descriptor, 0, MAILBOX_BYTES)
         except (OSError, AttributeError):
             Path(name).unlink()
             return None
@@ -60,7 +60,7 @@ class Mailbox:
         buffers: list[pickle.PickleBuffer] = []
         words = pickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append)
         raws = [buffer.raw() for buffer in buffers]
-        if sum(raw.nbytes for raw in raws) > _BYTES:
+        if sum(raw.nbytes for raw in raws) > MAILBOX_BYTES:
             return None
         self._memory.seek(0)
         for raw in raws:

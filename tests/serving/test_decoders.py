@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from acousticsense.audio import AudioLimits
 from acousticsense.errors import (
@@ -29,6 +30,7 @@ from acousticsense.errors import (
 from acousticsense.inference.preprocess import Recipe, decode, open_excerpt
 from acousticsense.serving.decoder_process import memory_limit
 from acousticsense.serving.decoders import DecoderProcesses
+from acousticsense.serving.mailbox import MAILBOX_BYTES
 from acousticsense.spectrogram.front_end import NATIVE_MEL, NATIVE_WINDOWS
 from tests.conftest import needed_program
 
@@ -58,6 +60,15 @@ def test_a_clip_is_the_same_from_a_path_bytes_and_a_file(decoders: DecoderProces
         np.testing.assert_array_equal(clip.audio.waveform, expected.audio.waveform)
         np.testing.assert_array_equal(clip.audio.channels, expected.audio.channels)
         assert (clip.audio.info, clip.health) == (expected.audio.info, expected.health)
+
+
+def test_a_song_that_is_larger_than_the_mailbox_is_decoded_as_well(decoders: DecoderProcesses) -> None:
+    song = io.BytesIO()
+    noise = np.random.default_rng(20).integers(-9000, 9000, (2 * MAILBOX_BYTES // 4, 2), dtype=np.int16)
+    wavfile.write(song, 44100, noise)
+    np.testing.assert_array_equal(
+        decoders.decode(song.getvalue(), RECIPE).audio.channels, decode(song.getvalue(), RECIPE).audio.channels
+    )
 
 
 def test_what_is_wrong_with_a_file_is_said_as_without_processes(decoders: DecoderProcesses) -> None:
