@@ -100,6 +100,16 @@ def test_aacs_of_several_rates() -> None:
     assert "joined" in codes(read(file, duration_s=None))
 
 
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_a_link_whose_header_is_of_no_use_is_left_out_with_a_note(bad: int) -> None:
+    parts = [bytearray(CHAINS["flac"](part)) for part in _parts()]
+    parts[bad][10:12] = bytes(2)  # blocks without samples: FFmpeg then knows neither rate nor channels
+    del parts[bad][4_000:]  # libsndfile, which does not look at that, gives up here
+    clip = read(b"".join(parts), duration_s=None)
+    assert clip.info.duration_s == pytest.approx(sum(LENGTHS_S) - LENGTHS_S[bad], abs=0.05)
+    assert {"chained", "damaged"} <= codes(clip)
+
+
 def test_a_file_of_one_recording_has_no_such_note() -> None:
     for make in CHAINS.values():
         assert read(make(make_signal(2)), duration_s=None).notes == ()
