@@ -31,6 +31,10 @@ _DECISIONS: Final = {"accepted": "accepted", "review": "to review", "rejected": 
 
 def check_places(options: TagOptions) -> None:
     """Refuses outputs that cannot be written before hours are spent on them."""
+    if options.parquet:
+        from acousticsense.library.export import check_parquet
+
+        check_parquet()
     lists = (options.csv, options.jsonl, options.parquet, options.accepted, options.review, options.rejected)
     for path in (*lists, options.record):
         if isinstance(path, str):

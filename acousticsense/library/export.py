@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import os
@@ -22,6 +23,7 @@ from acousticsense.library.storage import upload
 
 __all__ = [
     "COLUMNS",
+    "check_parquet",
     "csv_bytes",
     "csv_values",
     "finetune_csv",
@@ -164,15 +166,26 @@ def write_jsonl(path: Path | str, rows: Iterable[Decided]) -> None:
             file.write(json.dumps(json_values(row, decision), ensure_ascii=False).encode() + b"\n")
 
 
-def write_parquet(path: Path | str, rows: Iterable[Decided]) -> None:
-    """The columns of the CSV, typed; needs pyarrow (extra `parquet`); raises like `write_csv`."""
+def check_parquet() -> None:
+    """Refuses Parquet where the extra `parquet` is not installed.
+
+    Raises:
+        LibraryError: pyarrow cannot be imported.
+    """
     try:
-        import pyarrow as arrow
-        from pyarrow import parquet
+        importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         raise LibraryError(
             "Parquet needs the package pyarrow.", hint="pip install 'acousticsense[parquet]', or use --csv."
         ) from error
+
+
+def write_parquet(path: Path | str, rows: Iterable[Decided]) -> None:
+    """The columns of the CSV, typed; raises like `write_csv` and `check_parquet`."""
+    check_parquet()
+    import pyarrow as arrow
+    from pyarrow import parquet
+
     numbers = {name for name in COLUMNS if name.startswith("confidence") or name.endswith("_s")}
     schema = arrow.schema([(name, arrow.float64() if name in numbers else arrow.string()) for name in COLUMNS])
     values = (csv_values(row, decision) for row, decision in rows)

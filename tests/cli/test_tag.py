@@ -112,6 +112,16 @@ def test_what_cannot_be_is_one_sentence(
     assert "Traceback" not in captured.err
 
 
+def test_parquet_without_its_package_is_refused_before_any_work(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    ledger = tmp_path / "ledger"
+    assert main(["tag", str(library), "--parquet", str(tmp_path / "rows.parquet"), "--ledger", str(ledger)]) == 1
+    assert "needs the package pyarrow" in capsys.readouterr().err
+    assert not ledger.exists()
+
+
 def test_tags_are_planned_written_and_taken_back(
     library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
