@@ -351,6 +351,7 @@ case "$MODE" in
   test)
     prepare_chromium
     cd "$ROOT"
+    export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" # two workers with a thread for each core wait for each other
     exec python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
     ;;
 esac
