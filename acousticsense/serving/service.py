@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -18,7 +16,7 @@ from acousticsense.analysis.figures import heatmap_drawing, spectrogram_drawing
 from acousticsense.analysis.members import Progress
 from acousticsense.analysis.results import EnsembleResult, Timeline
 from acousticsense.audio import Source
-from acousticsense.errors import AcousticSenseError, OverloadError, RequestError
+from acousticsense.errors import OverloadError, RequestError
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.preprocess import PreparedClip
@@ -28,11 +26,12 @@ from acousticsense.library.engine import EngineOptions
 from acousticsense.models.catalog import CatalogEntry
 from acousticsense.serving.decoders import DecoderProcesses
 from acousticsense.serving.finetuning import check_finetune, run_finetune
-from acousticsense.serving.jobs import BatchJob, FinetuneJob, Job, TagJob, TimelineJob, TrackJob
+from acousticsense.serving.jobs import BatchJob, FinetuneJob, TagJob, TimelineJob, TrackJob
 from acousticsense.serving.limits import ConcurrencyLimiter
 from acousticsense.serving.loading import LoadedModels
 from acousticsense.serving.metrics import Metrics
 from acousticsense.serving.neighbours import Neighbours
+from acousticsense.serving.queues import Queues, give_way
 from acousticsense.serving.requests import ClipRequest, EnsembleRequest, PredictRequest, TimelineRequest
 from acousticsense.serving.stores import ImageStore, ResultStore
 from acousticsense.serving.tagging import run_tags
@@ -49,8 +48,6 @@ _KEPT_TIMELINES: Final = 32
 _KEPT_BATCHES: Final = 32
 #: Images of a batch that are analysed at a time, by kind of device: what a prediction may have to wait for.
 _BATCH_IMAGES: Final = {"cpu": 2, "cuda": 32}
-#: Seconds for which a timeline or a batch gives way to predictions before it does one more pass.
-_PATIENCE_S: Final = 2.0
 
 T = TypeVar("T")
 
@@ -63,6 +60,7 @@ class PredictionService:
     Attributes:
         catalog: the installed models.
         work: the computations themselves, for `answer`.
+        queues: where work waits for its turn.
         neighbours: the library that is searched for similar songs.
         images: drawings that can be fetched.
         timelines: finished timelines that can be fetched.
@@ -87,20 +85,9 @@ class PredictionService:
         )
         self._models = LoadedModels(settings, self._decoders.decode)
         self.catalog = self._models.catalog
-        self._predictions = ConcurrencyLimiter(
-            concurrency=settings.concurrency, queue_size=settings.queue_size, name="predict"
-        )
-        self._timelines = ConcurrencyLimiter(
-            concurrency=settings.timeline_concurrency, queue_size=settings.timeline_queue_size, name="timeline"
-        )
-        # Nobody asked for these: they take no place in the queue of those that were asked for.
-        self._songs = ConcurrencyLimiter(concurrency=1, queue_size=settings.queue_size, name="song")
-        self._batches = ConcurrencyLimiter(
-            concurrency=settings.batch_concurrency, queue_size=settings.batch_queue_size, name="batch"
-        )
-        self._finetuning = ConcurrencyLimiter(concurrency=1, queue_size=0, name="finetune")
         self._finetune: FinetuneJob | None = None
-        self.metrics = Metrics(is_ready=lambda: not self.ready(), n_inside=lambda: self._predictions.inside)
+        self.metrics = Metrics(is_ready=lambda: not self.ready(), n_inside=lambda: self.queues.predictions.inside)
+        self.queues = Queues(settings, self.metrics, self.files_in_use)
         self.work = Work(settings, self._models, self.metrics, self._decoders.stream)
         self.neighbours = Neighbours(settings, self.classifier)
         self.images = ImageStore(max_items=settings.max_pictures, ttl_s=settings.picture_ttl_s)
@@ -118,7 +105,7 @@ class PredictionService:
         """Loads the default model and answers once with it; a failure is kept for `ready`."""
 
         def answer_once() -> None:
-            images = self._predictions.submit(lambda: self.classifier("").warm_up()).result()
+            images = self.queues.predictions.submit(lambda: self.classifier("").warm_up()).result()
             spectrogram_drawing(images)()
 
         self._models.warm_up(answer_once)
@@ -136,15 +123,14 @@ class PredictionService:
         if self._models.problem:
             return self._models.problem
         try:
-            self._predictions.refuse_if_full()
+            self.queues.predictions.refuse_if_full()
         except OverloadError as error:
             return error.message
         return ""
 
     def stop(self) -> None:
         """Finishes what is being computed and refuses everything else, so that whoever waits is told at once."""
-        for limiter in (self._predictions, self._timelines, self._songs, self._batches, self._finetuning):
-            limiter.close()
+        self.queues.close()
         if self._finetune:
             self._finetune.cancel()
         self._decoders.close()
@@ -169,48 +155,48 @@ class PredictionService:
 
     def refuse_if_full(self, *, timelines: bool = False) -> None:
         """Raises OverloadError before a body is read that could not be analysed anyway."""
-        self._counted((self._timelines if timelines else self._predictions).refuse_if_full)
+        self.queues.counted((self.queues.timelines if timelines else self.queues.predictions).refuse_if_full)
 
     async def answer(self, work: Callable[[], T]) -> T:
         """Does one request's work, in turn, and counts it; waiting takes no thread."""
-        return await asyncio.wrap_future(self._submit(work))
+        return await asyncio.wrap_future(self.queues.submit(work))
 
     def analyse(self, source: Source, request: PredictRequest) -> Analysis:
         """Answers one request, in turn."""
-        return self._submit(lambda: self.work.predict(source, request)).result()
+        return self.queues.submit(lambda: self.work.predict(source, request)).result()
 
     def start_answer(self, source: Source, request: PredictRequest) -> TrackJob[Analysis]:
         """Begins to answer one request, for somebody who watches and may give up."""
         job: TrackJob[Analysis] = TrackJob()
-        work = self._timed(lambda: self.work.predict(source, request, job.progress))
-        self._start(job, self._predictions, work, [Path(source)] if isinstance(source, (str, Path)) else [])
+        work = self.queues.timed(lambda: self.work.predict(source, request, job.progress))
+        self.queues.start(job, self.queues.predictions, work, [Path(source)] if isinstance(source, (str, Path)) else [])
         return job
 
     def predict_together(
         self, source: Source, request: EnsembleRequest, report: Callable[[Progress], None] | None = None
     ) -> EnsembleResult:
         """Answers one request to several models, in turn."""
-        return self._submit(lambda: self.work.predict_together(source, request, report)).result()
+        return self.queues.submit(lambda: self.work.predict_together(source, request, report)).result()
 
     def compare(self, versions: Sequence[Source], request: ClipRequest) -> tuple[Comparison, ...]:
         """What moved from the first version to each other one, in turn."""
-        return self._submit(lambda: self.work.compare(versions, request)).result()
+        return self.queues.submit(lambda: self.work.compare(versions, request)).result()
 
     def explain(self, source: Source, request: PredictRequest, label: str) -> Explanation:
         """Where the model looked for a label in the excerpt that a request names, in turn."""
-        return self._submit(lambda: self.work.explain(source, request, label)).result()
+        return self.queues.submit(lambda: self.work.explain(source, request, label)).result()
 
     def render(self, source: Source, request: ClipRequest, kind: SpectrogramKind) -> PreparedClip:
         """The excerpt that a request names as an image of any kind, in turn."""
-        return self._submit(lambda: self.work.render(source, request, kind), is_answer=False).result()
+        return self.queues.submit(lambda: self.work.render(source, request, kind), is_answer=False).result()
 
     def start_timeline(self, source: Source, request: TimelineRequest, *, unasked: bool = False) -> TimelineJob:
         """Begins a timeline; before each pass, predictions go first, and where nobody asked for it other timelines."""
         job = TimelineJob()
-        limiter = self._songs if unasked else self._timelines
-        ahead = (self._predictions, self._timelines) if unasked else (self._predictions,)
+        limiter = self.queues.songs if unasked else self.queues.timelines
+        ahead = (self.queues.predictions, self.queues.timelines) if unasked else (self.queues.predictions,)
         paths = [Path(source)] if isinstance(source, (str, Path)) else []
-        self._start(job, limiter, lambda: self._make_timeline(source, request, job, ahead), paths)
+        self.queues.start(job, limiter, lambda: self._make_timeline(source, request, job, ahead), paths)
         return job
 
     def start_batch(self, uploads: Sequence[Upload], request: ClipRequest) -> BatchJob:
@@ -221,7 +207,7 @@ class PredictionService:
         """
         job = BatchJob(Batch(uploads, self._batch_limits), request)
         paths = [upload.path for upload in uploads]
-        self._start(job, self._batches, lambda: self._predict_batch(request, job), paths)
+        self.queues.start(job, self.queues.batches, lambda: self._predict_batch(request, job), paths)
         return job
 
     def start_tags(self, batch: BatchJob, accept: float | None, *, overwrite: bool, write: bool) -> TagJob:
@@ -256,9 +242,9 @@ class PredictionService:
             overwrite=overwrite,
             tag=self._decoders.tag,
             uploads=self.uploads,
-            between=lambda: self._give_way(job, (self._predictions,)),
+            between=lambda: give_way(job, (self.queues.predictions,)),
         )
-        self._start(job, self._batches, work, batch.batch.paths)
+        self.queues.start(job, self.queues.batches, work, batch.batch.paths)
         return job
 
     def start_finetune(self, batch: BatchJob, name: str) -> FinetuneJob:
@@ -271,13 +257,13 @@ class PredictionService:
         """
         self._refuse_unfinished(batch)
         check_finetune(batch.batch, name, self.catalog, self.settings)
-        if self._finetuning.inside:
+        if self.queues.finetuning.inside:
             raise OverloadError(
                 "A model is being made on this server already.", hint="Try again when it is ready.", retry_after_s=60
             )
         job = FinetuneJob(name)
         work = partial(run_finetune, job, batch.batch, batch.request, settings=self.settings, uploads=self.uploads)
-        self._start(job, self._finetuning, work, batch.batch.paths)
+        self.queues.start(job, self.queues.finetuning, work, batch.batch.paths)
         batch.finetune = self._finetune = job
         return job
 
@@ -286,46 +272,12 @@ class PredictionService:
         if not batch.finished:
             raise RequestError("The files are still being analysed.", hint="Wait until they are done, or press Stop.")
 
-    def _submit(self, work: Callable[[], T], *, is_answer: bool = True) -> Future[T]:
-        timed = self._timed(work) if is_answer else work
-        return self._counted(lambda: self._predictions.submit(lambda: self._counted(timed)))
-
-    def _timed(self, work: Callable[[], T]) -> Callable[[], T]:
-        """The work that gives an answer, with its time in the queue and in all measured from now on."""
-        submitted = time.perf_counter()
-
-        def run() -> T:
-            self.metrics.stage("queue", time.perf_counter() - submitted)
-            answer = work()
-            self.metrics.answered(time.perf_counter() - submitted)
-            return answer
-
-        return run
-
-    def _start(self, job: Job[T], limiter: ConcurrencyLimiter, work: Callable[[], T], paths: Sequence[Path]) -> None:
-        """Begins a job that needs files until it is over."""
-        self.files_in_use.add(paths)
-        try:
-            self._counted(lambda: job.run_in(limiter, lambda: self._counted(work)))
-        except BaseException:
-            self.files_in_use.release(paths)
-            raise
-        job.when_over(lambda: self.files_in_use.release(paths))
-
-    def _counted(self, work: Callable[[], T]) -> T:
-        """Does some work; a refusal is counted."""
-        try:
-            return work()
-        except AcousticSenseError as error:
-            self.metrics.failed(error.code)
-            raise
-
     def _make_timeline(
         self, source: Source, request: TimelineRequest, job: TimelineJob, ahead: Sequence[ConcurrencyLimiter]
     ) -> Timeline:
         def before_pass(done_s: float, expected_s: float | None) -> None:
             job.progress(done_s, expected_s)
-            self._give_way(job, ahead)
+            give_way(job, ahead)
 
         timeline = self.work.timeline(source, request, before_pass)
         self.metrics.timeline()
@@ -341,15 +293,10 @@ class PredictionService:
                     workers=self.settings.batch_workers,
                     batch=_BATCH_IMAGES.get(classifier.device.type, _BATCH_IMAGES["cpu"]),
                 ),
-                lambda: self._give_way(job, (self._predictions,)),
+                lambda: give_way(job, (self.queues.predictions,)),
             )
         finally:
             self.metrics.batch(job.batch.done)
-
-    def _give_way(self, job: Job[T], ahead: Sequence[ConcurrencyLimiter]) -> None:
-        job.stop_if_cancelled()
-        for limiter in ahead:
-            limiter.wait_until_empty(_PATIENCE_S)
 
     # --- results that can be fetched
 

@@ -147,7 +147,7 @@ def test_a_server_that_is_not_ready_or_full_answers_as_described(
     done = threading.Event()
     with TestClient(create_api(service, upload_dir=tmp_path)) as client:
         check(document, "get", "/readyz", client.get("/readyz"))
-        working = service._predictions.submit(lambda: done.wait(60))
+        working = service.queues.predictions.submit(lambda: done.wait(60))
         for path in ("/api/predict", "/api/explain", "/api/ensemble", "/api/compare"):
             answer = posts(path)(client, music_mp3.read_bytes())
             assert answer.status_code == 503

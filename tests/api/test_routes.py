@@ -345,7 +345,7 @@ def busy(service: PredictionService) -> Iterator[None]:
     done = threading.Event()
     with ThreadPoolExecutor(1) as asking:
         asking.submit(run_alone, service.answer(done.wait))
-        while not service._predictions.inside:
+        while not service.queues.predictions.inside:
             time.sleep(0.001)
         try:
             yield
@@ -393,9 +393,9 @@ def test_while_a_hundred_requests_wait_everything_else_is_answered(
     async def scenario() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://music.test", timeout=None) as client:
-            working = service._predictions.submit(lambda: done.wait(60))
+            working = service.queues.predictions.submit(lambda: done.wait(60))
             waiting = [asyncio.create_task(client.post("/api/predict", files={"data": song})) for _ in range(100)]
-            while service._predictions.inside <= 100:
+            while service.queues.predictions.inside <= 100:
                 await asyncio.sleep(0.01)
             try:
                 for path, status in (
@@ -558,7 +558,7 @@ def test_one_timeline_too_many_is_refused_and_predictions_are_not(
 def test_between_its_batches_a_timeline_lets_predictions_go_first(
     own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acousticsense.serving.service._PATIENCE_S", 60.0)
+    monkeypatch.setattr("acousticsense.serving.queues._PATIENCE_S", 60.0)
     slow = Slow(own_service, monkeypatch)
     with busy(own_service):
         job = own_service.start_timeline(music_mp3, TimelineRequest(window_s=1.0))
@@ -571,7 +571,7 @@ def test_between_its_batches_a_timeline_lets_predictions_go_first(
 def test_a_timeline_is_not_put_off_for_ever(
     own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acousticsense.serving.service._PATIENCE_S", 0.05)
+    monkeypatch.setattr("acousticsense.serving.queues._PATIENCE_S", 0.05)
     with busy(own_service):
         assert own_service.start_timeline(music_mp3, TimelineRequest(window_s=2.0)).result().windows
 
@@ -579,7 +579,7 @@ def test_a_timeline_is_not_put_off_for_ever(
 def test_a_timeline_that_nobody_asked_for_gives_way_to_one_that_somebody_asked_for(
     own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acousticsense.serving.service._PATIENCE_S", 60.0)
+    monkeypatch.setattr("acousticsense.serving.queues._PATIENCE_S", 60.0)
     slow = Slow(own_service, monkeypatch)
     asked = own_service.start_timeline(music_mp3, TimelineRequest(window_s=2.0))
     assert slow.waiting.acquire(timeout=60)
@@ -652,7 +652,7 @@ def test_the_work_ends_when_the_client_goes_away(
     run_alone(app(scope, receive, send))
     assert sent[0]["status"] == 499
     slow.may_go_on.release(1)
-    own_service._timelines.wait_until_empty(60)
+    own_service.queues.timelines.wait_until_empty(60)
     own_service.refuse_if_full(timelines=True)
 
 

@@ -84,7 +84,7 @@ def test_what_could_not_come_to_an_end_is_refused_at_once(models: Path) -> None:
     for name, words in (("../mine", "cannot be the name"), ("tiny", "There is a model")):
         with pytest.raises(RequestError, match=words):
             service.start_finetune(batch, name)
-    assert not service._finetuning.inside
+    assert not service.queues.finetuning.inside
 
 
 def test_a_second_run_is_turned_away_and_stopping_the_first_leaves_nothing(models: Path, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ class TestTags:
         assert 'data-state="running"' in client.post(f"{url}/tags", json={"write": True, "accept": "0"}).text
         assert client.delete(f"{url}/tags").status_code == 204
         assert ui_text("tags.stopped") in told(client, f"{url}/tags")
-        service._batches.wait_until_empty(PATIENCE_S)
+        service.queues.batches.wait_until_empty(PATIENCE_S)
         assert client.get(f"{url}/tagged.zip").status_code == 404
         assert {*service.uploads._folder.glob("*/tagged.zip")} == before
 

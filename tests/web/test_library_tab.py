@@ -197,7 +197,7 @@ def test_a_closed_page_ends_its_batch(service: PredictionService, many: Path) ->
 
     started = batch_files(service)
     run_alone(leave())
-    service._batches.wait_until_empty(60)
+    service.queues.batches.wait_until_empty(60)
     assert 0 < batch_files(service) - started < 200
 
 
@@ -215,7 +215,7 @@ def test_a_stopped_batch_ends_in_its_own_words_and_keeps_its_rows(service: Predi
     started = batch_files(service)
     (last,) = run_alone(stop())
     assert 'data-state="stopped"' in last
-    service._batches.wait_until_empty(60)
+    service.queues.batches.wait_until_empty(60)
     assert 0 < batch_files(service) - started < 200
     handlers.stop("no such batch")  # the page of a server that was started anew
 
@@ -229,7 +229,7 @@ def test_one_users_batch_does_not_keep_another_waiting(service: PredictionServic
         assert not job.finished
     finally:
         job.cancel()
-        service._batches.wait_until_empty(60)
+        service.queues.batches.wait_until_empty(60)
 
 
 def test_one_batch_too_many_is_turned_away(tiny_models: Path, many: Path) -> None:
@@ -242,7 +242,7 @@ def test_one_batch_too_many_is_turned_away(tiny_models: Path, many: Path) -> Non
     finally:
         for job in jobs:
             job.cancel()
-        service._batches.wait_until_empty(60)
+        service.queues.batches.wait_until_empty(60)
 
 
 MODEL = ModelInfo(name="m", architecture="a", weights_sha256="0", spectrogram="mel", backend="pytorch-fp32")

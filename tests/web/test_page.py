@@ -734,7 +734,7 @@ def test_a_closed_page_ends_its_timeline(service: PredictionService, upload: Pat
 
     started = timelines(service)
     run_alone(leave())
-    service._timelines.wait_until_empty(60)
+    service.queues.timelines.wait_until_empty(60)
     assert timelines(service) == started
 
 
@@ -750,7 +750,7 @@ def test_a_stopped_timeline_ends_in_its_own_words(service: PredictionService, up
     started = timelines(service)
     (last,) = run_alone(stop())
     assert ui_text("timeline.stopped") in last
-    service._timelines.wait_until_empty(60)
+    service.queues.timelines.wait_until_empty(60)
     assert timelines(service) == started
     assert not handlers._runs._runs
     handlers.stop(page)  # pressed once more
@@ -770,6 +770,6 @@ def test_a_new_file_ends_the_timeline_of_another_and_not_its_own(service: Predic
 
     started = timelines(service)
     run_alone(choose())
-    service._timelines.wait_until_empty(60)
+    service.queues.timelines.wait_until_empty(60)
     assert timelines(service) == started
     assert not handlers._runs._runs

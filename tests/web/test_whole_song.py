@@ -22,6 +22,7 @@ from acousticsense.audio import ClipInfo
 from acousticsense.errors import OverloadError
 from acousticsense.i18n.page import ui_text
 from acousticsense.models.genres import GENRES, display_name
+from acousticsense.serving.queues import give_way
 from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
 from acousticsense.web.classify_handlers import ClassifyHandlers
@@ -163,15 +164,15 @@ class Ended:
 
 
 @pytest.fixture
-def held(service: PredictionService, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Until it is set, no timeline of the service goes on."""
-    may_go_on, give_way = threading.Event(), service._give_way
+def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Until it is set, no timeline goes on."""
+    may_go_on = threading.Event()
 
     def wait(*waiting: Any) -> None:
         assert may_go_on.wait(60)
         give_way(*waiting)
 
-    monkeypatch.setattr(service, "_give_way", wait)
+    monkeypatch.setattr("acousticsense.serving.service.give_way", wait)
     return may_go_on
 
 
@@ -193,8 +194,8 @@ def ended(
 
     started = timelines(service)
     rest = run_alone(play())
-    service._songs.wait_until_empty(60)
-    assert service._songs.inside == 0
+    service.queues.songs.wait_until_empty(60)
+    assert service.queues.songs.inside == 0
     assert not handlers._runs._runs
     return Ended(rest, timelines(service) - started)
 
@@ -257,7 +258,7 @@ def test_another_page_is_left_in_peace(service: PredictionService, part: JudgedP
 
     assert run_alone(play())
     held.set()
-    service._songs.wait_until_empty(60)
+    service.queues.songs.wait_until_empty(60)
 
 
 # Words
@@ -361,7 +362,7 @@ def test_an_answer_that_takes_long_tells_how_far_it_is_and_can_be_stopped(
     assert "Reading the file … 0:01" in running
     assert ui_text("stopped.title") in stopped
     may_go_on.set()
-    service._predictions.wait_until_empty(60)
+    service.queues.predictions.wait_until_empty(60)
     assert finished == []  # the work ended, too
 
 
