@@ -27,6 +27,7 @@ _PATIENCE_MS = 40_000
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--process-per-site",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
@@ -105,8 +106,10 @@ def visit(browser: Browser, contexts: dict[str, BrowserContext], page_url: str) 
             refused.append(message.text)
 
     def open_page(query: str = "", **options: Any) -> Page:
-        context = contexts.get(repr(options)) or browser.new_context(**{"locale": "en-US", **options})
-        contexts[repr(options)] = context
+        context = contexts.get(repr(options))
+        if context is None:
+            context = contexts[repr(options)] = browser.new_context(**{"locale": "en-US", **options})
+            context.new_page().goto(f"{page_url}/healthz")  # stays, and with it the process that knows the scripts
         context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()
         pages.append(page)
