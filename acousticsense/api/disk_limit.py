@@ -52,6 +52,14 @@ class DiskLimit:
         if not headers.get("content-type", "").lower().startswith(_FORM):
             await self._app(scope, receive, send)
             return
+        is_over = False
+
+        async def noted() -> Message:
+            nonlocal is_over
+            message = await receive()
+            is_over = not message.get("more_body")
+            return message
+
         announced = headers.get("content-length", "")
         n_bytes = int(announced) if re.fullmatch("[0-9]{1,18}", announced) else 0
         refusal: OverloadError | None = None
@@ -63,10 +71,11 @@ class DiskLimit:
             refusal = error
         else:
             with self._uploads.arrival(is_kept=scope["path"].rstrip("/") == _UPLOAD_PATH) as arrival:
-                refusal = await self._answer(scope, receive, send, arrival)
+                refusal = await self._answer(scope, noted, send, arrival)
         if refusal is not None:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(_drain(receive), _DRAIN_S)
+            if not is_over:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(_drain(receive), _DRAIN_S)
             body = page_error_payload(refusal, reader_language(headers))
             await JSONResponse(body, 503, {"Retry-After": str(refusal.retry_after_s)})(scope, receive, send)
 
