@@ -311,7 +311,7 @@ prepare() {
 
 find_chromium() {
   local candidate
-  for candidate in chromium chromium-browser google-chrome google-chrome-stable; do
+  for candidate in chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do
     if type -P "$candidate" >/dev/null; then return; fi
   done
   return 1
@@ -321,8 +321,12 @@ prepare_chromium() {
   if find_chromium; then return; fi
   if [ "$(id -u)" = 0 ] && type -P apt-get >/dev/null; then
     say "Installing Debian's Chromium and Chinese fonts for the browser tests."
-    { apt-get -qq -o DPkg::Lock::Timeout=300 update && DEBIAN_FRONTEND=noninteractive \
-      apt-get -qq -o DPkg::Lock::Timeout=300 install --no-install-recommends chromium fonts-noto-cjk; } </dev/null >/dev/null || true
+    local package
+    apt-get -qq -o DPkg::Lock::Timeout=300 update </dev/null >/dev/null || true
+    for package in chromium-headless-shell chromium; do # the first is Chromium without windows, which not every release has
+      if DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install --no-install-recommends \
+        "$package" fonts-noto-cjk </dev/null >/dev/null; then break; fi
+    done
   fi
   find_chromium || say "The browser tests are skipped: there is no chromium or google-chrome on the PATH (Debian: sudo apt-get install chromium)."
 }

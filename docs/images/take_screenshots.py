@@ -84,7 +84,8 @@ def main() -> None:
     parser.add_argument("--all", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         if options.all:
             take_all(browser, options.url, options.all)
         else:

@@ -19,7 +19,7 @@ from acousticsense.server import create_app
 from acousticsense.settings import Settings
 from tests.conftest import needed_program
 
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: A busy machine is slow, not wrong.
 _PATIENCE_MS = 40_000
 
