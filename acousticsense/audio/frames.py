@@ -16,8 +16,8 @@ from acousticsense.errors import AudioDecodeError
 
 __all__ = ["TimeSteps", "Uniform"]
 
-#: PyAV counts a frame's planes up to a null pointer, which FFmpeg's lists of more than these do not end with.
-_MOST_PLANES: Final = 8
+#: PyAV counts a frame's planes up to a null pointer, for which FFmpeg's lists have no room behind more than these.
+_MOST_PLANES: Final = 7
 
 #: A time stamp is wrong when it is this much later or earlier than the frame before ends, relative to that one's
 #: length, and a tick more; a gap makes one of them wrong, a wrong sample rate all.
