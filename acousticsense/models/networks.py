@@ -23,7 +23,6 @@ from torch import nn
 
 from acousticsense.errors import CheckpointError
 from acousticsense.models.efficientat import EfficientAT
-from acousticsense.models.efficientnet import efficientnet_b0_slim
 from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.vgg import vgg19_bn_slim
 from acousticsense.spectrogram import EFFICIENTAT_MEL, MUSICNN_MEL, FrontEnd
@@ -100,7 +99,7 @@ OWN_ARCHITECTURES: Final = MappingProxyType(
 )
 
 #: Functions of ours that timm's own list has since they were imported.
-REGISTERED: Final = (efficientnet_b0_slim, vgg19_bn_slim)
+REGISTERED: Final = (vgg19_bn_slim,)
 
 _AS_PUBLISHED: Final[Mapping[str, Any]] = MappingProxyType({})
 

@@ -61,17 +61,6 @@ def test_vgg19_of_full_width_is_timms_and_a_narrow_one_has_as_many_layers() -> N
     assert input_size("vgg19_bn_slim") == 224
 
 
-def test_efficientnet_of_full_width_is_timms_and_a_narrow_one_has_as_many_layers() -> None:
-    whole = skeleton("efficientnet_b0_slim", 5, model_args={"width": 1.0})
-    published = skeleton("efficientnet_b0", 5)
-    assert str(whole) == str(published)
-    narrow = skeleton("efficientnet_b0_slim", 5, model_args={"width": 0.5}).state_dict()
-    assert narrow.keys() == published.state_dict().keys()
-    assert narrow["conv_head.weight"].shape == (640, 160, 1, 1)
-    assert classifier_name("efficientnet_b0_slim") == classifier_name("efficientnet_b0")
-    assert input_size("efficientnet_b0_slim") == 224
-
-
 def test_a_direct_head_drops_the_hidden_layers_of_the_network_itself() -> None:
     own = skeleton("vgg19_bn", 5).state_dict()
     direct = skeleton("vgg19_bn", 5, direct=True).state_dict()
