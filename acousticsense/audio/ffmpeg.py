@@ -219,10 +219,14 @@ class FFmpegTrack:
     def _packets(self) -> Iterator[Any]:
         """Packets up to the end, or to where the container breaks."""
         self._moved = True
-        try:
-            yield from self._container.demux(self._stream)
-        except av.error.FFmpegError:
-            self.notes.count("damaged")
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+            except IndexError:
+                continue  # PyAV does not know a stream that begins on the way, as in MPEG-TS; ours goes on after it
+            except av.error.FFmpegError:
+                self.notes.count("damaged")
+            return
 
     def _seek(self, start: int) -> bool:
         """Goes to a little before frame `start`; False when the next frame is the track's first."""

@@ -161,6 +161,17 @@ def test_when_all_are_silent_the_first_is_read(song: Samples) -> None:
     assert [(note.code, note.value) for note in clip.notes] == [("track_choice", 1.0)]
 
 
+def test_a_track_that_begins_on_the_way_does_not_end_the_first(song: Samples) -> None:
+    ours, other = (
+        ffmpeg_file(song, "mpegts", "mp2", options={"mpegts_start_pid": number}) for number in ("256", "300")
+    )
+    stuffing = (b"G\x1f\xff\x10" + b"\xff" * 184) * 33_000  # more than FFmpeg looks at before and behind
+    clip = read(ours + stuffing + other + stuffing + ours, duration_s=None)
+    alone = read(ours, duration_s=None)
+    assert clip.info.duration_s == pytest.approx(2 * alone.info.duration_s, abs=0.01)
+    assert codes(clip) == {"gap"}  # time begins anew
+
+
 # --- as many channels as FFmpeg has places for in a frame, and more
 
 
