@@ -20,12 +20,16 @@ __all__ = ["ffmpeg_track"]
 _PROBE_S: Final = 5
 _SILENT_PEAK: Final = 10 ** (-70 / 20)
 
+#: Tracks that are looked at: each opens the file three times, and a header can name thousands.
+_MOST_PROBED: Final = 16
+
 
 @contextmanager
 def ffmpeg_track(file: Slice, *, kind: str | None = None) -> Iterator[FFmpegTrack]:
     """Opens a file with FFmpeg: its default track or its first, unless that is silent and another is not.
 
-    A note says which, where there are several. Silence is what a track holds at its beginning and in its middle.
+    A note says which, where there are several. Silence is what a track holds at its beginning and in its middle; of
+    more than 16 tracks the others are not looked at.
 
     Args:
         file: what to read; it has no name that FFmpeg could recognise it by.
@@ -41,7 +45,7 @@ def ffmpeg_track(file: Slice, *, kind: str | None = None) -> Iterator[FFmpegTrac
     places = sorted(range(len(is_default)), key=lambda place: not is_default[place])
     chosen = places[0]
     if len(places) > 1:
-        chosen = next((place for place in places if _holds_sound(file, kind, place)), places[0])
+        chosen = next((place for place in places[:_MOST_PROBED] if _holds_sound(file, kind, place)), places[0])
     with closing(FFmpegTrack(file, kind, chosen)) as track:
         if len(places) > 1:
             track.notes.add("track_choice", chosen + 1)

@@ -161,6 +161,14 @@ def test_when_all_are_silent_the_first_is_read(song: Samples) -> None:
     assert [(note.code, note.value) for note in clip.notes] == [("track_choice", 1.0)]
 
 
+@pytest.mark.parametrize(("place", "chosen"), [(15, 16), (16, 1)])
+def test_sound_is_looked_for_in_sixteen_tracks(song: Samples, place: int, chosen: int) -> None:
+    second = song[:RATE_HZ]
+    sounds = [second if number == place else np.zeros_like(second) for number in range(20)]
+    clip = read(_tracks("matroska", "flac", sounds), duration_s=None)
+    assert [(note.code, note.value) for note in clip.notes] == [("track_choice", chosen)]
+
+
 def test_a_track_that_begins_on_the_way_does_not_end_the_first(song: Samples) -> None:
     ours, other = (
         ffmpeg_file(song, "mpegts", "mp2", options={"mpegts_start_pid": number}) for number in ("256", "300")
