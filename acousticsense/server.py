@@ -28,6 +28,9 @@ __all__ = ["Server", "create_app", "serve", "url_of"]
 
 #: Seconds for finishing answers after SIGTERM.
 _GRACE_S: Final = 5
+#: Seconds for which an idle connection stays open: longer than with clients (httpx: 5) and proxies (nginx: 60), since
+#: who sends on one that is just being closed loses the request.
+_KEEP_ALIVE_S: Final = 65
 
 _log: Final = logging.getLogger(__name__)
 
@@ -78,6 +81,7 @@ def serve(settings: Settings) -> None:
         log_config=None,  # its lines go the way of ours
         proxy_headers=True,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
     Server(config, app.state.service).run()
 

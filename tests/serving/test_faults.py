@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -79,6 +81,16 @@ def wait_until_inside(server: ServerProcess, count: int) -> None:
     ):
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_a_connection_that_was_idle_for_a_while_still_serves(server: ServerProcess) -> None:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=PATIENCE_S)
+    for pause_s in (0, 6):  # httpx keeps idle ones for 5 s
+        time.sleep(pause_s)
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        answer.read()
 
 
 def test_a_decoder_killed_at_work_costs_one_answer(server: ServerProcess, music_mp3: Path) -> None:
