@@ -2,8 +2,8 @@
 
 atheris (`pip install atheris`) changes files of every kind that `fuzz_headers` knows and of `OTHERS`, keeps those that
 reach code which none reached before, and stops at the first that ends in anything but an answer or an `AudioError`, or
-takes more than `-timeout` seconds. Options are libFuzzer's; a folder among them keeps what was found for the next run.
-`-max_len=24000` tries five times as many files a second as whole ones would.
+takes more than `-timeout` seconds (5). Options are libFuzzer's; a folder among them keeps what was found for the next
+run, and `-max_len=24000` cuts files to their beginnings.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
         files += [by_ffmpeg(SHAPES[0], container, codec) for container, codec in OTHERS]
         for number, file in enumerate(files):
             (Path(seeds) / str(number)).write_bytes(file)
-        atheris.Setup([*sys.argv, "-timeout=5", seeds], decode)
+        atheris.Setup([sys.argv[0], "-timeout=5", *sys.argv[1:], seeds], decode)
         atheris.Fuzz()
 
 

@@ -38,7 +38,10 @@ RATE_HZ = 44_100
 
 
 def needed_program(names: Sequence[str], packages: str) -> str:
-    """Path of the first of some programs that is installed. Without one a test is skipped; in CI it fails."""
+    """Path of the first of some programs that is installed.
+
+    Without one a test fails in CI; elsewhere it is skipped, so that who may not install programs can run the others.
+    """
     path = f"{os.environ['PATH']}:/usr/sbin"
     for name in names:
         if found := shutil.which(name, path=path):
@@ -46,7 +49,7 @@ def needed_program(names: Sequence[str], packages: str) -> str:
     hint = f"none of {', '.join(names)} is installed; on Debian: apt-get install {packages}"
     if os.environ.get("CI"):  # there nothing that users depend on is left out
         raise AssertionError(hint)
-    pytest.skip(hint)  # who may not install programs can still run all other tests
+    pytest.skip(hint)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -40,8 +40,9 @@ class JoinedTrack:
         for content in contents:
             try:
                 with open_track(content) as track:
-                    if not (track.sample_rate_hz and track.n_channels):
-                        raise AudioDecodeError("Its header names no sample rate or no channel.")
+                    if not (track.sample_rate_hz and track.n_channels):  # its header names none
+                        self.notes.count("damaged")
+                        continue
                     self._add(content, track)
                     formats.append((track.sample_rate_hz, track.n_channels))
             except AudioDecodeError:

@@ -27,7 +27,6 @@ REFUSALS: Final[dict[str, str]] = {
         "其索引（moov 数据块）缺失，可能是录制或下载中断所致。"
     ),
     "No decoder reads it.": "没有解码器能读取它。",
-    "Its header names no sample rate or no channel.": "文件头没有给出采样率或声道数。",
     "Its sound is in a codec that is not known.": "其声音使用了未知的编码格式。",
     "Every packet is damaged.": "所有数据包均已损坏。",
     "Samples of type {} are not read.": "不支持 {0} 类型的采样。",

@@ -65,7 +65,7 @@ def _leave_network() -> None:
 
 
 def _keep_memory() -> None:
-    """What one song needed serves the next: memory from the system would cost a sixth of the time of decoding."""
+    """What one song needed serves the next: getting it from the system each time slows decoding down."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES // 2)  # the most that glibc takes
