@@ -15,17 +15,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import Final, Literal
 
 import av
 import mutagen
-from av.container import InputContainer
 
-from acousticsense.errors import TagError, printable
+from acousticsense.audio.container import open_container
+from acousticsense.audio.source import Slice
+from acousticsense.errors import AudioDecodeError, TagError, printable
 from acousticsense.files import replace_file, sha256_of
 from acousticsense.library.identity import FileStamp, stamp
 from acousticsense.library.storage import is_remote
-from acousticsense.library.tagging.edits import Part, apply_edits
+from acousticsense.library.tagging.edits import apply_edits
 from acousticsense.library.tagging.ends import ends
 from acousticsense.library.tagging.kinds import genre_edits, genres_of
 
@@ -156,11 +157,11 @@ def audio_sha256(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file, _by_ffmpeg(file, ends(file).end) as container:
+        with path.open("rb") as file, open_container(Slice(file, 0, ends(file).end)) as container:
             for packet in container.demux(container.streams.audio):
                 digest.update(bytes(packet))
-    except (av.FFmpegError, OSError) as error:
-        raise TagError(f"Its sound cannot be read ({error}).") from error
+    except (AudioDecodeError, av.FFmpegError, OSError) as error:
+        raise TagError(f"Its sound cannot be read ({str(error).rstrip('.')}).") from error
     return digest.hexdigest()
 
 
@@ -179,20 +180,15 @@ def _check_writable(path: Path) -> None:
 def _genre_by_ffmpeg(path: Path) -> str:
     """What FFmpeg takes for the genre: it may know a place that we do not."""
     with (
-        suppress(av.FFmpegError, OSError, UnicodeDecodeError),
+        suppress(AudioDecodeError, OSError),
         path.open("rb") as file,
-        av.open(file, "r") as container,
+        open_container(Slice(file)) as container,
     ):
         for metadata in (container.metadata, *(stream.metadata for stream in container.streams)):
             for key, value in metadata.items():
                 if key.lower() == "genre" and value.strip():
                     return str(value.strip())
     return ""
-
-
-def _by_ffmpeg(file: BinaryIO, end: int) -> InputContainer:
-    """The file up to `end`; FFmpeg is not told its name, which may be no text."""
-    return av.open(Part(file, 0, end), "r", metadata_errors="replace")
 
 
 def _set_genre(original: Path, copy: Path, genre: str) -> None:

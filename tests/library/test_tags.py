@@ -68,6 +68,14 @@ def write(path: Path, genre: str, record: Path, **options: bool) -> None:
         write_tag(plan, before_replace=undo_record.add, **options)
 
 
+def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
+    encode(tmp_path / "song.mp3")
+    playlist = tmp_path / "list.mp3"
+    playlist.write_text("ffconcat version 1.0\nfile song.mp3\n")
+    with pytest.raises(TagError, match="Its sound cannot be read"):
+        audio_sha256(playlist)
+
+
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_write_verify_undo_leaves_the_file_as_it_was(
     files: Path, tmp_path: Path, name: str, classifier: GenreClassifier

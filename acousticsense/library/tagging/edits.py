@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-__all__ = ["Edit", "Part", "apply_edits", "read_at", "size_of"]
+__all__ = ["Edit", "apply_edits", "read_at", "size_of"]
 
 _BLOCK_BYTES: Final = 1 << 20
 
@@ -24,31 +23,6 @@ class Edit:
     def growth(self) -> int:
         """By how many bytes the file grows."""
         return len(self.data) - (self.end - self.start)
-
-
-class Part:
-    """A part of a file, as a file to read: FFmpeg takes tags at the end of some formats for sound."""
-
-    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
-        self._file, self._start, self._end = file, start, end
-        self._position = 0
-
-    def read(self, n_bytes: int = -1) -> bytes:
-        """As of any file."""
-        left = max(0, self._end - self._start - self._position)
-        data = read_at(self._file, self._start + self._position, left if n_bytes < 0 else min(n_bytes, left))
-        self._position += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As of any file."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._end - self._start}
-        self._position = max(0, base[whence] + offset)
-        return self._position
-
-    def tell(self) -> int:
-        """As of any file."""
-        return self._position
 
 
 def apply_edits(old: BinaryIO, edits: Sequence[Edit], new: BinaryIO) -> None:

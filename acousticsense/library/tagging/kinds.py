@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-import av
 from mutagen import MutagenError
 
-from acousticsense.errors import TagError
+from acousticsense.audio.container import open_container
+from acousticsense.audio.source import Slice
+from acousticsense.errors import AudioDecodeError, TagError
 from acousticsense.library.tagging import asf, mp4, riff, vorbis
-from acousticsense.library.tagging.edits import Edit, Part, read_at, size_of
+from acousticsense.library.tagging.edits import Edit, read_at
 from acousticsense.library.tagging.ends import ape_edits, ends, id3_edits, plain_genres
 
 __all__ = ["genre_edits", "genres_of"]
@@ -92,7 +93,7 @@ def _kind(file: BinaryIO) -> _Kind:
 
 def _ffmpeg_name(file: BinaryIO) -> str:
     try:
-        with av.open(Part(file, 0, size_of(file)), "r", metadata_errors="replace") as container:
+        with open_container(Slice(file)) as container:
             return str(container.format.name)
-    except (av.FFmpegError, OSError):
+    except (AudioDecodeError, OSError):
         return ""
