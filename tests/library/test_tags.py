@@ -68,7 +68,8 @@ def write(path: Path, genre: str, record: Path, **options: bool) -> None:
         write_tag(plan, before_replace=undo_record.add, **options)
 
 
-def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
+def test_a_playlist_opens_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     encode(tmp_path / "song.mp3")
     playlist = tmp_path / "list.mp3"
     playlist.write_text("ffconcat version 1.0\nfile song.mp3\n")
