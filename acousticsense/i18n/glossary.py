@@ -81,6 +81,6 @@ GLOSSARY: Final[dict[str, tuple[str, str]]] = {
     "World": (
         "Traditional music of many regions, from drone to drum circle; on the image, no one pattern: often level "
         "drones or dense hand drums.",
-        "世界各地的传统音乐，从持续音到群鼓都有；图上没有统一的样子，常见平直的持续音或密集的手鼓。",
+        "世界各地的传统音乐，从持续低音到鼓圈都有；图上没有统一的样子，常见平直的持续音或密集的手鼓。",
     ),
 }

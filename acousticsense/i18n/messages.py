@@ -30,7 +30,7 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
     ),
     "advice.unproven": (
         "{best} is ahead of {second}, but such answers have not been shown to be reliable: take it as a guess.",
-        "{best}领先于{second}，但尚无证据表明这样的回答可靠，请只当作猜测。",
+        "{best}领先于{second}，但尚无证据表明此类结果可靠，请只当作猜测。",
     ),
     "advice.too_short": (
         "{best} is the best guess, but {seconds:.1f} s of sound are too little to be sure: give {shortest:.0f} s or "
@@ -47,7 +47,7 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
     ),
     "advice.counted": (
         "In a test on real music kept out of training, {right:.0f} of {n:.0f} such answers were right.",
-        "在用未参与训练的真实音乐所做的测试中，{n:.0f} 个这样的回答有 {right:.0f} 个正确。",
+        "在未用于训练的真实音乐上测试，{n:.0f} 个此类结果中有 {right:.0f} 个正确。",
     ),
     "advice.untested": (
         "None of that music was {best}, so how often that is right is not known.",
@@ -55,7 +55,7 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
     ),
     "advice.unmeasured": (
         "How often this model is right at this level has not been measured.",
-        "该模型在此置信水平下的正确率尚未测量。",
+        "尚未测量该模型在这一可信程度下的正确率。",
     ),
     "advice.other_excerpt": (
         "Try another excerpt of the track, such as the chorus: change the start or analyse more seconds.",
@@ -82,7 +82,7 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
 HEALTH: Final[dict[str, tuple[str, str]]] = {
     "health.silence": (
         "The loudest moment is at {value:.0f} dBFS, which is silence. Choose another excerpt or check the recording.",
-        "最响处仅 {value:.0f} dBFS，等同静音。请换一段，或检查录音。",
+        "最响处仅 {value:.0f} dBFS，等同于静音。请换一段，或检查录音。",
     ),
     "health.quiet": (
         "The recording is very quiet: its loudest moment is at {value:.0f} dBFS. Use a louder copy if there is one.",
@@ -102,7 +102,7 @@ HEALTH: Final[dict[str, tuple[str, str]]] = {
     ),
     "health.header_repaired": (
         "The file's header contradicts itself or the sound (in {value:.0f} places); the likeliest reading was used.",
-        "文件头与自身或与声音数据矛盾（{value:.0f} 处），已按最可能的含义读取。",
+        "文件头自相矛盾，或与声音数据不符（{value:.0f} 处），已按最可能的含义读取。",
     ),
     "health.radio_frames": (
         "The file's header asks for frames of {value:.0f} samples, as in digital radio. If it plays as noise, the "
@@ -237,7 +237,7 @@ ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     ),
     "ensemble.failed": (
         "{n} of {total} could not answer; the reason stands in the table.",
-        "有 {n} 个未能回答（共 {total} 个），原因见表格。",
+        "有 {n} 个未能给出结果（共 {total} 个），原因见表格。",
     ),
     "ensemble.beside": (
         "{n} with labels of their own are shown beside and not averaged in.",

@@ -82,9 +82,9 @@ _INPUT: Final[dict[str, tuple[str, str]]] = {
     "model.label": ("Model", "模型"),
     "model.best": ("Best ({name})", "最准（{name}）"),
     "model.with": ("{name}, {what}", "{name}，{what}"),
-    "model.image.mel": ("mel image", "梅尔图像"),
-    "model.image.cqt": ("CQT image", "CQT 图像"),
-    "model.image.chroma": ("chroma image", "色度图像"),
+    "model.image.mel": ("mel image", "梅尔频谱图"),
+    "model.image.cqt": ("CQT image", "CQT 频谱图"),
+    "model.image.chroma": ("chroma image", "色度频谱图"),
     "model.width.half": ("half its width", "二分之一宽度"),
     "model.width.quarter": ("a quarter of its width", "四分之一宽度"),
     "model.width.eighth": ("an eighth of its width", "八分之一宽度"),
@@ -112,7 +112,7 @@ _INPUT: Final[dict[str, tuple[str, str]]] = {
         "This browser cannot play the file. It is analysed all the same.",
         "此浏览器无法播放该文件，但仍可分析。",
     ),
-    "examples.title": ("Or try one of these", "或试听这些例子"),
+    "examples.title": ("Or try one of these", "或试试这些示例"),
     "examples.missed": ("Really {genre}; the default model gets it wrong.", "其实是{genre}，默认模型会判错。"),
     "examples.play": ("Classify “{title}” by {artist}", "识别 {artist} 的《{title}》"),
 }
@@ -121,7 +121,7 @@ _RESULT: Final[dict[str, tuple[str, str]]] = {
     "empty.title": ("What does it sound like?", "这是什么风格？"),
     "empty.body": (
         "Drop a song on the left, record one, or start with an example. Ten seconds are enough; choose which ones.",
-        "在左侧拖入一首歌、录一段，或从例子开始。十秒就够，由你选择哪十秒。",
+        "在左侧拖入一首歌、录一段，或从示例开始。十秒就够，由你选择哪十秒。",
     ),
     "stopped.title": ("Stopped.", "已停止。"),
     "stopped.body": (
@@ -206,7 +206,7 @@ _SPECTROGRAM: Final[dict[str, tuple[str, str]]] = {
     "spectrogram.hint": (
         "Point to read values; click to move the player there. Zoom with Ctrl and the wheel, two fingers or + and −; "
         "drag to move. With the keyboard: arrows, +, −, 0, Enter.",
-        "指向图中可读数，点击可将播放器移到该处。按住 Ctrl 滚动、双指或用 + 和 − 缩放，拖动可平移。"
+        "将光标移到图上可读取数值，点击可将播放器移到该处。按住 Ctrl 滚动滚轮、双指捏合或按 + 和 − 可缩放，拖动可平移。"
         "键盘：方向键、+、−、0、回车。",
     ),
     "spectrogram.download": ("Download PNG", "下载 PNG"),
@@ -233,7 +233,7 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     "timeline.draw": ("Draw the timeline", "生成时间轴"),
     "timeline.stale": ("Settings changed: draw it again", "设置已更改，请重新生成"),
     "timeline.stop": ("Stop", "停止"),
-    "timeline.empty": ("How does it change?", "它如何变化？"),
+    "timeline.empty": ("How does it change?", "风格如何变化？"),
     "timeline.empty.body": (
         "Drop a track on the left, even one of hours, and see which part has which genre. Click a place to hear it.",
         "在左侧拖入一段音频，几小时长也可以，看看每一段属于哪种流派。点击任意位置即可试听。",
@@ -351,7 +351,7 @@ _HEAT: Final[dict[str, tuple[str, str]]] = {
     "heat.where.high": ("mostly high sounds (above 2,000 Hz)", "主要看高音（2000 Hz 以上）"),
     "heat.where.spread": ("low, middle and high sounds together", "高、中、低音都看"),
     "heat.when.start": ("mostly near the beginning", "集中在开头"),
-    "heat.when.middle": ("mostly in the middle", "集中在中间"),
+    "heat.when.middle": ("mostly in the middle", "集中在中段"),
     "heat.when.end": ("mostly near the end", "集中在结尾"),
     "heat.when.throughout": ("throughout", "贯穿始终"),
     "heat.when.places": ("in single places", "分散在几处"),
@@ -384,9 +384,9 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     ),
     "step.looped": (
         "Shorter than a window of {window} s, so it repeats until the window is full.",
-        "短于 {window} 秒的窗口，因此循环播放直到填满。",
+        "短于一个窗口（{window} 秒），因此循环重复，直到填满。",
     ),
-    "step.mel": ("Log-mel spectrogram", "对数梅尔频谱"),
+    "step.mel": ("Log-mel spectrogram", "对数梅尔频谱图"),
     "step.mel.body": (
         "FFT of {n_fft} samples every {hop}, {bins} mel bands from {f_min} to {f_max} Hz, then "
         "log(power + {log_offset}): {bins} × {frames} values from {low} to {high}.",
@@ -394,7 +394,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "再取 log(功率 + {log_offset})："
         "{bins} × {frames} 个数值，范围 {low} 至 {high}。",
     ),
-    "step.cqt": ("Log constant-Q spectrogram", "对数常数 Q 频谱"),
+    "step.cqt": ("Log constant-Q spectrogram", "对数常数 Q 频谱图"),
     "step.cqt.body": (
         "{bins} bins, {bins_per_octave} per octave, from {f_min} Hz every {hop} samples, then "
         "log(magnitude + {log_offset}): {bins} × {frames} values from {low} to {high}.",
@@ -402,7 +402,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "再取 log(幅度 + {log_offset})："
         "{bins} × {frames} 个数值，范围 {low} 至 {high}。",
     ),
-    "step.figure": ("Spectrogram in decibels", "分贝频谱"),
+    "step.figure": ("Spectrogram in decibels", "分贝频谱图"),
     "step.figure.body": (
         "{bins} bins every {hop} samples, in decibels below the maximum: "
         "{bins} × {frames} values from {low} to {high}.",
@@ -430,11 +430,11 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     ),
     "step.image.many": (
         "Below is exactly what goes in, pixel for pixel, {n} windows, each with its own best guess.",
-        "下图就是送入网络的图像，逐像素一致，共 {n} 个窗口，各附自己的最佳判断。",
+        "下图就是送入网络的图像，逐像素一致，共 {n} 个窗口，各附其最佳判断。",
     ),
     "step.image.some": (
         "Below is exactly what goes in, pixel for pixel: {shown} of {n} windows, each with its own best guess.",
-        "下图就是送入网络的图像，逐像素一致：展示 {n} 个窗口中的 {shown} 个，各附自己的最佳判断。",
+        "下图就是送入网络的图像，逐像素一致：展示 {n} 个窗口中的 {shown} 个，各附其最佳判断。",
     ),
     "step.image.alt": ("The image of {range}", "{range} 的图像"),
     "step.level": (
@@ -471,7 +471,7 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
         "they split.",
         "多个模型分析同一段音乐：逐一列出各自的判断、共同的结论，以及分歧所在。",
     ),
-    "ensemble.nobody": ("No model could answer.", "没有模型能够回答。"),
+    "ensemble.nobody": ("No model could answer.", "没有模型能给出结果。"),
     "ensemble.progress": ("{done} of {total} models are ready.", "已完成 {done} 个模型，共 {total} 个。"),
     "ensemble.in_memory": ("{n} models in memory, {megabytes} MB", "内存中有 {n} 个模型，{megabytes} MB"),
     "ensemble.state.loading": ("loading", "加载中"),
@@ -491,7 +491,7 @@ _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.column.third": ("Third", "第三"),
     "ensemble.column.time": ("Time", "用时"),
     "ensemble.column.memory": ("Memory", "内存"),
-    "ensemble.failed": ("Could not answer.", "未能回答。"),
+    "ensemble.failed": ("Could not answer.", "未能给出结果。"),
     "ensemble.beside": ("other labels, not averaged", "标签不同，不计入平均"),
     "ensemble.mean": ("Mean of all", "全部平均"),
     "ensemble.calibrated": ("Consensus, calibrated", "校准后的共识"),
@@ -653,7 +653,7 @@ _TAGS: Final[dict[str, tuple[str, str]]] = {
         "corrected or confirmed is written and, where “Accept from” has a value, every answer from there on. Look at "
         "the preview first; the copies then come as a zip, which the server keeps for an hour. A record in it takes "
         "the genres back: unpack it and run “acousticsense tag --undo acousticsense-undo.jsonl” in that folder.",
-        "您的原文件不会改动：服务器生成的副本与原文件只有流派标签不同。写入的是您更正或确认过的流派；"
+        "你的原文件不会改动：服务器生成的副本与原文件只有流派标签不同。写入的是你更正或确认过的流派；"
         "填写“采纳下限”后，达到该值的结果也会写入。请先预览；副本以 zip 压缩包提供，服务器保留一小时。"
         "压缩包内有撤销记录：解压后在该文件夹运行“acousticsense tag --undo acousticsense-undo.jsonl”即可恢复原样。",
     ),
@@ -684,15 +684,15 @@ _TAGS: Final[dict[str, tuple[str, str]]] = {
 }
 
 _FINETUNE: Final[dict[str, tuple[str, str]]] = {
-    "finetune.title": ("A model of your own from corrections", "用更正训练自己的模型"),
+    "finetune.title": ("A model of your own from corrections", "用更正结果训练自己的模型"),
     "finetune.intro": (
         "The model that answered here learns from the songs that you corrected or confirmed. The new one knows their "
         "genres and no others: two at least, with two songs each; ten songs of each are a start. That takes some "
         "minutes and goes on when this page is closed. Whoever uses this server can then choose the model; the songs "
         "are not kept.",
-        "以本次识别所用的模型为基础，用您更正或确认过的歌曲训练新模型。新模型只认识这些歌曲的流派："
+        "以本次识别所用的模型为基础，用你更正或确认过的歌曲训练新模型。新模型只认识这些歌曲的流派："
         "至少两种，每种至少两首；每种十首左右效果才会好。训练需要几分钟，关闭页面也会继续。"
-        "训练好的模型可供本服务的所有用户选用；歌曲不会保留。",
+        "训练好的模型可供此服务器的所有用户选用；歌曲不会保留。",
     ),
     "finetune.counts": ("Corrected or confirmed: {counts}", "已更正或确认：{counts}"),
     "finetune.name": ("Name of the model", "模型名称"),
@@ -719,7 +719,7 @@ _FINETUNE: Final[dict[str, tuple[str, str]]] = {
 }
 
 _MODELS: Final[dict[str, tuple[str, str]]] = {
-    "models.title": ("Models on this server", "本服务的模型"),
+    "models.title": ("Models on this server", "此服务器上的模型"),
     "models.intro": (
         "Open one for its test figures, genre by genre, and for what it reads. A model that is copied into the folder "
         "of models or imported appears here and in the lists when the page is opened again.",
@@ -760,7 +760,7 @@ _SIMILAR: Final[dict[str, tuple[str, str]]] = {
     "similar.empty": ("What else sounds like this?", "还有哪些歌听起来像它？"),
     "similar.empty.body": (
         "Drop a song on the left. The ten songs of this server’s library that sound most like it are listed here.",
-        "在左侧拖入一首歌，这里会列出本服务曲库中听起来最接近的十首。",
+        "在左侧拖入一首歌，这里会列出此服务器曲库中听起来最接近的十首。",
     ),
     "similar.title": ("Most like {name}", "与《{name}》最相似"),
     "similar.similarity": ("Similarity", "相似度"),
@@ -800,14 +800,14 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.checkpoint_error": ("The model cannot be used.", "该模型无法使用。"),
     "error.checkpoint_error.hint": (
         "Choose another model, or tell whoever runs this server.",
-        "请选择其他模型，或联系本服务的管理员。",
+        "请选择其他模型，或联系此服务器的管理员。",
     ),
     "error.overloaded": ("The server is busy.", "服务器繁忙。"),
     "error.overloaded.hint": ("Try again in a few seconds.", "请几秒后重试。"),
     "error.unexpected": ("Something went wrong on the server.", "服务器出现了意外问题。"),
     "error.unexpected.hint": (
         "Try again; if it happens again, tell whoever runs this server.",
-        "请重试；若再次出现，请联系本服务的管理员。",
+        "请重试；若再次出现，请联系此服务器的管理员。",
     ),
     "error.decoder_timeout": ("Reading this file took too long.", "读取此文件超时。"),
     "error.decoder_crashed": ("The decoder crashed on this file.", "此文件导致解码器崩溃。"),
@@ -831,7 +831,7 @@ _ERRORS: Final[dict[str, tuple[str, str]]] = {
     "error.nothing": ("There is no song yet.", "还没有歌曲。"),
     "error.nothing.hint": (
         "Drop a file on the left, record something, or choose an example.",
-        "请在左侧拖入文件、录音，或选择一个例子。",
+        "请在左侧拖入文件、录音，或选择一个示例。",
     ),
 }
 

@@ -69,7 +69,7 @@ def without_tiny(page: Page) -> None:
     ("locale", "best", "other"),
     [
         ("en-US", "Best (MobileNetV3)", "MobileNetV3, CQT image"),
-        ("zh-CN", "最准（MobileNetV3）", "MobileNetV3，CQT 图像"),
+        ("zh-CN", "最准（MobileNetV3）", "MobileNetV3，CQT 频谱图"),
     ],
 )
 def test_models_go_by_plain_names_and_the_small_print_follows_the_choice(

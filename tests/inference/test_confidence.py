@@ -139,5 +139,5 @@ def test_how_often_such_answers_were_right_is_told_in_counts() -> None:
     calibration = replace(CALIBRATION, level_accuracy={"plausible": 0.82}, level_counts={"plausible": (41, 50)})
     given = advise("plausible", {"Jazz": 0.6, "Blues": 0.2}, HealthReport(), calibration)
     assert "41 of 50 such answers were right" in advice_text(given[1])
-    assert "50 个这样的回答有 41 个正确" in advice_text(given[1], "zh")
+    assert "50 个此类结果中有 41 个正确" in advice_text(given[1], "zh")
     assert "measured" not in [advice.code for advice in given]

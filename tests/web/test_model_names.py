@@ -55,7 +55,7 @@ def test_figures_of_another_form_are_no_test() -> None:
 def test_each_image_of_a_model_can_be_chosen_and_the_values_stay() -> None:
     two = described("cnn", alternatives=(Alternative(front_end=NATIVE_CQT),))
     assert named([two]) == {"cnn": "cnn", "cnn|cqt": "cnn, CQT image"}
-    assert named([two], "cnn", "zh") == {"": "cnn", "|cqt": "cnn，CQT 图像"}
+    assert named([two], "cnn", "zh") == {"": "cnn", "|cqt": "cnn，CQT 频谱图"}
     assert chosen_model("cnn|cqt") == ("cnn", "cqt")
 
 
@@ -89,4 +89,4 @@ def test_models_of_this_project_are_named_by_their_own_figures() -> None:
     assert choices["musicnn"].facts("en").startswith("musicnn: 140 of 237 test recordings right")
     assert choices["vit_b_16_mel"].name("en") == "ViT-B/16, a quarter of its width"
     assert choices["resnet50"].name("en") == "ResNet50, a quarter of its width"
-    assert choices["resnet50|cqt"].facts("zh").startswith("resnet50，CQT 图像：237 段测试录音答对 102 段。")
+    assert choices["resnet50|cqt"].facts("zh").startswith("resnet50，CQT 频谱图：237 段测试录音答对 102 段。")
