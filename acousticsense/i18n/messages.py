@@ -1,4 +1,7 @@
-"""Every sentence shown to a user, in English and Chinese, by key. `{name}` marks are filled in by `text`."""
+"""Every sentence about results and recordings, in English and Chinese, by key; `page` has those of the page alone.
+
+`{name}` marks are filled in by `text`, which shortens labels that strangers made; no key stands in both.
+"""
 
 from __future__ import annotations
 

@@ -10,12 +10,16 @@ import pytest
 from acousticsense.i18n.messages import TEXTS
 from acousticsense.i18n.page import UI_TEXTS
 
-ALL = {f"{name}: {key}": pair for name, texts in (("result", TEXTS), ("page", UI_TEXTS)) for key, pair in texts.items()}
+ALL = {**TEXTS, **UI_TEXTS}
 #: Characters that Simplified Chinese writes otherwise, out of words that music, models and errors need.
 TRADITIONAL = set(
     "樂風聲頻譜圖時間軸網絡機學習這個們為與從來對開關閉點擊選擇檔記錄錯誤讀寫無還過進運輸歸類識別顯擴張鏈權視處國樣號單雙環電腦"
 )
 ENGLISH_WORDS = re.compile(r"\b(picture|voice|judge\w*|judging|seat|colleague|lesson|stretch|BatchPredictor)\b", re.I)
+
+
+def test_a_key_means_one_sentence() -> None:
+    assert TEXTS.keys() & UI_TEXTS.keys() == set()
 
 
 @pytest.mark.parametrize("key", sorted(ALL))
