@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-__all__ = ["atomic_write", "replace_file", "sha256_of", "sync_folder"]
+__all__ = ["atomic_write", "replace_file", "replace_folder", "sha256_of", "sync_folder"]
 
 _BLOCK_BYTES: Final = 1 << 20
 
@@ -42,6 +43,31 @@ def replace_file(new: Path, old: Path) -> None:
         os.fsync(file.fileno())
     new.replace(old)
     sync_folder(old.parent)
+
+
+def replace_folder(draft: Path, folder: Path) -> None:
+    """Gives a finished folder its name; the one that had it is removed last, and comes back when this fails.
+
+    Args:
+        draft: on the same file system.
+        folder: the name; a folder that is left behind here is hidden (".replaced-NAME").
+
+    Raises:
+        OSError: the parent cannot be written.
+    """
+    replaced = folder.with_name(f".replaced-{folder.name}")
+    if not folder.exists():
+        draft.rename(folder)
+    else:
+        shutil.rmtree(replaced, ignore_errors=True)
+        folder.rename(replaced)
+        try:
+            draft.rename(folder)
+        except BaseException:
+            replaced.rename(folder)
+            raise
+    sync_folder(folder.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,14 +17,13 @@ from acousticsense.errors import (
     quoted,
 )
 from acousticsense.files import sha256_of
-from acousticsense.models.bare import UPSTREAM_FILE, describe
+from acousticsense.models.bare import WEIGHTS_SUFFIXES, choose_weights, describe
 from acousticsense.models.checkpoint import load_network, read_state_dict
-from acousticsense.models.hub import WEIGHTS_SUFFIXES, fetch, is_hub_reference
-from acousticsense.models.spec import ModelSpec
+from acousticsense.models.hub import fetch, is_hub_reference
+from acousticsense.models.spec import SPEC_FILE, ModelSpec
 
 __all__ = [
     "DEFAULT_MODEL",
-    "SPEC_FILE",
     "Catalog",
     "CatalogEntry",
     "ResolvedModel",
@@ -37,8 +36,6 @@ __all__ = [
 DEFAULT_MODEL: Final = "efficientat_mn04"
 
 #: The description of a model in its folder.
-SPEC_FILE: Final = "model.json"
-
 _SAFE_NAME: Final = re.compile(r"\w[\w.+-]{0,99}")
 
 
@@ -141,9 +138,8 @@ def resolve(reference: str | Path | None, catalog: Catalog, *, cache_dir: Path) 
     if is_hub_reference(text):
         found = _from_path(fetch(text, cache_dir=cache_dir))
         provenance = f"fetched from {text}; {found.spec.provenance}"
-        named = PurePosixPath(
-            text
-        )  # the file's folder, or the folder itself; in the cache, its top is named by version
+        # the file's folder, or the folder itself; in the cache, its top is named by version
+        named = PurePosixPath(text)
         name = named.parent.name if named.suffix in WEIGHTS_SUFFIXES else named.name
         return replace(found, spec=replace(found.spec, name=name, provenance=provenance))
     if isinstance(reference, Path) or text not in catalog.names():
@@ -209,14 +205,12 @@ def _from_folder(folder: Path) -> ResolvedModel:
         if not weights.is_file():
             raise CheckpointError(f"{folder} lacks its weights {spec.weights_file}.", hint="Copy or download it again.")
         return ResolvedModel(spec, weights)
-    files = [path for path in sorted(folder.iterdir()) if path.suffix in WEIGHTS_SUFFIXES and path.is_file()]
-    weights_found = next((path for path in files if path.name == UPSTREAM_FILE), files[0] if len(files) == 1 else None)
-    if weights_found is None:
-        found = ", ".join(path.name for path in files) or "none"
-        raise CheckpointError(
-            f"{folder} is not a model: expected {SPEC_FILE}, or {UPSTREAM_FILE} alone; weights found: {found}."
-        )
-    found_file = _from_file(weights_found)
+    files = sorted(path.name for path in folder.iterdir() if path.suffix in WEIGHTS_SUFFIXES and path.is_file())
+    if (chosen := choose_weights(files)) is None:
+        if files:
+            raise CheckpointError(f"{folder} holds several weights.", hint=f"Name one of them: {', '.join(files)}.")
+        raise CheckpointError(f"{folder} is not a model: it has neither {SPEC_FILE} nor weights.")
+    found_file = _from_file(folder / chosen)
     return replace(found_file, spec=replace(found_file.spec, name=folder.name))
 
 

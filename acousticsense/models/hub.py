@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Final, Literal, cast
@@ -20,15 +20,13 @@ from huggingface_hub.errors import (
 )
 
 from acousticsense.errors import CheckpointError, DownloadError
+from acousticsense.models.bare import WEIGHTS_SUFFIXES, choose_weights
 from acousticsense.models.remote import RemoteFile, RemoteFolder, bring, earlier_copies, list_files
-from acousticsense.models.spec import ModelSpec
+from acousticsense.models.spec import SPEC_FILE, ModelSpec
 
-__all__ = ["WEIGHTS_SUFFIXES", "fetch", "is_hub_reference"]
+__all__ = ["fetch", "is_hub_reference"]
 
 logger = logging.getLogger(__name__)
-
-#: File name suffixes that are taken for weights.
-WEIGHTS_SUFFIXES: Final = frozenset({".safetensors", ".pt", ".pth", ".ckpt", ".bin"})
 
 #: Hub -> the variable that names a mirror, and the hub's own address.
 _ENDPOINTS: Final = MappingProxyType(
@@ -37,9 +35,6 @@ _ENDPOINTS: Final = MappingProxyType(
         "ms": ("MODELSCOPE_ENDPOINT", "https://modelscope.cn"),
     }
 )
-_DESCRIPTION: Final = "model.json"
-#: Of several weights in a folder, the ones that its other files are versions of.
-_PREFERRED: Final = ("save.pt", "model.safetensors")
 _SEGMENT: Final = re.compile(r"\w[\w.+-]*")
 
 
@@ -106,10 +101,10 @@ def _brought(folder: RemoteFolder, file: str | None) -> Path:
     files = {name: entry for name, entry in list_files(folder).items() if _SEGMENT.fullmatch(name)}
     if file:
         return bring(_entry(files, file), folder)
-    if _DESCRIPTION in files:
-        weights = ModelSpec.read(bring(files[_DESCRIPTION], folder)).weights_file
+    if SPEC_FILE in files:
+        weights = ModelSpec.read(bring(files[SPEC_FILE], folder)).weights_file
     else:
-        weights = _weights(files) or ""
+        weights = choose_weights(files) or ""
     if not weights:
         raise DownloadError(
             f"{folder.url} has no weights at {folder.path or 'its top'} that can be told apart: it has "
@@ -117,13 +112,6 @@ def _brought(folder: RemoteFolder, file: str | None) -> Path:
             hint="Name the file: hf:owner/repo/folder/file.pt",
         )
     return bring(_entry(files, weights), folder).parent
-
-
-def _weights(names: Collection[str]) -> str | None:
-    """The weights among a folder's files: upstream's, ours, or the only ones there are."""
-    preferred = [name for name in _PREFERRED if name in names]
-    candidates = [name for name in names if PurePosixPath(name).suffix in WEIGHTS_SUFFIXES]
-    return next(iter(preferred or (candidates if len(candidates) == 1 else [])), None)
 
 
 def _entry(files: Mapping[str, RemoteFile], name: str) -> RemoteFile:
@@ -136,8 +124,9 @@ def _is_whole(folder: Path, file: str | None) -> bool:
     """Whether a folder on this disk has the file, or all that a model needs."""
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     try:
-        described = file is None and _DESCRIPTION in names
-        return (ModelSpec.read(folder / _DESCRIPTION).weights_file if described else file or _weights(names)) in names
+        if file is None and SPEC_FILE in names:
+            file = ModelSpec.read(folder / SPEC_FILE).weights_file
+        return (file or choose_weights(names)) in names
     except CheckpointError:
         return False
 

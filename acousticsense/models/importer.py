@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -14,20 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from acousticsense.errors import CheckpointError, CorruptCheckpointError, RequestError, quoted
-from acousticsense.files import sha256_of, sync_folder
+from acousticsense.files import replace_folder, sha256_of
 from acousticsense.models.bare import front_end_for
-from acousticsense.models.catalog import SPEC_FILE, Catalog, is_safe_name
+from acousticsense.models.catalog import Catalog, is_safe_name
 from acousticsense.models.checkpoint import CheckpointReport, load_network, write_state_dict
 from acousticsense.models.genres import CCMUSIC_LABELS
 from acousticsense.models.networks import OWN_ARCHITECTURES, input_size, timm_name
-from acousticsense.models.spec import ModelSpec
+from acousticsense.models.spec import SPEC_FILE, ModelSpec
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, UPSTREAM_WINDOWS, SpectrogramKind
 
 __all__ = ["check_answers", "check_new", "import_checkpoint", "install"]
 
 #: How the folders are named in which a model is put together, and those that wait for their successor.
 _DRAFT: Final = ".importing-"
-_REPLACED: Final = ".replaced-"
 
 
 def import_checkpoint(
@@ -169,27 +167,10 @@ def install(
             (draft / SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
             if describe:
                 describe(draft)
-            _put_in_place(draft, folder)
+            replace_folder(draft, folder)
     except OSError as error:
         raise _unwritable(folder, error) from error
     return spec
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    """Gives a finished folder its name; the one that had it is removed last, and comes back when this fails."""
-    replaced = folder.with_name(_REPLACED + folder.name)
-    if not folder.exists():
-        draft.rename(folder)
-    else:
-        shutil.rmtree(replaced, ignore_errors=True)
-        folder.rename(replaced)
-        try:
-            draft.rename(folder)
-        except BaseException:
-            replaced.rename(folder)
-            raise
-    sync_folder(folder.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> CheckpointError:

@@ -27,12 +27,16 @@ from acousticsense.spectrogram.front_end import (
 
 __all__ = [
     "NEVER",
+    "SPEC_FILE",
     "Alternative",
     "Calibration",
     "EnsembleSpec",
     "ModelSpec",
     "tested_labels",
 ]
+
+#: The description in a model's folder.
+SPEC_FILE: Final = "model.json"
 
 #: A threshold above every probability: what it guards is never said.
 NEVER: Final = 1.01
@@ -194,7 +198,7 @@ class ModelSpec:
         return self
 
     @classmethod
-    def from_json(cls, text: str, *, source: str = "model.json") -> ModelSpec:
+    def from_json(cls, text: str, *, source: str = SPEC_FILE) -> ModelSpec:
         """Reads `model.json`.
 
         Raises:

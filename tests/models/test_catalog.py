@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -100,8 +101,21 @@ class TestCatalog:
 
     def test_a_folder_without_weights_says_what_it_wants(self, catalog: Catalog) -> None:
         (catalog.root / "empty").mkdir(parents=True)
-        with pytest.raises(CheckpointError, match=r"expected model\.json, or save\.pt alone; weights found: none"):
+        with pytest.raises(CheckpointError, match=r"neither model\.json nor weights"):
             catalog.spec("empty")
+
+    def test_of_several_weights_those_are_taken_that_a_hub_would_give(
+        self, checkpoint: Path, catalog: Catalog, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "mobilenet_v3_small_mel"
+        folder.mkdir()
+        for name in ("first.pth", "second.pth"):
+            shutil.copy(checkpoint, folder / name)
+        with pytest.raises(CheckpointError, match="several weights") as refused:
+            resolve(str(folder), catalog, cache_dir=tmp_path)
+        assert refused.value.hint == "Name one of them: first.pth, second.pth."
+        shutil.copy(checkpoint, folder / "save.pt")
+        assert resolve(str(folder), catalog, cache_dir=tmp_path).weights == folder / "save.pt"
 
     def test_the_not_music_output_counts(self, tiny_models: Path) -> None:
         network, spec = load(Catalog(tiny_models), "tiny")

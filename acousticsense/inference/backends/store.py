@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from filelock import FileLock
 
-from acousticsense.files import sha256_of
+from acousticsense.files import replace_folder, sha256_of
 
 __all__ = ["NetworkStore", "StoredNetwork", "key_of"]
 
@@ -74,9 +74,7 @@ class NetworkStore:
             hashes = {file.name: sha256_of(file) for file in draft.iterdir()}
             text = json.dumps({"report": report, "sha256": hashes}, indent=2)
             (draft / _REPORT).write_text(text + "\n", encoding="utf-8")
-            if (self.root / key).exists():
-                (self.root / key).rename(Path(scratch, "replaced"))
-            draft.rename(self.root / key)
+            replace_folder(draft, self.root / key)
         self._prune()
 
     @contextmanager
