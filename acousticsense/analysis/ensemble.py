@@ -34,7 +34,7 @@ from acousticsense.inference.device import pick_device
 from acousticsense.inference.model_cache import LoadedModel, ModelCache
 from acousticsense.inference.preprocess import Decoder, PreparedClip, decode, limits_of
 from acousticsense.models.catalog import Catalog
-from acousticsense.models.spec import EnsembleSpec, ModelSpec, tested_labels
+from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
 
@@ -221,7 +221,7 @@ class Ensemble:
             measured.calibration if measured else None,
             weights=[measured.weight_of[identity] for identity in identities(averaged)] if measured else (),
             own=[specs[member.name][cast(SpectrogramKind, member.spectrogram)].calibration for member in averaged],
-            tested=tested_labels(measured.metrics) if measured else None,
+            tested=measured.real_test.labels if measured else None,
         )
         return replace(consensus, measured=measured_accuracy(measured)) if consensus and measured else consensus
 

@@ -214,7 +214,5 @@ def identities(members: Iterable[Member]) -> tuple[tuple[str, str, str], ...]:
 
 def measured_accuracy(spec: ModelSpec | EnsembleSpec) -> tuple[float, int] | None:
     """Accuracy on real test music and the number of clips, as a description has them; None when not measured."""
-    figures = spec.metrics.get("real_test")
-    if not isinstance(figures, Mapping) or not isinstance(figures.get("accuracy"), (int, float)):
-        return None
-    return float(figures["accuracy"]), int(figures.get("n", 0))
+    test = spec.real_test
+    return None if test.accuracy is None else (test.accuracy, test.n or 0)

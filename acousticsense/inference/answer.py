@@ -11,7 +11,7 @@ from acousticsense.inference.confidence import advise
 from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.prediction import Advice, ModelInfo, Prediction, Timing, WindowVote
 from acousticsense.inference.preprocess import PreparedClip
-from acousticsense.models.spec import ModelSpec, tested_labels
+from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram import SpectrogramImages
 
 __all__ = ["Analysis", "analysis_of"]
@@ -64,7 +64,7 @@ def analysis_of(
         spec.calibration,
         clip=clip.audio.info,
         other_kinds=spec.kinds[1:],
-        tested=tested_labels(spec.metrics),
+        tested=spec.real_test.labels,
     )
     prediction = Prediction(
         probabilities=posterior.probabilities,

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, AliasChoices, Field, JsonValue, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from acousticsense.errors import CheckpointError, RequestError
+from acousticsense.models.figures import RecordedTest
 from acousticsense.spectrogram.front_end import (
     NATIVE_CQT,
     NATIVE_MEL,
@@ -32,7 +33,6 @@ __all__ = [
     "Calibration",
     "EnsembleSpec",
     "ModelSpec",
-    "tested_labels",
 ]
 
 #: The description in a model's folder.
@@ -125,7 +125,7 @@ class ModelSpec:
         weights_sha256: its SHA-256 in hex; empty when unrecorded (a bare file).
         licence: SPDX identifier or words.
         provenance: where the weights come from, in words.
-        metrics: measured figures, e.g. {"real_test": {"top1": 0.61, ...}}.
+        metrics: measured figures, e.g. {"real_test": {"n": 237, "accuracy": 0.61, ...}}; `real_test` reads them.
     """
 
     name: _Text
@@ -148,6 +148,11 @@ class ModelSpec:
     def n_outputs(self) -> int:
         """Width of the last layer."""
         return len(self.labels) + int(self.has_not_music)
+
+    @property
+    def real_test(self) -> RecordedTest:
+        """How the model did on real test music."""
+        return RecordedTest.of(self.metrics)
 
     @property
     def kinds(self) -> tuple[SpectrogramKind, ...]:
@@ -236,6 +241,11 @@ class EnsembleSpec:
         return self
 
     @property
+    def real_test(self) -> RecordedTest:
+        """How these models did together on real test music."""
+        return RecordedTest.of(self.metrics)
+
+    @property
     def weight_of(self) -> dict[tuple[str, str, str], float]:
         """Member -> its weight."""
         return dict(zip(self.members, self.weights or (1.0,) * len(self.members), strict=True))
@@ -252,13 +262,6 @@ class EnsembleSpec:
             CheckpointError: it cannot be read; otherwise as `ModelSpec.from_json`.
         """
         return _parsed(_ENSEMBLE, _text_of(path), str(path))
-
-
-def tested_labels(metrics: Mapping[str, Any]) -> frozenset[str] | None:
-    """The labels of the clips that a model was tested on, from its metrics; None where they do not say."""
-    figures = metrics.get("real_test")
-    clips = figures.get("clips") if isinstance(figures, Mapping) else None
-    return frozenset(label for label, count in clips.items() if count) if isinstance(clips, Mapping) else None
 
 
 _MODEL: Final = TypeAdapter(ModelSpec)

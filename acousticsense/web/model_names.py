@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from acousticsense.i18n.page import ui_text
+from acousticsense.models.figures import RecordedTest
 from acousticsense.models.genres import display_name
 from acousticsense.models.spec import ModelSpec
 from acousticsense.web.html import shown_name
@@ -59,12 +60,12 @@ class Choice:
         technical = self.spec.name
         if self.spec.alternatives:
             technical = ui_text("model.with", language, name=technical, what=_image(self.spec, language))
-        counts = _tested(self.spec)
-        if counts is None:
+        test = self.spec.real_test
+        if test.right is None or test.n is None:
             return ui_text("model.untested", language, name=technical)
         key = "most_right" if self.is_best else "tested" if self.is_comparable else "other_test"
-        words = ui_text(f"model.{key}", language, name=technical, right=counts[0], n=counts[1])
-        if genres := _strongest(self.spec.metrics["real_test"]):
+        words = ui_text(f"model.{key}", language, name=technical, right=test.right, n=test.n)
+        if genres := _strongest(test):
             named = ui_text("model.and", language).join(display_name(label, language) for label in genres)
             words += (" " if language == "en" else "") + ui_text("model.strongest", language, genres=named)
         return words
@@ -79,7 +80,7 @@ def choices_of(specs: Iterable[ModelSpec], default: str) -> list[Choice]:
     """
     known = sorted(specs, key=lambda spec: (spec.name != default, *_rank(spec)))
     offered = [(spec, spec.for_spectrogram(kind)) for spec in known for kind in spec.kinds]
-    measured = sorted((variant for _, variant in offered if _tested(variant)), key=_rank)
+    measured = sorted((variant for _, variant in offered if _all_answers(variant)), key=_rank)
     most = _all_answers(measured[0]) if measured else 0
     rivals = {variant.name for variant in measured if _all_answers(variant) == most}
     best = measured[0] if len(rivals) > 1 else None
@@ -106,32 +107,21 @@ def _image(spec: ModelSpec, language: str) -> str:
     return ui_text(f"model.image.{spec.front_end.kind}", language)
 
 
-def _tested(spec: ModelSpec) -> tuple[int, int] | None:
-    """Right answers and all answers of the recorded test on music; None where there is none."""
-    figures = spec.metrics.get("real_test")
-    if not isinstance(figures, Mapping):
-        return None
-    n, accuracy = figures.get("n"), figures.get("accuracy")
-    if not isinstance(n, int) or not isinstance(accuracy, float) or n < 1:
-        return None
-    return round(n * accuracy), n
-
-
 def _all_answers(spec: ModelSpec) -> int:
-    return (_tested(spec) or (0, 0))[1]
+    """Clips in the recorded test; 0 where it does not say how many of them were named right."""
+    test = spec.real_test
+    return 0 if test.n is None or test.accuracy is None else test.n
 
 
 def _rank(spec: ModelSpec) -> tuple[int, float, str]:
     """Orders by the size of the test, then by the share of right answers."""
     n = _all_answers(spec)
-    return -n, -spec.metrics["real_test"]["accuracy"] if n else 0.0, spec.name
+    return -n, -(spec.real_test.accuracy or 0.0) if n else 0.0, spec.name
 
 
-def _strongest(figures: Mapping[str, Any]) -> list[str]:
+def _strongest(test: RecordedTest) -> list[str]:
     """The genres that a model finds most often, best first, of those that were tested enough."""
-    recall, clips = figures.get("recall"), figures.get("clips")
-    if not isinstance(recall, Mapping) or not isinstance(clips, Mapping):
-        return []
+    recall, clips = test.recall or {}, test.clips or {}
     counted = [label for label in recall if clips.get(label, 0) >= _FEWEST_CLIPS]
     return sorted(counted, key=lambda label: -recall[label])[:_MOST_NAMED]
 

@@ -9,6 +9,7 @@ from typing import Any
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import ui_text
 from acousticsense.models.catalog import Catalog, CatalogEntry
+from acousticsense.models.figures import RecordedTest
 from acousticsense.models.spec import ModelSpec
 from acousticsense.web.html import number, percent, render
 from acousticsense.web.model_names import plain_name
@@ -25,20 +26,16 @@ class Tested:
     interval: str
 
     @classmethod
-    def of(cls, figures: object, language: str) -> Tested | None:
-        """What `model.json` has of a test; None where it has none, or not in the form that `evaluate` writes."""
-        if not isinstance(figures, Mapping):
+    def of(cls, test: RecordedTest, language: str) -> Tested | None:
+        """None where one of these was not recorded."""
+        if test.right is None or test.n is None or test.top3 is None or test.accuracy_interval is None:
             return None
-        try:
-            n, accuracy = int(figures["n"]), float(figures["accuracy"])
-            low, high = (percent(float(bound)) for bound in figures["accuracy_interval"])
-            return cls(
-                right=ui_text("levels.counted", language, right=round(n * accuracy), n=n),
-                top3=percent(float(figures["top3"])),
-                interval=ui_text("models.interval", language, low=low, high=high),
-            )
-        except (KeyError, TypeError, ValueError):
-            return None
+        low, high = map(percent, test.accuracy_interval)
+        return cls(
+            right=ui_text("levels.counted", language, right=test.right, n=test.n),
+            top3=percent(test.top3),
+            interval=ui_text("models.interval", language, low=low, high=high),
+        )
 
 
 def models_html(
@@ -70,9 +67,9 @@ def _row(entry: CatalogEntry, catalog: Catalog, time_ms: float | None, language:
         "name": entry.name,
         "error": "",
         "title": plain_name(spec, language),
-        "music": Tested.of(spec.metrics.get("real_test"), language),
-        "songs": Tested.of(spec.metrics.get("songs_test"), language),
-        "genres": _genres(spec),
+        "music": Tested.of(spec.real_test, language),
+        "songs": Tested.of(RecordedTest.of(spec.metrics, "songs_test"), language),
+        "genres": _genres(spec.real_test),
         "size": _size(entry, catalog),
         "time": "" if time_ms is None else f"{time_ms:.0f} ms",
         "licence": spec.licence,
@@ -82,13 +79,12 @@ def _row(entry: CatalogEntry, catalog: Catalog, time_ms: float | None, language:
     }
 
 
-def _genres(spec: ModelSpec) -> list[tuple[str, str, int]]:
+def _genres(test: RecordedTest) -> list[tuple[str, str, int]]:
     """Genre, share of its test recordings that were named right, and how many those are; best first."""
-    figures = spec.metrics.get("real_test")
-    recall, clips = (figures.get(key) if isinstance(figures, Mapping) else None for key in ("recall", "clips"))
-    if not isinstance(recall, Mapping) or not isinstance(clips, Mapping):
+    if test.clips is None:
         return []
-    return [(label, percent(recall[label]), clips.get(label, 0)) for label in sorted(recall, key=lambda x: -recall[x])]
+    best_first = sorted((test.recall or {}).items(), key=lambda entry: -entry[1])
+    return [(label, percent(share), test.clips.get(label, 0)) for label, share in best_first]
 
 
 def _size(entry: CatalogEntry, catalog: Catalog) -> str:
