@@ -23,7 +23,6 @@ from acousticsense.evaluation.calibration import Answers, fit_calibration
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import NOT_MUSIC
 from acousticsense.models.spec import EnsembleSpec
-from acousticsense.spectrogram.front_end import SpectrogramKind
 
 __all__ = ["EnsemblePredictor", "pool_weights"]
 
@@ -46,18 +45,17 @@ class EnsemblePredictor:
     models: tuple[str, ...] = ()
     spectrogram: Spectrograms = "both"
 
-    def predict(self, source: Source, /, *, kind: SpectrogramKind | None = None) -> Prediction:
+    def predict(self, source: Source, /) -> Prediction:
         """The consensus as one answer.
 
         Args:
             source: path, bytes or binary file object of any audio format.
-            kind: one kind of image; None is `spectrogram`.
 
         Raises:
             AudioError: not audio, over a limit, or nothing in it.
             CheckpointError: one of the models cannot answer.
         """
-        result, consensus = self._answer(source, self.spectrogram if kind is None else cast(Spectrograms, kind))
+        result, consensus = self._answer(source)
         first = next(member.prediction for member in result.members if member.prediction)
         return replace(
             first,
@@ -75,7 +73,7 @@ class EnsemblePredictor:
         Raises:
             AudioError, CheckpointError: as `predict`.
         """
-        return self._answer(source, self.spectrogram)[1].calibrated is not None
+        return self._answer(source)[1].calibrated is not None
 
     def calibrate(self, clips: Sequence[tuple[Path, str]], *, measured_on: str) -> EnsembleSpec:
         """Weights, temperature and thresholds of the geometric mean, from labelled clips that no member was trained on.
@@ -97,7 +95,7 @@ class EnsemblePredictor:
         truths: list[int] = []
         members: tuple[tuple[str, str, str], ...] = ()
         for path, genre in clips:
-            result, consensus = self._answer(path, self.spectrogram)
+            result, consensus = self._answer(path)
             members = identities(result.members[index] for index in consensus.members)
             tables.append(_table(result, consensus))
             truths.append(_label_index(genre, [*consensus.probabilities]))
@@ -117,8 +115,8 @@ class EnsemblePredictor:
             metrics={"calibrated_on": {"n": len(truths)}},
         )
 
-    def _answer(self, source: Source, spectrogram: Spectrograms) -> tuple[EnsembleResult, Consensus]:
-        result = self.ensemble.predict(source, models=self.models, spectrogram=spectrogram)
+    def _answer(self, source: Source) -> tuple[EnsembleResult, Consensus]:
+        result = self.ensemble.predict(source, models=self.models, spectrogram=self.spectrogram)
         for member in result.members:
             if member.error:
                 raise member.error

@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.out:
         _make_folder(options.out)
     predicts = _predictor(options) if options.models else classifier_of(options)
-    result = evaluate(predicts, items, kind=options.spectrogram)
+    result = evaluate(predicts, items)
     if options.record:
         _record(result, cast("EnsemblePredictor", predicts), options)
     if options.out:

@@ -14,7 +14,6 @@ from acousticsense.evaluation.results import ClipResult, Evaluation
 from acousticsense.inference.confidence import is_too_short
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import NOT_MUSIC
-from acousticsense.spectrogram.front_end import SpectrogramKind
 
 __all__ = ["Predictor", "evaluate"]
 
@@ -27,19 +26,16 @@ _PROGRESS_EVERY: Final = 50
 class Predictor(Protocol):
     """What is evaluated; `GenreClassifier` is one."""
 
-    def predict(self, source: Path, /, *, kind: SpectrogramKind | None = None) -> Prediction:
-        """Predicts a file by one kind of image, the model's main one when None."""
+    def predict(self, source: Path, /) -> Prediction:
+        """Predicts a file."""
 
 
-def evaluate(
-    classifier: Predictor, items: Sequence[LabelledClip], *, kind: SpectrogramKind | None = None
-) -> Evaluation:
+def evaluate(classifier: Predictor, items: Sequence[LabelledClip]) -> Evaluation:
     """Predicts every clip and measures the answers.
 
     Args:
         classifier: usually a `GenreClassifier`.
         items: clips with their genres, each one of the model's labels or "not_music".
-        kind: which image, for models that know several.
 
     Raises:
         SettingsError: a genre is not among the model's labels, or no clip could be analysed.
@@ -49,7 +45,7 @@ def evaluate(
         if number % _PROGRESS_EVERY == 0:
             logger.info("%d of %d clips analysed", number, len(items))
         try:
-            prediction = classifier.predict(item.path, kind=kind)
+            prediction = classifier.predict(item.path)
         except AudioError as error:
             logger.warning("%s is left out: %s", item.path, error)
             unreadable[printable(str(item.path))] = str(error)

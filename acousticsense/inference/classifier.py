@@ -191,7 +191,10 @@ class GenreClassifier:
         offset_s: float = 0.0,
         anchor: Literal["start", "center"] = "start",
     ) -> Recipe:
-        """How a file becomes images for this model; see `analyse` for the arguments."""
+        """How a file becomes images for this model; see `analyse` for the arguments.
+
+        With the anchor "center", the excerpt is taken from the middle of the track.
+        """
         return Recipe(
             front_end=self.spec.front_end,
             windows=self.spec.windows,
@@ -224,11 +227,9 @@ class GenreClassifier:
         *,
         duration_s: Duration = MODEL_DEFAULT,
         offset_s: float = 0.0,
-        anchor: Literal["start", "center"] = "start",
-        kind: SpectrogramKind | None = None,
     ) -> Prediction:
         """Predicts an excerpt of a track; see `analyse` for the arguments and errors."""
-        return self.analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor, kind=kind).prediction
+        return self.analyse(source, duration_s=duration_s, offset_s=offset_s).prediction
 
     def analyse(
         self,
@@ -236,8 +237,6 @@ class GenreClassifier:
         *,
         duration_s: Duration = MODEL_DEFAULT,
         offset_s: float = 0.0,
-        anchor: Literal["start", "center"] = "start",
-        kind: SpectrogramKind | None = None,
         progress: Callable[[float, float], None] | None = None,
     ) -> Analysis:
         """Predicts an excerpt of a track and keeps what led to the answer.
@@ -246,18 +245,12 @@ class GenreClassifier:
             source: path, bytes or binary file object of any audio format.
             duration_s: seconds to predict; "model" is the model's own choice (10 s for ours), None the whole track.
             offset_s: where the excerpt begins.
-            anchor: "center" takes the excerpt from the middle of the track.
-            kind: which image, for models that know several.
             progress: see `answer`.
 
         Raises:
             AudioError: not audio, over a limit, or nothing in it.
-            RequestError: the model does not know this kind of image.
         """
-        if kind is not None and kind != self.spec.front_end.kind:
-            view = self.for_spectrogram(kind)
-            return view.analyse(source, duration_s=duration_s, offset_s=offset_s, anchor=anchor, progress=progress)
-        recipe = self.recipe(duration_s=duration_s, offset_s=offset_s, anchor=anchor)
+        recipe = self.recipe(duration_s=duration_s, offset_s=offset_s)
         return self.answer(self.prepare(source, recipe), progress)
 
     def prepare(self, source: Source, recipe: Recipe) -> PreparedClip:

@@ -46,5 +46,6 @@ def predict_genre(
     """
     if top_k < 1:
         raise RequestError(f"top_k is {top_k}.", hint="Ask for 1 or more genres.")
-    prediction = model.predict(path, duration_s=duration_sec, offset_s=offset_sec, kind=spectrogram)
+    classifier = model.for_spectrogram(spectrogram)
+    prediction = classifier.predict(path, duration_s=duration_sec, offset_s=offset_sec)
     return [(score.label, score.confidence) for score in prediction.top(top_k)]

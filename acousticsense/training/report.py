@@ -70,7 +70,7 @@ def report(models: Path, names: Sequence[str], clips: Sequence[tuple[Recording, 
     for name in names:
         folder = models / name
         classifier = GenreClassifier.load(folder, settings=exact)
-        results = {kind: evaluate(classifier, labelled, kind=kind) for kind in classifier.spec.kinds}
+        results = {kind: evaluate(classifier.for_spectrogram(kind), labelled) for kind in classifier.spec.kinds}
         songs = {kind: _of_songs(result, recordings) for kind, result in results.items()}
         for kind, result in results.items():
             named = [replace(clip, path=Path(recordings[clip.path].key)) for clip in result.clips]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
@@ -34,6 +35,7 @@ from acousticsense.models.spec import Calibration, EnsembleSpec, ModelSpec
 from acousticsense.serving.requests import EnsembleRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
+from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.web.ensemble_tab import EnsembleHandlers
 from acousticsense.web.html import percent
 from tests.conftest import CNNS, install, run_alone
@@ -85,7 +87,8 @@ def test_every_member_says_what_the_model_says_alone(cnn_models: Path, ten: Ense
     classifier = GenreClassifier.load("densenet121", settings=settings_of(cnn_models))
     for member in ten.members:
         if member.name == "densenet121" and member.prediction:
-            alone = classifier.predict(music_mp3, kind=member.prediction.model.spectrogram)  # type: ignore[arg-type]
+            kind = cast(SpectrogramKind, member.prediction.model.spectrogram)
+            alone = classifier.for_spectrogram(kind).predict(music_mp3)
             assert member.prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
             assert member.prediction.verdict == alone.verdict
 

@@ -21,7 +21,6 @@ from acousticsense.evaluation.report import report_markdown, write_report
 from acousticsense.evaluation.results import ClipResult, Evaluation, NotMusic
 from acousticsense.inference.prediction import ModelInfo, Prediction, Timing
 from acousticsense.models.spec import Calibration
-from acousticsense.spectrogram.front_end import SpectrogramKind
 
 
 def clip(genre: str, a: float, b: float, c: float, verdict: str = "plausible") -> ClipResult:
@@ -181,13 +180,13 @@ def test_a_label_that_no_font_can_draw_becomes_its_number() -> None:
 
 
 class Oracle:
-    """Answers A for every file but the broken one; two labels by cqt, three by anything else."""
+    """Answers A for every file but the broken one."""
 
-    def predict(self, source: Path, /, *, kind: SpectrogramKind | None = None) -> Prediction:
+    def predict(self, source: Path, /) -> Prediction:
         if source.name == "broken.wav":
             raise AudioError("no audio in it")
         return Prediction(
-            probabilities={"A": 0.7, "B": 0.3} if kind == "cqt" else {"A": 0.6, "B": 0.3, "C": 0.1},
+            probabilities={"A": 0.6, "B": 0.3, "C": 0.1},
             not_music=None,
             verdict="plausible",
             advice=(),
@@ -204,10 +203,6 @@ def test_unreadable_files_are_listed_and_count_in_no_figure() -> None:
     assert (result.n, result.accuracy) == (1, 1.0)
     assert "Not analysed: 1 files" in report_markdown(result)
     assert "no audio" in result.unreadable["broken.wav"]
-
-
-def test_the_kind_of_image_is_passed_on() -> None:
-    assert evaluate(Oracle(), [LabelledClip(Path("a.wav"), "A")], kind="cqt").labels == ("A", "B")
 
 
 def test_a_genre_that_the_model_does_not_know_is_an_error() -> None:

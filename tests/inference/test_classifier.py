@@ -14,6 +14,7 @@ import torch
 from acousticsense.errors import AudioEmptyError, CorruptCheckpointError, RequestError, SettingsError, UnknownModelError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.device import pick_device
+from acousticsense.inference.facade import predict_genre
 from acousticsense.inference.payload import advice_text, prediction_payload
 from acousticsense.inference.prediction import Prediction, WindowVote
 from acousticsense.models.genres import GENRES
@@ -166,17 +167,18 @@ def test_an_offset_beyond_the_end(classifier: GenreClassifier, music_wav: Path) 
         classifier.predict(music_wav, offset_s=500)
 
 
-def test_a_image_the_model_does_not_know(classifier: GenreClassifier, music_wav: Path) -> None:
+def test_an_image_the_model_does_not_know(classifier: GenreClassifier) -> None:
     with pytest.raises(RequestError, match="not trained on cqt"):
-        classifier.predict(music_wav, kind="cqt")
+        classifier.for_spectrogram("cqt")
 
 
 def test_one_model_sees_mel_or_cqt_each_with_its_own_calibration(cnn_models: Path, music_wav: Path) -> None:
     classifier = GenreClassifier.load("mobilenetv3_large", settings=Settings(models=cnn_models, device="cpu"))
-    mel, cqt = (classifier.analyse(music_wav, kind=kind) for kind in ("mel", "cqt"))
+    mel, cqt = (classifier.for_spectrogram(kind).analyse(music_wav) for kind in classifier.spec.kinds)
     assert (mel.prediction.model.spectrogram, cqt.prediction.model.spectrogram) == ("mel", "cqt")
     assert (mel.images.front_end.kind, cqt.images.front_end.kind) == ("mel", "cqt")
     assert mel.prediction == replace(classifier.predict(music_wav), timing_ms=mel.prediction.timing_ms)
+    assert dict(predict_genre(classifier, music_wav, top_k=16, spectrogram="cqt")) == cqt.prediction.probabilities
     for_cqt = classifier.for_spectrogram("cqt")
     assert for_cqt.spec.calibration.temperature != classifier.spec.calibration.temperature
     expected, _ = for_cqt.probabilities(classifier.logits(cqt.images.inputs))
