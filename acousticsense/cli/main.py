@@ -12,7 +12,6 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from acousticsense import __version__
 from acousticsense.cli import (
@@ -28,10 +27,9 @@ from acousticsense.cli import (
     predict,
     serve,
     similar,
+    tag,
     timeline,
 )
-from acousticsense.cli.options import add_excerpt_options, add_model_options, add_spectrogram_option, settings_of
-from acousticsense.cli.tag import add_tag, parse, tag
 from acousticsense.errors import AcousticSenseError
 
 __all__ = ["main"]
@@ -77,18 +75,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="acousticsense", description="Music genres, with the reason why.")
     parser.add_argument("--version", action="version", version=f"acousticsense {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, predict, ensemble, timeline, compare, similar, mcp):
-        command.add(commands)
-    _add_tag(commands)
-    for command in (explain, models, import_checkpoint, evaluate, finetune, accelerate):
+    for command in (
+        serve,
+        predict,
+        ensemble,
+        timeline,
+        compare,
+        similar,
+        mcp,
+        tag,
+        explain,
+        models,
+        import_checkpoint,
+        evaluate,
+        finetune,
+        accelerate,
+    ):
         command.add(commands)
     return parser
-
-
-def _add_tag(commands: Any) -> None:
-    parser = commands.add_parser("tag", help="predict whole libraries, and write genres into the files")
-    add_tag(parser)
-    add_model_options(parser)
-    add_spectrogram_option(parser)
-    add_excerpt_options(parser)
-    parser.set_defaults(run=lambda options: tag(parse(options, parser), settings_of(options)))

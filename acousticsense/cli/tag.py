@@ -14,15 +14,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tqdm import tqdm
 
-from acousticsense.cli.tag_options import TagOptions, add_tag, parse
+from acousticsense.cli.options import settings_of
+from acousticsense.cli.tag_options import TagOptions, add_options, parse
 from acousticsense.cli.tag_report import check_places, row_line, say, sum_up, take_back, write_lists, write_tags
 from acousticsense.errors import LibraryError
 from acousticsense.library.storage import absolute
-from acousticsense.settings import Settings
 
 if TYPE_CHECKING:
     from acousticsense.inference.preprocess import Recipe
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from acousticsense.library.run import Engine, LibraryRun
     from acousticsense.library.walk import Walk
     from acousticsense.models.spec import Calibration
+    from acousticsense.settings import Settings
 
-__all__ = ["TagOptions", "add_tag", "parse", "tag"]
+__all__ = ["add"]
 
 _INTERRUPTED: Final = 130
 #: Between two progress lines, on a terminal and in a log.
@@ -40,7 +41,14 @@ _TERMINAL_S: Final = 0.5
 _LOG_S: Final = 10.0
 
 
-def tag(options: TagOptions, settings: Settings) -> int:
+def add(commands: Any) -> None:
+    """Adds the command to the parser's `commands`."""
+    parser = commands.add_parser("tag", help="predict whole libraries, and write genres into the files")
+    add_options(parser)
+    parser.set_defaults(run=lambda options: _run(parse(options, parser), settings_of(options)))
+
+
+def _run(options: TagOptions, settings: Settings) -> int:
     """Carries the command out and returns its exit code.
 
     Raises:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from acousticsense.cli.options import positive
+from acousticsense.cli.options import add_excerpt_options, add_model_options, add_spectrogram_option, positive
 from acousticsense.library.storage import output
 from acousticsense.serving import requests
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from acousticsense.inference.classifier import Duration
     from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = ["Output", "TagOptions", "add_tag", "parse"]
+__all__ = ["Output", "TagOptions", "add_options", "parse"]
 
 Output = Path | str
 
@@ -49,8 +49,8 @@ class TagOptions:
     ray_address: str | None
 
 
-def add_tag(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's own options; the caller adds those for the model."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options to its parser."""
     parser.add_argument(
         "paths",
         nargs="*",
@@ -86,7 +86,17 @@ def add_tag(parser: argparse.ArgumentParser) -> None:
     work.add_argument(
         "--ray-address", metavar="ADDRESS", help='"auto", HOST:PORT or ray://HOST:PORT (this machine alone)'
     )
-    work.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="seconds for decoding one file (60)")
+    work.add_argument(
+        "--timeout",
+        dest="timeout_s",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="seconds for decoding one file (60)",
+    )
+    add_model_options(parser)
+    add_spectrogram_option(parser)
+    add_excerpt_options(parser)
 
 
 def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOptions:
@@ -100,31 +110,12 @@ def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOp
     if options.ray_address is not None and options.engine != "ray":
         parser.error("--ray-address goes with --engine ray")
     excerpt = requests.parse(requests.ClipRequest, vars(options))
-    return TagOptions(
-        paths=tuple(options.paths),
-        spectrogram=options.spectrogram,
-        duration_s=excerpt.duration_s,
-        offset_s=excerpt.offset_s,
-        csv=options.csv,
-        jsonl=options.jsonl,
-        parquet=options.parquet,
-        accept=options.accept,
-        accepted=options.accepted,
-        review=options.review,
-        rejected=options.rejected,
-        write_tags=options.write_tags,
-        dry_run=options.dry_run,
-        overwrite=options.overwrite,
-        keep_mtime=options.keep_mtime,
-        record=options.record,
-        undo=options.undo,
-        fresh=options.fresh,
-        ledger=options.ledger,
-        workers=options.workers,
-        timeout_s=options.timeout,
-        engine=options.engine,
-        ray_address=options.ray_address,
-    )
+    given = vars(options) | {
+        "paths": tuple(options.paths),
+        "duration_s": excerpt.duration_s,
+        "offset_s": excerpt.offset_s,
+    }
+    return TagOptions(**{field.name: given[field.name] for field in fields(TagOptions)})
 
 
 def _share(text: str) -> float:
