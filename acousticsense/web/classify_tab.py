@@ -10,8 +10,11 @@ import gradio as gr
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.classify_handlers import ClassifyHandlers
 from acousticsense.web.controls import (
+    QUIET,
     excerpt_controls,
     model_choice,
+    prediction_queue,
+    reveal_after,
     song_input,
     waveform_options,
 )
@@ -83,29 +86,28 @@ def build_classify_tab(
     below = gr.HTML("", elem_classes="as-below", **plain)
     gr.HTML(i18n("html.glossary"), elem_classes="as-below", **plain)
 
-    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
+    limits = prediction_queue(service)
     shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
     # The service has a queue for answers and tells the place in it; a new one ends the one before.
     answering: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "multiple", **shown}
     is_drawn = gr.State(True)
-    audio.change(handlers.prepare_player, audio, [note, is_drawn], **quietly)
+    audio.change(handlers.prepare_player, audio, [note, is_drawn], **QUIET)
     # Only when it changes: with any update Gradio makes the player anew, which then no longer tells a file's own name.
-    is_drawn.change(lambda drawn: gr.Audio(waveform_options=waveform_options(drawn=drawn)), is_drawn, audio, **quietly)
-    picked.click(handlers.choose_example, None, audio, **quietly)
+    is_drawn.change(lambda drawn: gr.Audio(waveform_options=waveform_options(drawn=drawn)), is_drawn, audio, **QUIET)
+    picked.click(handlers.choose_example, None, audio, **QUIET)
     image.click(handlers.show_kind, audio, image, trigger_mode="always_last", **limits, **shown)
-    stop.click(handlers.stop, None, None, **quietly)
+    stop.click(handlers.stop, None, None, **QUIET)
     settings = [duration, whole, offset, model]
     # The page's script marks answers to other settings.
-    gr.on(None, None, settings, None, js="(...values) => window.acousticSenseSettings(...values)", **quietly)
+    gr.on(None, None, settings, None, js="(...values) => window.acousticSenseSettings(...values)", **QUIET)
     inputs = [audio, *settings]
     outputs = [result, image, heat, below, song.card, song.part]
-    history.click(handlers.recall, None, outputs, cancels=[heat_computed], **quietly)
+    history.click(handlers.recall, None, outputs, cancels=[heat_computed], **QUIET)
     answers = []
     for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
         answered = trigger(handler, inputs, outputs, show_progress_on=[result], cancels=[heat_computed], **answering)
-        answered.failure(handlers.explain_failure, None, outputs, **quietly)
-        answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
+        answered.failure(handlers.explain_failure, None, outputs, **QUIET)
+        reveal_after(answered)
         answers.append(answered)
     song.follow(answers, audio)
     gr.events.api(handlers.predict, api_name="predict", **limits)

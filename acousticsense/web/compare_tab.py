@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import gradio as gr
 
@@ -11,14 +11,19 @@ from acousticsense.analysis.compare_payload import comparison_payload
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.compare_view import comparison_html
-from acousticsense.web.controls import excerpt_controls, mark_old_answers, model_choice, with_names
+from acousticsense.web.controls import (
+    QUIET,
+    excerpt_controls,
+    mark_old_answers,
+    model_choice,
+    prediction_queue,
+    with_names,
+)
 from acousticsense.web.html import asked
 from acousticsense.web.inputs import called_with, language_of, uploaded, wanted_excerpt
 from acousticsense.web.message_view import message_html
 
 __all__ = ["CompareHandlers", "build_compare_tab"]
-
-_QUIETLY: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 class CompareHandlers:
@@ -112,8 +117,8 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
                 model = model_choice(i18n, service)
             button = gr.Button(i18n("compare.go"), variant="primary", elem_classes="as-go")
     result = gr.HTML(i18n("html.compare"), elem_classes="as-compare-block", apply_default_css=False, js_on_load=None)
-    limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
-    files.change(callbacks.clear, files, result, **_QUIETLY)
+    limits = prediction_queue(service)
+    files.change(callbacks.clear, files, result, **QUIET)
     inputs = [files, duration, whole, offset, model]
     mark_old_answers(".as-compare", inputs)
     compared = button.click(
@@ -125,5 +130,5 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
         trigger_mode="always_last",
         **limits,
     )
-    compared.failure(callbacks.explain_failure, None, result, **_QUIETLY)
+    compared.failure(callbacks.explain_failure, None, result, **QUIET)
     gr.events.api(callbacks.answer, api_name="compare", **limits)

@@ -18,6 +18,8 @@ from acousticsense.web.language import language_of
 from acousticsense.web.model_names import Choice, choices_of
 
 __all__ = [
+    "OWN_QUEUE",
+    "QUIET",
     "default_name",
     "duration_slider",
     "excerpt_controls",
@@ -28,11 +30,18 @@ __all__ = [
     "model_texts",
     "named_models",
     "offset_field",
+    "prediction_queue",
+    "reveal_after",
     "song_input",
     "track_duration_s",
     "waveform_options",
     "with_names",
 ]
+
+#: Options of an event that is answered at once, shows no progress and is no part of the API.
+QUIET: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+#: Options of an event that waits in a queue of the service: in Gradio's own it would stand in the way of others.
+OWN_QUEUE: Final[dict[str, Any]] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 
 #: Keys of texts: these and the value of a choice.
 _NAME: Final = "model:"
@@ -42,6 +51,16 @@ _FACTS: Final = "facts:"
 _WAVEFORM_MAX_S: Final = 900.0
 #: Largest file whose waveform is drawn when its length is unknown.
 _WAVEFORM_MAX_BYTES: Final = 20 * 2**20
+
+
+def prediction_queue(service: PredictionService) -> dict[str, Any]:
+    """Options of an event that waits for its turn among the predictions."""
+    return {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
+
+
+def reveal_after(answered: Any) -> None:
+    """Brings an answer into view when it is there."""
+    answered.then(None, js="() => window.acousticSenseReveal()", **QUIET)
 
 
 def with_names(component: Any) -> Any:
@@ -77,8 +96,7 @@ def duration_slider(i18n: Any, **options: Any) -> Any:
 def offset_field(i18n: Any, **options: Any) -> Any:
     """Where the excerpt begins; what is typed below 0 becomes 0."""
     offset = gr.Number(0, label=i18n("offset.label"), minimum=0, step=1, min_width=130, **options)
-    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    offset.change(None, offset, offset, js="(second) => (second < 0 ? 0 : second)", **quietly)
+    offset.change(None, offset, offset, js="(second) => (second < 0 ? 0 : second)", **QUIET)
     return offset
 
 
@@ -88,14 +106,7 @@ def excerpt_controls(i18n: Any) -> tuple[Any, Any, Any]:
     with gr.Row(elem_classes="as-excerpt-row"):
         offset = offset_field(i18n)
         whole = gr.Checkbox(False, label=i18n("whole.label"), min_width=130, elem_classes="as-whole")
-    whole.change(
-        lambda on: gr.Slider(interactive=not on),
-        whole,
-        duration,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    whole.change(lambda on: gr.Slider(interactive=not on), whole, duration, **QUIET)
     return duration, offset, whole
 
 
@@ -107,7 +118,7 @@ def mark_old_answers(card: str, controls: Sequence[Any]) -> None:
         controls: in the same order.
     """
     js = f"(...values) => window.acousticSenseAsked('{card}', ...values)"
-    gr.on(None, None, [*controls], None, js=js, queue=False, show_progress="hidden", api_visibility="private")
+    gr.on(None, None, [*controls], None, js=js, **QUIET)
 
 
 def model_choices(service: PredictionService) -> list[Choice]:
@@ -159,8 +170,8 @@ def model_choice(i18n: Any, service: PredictionService) -> Any:
         names = [(choice.name(language_of(request)), choice.value) for choice in now]
         return gr.Dropdown(names, visible=len(names) > 1), gr.HTML(visible=len(names) > 1)
 
-    gr.on(None, list_again, None, [model, facts], queue=False, show_progress="hidden", api_visibility="private")
-    model.change(describe, model, facts, queue=False, show_progress="hidden", api_visibility="private")
+    gr.on(None, list_again, None, [model, facts], **QUIET)
+    model.change(describe, model, facts, **QUIET)
     return model
 
 

@@ -14,7 +14,16 @@ from acousticsense.analysis.members import Progress
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.requests import EnsembleRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import duration_slider, mark_old_answers, named_models, offset_field, song_input
+from acousticsense.web.controls import (
+    QUIET,
+    duration_slider,
+    mark_old_answers,
+    named_models,
+    offset_field,
+    prediction_queue,
+    reveal_after,
+    song_input,
+)
 from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
 from acousticsense.web.html import asked
 from acousticsense.web.inputs import language_of, start_s, uploaded
@@ -175,8 +184,8 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
             result = gr.HTML(
                 i18n("html.ensemble"), elem_classes="as-result-block", apply_default_css=False, js_on_load=None
             )
-    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     tab.select(handlers.prepare, models, memory, show_progress="hidden", api_visibility="private")
+    limits = prediction_queue(service)
     settings = [models, images, duration, offset]
     mark_old_answers(".as-ensemble", settings)
     inputs = [audio, *settings]
@@ -186,16 +195,10 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
             inputs,
             result,
             api_visibility="private",
-            concurrency_id="predict",
-            concurrency_limit=service.settings.concurrency,
             show_progress="minimal",
             trigger_mode="always_last",
+            **limits,
         )
-        answered.failure(handlers.explain_failure, None, result, **quietly)
-        answered.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
-    gr.events.api(
-        handlers.ensemble,
-        api_name="ensemble",
-        concurrency_limit=service.settings.concurrency,
-        concurrency_id="predict",
-    )
+        answered.failure(handlers.explain_failure, None, result, **QUIET)
+        reveal_after(answered)
+    gr.events.api(handlers.ensemble, api_name="ensemble", **limits)

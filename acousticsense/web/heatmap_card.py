@@ -11,6 +11,7 @@ from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind
+from acousticsense.web.controls import QUIET, prediction_queue
 from acousticsense.web.heatmap_view import heatmap_html
 from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded
 from acousticsense.web.message_view import sentence_of
@@ -110,7 +111,7 @@ def build_heatmap_card(service: PredictionService, audio: Any) -> tuple[Any, Any
     callbacks = _Explain(service)
     card = gr.HTML("", elem_classes="as-below as-heat-block", apply_default_css=False, js_on_load=_REPORT_LABEL)
     arrived = gr.Textbox(visible="hidden")
-    limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
+    limits = prediction_queue(service)
     computed = card.click(
         callbacks.show,
         audio,
@@ -121,9 +122,7 @@ def build_heatmap_card(service: PredictionService, audio: Any) -> tuple[Any, Any
         trigger_mode="always_last",
         **limits,
     )
-    computed.success(
-        None, [arrived, card], card, js=_SHOW_IF_OF_THIS_ANSWER, show_progress="hidden", api_visibility="private"
-    )
+    computed.success(None, [arrived, card], card, js=_SHOW_IF_OF_THIS_ANSWER, **QUIET)
     gr.events.api(callbacks.answer, api_name="explain", **limits)
     return card, computed
 

@@ -14,7 +14,7 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.serving.jobs import BatchJob
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import excerpt_controls, model_choice, with_names
+from acousticsense.web.controls import OWN_QUEUE, QUIET, excerpt_controls, model_choice, with_names
 from acousticsense.web.inputs import called_with, chosen_model, language_of, start_s, uploaded
 from acousticsense.web.library_routes import json_rows, threshold_of
 from acousticsense.web.library_view import library_html
@@ -179,18 +179,14 @@ def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: An
     )
     batch_id = gr.Textbox(visible=False)
 
-    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    folder.click(None, None, None, js="() => window.acousticSenseFolder()", **quietly)
+    folder.click(None, None, None, js="() => window.acousticSenseFolder()", **QUIET)
     analysed = button.click(
         handlers.predict,
         [files, duration, whole, offset, chosen],
         progress,
-        api_visibility="private",
-        # The service has a queue for batches; in this one they would stand in the way of others.
-        concurrency_limit=None,
-        show_progress="hidden",
+        **OWN_QUEUE,
     )
-    analysed.failure(handlers.explain_failure, None, progress, **quietly)
-    stop.click(handlers.stop, batch_id, None, js="() => window.acousticSenseBatch()", **quietly)
-    rows.expand(handlers.open, None, [tabs, song], **quietly)
+    analysed.failure(handlers.explain_failure, None, progress, **QUIET)
+    stop.click(handlers.stop, batch_id, None, js="() => window.acousticSenseBatch()", **QUIET)
+    rows.expand(handlers.open, None, [tabs, song], **QUIET)
     gr.events.api(handlers.batch, api_name="batch", concurrency_limit=None)

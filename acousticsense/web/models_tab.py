@@ -12,7 +12,7 @@ import gradio as gr
 from acousticsense.errors import AcousticSenseError, OverloadError
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import default_name
+from acousticsense.web.controls import QUIET, default_name
 from acousticsense.web.inputs import language_of
 from acousticsense.web.models_view import models_html
 
@@ -85,8 +85,7 @@ def build_models_tab(i18n: Any, service: PredictionService, tab: Any, example: P
     callbacks = ModelsHandlers(service, example)
     shown = gr.HTML("", apply_default_css=False, js_on_load=None)
     button = gr.Button(i18n("models.measure"), elem_classes="as-second", visible=example is not None)
-    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    tab.select(callbacks.show, None, shown, **quietly)
+    tab.select(callbacks.show, None, shown, **QUIET)
     measured = button.click(
         callbacks.measure,
         None,
@@ -97,4 +96,4 @@ def build_models_tab(i18n: Any, service: PredictionService, tab: Any, example: P
         trigger_mode="once",
         concurrency_limit=1,
     )
-    measured.failure(callbacks.show, None, shown, **quietly)
+    measured.failure(callbacks.show, None, shown, **QUIET)

@@ -10,7 +10,7 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.library.similar import SimilarSong, similar_payload
 from acousticsense.serving.requests import SimilarRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import song_input
+from acousticsense.web.controls import QUIET, prediction_queue, song_input
 from acousticsense.web.html import render
 from acousticsense.web.inputs import language_of, uploaded
 from acousticsense.web.message_view import message_html
@@ -77,11 +77,9 @@ def build_similar_tab(i18n: Any, service: PredictionService) -> None:
             button = gr.Button(i18n("similar.go"), variant="primary", elem_classes="as-go")
         with gr.Column(scale=8, min_width=320, elem_classes="as-output"):
             result = gr.HTML(i18n("html.similar"), apply_default_css=False, js_on_load=None)
-    limits: dict[str, Any] = {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
+    limits = prediction_queue(service)
     found = button.click(
         callbacks.show, song, result, api_visibility="private", show_progress="minimal", trigger_mode="once", **limits
     )
-    found.failure(
-        callbacks.explain_failure, None, result, queue=False, show_progress="hidden", api_visibility="private"
-    )
+    found.failure(callbacks.explain_failure, None, result, **QUIET)
     gr.events.api(callbacks.answer, api_name="similar", **limits)

@@ -14,7 +14,7 @@ from acousticsense.analysis.results import Timeline
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.requests import TimelineRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import mark_old_answers, model_choice, song_input
+from acousticsense.web.controls import OWN_QUEUE, QUIET, mark_old_answers, model_choice, reveal_after, song_input
 from acousticsense.web.html import asked
 from acousticsense.web.inputs import chosen_model, language_of, uploaded, uploaded_path
 from acousticsense.web.message_view import message_html
@@ -153,21 +153,17 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
             result = gr.HTML(
                 i18n("html.timeline"), elem_classes="as-timeline-block", apply_default_css=False, js_on_load=None
             )
-    quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     settings = [window, hop, shortest, chosen]
     mark_old_answers(".as-timeline", settings)
     drawn = button.click(
         handlers.draw,
         [audio, *settings],
         result,
-        api_visibility="private",
-        # The service has a queue for timelines; in this one they would stand in the way of others.
-        concurrency_limit=None,
-        show_progress="hidden",
+        **OWN_QUEUE,
     )
-    drawn.then(None, js="() => window.acousticSenseReveal()", show_progress="hidden", api_visibility="private")
-    drawn.failure(handlers.explain_failure, None, result, **quietly)
-    stop.click(handlers.stop, None, None, **quietly)
-    audio.change(handlers.clear, audio, result, **quietly)
+    reveal_after(drawn)
+    drawn.failure(handlers.explain_failure, None, result, **QUIET)
+    stop.click(handlers.stop, None, None, **QUIET)
+    audio.change(handlers.clear, audio, result, **QUIET)
     gr.events.api(handlers.timeline, api_name="timeline", concurrency_limit=None)
     return audio

@@ -13,6 +13,7 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import ui_text
 from acousticsense.serving.requests import TimelineRequest
 from acousticsense.serving.service import PredictionService
+from acousticsense.web.controls import OWN_QUEUE, QUIET
 from acousticsense.web.html import clock
 from acousticsense.web.inputs import language_of, uploaded
 from acousticsense.web.page_runs import PageRuns
@@ -118,8 +119,7 @@ class WholeSongCard:
         with gr.Column(elem_classes="as-below as-song-block", min_width=0):
             self.card = gr.HTML(i18n("html.whole_song"), apply_default_css=False, js_on_load=REPORT_BUTTON)
             stop = gr.Button(i18n("timeline.stop"), elem_classes="as-song-stop", size="sm")
-        self._quietly: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        stop.click(handlers.stop, None, None, **self._quietly)
+        stop.click(handlers.stop, None, None, **QUIET)
 
     def follow(self, answered: Any, audio: Any) -> None:
         """Judges the whole song after an answer, and when the card's own button asks for it.
@@ -128,15 +128,9 @@ class WholeSongCard:
             answered: the events after which there is an answer.
             audio: the component that holds the song.
         """
-        options: dict[str, Any] = {
-            "api_visibility": "private",
-            "show_progress": "hidden",
-            # The service has a queue for these; in this one they would stand in the way of others.
-            "concurrency_limit": None,
-        }
         for start in (*(event.success for event in answered), self.card.retry):
-            followed = start(self._handlers.follow, [audio, self.part], self.card, **options)
-            followed.failure(self._handlers.explain_failure, None, self.card, **self._quietly)
+            followed = start(self._handlers.follow, [audio, self.part], self.card, **OWN_QUEUE)
+            followed.failure(self._handlers.explain_failure, None, self.card, **QUIET)
 
     def open_in(self, tabs: Any, tab: str, audio: Any, other: Any) -> None:
         """Lets the buttons of both cards open the song in another tab.
@@ -152,5 +146,5 @@ class WholeSongCard:
             lambda song: (gr.Tabs(selected=tab), song and uploaded(song).path),
             audio,
             [tabs, other],
-            **self._quietly,
+            **QUIET,
         )
