@@ -15,7 +15,7 @@ from acousticsense.serving.jobs import BatchJob
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import OWN_QUEUE, QUIET, excerpt_controls, model_choice, with_names
-from acousticsense.web.inputs import called_with, chosen_model, language_of, start_s, uploaded
+from acousticsense.web.inputs import called_with, language_of, uploaded, wanted_excerpt
 from acousticsense.web.library_routes import json_rows, threshold_of
 from acousticsense.web.library_view import library_html
 from acousticsense.web.message_view import message_html
@@ -54,13 +54,7 @@ class LibraryHandlers:
             yield message_html("library", language, code="no_files")
             return
         try:
-            name, kind = chosen_model(model)
-            wanted = PredictRequest(
-                model=name,
-                spectrogram=kind,
-                duration_s=None if whole_track else float(duration_s),
-                offset_s=start_s(offset_s),
-            )
+            wanted = wanted_excerpt(duration_s, whole_track, offset_s, model)
             job = await asyncio.to_thread(self._start, files, wanted)
             job_id = self._service.batches.put(job)
             try:
