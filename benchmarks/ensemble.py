@@ -23,11 +23,12 @@ import torch
 from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.analysis.members import Spectrograms
 from acousticsense.analysis.results import EnsembleResult
+from acousticsense.files import sha256_of
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog
-from acousticsense.models.checkpoint import sha256_of, write_state_dict
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import build_network
 from acousticsense.models.spec import Alternative, ModelSpec
+from acousticsense.models.weights import write_state_dict
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_CQT
 from benchmarks.common import EXAMPLES, machine, timed_ms

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from acousticsense.analysis.compare import compare
+from acousticsense.analysis.compare import compare_versions
 from acousticsense.audio import read_clip
 from acousticsense.inference.classifier import GenreClassifier
 from benchmarks.common import example_files
@@ -30,7 +30,7 @@ def main() -> None:
     claims = []
     for file in example_files():
         for container, codec in ENCODINGS:
-            comparison = compare(classifier, file, encode(file, container, codec))
+            (comparison,) = compare_versions(classifier, (file, encode(file, container, codec)))
             largest = max(abs(change) for change in comparison.differences.values())
             claims.append([finding.code for finding in comparison.findings] != ["nothing"])
             print(

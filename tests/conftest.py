@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from acousticsense.models.checkpoint import sha256_of
+from acousticsense.files import sha256_of
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import build_network, classifier_name
 from acousticsense.models.spec import Alternative, Calibration, ModelSpec

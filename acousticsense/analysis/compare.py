@@ -24,7 +24,7 @@ from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier
 from acousticsense.inference.prediction import Advice, Prediction
 
-__all__ = ["VERSIONS", "Comparison", "Sound", "analyses_of", "compare", "compare_versions"]
+__all__ = ["VERSIONS", "Comparison", "Sound", "analyses_of", "compare_versions"]
 
 #: The names of the versions, the reference first: as many as can be compared at once.
 VERSIONS: Final = ("A", "B", "C", "D")
@@ -86,18 +86,6 @@ class Comparison:
         """Label -> probability in b minus probability in a, in label order."""
         before, after = self.a.prediction.probabilities, self.b.prediction.probabilities
         return {label: after[label] - before[label] for label in before}
-
-
-def compare(
-    classifier: GenreClassifier,
-    source_a: Source,
-    source_b: Source,
-    *,
-    duration_s: Duration = MODEL_DEFAULT,
-    offset_s: float = 0.0,
-) -> Comparison:
-    """As `compare_versions` for two; path, bytes or binary file object of each."""
-    return compare_versions(classifier, (source_a, source_b), duration_s=duration_s, offset_s=offset_s)[0]
 
 
 def compare_versions(

@@ -15,7 +15,7 @@ from acousticsense.inference.confidence import advise, earned, stands_clear, ver
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.spec import Calibration
 
-__all__ = ["agreement", "build_consensus", "largest_group", "log_pool"]
+__all__ = ["agreement", "build_consensus", "largest_group", "log_pool", "logarithms"]
 
 Vector = NDArray[np.float64]
 
@@ -99,9 +99,14 @@ def log_pool(table: Vector, weights: Vector) -> Vector:
     Returns:
         (..., labels) probabilities that sum to 1.
     """
-    logs = weights / weights.sum() @ np.log(np.maximum(table, _SMALLEST))
+    logs = weights / weights.sum() @ logarithms(table)
     powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def logarithms(probabilities: Vector) -> Vector:
+    """Natural logarithms; a probability of 0 is taken for a very small one."""
+    return np.asarray(np.log(np.maximum(probabilities, _SMALLEST)))
 
 
 def _highest_thresholds(own: Sequence[Calibration]) -> Calibration:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from acousticsense.analysis.ensemble_words import guidance, sentences
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
@@ -10,8 +10,6 @@ from acousticsense.inference.payload import advice_text, error_payload, health_p
 from acousticsense.inference.prediction import GenreScore
 
 __all__ = ["ensemble_payload"]
-
-_MB: Final = 1e6
 
 
 def ensemble_payload(result: EnsembleResult, *, top_k: int = 3, language: str = "en") -> dict[str, Any]:
@@ -58,7 +56,7 @@ def _member_payload(member: Member, *, averaged: bool, top_k: int) -> dict[str, 
             "verdict": prediction.verdict,
             "network_ms": prediction.timing_ms.network,
             "load_ms": member.load_ms,
-            "size_mb": round(member.size_bytes / _MB, 2),
+            "size_mb": round(member.size_mb, 2),
         }
     return body
 

@@ -12,8 +12,6 @@ from acousticsense.inference.prediction import GenreScore
 
 __all__ = ["ensemble_csv", "ensemble_text", "labels_of", "table_rows"]
 
-_MB: Final = 1e6
-
 #: Columns of the table before the labels; `weights_sha256` makes every row auditable.
 _COLUMNS: Final = (
     "model",
@@ -95,7 +93,7 @@ def _row(member: Member, *, averaged: bool) -> dict[str, Any]:
             "verdict": prediction.verdict,
             "network_ms": prediction.timing_ms.network,
             "load_ms": member.load_ms,
-            "size_mb": round(member.size_bytes / _MB, 2),
+            "size_mb": round(member.size_mb, 2),
             **prediction.probabilities,
         }
     return row

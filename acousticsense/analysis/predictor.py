@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from acousticsense.analysis.consensus import log_pool
+from acousticsense.analysis.consensus import log_pool, logarithms
 from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.analysis.members import Spectrograms, identities
 from acousticsense.analysis.results import Consensus, EnsembleResult
@@ -28,8 +28,6 @@ __all__ = ["EnsemblePredictor", "pool_weights"]
 
 _log: Final = logging.getLogger(__name__)
 
-#: Probabilities below are taken for this one before their logarithm.
-_SMALLEST: Final = 1e-12
 #: From fewer a temperature is chance.
 _FEWEST_CLIPS: Final = 20
 
@@ -103,7 +101,7 @@ class EnsemblePredictor:
             raise RequestError(f"None of the {len(clips)} clips is music.", hint="Give some of several genres.")
         labels, answers_of = np.array(truths), np.stack(tables)
         weights = pool_weights(answers_of[labels >= 0], labels[labels >= 0])
-        logits = np.log(np.maximum(log_pool(answers_of, weights), _SMALLEST))
+        logits = logarithms(log_pool(answers_of, weights))
         answers = Answers(logits=logits, labels=labels, n_labels=logits.shape[1] - 1)
         fit = fit_calibration(answers, measured_on=measured_on)
         for criterion in fit.unmet_criteria:
@@ -144,7 +142,7 @@ def pool_weights(answers: NDArray[np.float64], labels: NDArray[np.integer]) -> N
     Returns:
         (members,) weights, none below 0, that sum to 1; what their sum was is the temperature's to find.
     """
-    logs = np.log(np.maximum(answers, _SMALLEST))
+    logs = logarithms(answers)
     clips, members = np.arange(len(labels)), logs.shape[1]
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -26,6 +26,9 @@ from acousticsense.inference.prediction import (
 )
 
 __all__ = [
+    "MAX_WINDOW_S",
+    "MIN_HOP_S",
+    "MIN_WINDOW_S",
     "Consensus",
     "EnsembleResult",
     "Member",
@@ -37,6 +40,11 @@ __all__ = [
 ]
 
 Seconds = Annotated[float, Field(ge=0)]
+
+#: Below a second there is no rhythm left to predict; above a minute a window is no place any more.
+MIN_WINDOW_S: Final = 1.0
+MAX_WINDOW_S: Final = 60.0
+MIN_HOP_S: Final = 0.1
 
 #: A clip without sound is refused; within a track, silence is a place like others.
 TimelineVerdict = Literal[Verdict, "silence"]
@@ -64,6 +72,11 @@ class Member:
     size_bytes: Annotated[int, Field(ge=0)] = 0
     load_ms: Milliseconds = 0.0
     measured: tuple[Probability, int] | None = None
+
+    @property
+    def size_mb(self) -> float:
+        """Megabytes that the weights take."""
+        return self.size_bytes / 1e6
 
 
 @dataclass(frozen=True, kw_only=True, config=VALIDATED)

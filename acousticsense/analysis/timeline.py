@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from acousticsense.analysis.results import Timeline, TimelineWindow
+from acousticsense.analysis.results import MAX_WINDOW_S, MIN_HOP_S, MIN_WINDOW_S, Timeline, TimelineWindow
 from acousticsense.analysis.segments import merge
 from acousticsense.audio import SILENCE_DB, HealthReport, Source, loudest_db
 from acousticsense.errors import RequestError
@@ -29,7 +29,7 @@ from acousticsense.inference.prediction import Timing
 from acousticsense.inference.preprocess import StreamOpener, open_excerpt
 from acousticsense.spectrogram import clip_images
 
-__all__ = ["MAX_WINDOWS", "MAX_WINDOW_S", "MIN_HOP_S", "MIN_WINDOW_S", "Progress", "make_timeline"]
+__all__ = ["MAX_WINDOWS", "Progress", "make_timeline"]
 
 Samples = NDArray[np.float32]
 _T = TypeVar("_T")
@@ -37,10 +37,6 @@ _T = TypeVar("_T")
 #: first. What it raises ends the work.
 Progress = Callable[[float, float | None], None]
 
-#: Below a second there is no rhythm left to predict; above a minute a window is no place any more.
-MIN_WINDOW_S: Final = 1.0
-MAX_WINDOW_S: Final = 60.0
-MIN_HOP_S: Final = 0.1
 MAX_WINDOWS: Final = 4000
 
 #: Windows analysed at a time. On a CPU larger batches gain little, and others wait for the end of one.

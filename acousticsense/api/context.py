@@ -22,11 +22,11 @@ class ApiContext:
 
     def base_url(self, request: Request) -> str:
         """Where the client reaches this server, without a slash at the end."""
-        return (self.service.settings.public_url or str(request.base_url)).rstrip("/")
+        return self.service.base_url(str(request.base_url))
 
     def image_url(self, request: Request, image_id: str) -> str:
         """Where the client can fetch an image that is kept."""
-        return f"{self.base_url(request)}/api/spectrograms/{image_id}.png"
+        return self.service.image_url(str(request.base_url), image_id)
 
 
 def language_of(request: Request) -> str:

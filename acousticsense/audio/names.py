@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from acousticsense.errors import RequestError
@@ -21,8 +21,8 @@ AUDIO_SUFFIXES: Final = frozenset(
 )
 
 
-def is_audio_name(path: Path) -> bool:
-    """Whether a path below a folder looks like audio: by its suffix, and no part of it hidden."""
+def is_audio_name(path: PurePath) -> bool:
+    """Whether a path below a folder or in an archive looks like audio: by its suffix, and no part of it hidden."""
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
     return path.suffix.lower() in AUDIO_SUFFIXES and not hidden
 

@@ -18,9 +18,9 @@ from acousticsense.finetune.progress import Report, silent
 from acousticsense.finetune.tracks import gather
 from acousticsense.finetune.trainer import Trainer
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
-from acousticsense.models.checkpoint import eight_bit_names
 from acousticsense.models.importer import check_answers, check_new, install
 from acousticsense.models.spec import ModelSpec
+from acousticsense.models.weights import eight_bit_names
 from acousticsense.settings import Settings
 
 __all__ = ["Finetuned", "finetune"]

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from acousticsense.evaluation.statistics import class_balanced_weights
 from acousticsense.files import atomic_write
 from acousticsense.finetune.features import FeatureStore, TrackFeatures, Trunk
 from acousticsense.finetune.folds import assign_folds
@@ -147,9 +148,8 @@ class Trainer:
 
     def _shares(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
         """How much each chosen track counts, so that all genres count the same."""
-        targets = self._targets[chosen]
-        shares = 1.0 / np.bincount(targets)[targets]
-        return np.asarray(shares / shares.sum())
+        weights = class_balanced_weights(self._targets[chosen])
+        return np.asarray(weights / weights.sum())
 
     def _with_head(self, chosen: NDArray[np.bool_]) -> nn.Module:
         network = copy.deepcopy(self._network)

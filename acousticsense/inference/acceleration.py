@@ -15,7 +15,6 @@ from typing import Final
 import torch
 
 from acousticsense.inference.backends.openvino import (
-    RECIPES,
     SHARES,
     OpenVinoBackend,
     convert,
@@ -85,11 +84,11 @@ def _try_all(comparison: Comparison, folder: Path, wanted: str) -> dict[tuple[st
     comparison.add(OpenVinoBackend(plain, name="openvino-fp32"), excluded=0.0)
     if wanted == "auto" and has_bfloat16():
         files |= _try_bfloat16(comparison, plain)
-    for recipe in RECIPES if wanted != "openvino" else ():
-        file = folder / f"int8-{recipe.excluded}.xml"
-        quantise(plain, comparison.calibration, recipe, file)
-        files["openvino-int8", recipe.excluded] = file
-        if comparison.add(OpenVinoBackend(file, name="openvino-int8"), excluded=recipe.excluded):
+    for share in SHARES if wanted != "openvino" else ():
+        file = folder / f"int8-{share}.xml"
+        quantise(plain, comparison.calibration, share, file)
+        files["openvino-int8", share] = file
+        if comparison.add(OpenVinoBackend(file, name="openvino-int8"), excluded=share):
             break
     return files
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from acousticsense.audio import read_clip
+from acousticsense.audio.names import is_audio_name
 from acousticsense.errors import AudioError, RequestError
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram import clip_images
@@ -31,8 +32,6 @@ __all__ = ["EXAMPLES", "EquivalenceData", "example_data", "folder_data"]
 
 #: `examples/` beside the package: in a checkout and in the image alike.
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
-
-_SUFFIXES: Final = frozenset({".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac"})
 
 #: Playing speeds: up to three semitones down and up, about a semitone apart from the next.
 _SPEEDS: Final = (0.84, 0.89, 0.95, 1.0, 1.06, 1.12, 1.19)
@@ -89,7 +88,7 @@ def folder_data(spec: ModelSpec, folder: Path, *, n_comparison: int, n_calibrati
 
 
 def _music_files(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    files = sorted(path for path in folder.rglob("*") if is_audio_name(path.relative_to(folder)))
     if len(files) < 2:
         raise RequestError(
             f"{folder} holds {len(files)} recordings; it takes two or more to calibrate on one and compare on another.",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from acousticsense.audio.names import AUDIO_SUFFIXES
+from acousticsense.audio.names import is_audio_name
 from acousticsense.errors import AudioDecodeError, AudioTooLargeError
 
 __all__ = ["Archive", "Entry", "is_archive_name", "tidied"]
@@ -64,7 +64,7 @@ class Archive:
         self._closing = ExitStack()
         files = [packed for packed in self._opened().infolist() if not packed.is_dir()]
         named = [Entry(name, packed) for name, packed in zip(_names(files), files, strict=True)]
-        self.entries = tuple(entry for entry in named if entry.suffix in AUDIO_SUFFIXES and not _is_hidden(entry.name))
+        self.entries = tuple(entry for entry in named if is_audio_name(PurePosixPath(entry.name)))
         self.ignored = len(named) - len(self.entries)
         self.close()
 
@@ -145,11 +145,6 @@ def is_archive_name(name: str) -> bool:
 
 def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether a file or one of its folders is hidden, or is what macOS adds to each."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def _names(files: Sequence[zipfile.ZipInfo]) -> list[str]:

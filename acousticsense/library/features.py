@@ -14,18 +14,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from acousticsense.errors import LibraryError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.features import features_of, song_recipe
 from acousticsense.inference.prediction import ranked
 from acousticsense.library.decode import FailedFile, Outcome
 from acousticsense.library.identity import FileStamp, settings_digest
-from acousticsense.library.ledger import Ledger
+from acousticsense.library.ledger import BUSY_S, Ledger, ledger_errors
 from acousticsense.library.rows import RowError
 
 __all__ = ["BatchFeatures", "FeatureTable", "KeptSong"]
 
-_BUSY_S: Final = 60.0
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS features (
     path BLOB NOT NULL, settings TEXT NOT NULL, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
@@ -138,11 +136,5 @@ class FeatureTable:
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self._path, timeout=_BUSY_S)) as database, database:
-                yield database
-        except sqlite3.Error as error:
-            raise LibraryError(
-                f"The ledger {self._path} cannot be used: {error}.",
-                hint="Check disk space and permissions, or name another one with --ledger.",
-            ) from error
+        with ledger_errors(self._path), closing(sqlite3.connect(self._path, timeout=BUSY_S)) as database, database:
+            yield database

@@ -22,11 +22,12 @@ from acousticsense.errors import LibraryError
 from acousticsense.library.identity import FileStamp
 from acousticsense.library.rows import Row
 
-__all__ = ["Ledger", "LedgerRun"]
+__all__ = ["BUSY_S", "Ledger", "LedgerRun", "ledger_errors"]
 
 #: Raised when the tables change; a ledger with another number is not touched.
 _VERSION: Final = 1
-_BUSY_S: Final = 60.0
+#: How long to wait for another writer.
+BUSY_S: Final = 60.0
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -43,6 +44,18 @@ CREATE TEMPORARY TABLE listing (
 """
 
 
+@contextmanager
+def ledger_errors(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into LibraryErrors that name the ledger."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LibraryError(
+            f"The ledger {path} cannot be used: {error}.",
+            hint="Check disk space and permissions, or name another one with --ledger.",
+        ) from error
+
+
 class Ledger:
     """An open ledger; for the thread that opened it.
 
@@ -55,12 +68,12 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._errors():
+        with ledger_errors(self.path):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise sqlite3.OperationalError(str(error)) from error
-            self._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+            self._database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
@@ -91,7 +104,7 @@ class Ledger:
             fresh: rows written before this run do not count, neither for it nor for those that go on with it.
         """
         name = json.dumps(sorted(set(roots)))
-        with self._errors(), self._transaction():
+        with ledger_errors(self.path), self._transaction():
             run = self._database.execute(
                 "INSERT INTO runs (roots, settings, fresh, started) VALUES (?, ?, ?, ?)",
                 (name, settings, fresh, time.time()),
@@ -111,16 +124,6 @@ class Ledger:
             raise
         self._database.execute("COMMIT")
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise LibraryError(
-                f"The ledger {self.path} cannot be used: {error}.",
-                hint="Check disk space and permissions, or name another one with --ledger.",
-            ) from error
-
 
 class LedgerRun:
     """One run over a library: what it lists, what of that counts already, and what it adds. Made by `Ledger.begin`."""
@@ -139,7 +142,7 @@ class LedgerRun:
             True when its row still counts, False when it is to be analysed, None when it is on the list already.
         """
         key = os.fsencode(path)
-        with self._ledger._errors():
+        with ledger_errors(self._ledger.path):
             database = self._ledger._database
             counts = stamp is not None and bool(
                 database.execute(
@@ -155,7 +158,7 @@ class LedgerRun:
 
     def known(self, images_sha256: str) -> Row | None:
         """A row in which the same network answered to the same images."""
-        with self._ledger._errors():
+        with ledger_errors(self._ledger.path):
             found = self._ledger._database.execute(
                 "SELECT row FROM rows WHERE network = ? AND images = ? AND images <> '' AND run >= ? LIMIT 1",
                 (self._network, images_sha256, self._since),
@@ -184,7 +187,7 @@ class LedgerRun:
             )
             for path, row, stamp in rows
         ]
-        with self._ledger._errors(), self._ledger._transaction():
+        with ledger_errors(self._ledger.path), self._ledger._transaction():
             self._ledger._database.executemany("INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?,?)", values)
             self._ledger._database.executemany(
                 "UPDATE listing SET done = 1 WHERE run = ? AND path = ?", [(self._run, value[0]) for value in values]
@@ -192,7 +195,7 @@ class LedgerRun:
 
     def restamp(self, path: str, stamp: FileStamp) -> None:
         """Says that a file was changed on purpose and that its row still holds."""
-        with self._ledger._errors():
+        with ledger_errors(self._ledger.path):
             self._ledger._database.execute(
                 "UPDATE rows SET size = ?, mtime_ns = ?, ctime_ns = ? WHERE path = ? AND settings = ?",
                 (stamp.size, stamp.mtime_ns, stamp.ctime_ns, os.fsencode(path), self._settings),
@@ -200,7 +203,7 @@ class LedgerRun:
 
     def rows(self) -> Iterator[tuple[str, Row]]:
         """Path and row of the listed files whose row counts, in the order of the list."""
-        with self._ledger._errors():
+        with ledger_errors(self._ledger.path):
             found = self._ledger._database.execute(
                 "SELECT listing.path, rows.row FROM listing JOIN rows ON rows.path = listing.path AND rows.settings = ?"
                 " WHERE listing.run = ? AND listing.done ORDER BY listing.position",

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from acousticsense.errors import CorruptCheckpointError, IncompatibleCheckpointError
-from acousticsense.files import sha256_of
 from acousticsense.models.conversion import Renamed, to_timm
 from acousticsense.models.heads import Head, find_head
 from acousticsense.models.networks import (
@@ -28,17 +27,15 @@ from acousticsense.models.networks import (
     skeleton,
     timm_name,
 )
-from acousticsense.models.weights import eight_bit_names, read_state_dict, read_weights, write_state_dict
+from acousticsense.models.weights import read_state_dict, read_weights, write_state_dict
 
 __all__ = [
     "CheckpointReport",
-    "eight_bit_names",
     "fits",
     "infer_architecture",
     "load_network",
     "read_head",
     "read_state_dict",
-    "sha256_of",
     "write_state_dict",
 ]
 

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from typing_extensions import Self
 
+from acousticsense.analysis.results import MAX_WINDOW_S, MIN_HOP_S, MIN_WINDOW_S
 from acousticsense.errors import RequestError, quoted
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
 
@@ -41,8 +42,8 @@ _HINTS: Final = {
     "top_k": "Ask for 1 to 1000.",
     "private": "Send true or false.",
     "models": f"Send names with commas between, {_MOST_MODELS} at most.",
-    "window_s": "A window can have 1 to 60 seconds.",
-    "hop_s": "It must be 0.1 seconds or more.",
+    "window_s": f"A window can have {MIN_WINDOW_S:g} to {MAX_WINDOW_S:g} seconds.",
+    "hop_s": f"It must be {MIN_HOP_S:g} seconds or more.",
     "min_segment_s": "Give 0 to 3600 seconds; 0 keeps all segments.",
 }
 #: How the documentation describes a duration; the example is what it tries out.
@@ -182,10 +183,10 @@ class TimelineRequest(_Request):
 
     model: str = _MODEL
     spectrogram: _Kind = _SPECTROGRAM
-    window_s: Annotated[float, Field(ge=1, le=60)] | None = Field(
+    window_s: Annotated[float, Field(ge=MIN_WINDOW_S, le=MAX_WINDOW_S)] | None = Field(
         default=None, examples=[10], description="seconds in a window; left out, the model's own (10)"
     )
-    hop_s: Annotated[float, Field(ge=0.1, le=1e7)] | None = Field(
+    hop_s: Annotated[float, Field(ge=MIN_HOP_S, le=1e7)] | None = Field(
         default=None, examples=[10], description="from one window's start to the next, in seconds; left out, the window"
     )
     duration_s: _FixedDuration = Field(

@@ -304,6 +304,14 @@ class PredictionService:
         """Keeps the clip's spectrogram for a later request and returns its id."""
         return self.images.put(spectrogram_drawing(clip.images, offset_s=clip.audio.info.offset_s))
 
+    def base_url(self, asked_at: str) -> str:
+        """Where clients reach this server, without a slash at the end: as the settings say, or where one asked."""
+        return (self.settings.public_url or asked_at).rstrip("/")
+
+    def image_url(self, asked_at: str, image_id: str) -> str:
+        """Where a client that asked at `asked_at` can fetch an image that is kept."""
+        return f"{self.base_url(asked_at)}/api/spectrograms/{image_id}.png"
+
     def keep_heatmap(self, explanation: Explanation) -> str:
         """Keeps the heat map over the clip's spectrogram for a later request and returns its id."""
         analysis = explanation.analysis

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.request import Request, urlopen
 
-from acousticsense.models.checkpoint import sha256_of
+from acousticsense.files import sha256_of
 from acousticsense.training.recordings import DEBIAN, NPM, PYPI, Recording
 
 __all__ = ["Fetched", "fetch"]

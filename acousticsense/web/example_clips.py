@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-__all__ = ["EXAMPLES_DIR", "ExampleClip", "read_examples"]
+from acousticsense.inference.equivalence_data import EXAMPLES
 
-#: Beside the package: in a checkout and in the image alike.
-EXAMPLES_DIR: Final = Path(__file__).resolve().parents[2] / "examples"
+__all__ = ["ExampleClip", "read_examples"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +30,7 @@ class ExampleClip:
     is_missed: bool = False
 
 
-def read_examples(folder: Path = EXAMPLES_DIR) -> tuple[ExampleClip, ...]:
+def read_examples(folder: Path = EXAMPLES) -> tuple[ExampleClip, ...]:
     """The clips that `folder`/examples.json lists; none where there is no such file."""
     index = folder / "examples.json"
     if not index.is_file():

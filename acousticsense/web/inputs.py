@@ -31,8 +31,7 @@ __all__ = [
 
 def image_url(service: PredictionService, request: gr.Request, image_id: str) -> str:
     """Where the caller can fetch an image that is kept."""
-    known = service.settings.public_url or (str(request.request.base_url) if request.request else "")
-    return f"{known.rstrip('/')}/api/spectrograms/{image_id}.png"
+    return service.image_url(str(request.request.base_url) if request.request else "", image_id)
 
 
 def chosen_model(choice: str | None) -> tuple[str, SpectrogramKind | None]:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from acousticsense.audio.names import AUDIO_SUFFIXES
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import GRADIO_LABELS
+from acousticsense.inference.equivalence_data import EXAMPLES
 from acousticsense.models.genres import GENRES, LABEL_SETS
 from acousticsense.models.spec import ModelSpec
 from acousticsense.serving.service import PredictionService
@@ -19,7 +20,7 @@ from acousticsense.web.classify_tab import build_classify_tab
 from acousticsense.web.compare_tab import build_compare_tab
 from acousticsense.web.controls import default_name, model_choices, model_texts
 from acousticsense.web.ensemble_tab import build_ensemble_tab
-from acousticsense.web.example_clips import EXAMPLES_DIR, read_examples
+from acousticsense.web.example_clips import read_examples
 from acousticsense.web.html import both_languages, render
 from acousticsense.web.language import ChosenLanguage
 from acousticsense.web.library_routes import add_library_routes
@@ -66,7 +67,7 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
         css=read_css(),
         head=read_head(),
         favicon_path=str(FAVICON),
-        allowed_paths=[str(EXAMPLES_DIR)],
+        allowed_paths=[str(EXAMPLES)],
         max_file_size=service.settings.max_upload_mb * 2**20,
         footer_links=[],
         run_history=False,

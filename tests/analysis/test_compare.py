@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from acousticsense.analysis.compare import compare, compare_versions
+from acousticsense.analysis.compare import Comparison, compare_versions
 from acousticsense.analysis.compare_payload import comparison_csv, comparison_payload, comparison_sentences
 from acousticsense.audio import centroid_hz, integrated_lufs
 from acousticsense.cli.main import main
@@ -38,12 +38,17 @@ def version(gain_db: float = 0.0, below_hz: float = 1e9, rate_hz: int = RATE_HZ,
     return file.getvalue()
 
 
+def compared(classifier: GenreClassifier, a: bytes, b: bytes) -> Comparison:
+    (comparison,) = compare_versions(classifier, (a, b))
+    return comparison
+
+
 def codes(classifier: GenreClassifier, a: bytes, b: bytes) -> list[str]:
-    return [finding.code for finding in compare(classifier, a, b).findings]
+    return [finding.code for finding in compared(classifier, a, b).findings]
 
 
 def test_the_same_file_twice_claims_nothing(classifier: GenreClassifier) -> None:
-    same = compare(classifier, version(), version())
+    same = compared(classifier, version(), version())
     assert [finding.code for finding in same.findings] == ["nothing"]
     assert not any(same.differences.values())
 
@@ -66,7 +71,7 @@ def test_level_and_brightness_have_a_direction(
 
 def test_swapping_the_versions_turns_every_figure_round(classifier: GenreClassifier) -> None:
     there, back = (
-        comparison_payload(compare(classifier, *pair))
+        comparison_payload(compared(classifier, *pair))
         for pair in ((version(), version(-6, 1000)), (version(-6, 1000), version()))
     )
     assert there["differences"] == {label: -change for label, change in back["differences"].items()}
@@ -76,7 +81,7 @@ def test_swapping_the_versions_turns_every_figure_round(classifier: GenreClassif
 
 
 def test_a_change_beyond_the_noise_is_named_with_its_shares(classifier: GenreClassifier) -> None:
-    comparison = compare(classifier, version(), version(-6, 500))
+    comparison = compared(classifier, version(), version(-6, 500))
     biggest = max(abs(change) for change in comparison.differences.values())
     assert comparison.threshold >= 2 * comparison.noise
     assert (comparison.findings[0].code == "nothing") == (biggest <= comparison.threshold)
@@ -92,7 +97,7 @@ def test_excerpts_of_different_length_come_with_a_warning(classifier: GenreClass
 
 def test_an_error_says_which_version_it_is_about(classifier: GenreClassifier) -> None:
     with pytest.raises(AudioDecodeError, match=r"^Version B: "):
-        compare(classifier, version(), b"no sound at all")
+        compared(classifier, version(), b"no sound at all")
 
 
 def test_further_versions_are_compared_with_the_first_as_if_they_were_alone(classifier: GenreClassifier) -> None:
@@ -100,7 +105,7 @@ def test_further_versions_are_compared_with_the_first_as_if_they_were_alone(clas
     together = compare_versions(classifier, sources)
     assert [comparison.version for comparison in together] == ["B", "C", "D"]
     for comparison, source in zip(together, sources[1:], strict=True):
-        alone = compare(classifier, sources[0], source)
+        alone = compared(classifier, sources[0], source)
         assert comparison.differences == alone.differences
         assert (comparison.threshold, comparison.findings) == (alone.threshold, alone.findings)
     for language in ("en", "zh"):

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from acousticsense.i18n.page import ui_text
+from acousticsense.inference.equivalence_data import EXAMPLES
 from acousticsense.models.genres import display_name
-from acousticsense.web.example_clips import EXAMPLES_DIR
 from tests.browser.conftest import click_tab, served
 from tests.browser.test_files import send
 from tests.browser.test_page import PHONE, top_five
@@ -21,7 +21,7 @@ from tests.browser.test_page import PHONE, top_five
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("locale", ["en-US", "zh-CN"])]
 
 Visit = Callable[..., Page]
-STARFALL, SKY_VIBE = EXAMPLES_DIR / "starfall.mp3", EXAMPLES_DIR / "sky-vibe.ogg"
+STARFALL, SKY_VIBE = EXAMPLES / "starfall.mp3", EXAMPLES / "sky-vibe.ogg"
 
 
 def said(key: str, locale: str) -> str:

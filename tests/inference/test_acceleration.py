@@ -194,7 +194,8 @@ def test_nothing_is_both_calibrated_and_compared_on(classifier: GenreClassifier)
 def test_recordings_of_a_folder_go_to_one_or_to_the_other(classifier: GenreClassifier, tmp_path: Path) -> None:
     clips = sorted(path for path in EXAMPLES.iterdir() if path.suffix == ".ogg")[:2]
     for clip in clips:
-        (tmp_path / clip.name).write_bytes(clip.read_bytes())
+        (tmp_path / clip.with_suffix(".oga").name).write_bytes(clip.read_bytes())
+    (tmp_path / "._hidden.ogg").write_bytes(b"what macOS adds")
     (tmp_path / "z-not-audio.mp3").write_bytes(b"nothing")
     data = folder_data(classifier.spec, tmp_path, n_comparison=500)
     expected = classifier.analyse(clips[1]).images.inputs

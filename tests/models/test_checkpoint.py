@@ -22,10 +22,9 @@ from acousticsense.models.checkpoint import (
     infer_architecture,
     load_network,
     read_head,
-    read_state_dict,
-    write_state_dict,
 )
 from acousticsense.models.networks import UPSTREAM_ARCHITECTURES, build_network
+from acousticsense.models.weights import read_state_dict, write_state_dict
 from tests.torchvision_networks import logits, state_dict, torchvision_network, upstream_widths
 
 TOLERANCE = 1e-4

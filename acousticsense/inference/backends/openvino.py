@@ -11,7 +11,6 @@ import math
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -19,10 +18,8 @@ import torch
 from torch import Tensor, nn
 
 __all__ = [
-    "RECIPES",
     "SHARES",
     "OpenVinoBackend",
-    "QuantisationRecipe",
     "compile_options",
     "convert",
     "exclude_first",
@@ -33,18 +30,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class QuantisationRecipe:
-    """How far 8 bits go.
-
-    Attributes:
-        excluded: share of the layers with weights, at either end of the network, that stay in float32: the first see
-            the image and the last write the answer, and errors there cost most.
-    """
-
-    excluded: float
-
-
 #: Operations of a network that multiply and add nothing.
 _NOT_COMPUTED: Final = ("Constant", "Parameter", "Result")
 
@@ -52,9 +37,9 @@ _NOT_COMPUTED: Final = ("Constant", "Parameter", "Result")
 #: and its CPU plugin heeds it for bfloat16, too.
 _STAYS_FLOAT32: Final = "precise_0"
 
-#: Shares that stay in float32, tried in this order until a network passes the equivalence check: the fastest first.
+#: Shares of a network that stay in float32, tried in this order until it passes the equivalence check: the fastest
+#: first.
 SHARES: Final = (0.0, 0.05, 0.2)
-RECIPES: Final = tuple(QuantisationRecipe(share) for share in SHARES)
 
 
 class OpenVinoBackend:
@@ -150,13 +135,14 @@ def exclude_first(source: Path, share: float, file: Path) -> None:
     openvino.save_model(network, file, compress_to_fp16=False)
 
 
-def quantise(source: Path, images: Sequence[Tensor], recipe: QuantisationRecipe, file: Path) -> None:
+def quantise(source: Path, images: Sequence[Tensor], share: float, file: Path) -> None:
     """Writes a converted network in 8 bits.
 
     Args:
         source: what `convert` wrote.
         images: what the ranges of the layers' outputs are measured on, float32 as the network is fed, each.
-        recipe: which layers.
+        share: of the layers with weights, at either end of the network, which stay in float32: the first see the image
+            and the last write the answer, and errors there cost most.
         file: .xml to write.
     """
     keep_quiet()
@@ -172,7 +158,7 @@ def quantise(source: Path, images: Sequence[Tensor], recipe: QuantisationRecipe,
         nncf.Dataset([image[None].numpy() for image in images]),
         subset_size=len(images),
         model_type=nncf.ModelType.TRANSFORMER if is_transformer else None,
-        ignored_scope=nncf.IgnoredScope(names=_ends(network, recipe.excluded), validate=False),
+        ignored_scope=nncf.IgnoredScope(names=_ends(network, share), validate=False),
         # Without VNNI, CPUs add two products in 16 bits, which full 8-bit weights overflow.
         advanced_parameters=AdvancedQuantizationParameters(
             overflow_fix=OverflowFix.FIRST_LAYER if _has_vnni() else OverflowFix.ENABLE
