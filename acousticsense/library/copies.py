@@ -43,7 +43,7 @@ def planned_tags(
         overwrite: replace genres that are there.
         tag: see `Tag`.
     """
-    with closing(batch), tempfile.TemporaryDirectory(prefix="acousticsense-tags-") as folder:
+    with closing(batch.files), tempfile.TemporaryDirectory(prefix="acousticsense-tags-") as folder:
         for place, genre in genres.items():
             yield _plan(batch, place, genre, Path(folder), overwrite=overwrite, record=None, tag=tag)[0]
 
@@ -73,7 +73,7 @@ def tagged_copies(
         OSError: the zip cannot be written.
     """
     with (
-        closing(batch),
+        closing(batch.files),
         tempfile.TemporaryDirectory(prefix="acousticsense-tags-") as folder,
         ZipFile(target, "w", strict_timestamps=False) as packed,
     ):
@@ -94,9 +94,9 @@ def _plan(
     batch: Batch, place: int, genre: str, folder: Path, *, overwrite: bool, record: Path | None, tag: Tag
 ) -> tuple[TagPlan, Path | None]:
     """What is planned or was done, and where the copy lies."""
-    name = batch.name(place)
+    name = batch.files.name(place)
     try:
-        path = batch.fetch(place, folder / f"{place}{PurePosixPath(name).suffix}", copy=record is not None)
+        path = batch.files.fetch(place, folder / f"{place}{PurePosixPath(name).suffix}", copy=record is not None)
         task = TagTask(path=path, name=name, genre=genre, overwrite=overwrite, record=record)
         return tag(task), path if path.parent == folder else None
     except (AcousticSenseError, OSError) as error:

@@ -72,7 +72,7 @@ def run_finetune(
         CancelledError: it was stopped.
     """
     with (
-        closing(batch),
+        closing(batch.files),
         uploads.arrival(is_kept=False) as arrival,
         tempfile.TemporaryDirectory(prefix="acousticsense-finetune-") as folder,
     ):
@@ -106,9 +106,9 @@ def run_finetune(
 
 def _fetched(batch: Batch, place: int, folder: Path) -> Path:
     try:
-        return batch.fetch(place, folder / f"{place}{PurePosixPath(batch.name(place)).suffix}")
+        return batch.files.fetch(place, folder / f"{place}{PurePosixPath(batch.files.name(place)).suffix}")
     except (AudioError, OSError) as error:
-        raise LibraryError(f"{batch.name(place)} cannot be used: {error}") from error
+        raise LibraryError(f"{batch.files.name(place)} cannot be used: {error}") from error
 
 
 def _follow(job: FinetuneJob, lines: IO[bytes] | None) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from acousticsense.errors import OverloadError, RequestError
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.preprocess import PreparedClip
-from acousticsense.library.batch import Batch, BatchLimits, Upload
+from acousticsense.library.batch import Batch
 from acousticsense.library.copies import genres_to_write
 from acousticsense.library.engine import EngineOptions
+from acousticsense.library.uploads import BatchLimits, Upload
 from acousticsense.models.catalog import CatalogEntry
 from acousticsense.serving.decoders import DecoderProcesses
 from acousticsense.serving.finetuning import check_finetune, run_finetune
@@ -244,7 +245,7 @@ class PredictionService:
             uploads=self.uploads,
             between=lambda: give_way(job, (self.queues.predictions,)),
         )
-        self.queues.start(job, self.queues.batches, work, batch.batch.paths)
+        self.queues.start(job, self.queues.batches, work, batch.batch.files.paths)
         return job
 
     def start_finetune(self, batch: BatchJob, name: str) -> FinetuneJob:
@@ -263,7 +264,7 @@ class PredictionService:
             )
         job = FinetuneJob(name)
         work = partial(run_finetune, job, batch.batch, batch.request, settings=self.settings, uploads=self.uploads)
-        self.queues.start(job, self.queues.finetuning, work, batch.batch.paths)
+        self.queues.start(job, self.queues.finetuning, work, batch.batch.files.paths)
         batch.finetune = self._finetune = job
         return job
 

@@ -16,7 +16,7 @@ from acousticsense.errors import AcousticSenseError, AudioTooLargeError, Request
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.payload import prediction_payload
-from acousticsense.library.batch import Upload
+from acousticsense.library.uploads import Upload
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind

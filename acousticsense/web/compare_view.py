@@ -9,7 +9,7 @@ from acousticsense.analysis.compare import Comparison, Sound, analyses_of
 from acousticsense.analysis.compare_payload import comparison_csv, comparison_payload, comparison_sentences
 from acousticsense.analysis.figures import level_grid, loudest_db
 from acousticsense.i18n.page import ui_text
-from acousticsense.library.batch import Upload
+from acousticsense.library.uploads import Upload
 from acousticsense.web.downloads import downloads_of, dumped
 from acousticsense.web.html import excerpt, number, render
 from acousticsense.web.plot_view import plot_of

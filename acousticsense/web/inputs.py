@@ -8,7 +8,7 @@ from typing import cast
 import gradio as gr
 
 from acousticsense.errors import RequestError
-from acousticsense.library.batch import Upload
+from acousticsense.library.uploads import Upload
 from acousticsense.serving.requests import PredictRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.serving.uploads import uploaded_file

@@ -61,7 +61,7 @@ def add_library_routes(app: FastAPI, service: PredictionService) -> None:
 
     @app.get("/library/{job_id}/sound/{place}", include_in_schema=False)
     def sound(job_id: str, place: int) -> Response:
-        path = batch_of(job_id).sound(place)
+        path = batch_of(job_id).files.sound(place)
         if path is None or not path.is_file():
             raise HTTPException(404, "This file cannot be played any more. Send it again.")
         guessed = mimetypes.guess_type(path.name)[0] or ""
@@ -128,7 +128,7 @@ def _rows_for_page(batch: Batch, start: int, accept: float | None, language: str
         "rows": [
             row_values(place, row, None if accept is None else decide(row, accept), language)
             | {
-                "playable": row.error is None and batch.sound(place) is not None,
+                "playable": row.error is None and batch.files.sound(place) is not None,
                 "corrected": display_name(corrections.get(place, ""), language),
             }
             for place, row in rows

@@ -100,7 +100,7 @@ class LibraryHandlers:
         """The first tab with a row's song in it; a browser may send anything."""
         job = self._service.batches.get(str(getattr(event, "batch", "")))
         place = str(getattr(event, "place", ""))
-        path = job.batch.sound(int(place[:9])) if job and place.isdecimal() else None
+        path = job.batch.files.sound(int(place[:9])) if job and place.isdecimal() else None
         if path is None or not path.is_file():
             raise gr.Error(ui_text("library.gone", language_of(request)), print_exception=False)
         return gr.Tabs(selected="classify"), str(path)
@@ -136,7 +136,7 @@ class LibraryHandlers:
             job.result()
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
-        return {"rows": json_rows(job.batch, threshold), "ignored": job.batch.ignored}
+        return {"rows": json_rows(job.batch, threshold), "ignored": job.batch.files.ignored}
 
 
 def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: Any) -> None:

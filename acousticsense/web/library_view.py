@@ -35,10 +35,10 @@ def library_html(
         worked_s: seconds since it began.
         place: in the queue, from 1; 0 when it has begun.
     """
-    done, failed, total = batch.done, batch.failed, batch.total
+    done, failed, total = batch.done, batch.failed, batch.files.total
     details = [ui_text("queue.place", language, n=place)] if place else []
     details += [ui_text("library.failed", language, n=f"{failed:,}")] if failed else []
-    details += [ui_text("library.ignored", language, n=f"{batch.ignored:,}")] if batch.ignored else []
+    details += [ui_text("library.ignored", language, n=f"{ignored:,}")] if (ignored := batch.files.ignored) else []
     if done and worked_s > 0:
         details.append(ui_text("library.rate", language, rate=f"{done / worked_s:.1f}"))
         if state == "running" and total:

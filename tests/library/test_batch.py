@@ -11,11 +11,12 @@ import pytest
 
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.library.batch import Batch, BatchLimits, Upload
+from acousticsense.library.batch import Batch
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.routing import expectation
 from acousticsense.library.rows import Row
+from acousticsense.library.uploads import BatchLimits, Upload
 from acousticsense.models.spec import Calibration
 from tests.library.conftest import EXAMPLES
 
@@ -76,7 +77,7 @@ def test_rows_are_those_of_the_engine_under_the_names_that_were_sent(
         assert row.probabilities == pytest.approx(known.probabilities, abs=1e-6)
         assert (row.verdict, row.health, row.clip, row.error) == (known.verdict, known.health, known.clip, known.error)
         assert (row.model, row.settings_digest) == (known.model, known.settings_digest)
-    assert (batch.total, batch.done, batch.failed, batch.ignored) == (7, 7, 3, 1)
+    assert (batch.files.total, batch.done, batch.failed, batch.files.ignored) == (7, 7, 3, 1)
     assert left_behind(tmp_path) == []
 
 
@@ -88,7 +89,7 @@ def test_a_broken_or_empty_archive_is_a_row(classifier: GenreClassifier, tmp_pat
     batch = analysed(classifier, uploads_of(broken, empty))
     codes = {row.path: row.error.code if row.error else "" for row in batch.rows()}
     assert codes == {"broken.zip": "audio_undecodable", "empty.zip": "audio_empty"}
-    assert batch.ignored == 1
+    assert batch.files.ignored == 1
 
 
 def test_the_same_file_twice_has_two_rows(classifier: GenreClassifier) -> None:

@@ -13,10 +13,11 @@ from acousticsense.cli.main import main
 from acousticsense.errors import DecoderCrashError, OverloadError
 from acousticsense.files import sha256_of
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.library.batch import Batch, Upload
+from acousticsense.library.batch import Batch
 from acousticsense.library.copies import UNDO_NAME, genres_to_write, planned_tags, tagged_copies
 from acousticsense.library.tag_task import TagTask, carry_out
 from acousticsense.library.tags import TagPlan, audio_sha256, plan_tag, read_genre, write_tag
+from acousticsense.library.uploads import Upload
 from tests.library.conftest import EXAMPLES
 from tests.library.test_batch import analysed
 

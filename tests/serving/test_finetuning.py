@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from acousticsense.errors import OverloadError, RequestError
-from acousticsense.library.batch import Upload
+from acousticsense.library.uploads import Upload
 from acousticsense.serving.jobs import BatchJob, FinetuneJob
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService

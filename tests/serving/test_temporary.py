@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from acousticsense.errors import OverloadError
-from acousticsense.library.batch import Upload
+from acousticsense.library.uploads import Upload
 from acousticsense.server import create_app
 from acousticsense.serving.requests import ClipRequest, TimelineRequest
 from acousticsense.serving.service import PredictionService

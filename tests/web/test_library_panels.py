@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 
 from acousticsense.api.routes import create_api
 from acousticsense.i18n.page import ui_text
-from acousticsense.library.batch import Upload
 from acousticsense.library.tags import read_genre
+from acousticsense.library.uploads import Upload
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings

@@ -22,8 +22,8 @@ from acousticsense.audio import ClipInfo, HealthNote
 from acousticsense.errors import OverloadError, RequestError
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import ModelInfo
-from acousticsense.library.batch import Upload
 from acousticsense.library.rows import Row, RowError
+from acousticsense.library.uploads import Upload
 from acousticsense.serving.jobs import BatchJob
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService

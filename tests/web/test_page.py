@@ -31,7 +31,7 @@ from acousticsense.errors import (
 from acousticsense.i18n.page import UI_TEXTS, ui_text
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.payload import prediction_payload
-from acousticsense.library.batch import Upload
+from acousticsense.library.uploads import Upload
 from acousticsense.models.genres import GENRES, display_name
 from acousticsense.models.spec import Calibration, ModelSpec
 from acousticsense.serving.requests import PredictRequest, TimelineRequest
