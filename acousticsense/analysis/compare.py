@@ -68,7 +68,7 @@ class Comparison:
         sound_b: how the second sounds.
         noise: largest change of a probability when either version is encoded once more.
         threshold: smallest change of a probability that is called one.
-        findings: what moved, most important first; `texts` has their words under "compare.CODE".
+        findings: what moved, most important first; `i18n.messages` has their words under "compare.CODE".
         version: what the second is called, one of `VERSIONS`; the first is always "A".
     """
 

@@ -36,15 +36,15 @@ def method_for(network: nn.Module) -> HeatMethod:
 
 
 def relevance(network: nn.Module, inputs: Tensor, score: Score) -> Tensor:
-    """How much each part of the images speaks for a score; parts that speak against it get 0.
+    """How much each part of the inputs speaks for a score; parts that speak against it get 0.
 
     Args:
         network: a timm network in eval mode whose weights need no gradient.
-        inputs: float32 (n, 3, S, S), normalised.
+        inputs: float32 (n, channels, rows, columns), as `FrontEnd.to_input` scales them.
         score: what is to be explained.
 
     Returns:
-        float32 (n, rows, columns), 0 or more, row 0 the top of the image, on the device of `inputs`.
+        float32 (n, rows, columns), 0 or more, row 0 as in `inputs`, on their device.
 
     Raises:
         UnexplainableError: nothing is known that explains this kind of network.

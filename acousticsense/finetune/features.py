@@ -66,7 +66,7 @@ class Trunk:
 
     @torch.inference_mode()
     def features(self, images: Tensor) -> NDArray[np.float32]:
-        """Float32 (n, width) of uint8 images (n, 3, S, S)."""
+        """Float32 (n, width) of `SpectrogramImages.inputs` (n, channels, rows, columns)."""
         seen: list[Tensor] = []
         hook = self._layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().cpu()))
         try:
@@ -77,7 +77,7 @@ class Trunk:
         return torch.cat(seen).numpy()
 
     def logits(self, images: Tensor) -> NDArray[np.float32]:
-        """Float32 (n, n_outputs) of uint8 images (n, 3, S, S)."""
+        """Float32 (n, n_outputs) of `SpectrogramImages.inputs` (n, channels, rows, columns)."""
         features = torch.from_numpy(self.features(images)).to(self._device)
         with torch.inference_mode():
             logits: Tensor = self._layer(features)

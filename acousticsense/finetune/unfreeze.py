@@ -51,7 +51,7 @@ class ImageExamples:
     weights: NDArray[np.float64]
 
     def draw(self, n: int, source: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """n random images (n, 3, S, S) and their targets (n,)."""
+        """n random inputs (n, channels, rows, columns) and their targets (n,)."""
         tracks = source.choice(len(self.targets), n, p=self.weights)
         shown = [self.load(int(track)) for track in tracks]
         chosen = np.stack([images[source.integers(len(images))] for images in shown])

@@ -73,7 +73,7 @@ class Timing:
 
 @dataclass(frozen=True, config=VALIDATED)
 class Advice:
-    """One piece of guidance: `code` names its words in `texts` under "advice.CODE", `values` fill them."""
+    """One piece of guidance: `code` names its words in `i18n.messages` under "advice.CODE", `values` fill them."""
 
     code: str
     values: Mapping[str, str | float]

@@ -37,7 +37,7 @@ _START_S: Final = 120.0
 _NICENESS: Final = 10
 #: Processes in a row that may die before one gets ready.
 _MAX_FAILED_STARTS: Final = 3
-#: Decoded images that may wait for the network; a clip of 30 minutes has 27 MB of them.
+#: Inputs that may wait for the network; a clip of 30 minutes has 92 MB of them for the default model.
 _WAITING_BYTES: Final = 256 * 2**20
 
 

@@ -2,9 +2,10 @@
 
     paths -> tasks on all nodes, each with a decoder process of its own -> actors that hold the model -> rows
 
-What travels between nodes are paths, images (uint8, 147 KB a window) and rows; sound never leaves the process that
-decoded it. A file that hangs or crashes its decoder is a row, as with the local engine, because tasks decode through
-the same `pool`. Ray repeats what a dead worker or node had under way; what it cannot bring back is asked for again.
+What travels between nodes are paths, spectrograms (500 KB a window for the default model, 147 KB for models of images)
+and rows; sound never leaves the process that decoded it. A file that hangs or crashes its decoder is a row, as with the
+local engine, because tasks decode through the same `pool`. Ray repeats what a dead worker or node had under way; what
+it cannot bring back is asked for again.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ __all__ = ["frame_s", "frequencies_hz", "log_spectrogram"]
 def log_spectrogram(waveform: Tensor, front_end: FrontEnd) -> Tensor:
     """The logarithmic spectrogram of each waveform, brought to `level_dbfs` first if the recipe has one.
 
-    Native and Kaldi style: log(value + log_offset), where value is a mel band's power, a cqt bin's magnitude or a
-    chroma bin's share. Figure style: decibels of its power below the waveform's own maximum, at most `top_db` of them.
+    It is log(value + log_offset), where value is a mel band's power, a cqt bin's magnitude or a chroma bin's share; in
+    figure style, decibels of its power below the waveform's own maximum, at most `top_db` of them.
 
     Args:
         waveform: float32 (..., n_samples) at `front_end.sample_rate_hz`, on any device. The mel is computed there; cqt

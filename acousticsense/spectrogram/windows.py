@@ -1,6 +1,6 @@
 """What a network sees of a clip: one image, or one log-mel, for each of its windows.
 
-Native and Kaldi style cut windows out of the waveform. Figure style repeats what ccmusic-database/music_genre fed its
+Windows are cut out of the waveform, but in figure style, which repeats what ccmusic-database/music_genre fed its
 networks: decibels below the loudest point of the whole clip, cut into windows of frames.
 """
 
@@ -31,7 +31,7 @@ class SpectrogramImages:
 
     Attributes:
         inputs: exactly what `FrontEnd.to_input` scales for the network: images, uint8 (n_windows, 3, S, S), or in Kaldi
-            style log-mels, float32 (n_windows, 1, n_mels, frames).
+            and Slaney style log-mels, float32 (n_windows, 1, n_mels, frames).
         spectrogram: float32 (bins, frames) of the whole clip (looped, if shorter than a window) before it became grey
             or coloured: log(value + offset), or dB in figure style; row 0 is the lowest frequency.
         start_s: start of each window in the clip, in seconds.

@@ -20,5 +20,5 @@ class Backend(Protocol):
         """Raw outputs, float32 (n, n_outputs) on the CPU.
 
         Args:
-            batch: normalised images, float32 (n, 3, S, S), n of 1 or more, on any device.
+            batch: scaled by `FrontEnd.to_input`, float32 (n, channels, rows, columns), n of 1 or more, on any device.
         """

@@ -118,7 +118,7 @@ def exclude_first(source: Path, share: float, file: Path) -> None:
     """Writes a converted network so that its first operations stay in float32 where it is computed in bfloat16.
 
     Where bfloat16 changes answers, as of MobileNetV3 and EfficientNet, the first layers do most of it: they have few
-    weights and few channels, and everything after them builds on what these say (docs/measure.md).
+    weights and few channels, and everything after them builds on what these say.
 
     Args:
         source: what `convert` wrote.

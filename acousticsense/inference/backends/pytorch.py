@@ -26,8 +26,8 @@ class TorchBackend:
     """A PyTorch network on one device.
 
     Args:
-        network: maps float32 (n, 3, S, S) to logits (n, n_outputs); it is moved to the device, and its weights stay
-            float32.
+        network: maps float32 (n, channels, rows, columns) to logits (n, n_outputs); it is moved to the device, and its
+            weights stay float32.
         device: where it runs.
         precision: in what the layers that bear it compute (`torch.autocast`).
     """
