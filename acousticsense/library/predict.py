@@ -69,9 +69,9 @@ class BatchPredictor:
                 return [self.failed(files[0].path, RowError.of(error))]
             return [row for file in files for row in self._analysed([file])]
         parts = torch.split(logits, [len(file.images) for file in files])
-        return [self._heard(file, part, model) for file, part in zip(files, parts, strict=True)]
+        return [self._row_of(file, part, model) for file, part in zip(files, parts, strict=True)]
 
-    def _heard(self, file: DecodedFile, logits: torch.Tensor, model: ModelInfo) -> Row:
+    def _row_of(self, file: DecodedFile, logits: torch.Tensor, model: ModelInfo) -> Row:
         try:
             posterior = self._classifier.posterior(logits)
         except CheckpointError as error:

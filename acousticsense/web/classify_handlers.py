@@ -34,7 +34,7 @@ from acousticsense.web.spectrogram_view import spectrogram_html
 from acousticsense.web.steps_view import steps_html
 from acousticsense.web.timeline_view import progress_words
 from acousticsense.web.whole_song_card import WholeSongHandlers
-from acousticsense.web.whole_song_view import JudgedPart, song_note_html
+from acousticsense.web.whole_song_view import ExcerptAnswer, song_note_html
 
 __all__ = ["ClassifyHandlers"]
 
@@ -46,7 +46,7 @@ _LONGEST_ID: Final = 40
 
 #: The answer card, the spectrogram, the offer of a heat map, the rest below, the card for the whole song, and what the
 #: answer is for.
-_Cards = tuple[str, Any, Any, Any, str, JudgedPart | None]
+_Cards = tuple[str, Any, Any, Any, str, ExcerptAnswer | None]
 
 #: The last word of who has nothing more to say: without it Gradio sends once more what was said before.
 _AS_IT_IS: Final = cast("_Cards", (gr.skip(),) * 6)
@@ -141,7 +141,7 @@ class ClassifyHandlers:
         image_id = self._service.keep_image(analysis)
         prediction, name = analysis.prediction, source.name
         state = state_of(prediction)
-        part = JudgedPart(
+        part = ExcerptAnswer(
             path=source.path,
             model=wanted.model,
             kind=wanted.spectrogram,

@@ -17,7 +17,7 @@ from acousticsense.web.controls import OWN_QUEUE, QUIET
 from acousticsense.web.html import clock
 from acousticsense.web.inputs import language_of, uploaded
 from acousticsense.web.page_runs import PageRuns
-from acousticsense.web.whole_song_view import JudgedPart, song_html, song_note_html, song_progress_html
+from acousticsense.web.whole_song_view import ExcerptAnswer, song_html, song_note_html, song_progress_html
 
 __all__ = ["REPORT_BUTTON", "WholeSongCard", "WholeSongHandlers"]
 
@@ -48,7 +48,7 @@ class WholeSongHandlers:
         self._runs.stop(request.session_hash)
 
     async def follow(
-        self, song: gr.FileData | None, part: JudgedPart | None, request: gr.Request
+        self, song: gr.FileData | None, part: ExcerptAnswer | None, request: gr.Request
     ) -> AsyncGenerator[Any, None]:
         """After an answer: how far the timeline of its whole song is, again and again, and then the card with it.
 
@@ -85,7 +85,7 @@ class WholeSongHandlers:
         """What stands in the card after a fault of ours, which the log has in full."""
         return song_note_html("failed", language_of(request), button="again", code="unexpected")
 
-    def _too_long(self, part: JudgedPart, language: str) -> str:
+    def _too_long(self, part: ExcerptAnswer, language: str) -> str:
         """The card for a track that is too long to be analysed unasked; else empty."""
         track_s, most_s = part.clip.track_duration_s or 0.0, self._service.settings.max_timeline_s
         if track_s <= min(_LONGEST_SONG_S, most_s):
@@ -122,7 +122,7 @@ class WholeSongCard:
         stop.click(handlers.stop, None, None, **QUIET)
 
     def follow(self, answered: Any, audio: Any) -> None:
-        """Judges the whole song after an answer, and when the card's own button asks for it.
+        """Predicts the whole song after an answer, and when the card's own button asks for it.
 
         Args:
             answered: the events after which there is an answer.

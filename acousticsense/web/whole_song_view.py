@@ -18,7 +18,7 @@ from acousticsense.web.page_runs import Told
 from acousticsense.web.segments_view import Axis, colour_of, colour_order, length_of, mostly, name_of, segment_data
 from acousticsense.web.timeline_view import progress_words
 
-__all__ = ["JudgedPart", "song_html", "song_note_html", "song_progress_html"]
+__all__ = ["ExcerptAnswer", "song_html", "song_note_html", "song_progress_html"]
 
 #: Genres with their mean probability.
 _TOP: Final = 3
@@ -29,7 +29,7 @@ _ALL_OF_IT: Final = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedPart:
+class ExcerptAnswer:
     """The answer for an excerpt, as far as the card for its whole song needs it.
 
     Attributes:
@@ -90,7 +90,7 @@ def song_progress_html(told: Told, language: str) -> str:
     )
 
 
-def song_html(timeline: Timeline, part: JudgedPart, language: str) -> str:
+def song_html(timeline: Timeline, part: ExcerptAnswer, language: str) -> str:
     """The card with the strip; `part` is what the answer above it is for."""
     song, axis = sum_up(timeline), Axis.of(timeline)
     order = colour_order(song)
@@ -115,7 +115,7 @@ def song_html(timeline: Timeline, part: JudgedPart, language: str) -> str:
     )
 
 
-def _differs(song: WholeSong, part: JudgedPart, language: str) -> str:
+def _differs(song: WholeSong, part: ExcerptAnswer, language: str) -> str:
     """One sentence where the whole contradicts the part; else empty."""
     if not contradicts(song, part.what) or part.clip.duration_s >= _ALL_OF_IT * song.total_s:
         return ""

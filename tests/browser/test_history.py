@@ -54,8 +54,8 @@ def test_answers_are_kept_shown_again_and_removed(open_fresh: Open, music_mp3: P
     history.filter(has_text="first.mp3").locator(".as-recall").click()
     expect(page.locator(".as-file")).to_contain_text("from the history")
     assert top_five(page)[0] == (best, percent)
-    picture = page.locator("[data-as-picture]")
-    expect(picture).to_have_attribute("src", re.compile("^data:image/jpeg"))
+    image = page.locator("[data-as-image]")
+    expect(image).to_have_attribute("src", re.compile("^data:image/jpeg"))
     expect(history).to_have_count(2)
 
     # A reload loses nothing, and a change of language is one.

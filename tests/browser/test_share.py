@@ -1,4 +1,4 @@
-"""An answer is passed on: copied as a line, saved as a picture, printed; in English and in Chinese."""
+"""An answer is passed on: copied as a line, saved as an image, printed; in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def test_an_answer_is_copied_as_one_line(visit: Visit, music_mp3: Path, locale: 
     expect(page.get_by_role("button", name=button, exact=True)).to_be_visible()
 
 
-def test_an_answer_is_saved_as_a_picture_with_its_spectrogram(visit: Visit, music_mp3: Path, tmp_path: Path) -> None:
+def test_an_answer_is_saved_as_an_image_with_its_spectrogram(visit: Visit, music_mp3: Path, tmp_path: Path) -> None:
     page = visit()
     drop(page, music_mp3, name="two words.mp3")
     top_five(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Image").click()
     assert download.value.suggested_filename == "two words-genre.png"
-    saved = tmp_path / "picture.png"
+    saved = tmp_path / "image.png"
     download.value.save_as(saved)
-    with Image.open(saved) as picture:
-        assert picture.size == (1200, 800)
-        pixels = np.asarray(picture.convert("RGB"), dtype=float)
+    with Image.open(saved) as image:
+        assert image.size == (1200, 800)
+        pixels = np.asarray(image.convert("RGB"), dtype=float)
     paper, spectrogram = pixels[10, 10], pixels[520:700, 80:1100]
     assert paper.tolist() == [255, 255, 255]
     assert spectrogram.std() > 20

@@ -54,7 +54,7 @@ def test_it_is_shown_in_the_readers_language_without_what_takes_its_sound(
     result, image, heat, below, *_ = handlers.recall(request_, kept())
     assert 'data-recalled="1-2"' in result
     assert f'<h2 class="as-best">{genre} ' in result
-    assert 'data-as-picture="1-2"' in image
+    assert 'data-as-image="1-2"' in image
     assert "data-as-kind" not in image
     assert heat == ""
     assert "pytorch-fp32" in below

@@ -28,7 +28,7 @@ from acousticsense.settings import Settings
 from acousticsense.web.classify_handlers import ClassifyHandlers
 from acousticsense.web.segments_view import mostly, others_of, part_of
 from acousticsense.web.whole_song_card import WholeSongHandlers
-from acousticsense.web.whole_song_view import JudgedPart, song_html, song_note_html
+from acousticsense.web.whole_song_view import ExcerptAnswer, song_html, song_note_html
 from tests.conftest import RATE_HZ, play_chords, run_alone
 from tests.web.test_page import CHINESE, ENGLISH, HOSTILE, classified, sent, timelines
 
@@ -51,17 +51,17 @@ def upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def part(upload: Path) -> JudgedPart:
+def part(upload: Path) -> ExcerptAnswer:
     """The answer for its first ten seconds."""
     return part_of_track(upload, 74.0)
 
 
-def part_of_track(path: Path, track_s: float | None, what: str = "Jazz") -> JudgedPart:
+def part_of_track(path: Path, track_s: float | None, what: str = "Jazz") -> ExcerptAnswer:
     clip = ClipInfo(offset_s=0.0, duration_s=10.0, track_duration_s=track_s, sample_rate_hz=RATE_HZ, channels=2)
-    return JudgedPart(path=path, model="", kind=None, what=what, clip=clip)
+    return ExcerptAnswer(path=path, model="", kind=None, what=what, clip=clip)
 
 
-def followed(handlers: WholeSongHandlers, part: JudgedPart | None, song: Any, request: Any = ENGLISH) -> list[str]:
+def followed(handlers: WholeSongHandlers, part: ExcerptAnswer | None, song: Any, request: Any = ENGLISH) -> list[str]:
     async def collect() -> list[str]:
         return [words async for words in handlers.follow(song, part, request)]
 
@@ -87,7 +87,7 @@ def test_an_answer_says_which_part_it_is_for(service: PredictionService, upload:
 
 
 def test_the_whole_song_follows_with_the_numbers_of_the_timeline(
-    service: PredictionService, upload: Path, part: JudgedPart
+    service: PredictionService, upload: Path, part: ExcerptAnswer
 ) -> None:
     *before, last = followed(WholeSongHandlers(service), part, sent(upload))
     assert all('data-state="running"' in words for words in before)
@@ -100,7 +100,7 @@ def test_the_whole_song_follows_with_the_numbers_of_the_timeline(
         assert f"{escape(display_name(score.label))} {100 * score.confidence:.1f}%" in last
 
 
-def test_each_segment_is_there_in_words(service: PredictionService, upload: Path, part: JudgedPart) -> None:
+def test_each_segment_is_there_in_words(service: PredictionService, upload: Path, part: ExcerptAnswer) -> None:
     html = followed(WholeSongHandlers(service), part, sent(upload), CHINESE)[-1]
     made = make_timeline(service.classifier(""), upload)
     assert html.count("<li>") >= len(made.segments)
@@ -109,7 +109,7 @@ def test_each_segment_is_there_in_words(service: PredictionService, upload: Path
 
 
 def test_another_song_by_now_or_no_answer_gets_no_card(
-    service: PredictionService, upload: Path, part: JudgedPart
+    service: PredictionService, upload: Path, part: ExcerptAnswer
 ) -> None:
     other = upload.with_name("other.wav")
     other.write_bytes(upload.read_bytes())
@@ -135,7 +135,7 @@ def test_a_track_that_is_too_long_is_left_to_the_timeline(
 
 
 def test_what_goes_wrong_is_said_and_can_be_tried_again(
-    service: PredictionService, upload: Path, part: JudgedPart, monkeypatch: pytest.MonkeyPatch
+    service: PredictionService, upload: Path, part: ExcerptAnswer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise OverloadError("The server is busy and its queue is full.")
@@ -179,7 +179,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 def ended(
     service: PredictionService,
     handlers: WholeSongHandlers,
-    part: JudgedPart,
+    part: ExcerptAnswer,
     held: threading.Event,
     end: Callable[[AsyncGenerator[str, None]], Awaitable[None]],
 ) -> Ended:
@@ -201,7 +201,7 @@ def ended(
 
 
 def test_stop_ends_the_work_and_offers_it_again(
-    service: PredictionService, part: JudgedPart, held: threading.Event
+    service: PredictionService, part: ExcerptAnswer, held: threading.Event
 ) -> None:
     handlers = WholeSongHandlers(service)
 
@@ -216,7 +216,7 @@ def test_stop_ends_the_work_and_offers_it_again(
 
 
 def test_a_new_prediction_ends_the_work_of_the_former_without_a_word(
-    service: PredictionService, part: JudgedPart, held: threading.Event
+    service: PredictionService, part: ExcerptAnswer, held: threading.Event
 ) -> None:
     handlers = ClassifyHandlers(service, GENRES, ())
 
@@ -227,7 +227,7 @@ def test_a_new_prediction_ends_the_work_of_the_former_without_a_word(
     assert result == Ended([gr.skip()], 0)
 
 
-def test_a_cleared_song_ends_its_work(service: PredictionService, part: JudgedPart, held: threading.Event) -> None:
+def test_a_cleared_song_ends_its_work(service: PredictionService, part: ExcerptAnswer, held: threading.Event) -> None:
     handlers = ClassifyHandlers(service, GENRES, ())
 
     async def clear(_: AsyncGenerator[str, None]) -> None:
@@ -236,14 +236,14 @@ def test_a_cleared_song_ends_its_work(service: PredictionService, part: JudgedPa
     assert ended(service, handlers.whole_song, part, held, clear) == Ended([gr.skip()], 0)
 
 
-def test_a_closed_page_ends_its_work(service: PredictionService, part: JudgedPart, held: threading.Event) -> None:
+def test_a_closed_page_ends_its_work(service: PredictionService, part: ExcerptAnswer, held: threading.Event) -> None:
     async def leave(run: AsyncGenerator[str, None]) -> None:
         await run.aclose()
 
     assert ended(service, WholeSongHandlers(service), part, held, leave) == Ended([], 0)
 
 
-def test_another_page_is_left_in_peace(service: PredictionService, part: JudgedPart, held: threading.Event) -> None:
+def test_another_page_is_left_in_peace(service: PredictionService, part: ExcerptAnswer, held: threading.Event) -> None:
     handlers = WholeSongHandlers(service)
     other = cast(gr.Request, replace(ENGLISH, session_hash="another page"))
 

@@ -4,8 +4,8 @@
   const [KEPT, SHOWN] = ["as-history", "as-shown"];
   const MOST = 50;
   const TIME = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
-  const [PICTURE_WIDTH, PICTURE_HEIGHT] = [640, 200];
-  let entries = [], settings = null, seen = "", drawn = null, unpictured = null;
+  const [IMAGE_WIDTH, IMAGE_HEIGHT] = [640, 200];
+  let entries = [], settings = null, seen = "", drawn = null, withoutImage = null;
 
   // A browser may forbid storage: then all this holds as long as the page.
   const read = () => {
@@ -100,27 +100,28 @@
     });
     entries = [{ id, at: Date.now(), answer, picture: "" }, ...others].slice(0, MOST);
     shown(id);
-    unpictured = id;
+    withoutImage = id;
     write();
   };
-  const takePicture = async () => {
-    const entry = entryOf(unpictured);
+  const takeImage = async () => {
+    const entry = entryOf(withoutImage);
     const image = document.querySelector(".as-spectrogram[data-state=ready] .as-layer img");
     if (!entry || !image || image.closest("figure").dataset.name !== JSON.parse(entry.answer).name) return;
-    unpictured = null;
+    withoutImage = null;
     await image.decode();
     const canvas = make("canvas", "");
-    [canvas.width, canvas.height] = [PICTURE_WIDTH, PICTURE_HEIGHT];
-    canvas.getContext("2d").drawImage(image, 0, 0, PICTURE_WIDTH, PICTURE_HEIGHT);
+    [canvas.width, canvas.height] = [IMAGE_WIDTH, IMAGE_HEIGHT];
+    canvas.getContext("2d").drawImage(image, 0, 0, IMAGE_WIDTH, IMAGE_HEIGHT);
+    // The field keeps its name: browsers hold answers of earlier versions.
     entry.picture = canvas.toDataURL("image/jpeg", 0.75);
     write();
   };
 
   const look = () => {
     if (frame() && frame() !== drawn) draw();
-    const picture = document.querySelector("[data-as-picture]:not([src])");
-    if (picture) picture.src = entryOf(picture.dataset.asPicture)?.picture || "data:,";
-    if (unpictured) takePicture();
+    const image = document.querySelector("[data-as-image]:not([src])");
+    if (image) image.src = entryOf(image.dataset.asImage)?.picture || "data:,";
+    if (withoutImage) takeImage();
     const { answer = "", recalled = "" } = card()?.dataset || {};
     const now = answer && recalled + answer;
     if (now === seen) return;

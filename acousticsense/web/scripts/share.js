@@ -1,4 +1,4 @@
-// An answer to pass on: copied as a line of text, drawn as a picture, printed on a page of its own.
+// An answer to pass on: copied as a line of text, drawn as an image, printed on a page of its own.
 (() => {
   "use strict";
   const [WIDTH, HEIGHT, EDGE] = [1200, 800, 56];
@@ -95,7 +95,7 @@
     if (!button) return;
     const card = button.closest(".as-result");
     if (button.dataset.asShare === "print") window.print();
-    else if (button.dataset.asShare === "picture") await save(card, button.dataset.file);
+    else if (button.dataset.asShare === "image") await save(card, button.dataset.file);
     else await copy(card.dataset.line).then(() => tell(button), () => window.prompt("", card.dataset.line));
   });
 })();
