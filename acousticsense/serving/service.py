@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from acousticsense.analysis.compare import Comparison
 from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.analysis.explain import Explanation
 from acousticsense.analysis.figures import heatmap_drawing, spectrogram_drawing
@@ -39,7 +38,6 @@ from acousticsense.serving.tagging import run_tags
 from acousticsense.serving.temporary import FilesInUse, UploadFolder
 from acousticsense.serving.work import Work
 from acousticsense.settings import Settings
-from acousticsense.spectrogram.front_end import SpectrogramKind
 
 __all__ = ["PredictionService"]
 
@@ -158,9 +156,9 @@ class PredictionService:
         """Raises OverloadError before a body is read that could not be analysed anyway."""
         self.queues.counted((self.queues.timelines if timelines else self.queues.predictions).refuse_if_full)
 
-    async def answer(self, work: Callable[[], T]) -> T:
-        """Does one request's work, in turn, and counts it; waiting takes no thread."""
-        return await asyncio.wrap_future(self.queues.submit(work))
+    async def answer(self, work: Callable[[], T], *, is_answer: bool = True) -> T:
+        """Does one request's work, in turn, and counts it; waiting takes no thread. See `Queues.submit`."""
+        return await asyncio.wrap_future(self.queues.submit(work, is_answer=is_answer))
 
     def analyse(self, source: Source, request: PredictRequest) -> Analysis:
         """Answers one request, in turn."""
@@ -178,18 +176,6 @@ class PredictionService:
     ) -> EnsembleResult:
         """Answers one request to several models, in turn."""
         return self.queues.submit(lambda: self.work.predict_together(source, request, report)).result()
-
-    def compare(self, versions: Sequence[Source], request: ClipRequest) -> tuple[Comparison, ...]:
-        """What moved from the first version to each other one, in turn."""
-        return self.queues.submit(lambda: self.work.compare(versions, request)).result()
-
-    def explain(self, source: Source, request: PredictRequest, label: str) -> Explanation:
-        """Where the model looked for a label in the excerpt that a request names, in turn."""
-        return self.queues.submit(lambda: self.work.explain(source, request, label)).result()
-
-    def render(self, source: Source, request: ClipRequest, kind: SpectrogramKind) -> PreparedClip:
-        """The excerpt that a request names as an image of any kind, in turn."""
-        return self.queues.submit(lambda: self.work.render(source, request, kind), is_answer=False).result()
 
     def start_timeline(self, source: Source, request: TimelineRequest, *, unasked: bool = False) -> TimelineJob:
         """Begins a timeline; before each pass, predictions go first, and where nobody asked for it other timelines."""

@@ -16,6 +16,7 @@ from acousticsense.errors import AcousticSenseError, AudioTooLargeError, Request
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.payload import prediction_payload
+from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.library.uploads import Upload
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
@@ -204,23 +205,25 @@ class ClassifyHandlers:
         empty = render("spectrogram_empty.html", language), "", "", song_note_html("empty", language)
         return answer, *empty, None
 
-    def show_kind(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> Any:
+    async def show_kind(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> Any:
         """The spectrogram card with an image of another kind; the excerpt is the one that the card shows now."""
         language = language_of(request)
         try:
             source = uploaded(song)
             kind, shown = _look_request(event)
-            clip = self._service.render(source.path, shown, kind)
-            spec = self._service.classifier(shown.model).spec
+            work = partial(self._service.work.render, source.path, shown, kind)
+            clip = await self._service.answer(work, is_answer=False)
+            return await asyncio.to_thread(self._spectrogram, clip, source, shown, language)
         except AcousticSenseError as error:
             raise gr.Error(sentence_of(error, language)) from error
-        image_id = self._service.keep_image(clip)
+
+    def _spectrogram(self, clip: PreparedClip, source: Upload, shown: PredictRequest, language: str) -> str:
         return spectrogram_html(
             clip.audio.info,
             clip.images,
-            spec,
+            self._service.classifier(shown.model).spec,
             model=shown.model,
-            image_id=image_id,
+            image_id=self._service.keep_image(clip),
             name=source.name,
             language=language,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import gradio as gr
@@ -32,7 +33,7 @@ class CompareHandlers:
     def __init__(self, service: PredictionService) -> None:
         self._service = service
 
-    def show(  # noqa: PLR0917 - Gradio passes inputs by position
+    async def show(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
         songs: list[gr.FileData] | None,
         duration_s: float,
@@ -50,11 +51,12 @@ class CompareHandlers:
         try:
             files = [uploaded(song) for song in songs]
             wanted = wanted_excerpt(duration_s, whole_track, offset_s, model)
-            comparisons = self._service.compare([file.path for file in files], wanted)
+            paths = [file.path for file in files]
+            comparisons = await self._service.answer(lambda: self._service.work.compare(paths, wanted))
         except AcousticSenseError as error:
             return message_html("compare", language, error)
         controls = asked(songs, duration_s, whole_track, offset_s, model)
-        return comparison_html(comparisons, files, language, asked=controls)
+        return await asyncio.to_thread(comparison_html, comparisons, files, language, asked=controls)
 
     def explain_failure(self, request: gr.Request) -> str:
         """What stands in place of a comparison after a fault of ours, which the log has in full."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final, cast
 
 import gradio as gr
@@ -42,17 +43,18 @@ class _Explain:
     def __init__(self, service: PredictionService) -> None:
         self._service = service
 
-    def show(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> str:
+    async def show(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> str:
         """The card with the heat map of the genre whose button was pressed."""
         language = language_of(request)
         try:
             source = uploaded(song)
             label, shown, answer = _asked(event)
-            explanation = self._service.explain(source.path, shown, label)
+            explanation = await self._service.answer(lambda: self._service.work.explain(source.path, shown, label))
         except AcousticSenseError as error:
             raise gr.Error(sentence_of(error, language)) from error
         image_id = self._service.keep_heatmap(explanation)
-        return heatmap_html(
+        return await asyncio.to_thread(
+            heatmap_html,
             explanation,
             image_id=image_id,
             answer=answer,

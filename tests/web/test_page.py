@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -147,9 +148,16 @@ def test_classify_and_compare_ask_for_what_the_controls_say(
         def compare(self, versions: list[Path], request: PredictRequest) -> None:
             self.start_answer(versions[0], request)
 
+        async def answer(self, work: Callable[[], None]) -> None:
+            work()
+
+        @property
+        def work(self) -> Service:
+            return self
+
     service: Any = Service()
     classified(ClassifyHandlers(service, GENRES, ()), sent(upload), *controls, ENGLISH)
-    CompareHandlers(service).show([sent(upload), sent(upload)], *controls, ENGLISH)
+    asyncio.run(CompareHandlers(service).show([sent(upload), sent(upload)], *controls, ENGLISH))
     assert asked == [PredictRequest(**wanted)] * 2
 
 
@@ -348,12 +356,12 @@ EXCERPT = {"offset": "4.0", "duration": "3.0", "model": ""}
 
 
 def test_any_clip_can_be_seen_as_cqt_in_the_excerpt_that_is_shown(handlers: ClassifyHandlers, upload: Path) -> None:
-    html = handlers.show_kind(sent(upload), ENGLISH, Press(kind="cqt", **EXCERPT))
+    html = asyncio.run(handlers.show_kind(sent(upload), ENGLISH, Press(kind="cqt", **EXCERPT)))
     assert 'data-kind="cqt"' in html
     assert 'data-offset="4.0" data-duration="3.0"' in html
     assert "the model itself uses the Mel spectrogram" in html
     assert "cqt-input" not in html
-    back = handlers.show_kind(sent(upload), ENGLISH, Press(kind="mel", **EXCERPT))
+    back = asyncio.run(handlers.show_kind(sent(upload), ENGLISH, Press(kind="mel", **EXCERPT)))
     assert 'data-kind="mel"' in back
     assert "song-mel-input-1.png" in back
 
@@ -371,7 +379,7 @@ def test_any_clip_can_be_seen_as_cqt_in_the_excerpt_that_is_shown(handlers: Clas
 )
 def test_a_press_that_makes_no_sense_is_refused_in_words(handlers: ClassifyHandlers, upload: Path, data: Any) -> None:
     with pytest.raises(gr.Error, match=r"\w+ \w+.*\."):
-        handlers.show_kind(sent(upload), ENGLISH, Press(**data))
+        asyncio.run(handlers.show_kind(sent(upload), ENGLISH, Press(**data)))
 
 
 def test_the_steps_show_the_numbers_of_this_clip(analysis: Analysis, spec: ModelSpec) -> None:
@@ -543,7 +551,7 @@ def test_each_answer_offers_the_heat_maps_of_its_five_best_genres(handlers: Clas
 def test_a_heat_map_is_laid_over_the_spectrogram(
     service: PredictionService, upload: Path, language: str, words: str
 ) -> None:
-    explanation = service.explain(upload, PredictRequest(offset_s=1.0), "R&B")
+    explanation = service.work.explain(upload, PredictRequest(offset_s=1.0), "R&B")
     html = heatmap_html(explanation, image_id="abc", answer="def", model="", name=HOSTILE, language=language)
     assert re.findall(r'data-as-label="([^"]+)" aria-pressed="true"', html) in ([], ["R&amp;B"])
     layer = html.split('class="as-layer"')[1].split("</div>")[0]
@@ -561,7 +569,7 @@ def test_the_image_that_was_analysed_is_explained(cnn_models: Path, upload: Path
     service = PredictionService(Settings(models=cnn_models, model="mobilenetv3_large", device="cpu"))
     maps = {}
     for kind in ("mel", "cqt"):
-        explanation = service.explain(upload, PredictRequest(spectrogram=kind), "Jazz")
+        explanation = service.work.explain(upload, PredictRequest(spectrogram=kind), "Jazz")
         analysed = service.analyse(upload, PredictRequest(spectrogram=kind)).prediction
         assert explanation.analysis.images.front_end.kind == kind
         assert explanation.heatmap.probability == analysed.probabilities["Jazz"]
@@ -570,7 +578,7 @@ def test_the_image_that_was_analysed_is_explained(cnn_models: Path, upload: Path
 
 
 def test_what_is_not_in_the_image_is_said(service: PredictionService, upload: Path) -> None:
-    explanation = service.explain(upload, PredictRequest(), "")
+    explanation = service.work.explain(upload, PredictRequest(), "")
     cold = replace(explanation, heatmap=replace(explanation.heatmap, hottest=None))
     assert "Nothing in this image speaks for" in heatmap_html(
         cold, image_id="abc", answer="def", model="", name="a.mp3", language="en"
@@ -582,7 +590,7 @@ def test_what_is_not_in_the_image_is_said(service: PredictionService, upload: Pa
 
 
 def test_of_a_map_of_one_row_no_frequency_is_said(service: PredictionService, upload: Path) -> None:
-    explanation = service.explain(upload, PredictRequest(), "")
+    explanation = service.work.explain(upload, PredictRequest(), "")
     row = explanation.heatmap.grids.mean(axis=1, keepdims=True)
     flat = replace(explanation.heatmap, grids=row, hottest=HeatPlace(time_s=3.0, frequency_hz=None))
     html = heatmap_html(
