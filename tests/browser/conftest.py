@@ -59,7 +59,8 @@ def served(models: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     settings = Settings(models=models, model="tiny", device="cpu", backend="pytorch", host="127.0.0.1", port=port)
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)  # an open page listens for ever, and would keep it from ending
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{port}"
