@@ -1,26 +1,26 @@
 """Every error a user can meet, as one tree.
 
     AcousticSenseError
-    ├── RequestError            the request itself is malformed                 400
-    │   └── UnexplainableError      this kind of network has no heat map        400
-    ├── UnknownModelError       no such model in the catalogue                  404
-    ├── AudioError              the audio cannot be analysed                      415
-    │   ├── AudioDecodeError        not audio, or damaged beyond use            415
-    │   ├── AudioTooLargeError      over a limit on bytes, seconds or PCM       413
-    │   ├── AudioEmptyError         decodes, but holds nothing to predict         422
-    │   ├── DecoderTimeoutError     its decoder did not come to an end          415
-    │   └── DecoderCrashError       its decoder died of it                      415
-    ├── CheckpointError         weights that must not be used                   500
+    ├── RequestError            the request itself is malformed
+    │   └── UnexplainableError      this kind of network has no heat map
+    ├── UnknownModelError       no such model in the catalogue
+    ├── AudioError              the audio cannot be analysed
+    │   ├── AudioDecodeError        not audio, or damaged beyond use
+    │   ├── AudioTooLargeError      over a limit on bytes, seconds or PCM
+    │   ├── AudioEmptyError         decodes, but holds nothing to predict
+    │   ├── DecoderTimeoutError     its decoder did not come to an end
+    │   └── DecoderCrashError       its decoder died of it
+    ├── CheckpointError         weights that must not be used
     │   ├── UnsafeCheckpointError       holds more than tensors
     │   ├── CorruptCheckpointError      truncated, or the hash does not match
     │   └── IncompatibleCheckpointError a layer would be left at random
-    ├── LibraryError            a folder, ledger or list cannot be used         500
-    │   └── TagError                a file's tags cannot or must not be written     500
-    ├── DownloadError           a hub did not deliver                           502
-    ├── SettingsError           a setting has an unusable value                 500
-    ├── AccessError             the request knows no password or token          401
-    ├── RateLimitError          one client asks too often                       429
-    └── OverloadError           the queue is full, try again later              503
+    ├── LibraryError            a folder, ledger or list cannot be used
+    │   └── TagError                a file's tags cannot or must not be written
+    ├── DownloadError           a hub did not deliver
+    ├── SettingsError           a setting has an unusable value
+    ├── AccessError             the request knows no password or token
+    ├── RateLimitError          one client asks too often
+    └── OverloadError           the queue is full, try again later
 
 Each error carries a stable `code` for programs, a message that says what was wrong, and a hint that says what to do.
 """
@@ -83,9 +83,13 @@ class AcousticSenseError(Exception):
     Args:
         message: what was wrong, with the value and the limit.
         hint: what the user can do about it; may be empty.
+
+    Attributes:
+        retry_after_s: seconds after which another try makes sense; None where it never does by itself.
     """
 
     code: ClassVar[str] = "error"
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         self.message = _TWO_STOPS.sub(".", printable(message))
@@ -205,9 +209,17 @@ class AccessError(AcousticSenseError):
 
 
 class RateLimitError(AcousticSenseError):
-    """One client asks too often."""
+    """One client asks too often.
+
+    Args:
+        retry_after_s: seconds after which it may ask again.
+    """
 
     code = "too_many_requests"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: int) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class OverloadError(AcousticSenseError):

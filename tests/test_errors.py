@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 
 from acousticsense import errors
-from acousticsense.api.errors import HTTP_STATUS
 
 CLASSES = sorted(set(errors.__all__) - {"printable", "quoted"})
 
@@ -16,12 +15,7 @@ def test_all_names_exist_and_derive_from_the_root() -> None:
     assert all(issubclass(getattr(errors, name), errors.AcousticSenseError) for name in classes)
 
 
-def test_the_drawing_names_every_class_and_the_status_it_is_answered_with() -> None:
-    for line in (errors.__doc__ or "").splitlines():
-        words = line.strip(" │├└─").split()
-        if words and words[0] in CLASSES and words[-1].isdigit():
-            mro = getattr(errors, words[0]).__mro__
-            assert next(HTTP_STATUS[cls] for cls in mro if cls in HTTP_STATUS) == int(words[-1]), line
+def test_the_drawing_names_every_class() -> None:
     assert all(name in (errors.__doc__ or "") for name in CLASSES)
 
 

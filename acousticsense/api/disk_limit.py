@@ -11,12 +11,11 @@ from typing import Final
 
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense.errors import OverloadError
 from acousticsense.i18n.reader import reader_language
-from acousticsense.inference.payload import page_error_payload
+from acousticsense.serving.http_errors import refusal_response
 from acousticsense.serving.temporary import Arrival, UploadFolder
 
 __all__ = ["DiskLimit"]
@@ -76,8 +75,7 @@ class DiskLimit:
             if not is_over:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(_drain(receive), _DRAIN_S)
-            body = page_error_payload(refusal, reader_language(headers))
-            await JSONResponse(body, 503, {"Retry-After": str(refusal.retry_after_s)})(scope, receive, send)
+            await refusal_response(refusal, language=reader_language(headers))(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, arrival: Arrival) -> OverloadError | None:
         """Passes the request on; returns why there was no room, where nothing was answered for that reason."""

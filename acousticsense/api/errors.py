@@ -10,37 +10,11 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from acousticsense.errors import (
-    AccessError,
-    AcousticSenseError,
-    AudioDecodeError,
-    AudioEmptyError,
-    AudioError,
-    AudioTooLargeError,
-    DownloadError,
-    OverloadError,
-    RateLimitError,
-    RequestError,
-    UnknownModelError,
-)
-from acousticsense.inference.payload import error_payload
+from acousticsense.errors import AcousticSenseError, RequestError
+from acousticsense.serving.http_errors import refusal_response
 
-__all__ = ["CLIENT_GONE", "HTTP_STATUS", "add_error_handlers"]
+__all__ = ["CLIENT_GONE", "add_error_handlers"]
 
-#: The status of each error; a class not named here takes its nearest ancestor's.
-HTTP_STATUS: Final[dict[type[AcousticSenseError], int]] = {
-    RequestError: 400,
-    AccessError: 401,
-    UnknownModelError: 404,
-    AudioTooLargeError: 413,
-    AudioDecodeError: 415,
-    AudioError: 415,
-    AudioEmptyError: 422,
-    RateLimitError: 429,
-    DownloadError: 502,
-    OverloadError: 503,
-    AcousticSenseError: 500,
-}
 #: The client went away: nobody reads the answer (nginx' number).
 CLIENT_GONE: Final = 499
 
@@ -57,9 +31,7 @@ def add_error_handlers(app: FastAPI) -> None:
 def _own_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, AcousticSenseError):
         raise error
-    status = next(HTTP_STATUS[cls] for cls in type(error).__mro__ if cls in HTTP_STATUS)
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, OverloadError) else None
-    return JSONResponse(error_payload(error), status, headers)
+    return refusal_response(error)
 
 
 def _http_error(_: Request, error: Exception) -> Response:
@@ -72,7 +44,7 @@ def _http_error(_: Request, error: Exception) -> Response:
 
 def _path_error(_: Request, error: Exception) -> Response:
     """A value in the address that is no number, for instance."""
-    return JSONResponse(error_payload(RequestError(f"The address cannot be read: {error}.", hint="See /docs.")), 400)
+    return refusal_response(RequestError(f"The address cannot be read: {error}.", hint="See /docs."))
 
 
 def _nobody_reads(_: Request, __: Exception) -> Response:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense.errors import AudioTooLargeError, OverloadError
-from acousticsense.inference.payload import error_payload
+from acousticsense.serving.http_errors import refusal_response
 
 __all__ = ["AddRootPath", "AnswerWhenCancelled", "BodyLimit", "HeadAsGet", "StripRootPath"]
 
@@ -107,8 +106,9 @@ class AnswerWhenCancelled:
             await self._app(scope, receive, noticed if scope["type"] == "http" else send)
         except asyncio.CancelledError:
             if scope["type"] == "http" and not started:
-                error = OverloadError("The server stops before this was answered.", hint="Send it again.")
-                await JSONResponse(error_payload(error), 503, {"Retry-After": "5"})(scope, receive, send)
+                words = "The server stops before this was answered."
+                error = OverloadError(words, hint="Send it again.", retry_after_s=5)
+                await refusal_response(error)(scope, receive, send)
             raise
 
 

@@ -6,7 +6,7 @@ import base64
 import hmac
 import ipaddress
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Final
 
 from cachetools import TTLCache
@@ -21,7 +21,7 @@ from acousticsense.api.middleware import AnswerWhenCancelled, StripRootPath
 from acousticsense.api.request_log import RequestLog
 from acousticsense.errors import AccessError, RateLimitError
 from acousticsense.i18n.reader import reader_language
-from acousticsense.inference.payload import page_error_payload
+from acousticsense.serving.http_errors import refusal_response
 from acousticsense.settings import Settings
 
 __all__ = ["AccessControl", "RateLimit", "SecurityHeaders", "add_security"]
@@ -126,8 +126,7 @@ class AccessControl:
             return
         client = _client(scope)
         if wait_s := self._failures.wait_s(client, _MOST_FAILURES):
-            refusal = _refuse(scope, _too_many("wrong passwords", wait_s), 429, {"Retry-After": str(wait_s)})
-            await refusal(scope, receive, send)
+            await _refuse(scope, _too_many("wrong passwords", wait_s))(scope, receive, send)
             return
         given = _given_secret(Request(scope).headers.get("authorization", ""))
         if given is not None and sum(hmac.compare_digest(given, secret) for secret in self._secrets):
@@ -137,7 +136,7 @@ class AccessControl:
             self._failures.add(client)
         error = AccessError("This server asks for a password.", hint="Send it by HTTP Basic, or a token as Bearer.")
         challenge = {"WWW-Authenticate": 'Basic realm="AcousticSense", charset="UTF-8"'}
-        await _refuse(scope, error, 401, challenge)(scope, receive, send)
+        await _refuse(scope, error, challenge)(scope, receive, send)
 
 
 class RateLimit:
@@ -160,7 +159,7 @@ class RateLimit:
         client = _client(scope)
         if wait_s := self._requests.wait_s(client, self._per_minute):
             error = _too_many(f"requests, of which {self._per_minute} a minute are allowed", wait_s)
-            await _refuse(scope, error, 429, {"Retry-After": str(wait_s)})(scope, receive, send)
+            await _refuse(scope, error)(scope, receive, send)
             return
         self._requests.add(client)
         await self._app(scope, receive, send)
@@ -207,8 +206,10 @@ def _given_secret(authorization: str) -> bytes | None:
 
 
 def _too_many(what: str, wait_s: int) -> RateLimitError:
-    return RateLimitError(f"Too many {what}.", hint=f"Try again in {wait_s} s.")
+    return RateLimitError(f"Too many {what}.", hint=f"Try again in {wait_s} s.", retry_after_s=wait_s)
 
 
-def _refuse(scope: Scope, error: AccessError | RateLimitError, status: int, headers: dict[str, str]) -> JSONResponse:
-    return JSONResponse(page_error_payload(error, reader_language(Headers(scope=scope))), status, headers)
+def _refuse(
+    scope: Scope, error: AccessError | RateLimitError, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    return refusal_response(error, language=reader_language(Headers(scope=scope)), headers=headers)

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import Body, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
-from acousticsense.errors import AcousticSenseError, OverloadError
+from acousticsense.errors import AcousticSenseError
+from acousticsense.serving.http_errors import status_of
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.finetune_view import finetune_html
 from acousticsense.web.html import render
@@ -80,5 +81,4 @@ def add_panel_routes(app: FastAPI, service: PredictionService) -> None:
 
 def _refused(error: AcousticSenseError, language: str) -> HTMLResponse:
     trouble = trouble_of(error, language)
-    status = 503 if isinstance(error, OverloadError) else 400
-    return HTMLResponse(render("panel_trouble.html", language, trouble=trouble), status)
+    return HTMLResponse(render("panel_trouble.html", language, trouble=trouble), status_of(error))

@@ -13,12 +13,11 @@ from typing import Any, Final
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense.errors import AcousticSenseError, AudioTooLargeError
 from acousticsense.i18n.reader import reader_language
-from acousticsense.inference.payload import page_error_payload
+from acousticsense.serving.http_errors import refusal_response
 from acousticsense.serving.uploads import uploaded_file
 
 __all__ = ["UploadGuard"]
@@ -50,9 +49,8 @@ class UploadGuard:
             for path in _paths(body):
                 uploaded_file(path, self._upload_dir)
         except AcousticSenseError as error:
-            status = 413 if isinstance(error, AudioTooLargeError) else 400
-            refusal = page_error_payload(error, reader_language(Headers(scope=scope)))
-            await JSONResponse(refusal, status)(scope, receive, send)
+            refusal = refusal_response(error, language=reader_language(Headers(scope=scope)))
+            await refusal(scope, receive, send)
             return
         await self._app(scope, _again(body, receive), send)
 
