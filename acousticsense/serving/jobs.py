@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,10 +27,12 @@ class Job(Generic[T]):
 
     Attributes:
         started: False while others are before it.
+        decided: done as soon as there is a result or somebody has given the work up, which may go on for a while then.
     """
 
     def __init__(self) -> None:
         self.started = False
+        self.decided: Future[None] = Future()
         self._cancelled = threading.Event()
         self._future: Future[T] = Future()
         self._limiter: ConcurrencyLimiter | None = None
@@ -57,10 +61,18 @@ class Job(Generic[T]):
         """
         return self._future.result()
 
+    async def outcome(self) -> T:
+        """Waits for the result without a thread; gives the work up when nobody waits any more. Raises like `result`."""
+        try:
+            return await asyncio.wrap_future(self._future)
+        finally:
+            self.cancel()
+
     def cancel(self) -> None:
         """Ends the work after the images in hand; a finished job stays as it is."""
         self._cancelled.set()
         self._future.cancel()
+        self._decide()
 
     def run_in(self, limiter: ConcurrencyLimiter, work: Callable[[], T]) -> None:
         """Starts `work` when it is its turn; raises OverloadError when too many wait."""
@@ -70,10 +82,15 @@ class Job(Generic[T]):
             return work()
 
         self._limiter, self._future = limiter, limiter.submit(begun)
+        self.when_over(self._decide)
 
     def when_over(self, do: Callable[[], None]) -> None:
         """Does something as soon as the job has ended in any way."""
         self._future.add_done_callback(lambda _: do())
+
+    def _decide(self) -> None:
+        with suppress(InvalidStateError):  # both ways at once
+            self.decided.set_result(None)
 
     def stop_if_cancelled(self) -> None:
         """Raises CancelledError when nobody waits for the result any more."""

@@ -18,8 +18,6 @@ __all__ = ["PageRuns", "Run", "Told"]
 _TELL_EVERY_S: Final = 0.5
 #: Before this much work is done, nothing can be said about the rest.
 _GUESS_AFTER_S: Final = 2.0
-#: How often it is looked whether the work is over.
-_LOOK_EVERY_S: Final = 0.01
 
 T = TypeVar("T")
 
@@ -48,6 +46,9 @@ class Run(Generic[T]):
     job: TrackJob[T]
     is_left: bool = False
 
+    def __post_init__(self) -> None:
+        self._decided = asyncio.wrap_future(self.job.decided)
+
     def leave(self) -> None:
         """Ends the work; the page is not told."""
         self.is_left = True
@@ -55,14 +56,12 @@ class Run(Generic[T]):
 
     async def wait(self, timeout_s: float) -> None:
         """Returns when the work is finished or given up, at the latest after `timeout_s`."""
-        until = time.monotonic() + timeout_s
-        while not self._is_over and time.monotonic() < until:
-            await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.wait([self._decided], timeout=timeout_s)
 
     async def progress(self) -> AsyncIterator[Told]:
         """How far it is, until it is finished or given up; the rest is guessed from the pace so far."""
         job, started = self.job, None
-        while not self._is_over:
+        while not self._decided.done():
             now = time.monotonic()
             if job.expected_s is not None and started is None:  # reading the file does not count
                 started = now
@@ -72,10 +71,6 @@ class Run(Generic[T]):
                 left_s = worked_s * max(0.0, job.expected_s / job.done_s - 1)
             yield Told(job.done_s, job.expected_s, left_s, job.place)
             await self.wait(_TELL_EVERY_S)
-
-    @property
-    def _is_over(self) -> bool:
-        return self.job.finished or self.job.cancelled
 
 
 class PageRuns(Generic[T]):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import gradio as gr
 
@@ -22,9 +21,6 @@ from acousticsense.web.page_runs import PageRuns
 from acousticsense.web.timeline_view import progress_html, timeline_html
 
 __all__ = ["TimelineHandlers", "build_timeline_tab"]
-
-#: How often it is looked whether a client's timeline is finished.
-_LOOK_EVERY_S: Final = 0.1
 
 
 class TimelineHandlers:
@@ -116,13 +112,7 @@ class TimelineHandlers:
             excerpt = {"window_s": window_s, "hop_s": hop_s, "duration_s": duration_s, "offset_s": offset_s}
             fields = {"model": model, "spectrogram": spectrogram, "min_segment_s": min_segment_s}
             wanted = parse(TimelineRequest, {**excerpt, **fields})
-            job = self._service.start_timeline(uploaded(audio).path, wanted)
-            try:
-                while not job.finished:
-                    await asyncio.sleep(_LOOK_EVERY_S)
-            finally:
-                job.cancel()
-            return timeline_payload(job.result())
+            return timeline_payload(await self._service.start_timeline(uploaded(audio).path, wanted).outcome())
         except AcousticSenseError as error:
             raise gr.Error(str(error)) from error
 
