@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from torch import Tensor
 
 from acousticsense.audio import AudioClip
@@ -38,6 +39,11 @@ class Analysis:
         """Memory that its arrays take, about."""
         arrays = (self.audio.waveform, self.audio.channels, self.images.inputs, self.images.spectrogram)
         return sum(array.nbytes for array in arrays)
+
+    def without_channels(self) -> Analysis:
+        """The same without the excerpt as the file holds it: most of its memory, and only comparisons read it."""
+        none = np.empty((len(self.audio.channels), 0), np.float32)
+        return replace(self, audio=replace(self.audio, channels=none))
 
     def repeated(self, *, total_ms: float) -> Analysis:
         """The same answer, given again in `total_ms` without decoding or computing anything."""

@@ -52,7 +52,8 @@ class Work:
         )
         self._metrics.timing(analysis.prediction.timing_ms)
         if digest:
-            self._answers.put((*asked, analysis.prediction.model), analysis, analysis.n_bytes)
+            kept = analysis.without_channels()
+            self._answers.put((*asked, analysis.prediction.model), kept, kept.n_bytes)
         return analysis
 
     def predict_together(

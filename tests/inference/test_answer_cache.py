@@ -71,6 +71,17 @@ def test_the_same_file_is_analysed_once(service: PredictionService, music_mp3: P
     assert again.prediction.probabilities == first.prediction.probabilities
 
 
+def test_what_is_kept_has_no_channels_and_takes_less_than_half_of_the_memory(
+    service: PredictionService, music_mp3: Path
+) -> None:
+    request = PredictRequest(offset_s=1.5)
+    first, again = service.analyse(music_mp3, request), service.analyse(music_mp3, request)
+    assert first.audio.channels.shape[1] > 0
+    assert again.audio.channels.shape == (2, 0)
+    assert again.n_bytes < first.n_bytes / 2
+    assert again.audio.waveform.size == first.audio.waveform.size
+
+
 def test_another_file_excerpt_or_model_is_another_answer(
     service: PredictionService, music_mp3: Path, music_wav: Path
 ) -> None:
