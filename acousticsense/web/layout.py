@@ -28,6 +28,7 @@ from acousticsense.web.library_tab import build_library_tab
 from acousticsense.web.library_view import library_frame_html
 from acousticsense.web.message_view import message_html
 from acousticsense.web.models_tab import build_models_tab
+from acousticsense.web.page_delivery import PageDelivery
 from acousticsense.web.panel_routes import add_panel_routes
 from acousticsense.web.result_view import blank_html
 from acousticsense.web.similar_tab import build_similar_tab
@@ -56,6 +57,7 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
     add_library_routes(app, service)
     add_panel_routes(app, service)
     app.add_middleware(ChosenLanguage)
+    app.add_middleware(PageDelivery)
     app.add_middleware(UploadGuard, upload_dir=Path(gr.utils.get_upload_folder()))
     mounted: FastAPI = gr.mount_gradio_app(
         app,

@@ -52,13 +52,13 @@ def page_url(tiny_models: Path) -> Iterator[str]:
 
 
 @contextmanager
-def served(models: Path) -> Iterator[str]:
-    """Address of a server with the models of a folder, "tiny" by default."""
+def served(models: Path, *, root_path: str = "") -> Iterator[str]:
+    """Address of a server with the models of a folder, "tiny" by default; `root_path` as in the settings."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = Settings(models=models, model="tiny", device="cpu", backend="pytorch", host="127.0.0.1", port=port)
-    app = create_app(settings)
+    app = create_app(settings.replace(root_path=root_path))
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)  # an open page listens for ever, and would keep it from ending
     thread = threading.Thread(target=server.run, daemon=True)
