@@ -11,6 +11,7 @@ import pytest
 from acousticsense.errors import AudioEmptyError
 from acousticsense.serving.jobs import Job
 from acousticsense.serving.limits import ConcurrencyLimiter
+from tests.conftest import run_alone
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_the_outcome_is_the_result(may_end: threading.Event) -> None:
     job = started("done", may_end)
     assert not job.decided.done()
     may_end.set()
-    assert asyncio.run(job.outcome()) == "done"
+    assert run_alone(job.outcome()) == "done"
     assert job.decided.done()
 
 
@@ -49,7 +50,7 @@ def test_the_outcome_raises_what_the_work_raises(may_end: threading.Event) -> No
     job = started(AudioEmptyError("nothing in it"), may_end)
     may_end.set()
     with pytest.raises(AudioEmptyError, match="nothing in it"):
-        asyncio.run(job.outcome())
+        run_alone(job.outcome())
 
 
 def test_work_that_nobody_waits_for_any_more_is_given_up(may_end: threading.Event) -> None:
@@ -62,7 +63,7 @@ def test_work_that_nobody_waits_for_any_more_is_given_up(may_end: threading.Even
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
-    asyncio.run(leave())
+    run_alone(leave())
     assert job.cancelled
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import re
@@ -157,7 +156,7 @@ def test_classify_and_compare_ask_for_what_the_controls_say(
 
     service: Any = Service()
     classified(ClassifyHandlers(service, GENRES, ()), sent(upload), *controls, ENGLISH)
-    asyncio.run(CompareHandlers(service).show([sent(upload), sent(upload)], *controls, ENGLISH))
+    run_alone(CompareHandlers(service).show([sent(upload), sent(upload)], *controls, ENGLISH))
     assert asked == [PredictRequest(**wanted)] * 2
 
 
@@ -356,12 +355,12 @@ EXCERPT = {"offset": "4.0", "duration": "3.0", "model": ""}
 
 
 def test_any_clip_can_be_seen_as_cqt_in_the_excerpt_that_is_shown(handlers: ClassifyHandlers, upload: Path) -> None:
-    html = asyncio.run(handlers.show_kind(sent(upload), ENGLISH, Press(kind="cqt", **EXCERPT)))
+    html = run_alone(handlers.show_kind(sent(upload), ENGLISH, Press(kind="cqt", **EXCERPT)))
     assert 'data-kind="cqt"' in html
     assert 'data-offset="4.0" data-duration="3.0"' in html
     assert "the model itself uses the Mel spectrogram" in html
     assert "cqt-input" not in html
-    back = asyncio.run(handlers.show_kind(sent(upload), ENGLISH, Press(kind="mel", **EXCERPT)))
+    back = run_alone(handlers.show_kind(sent(upload), ENGLISH, Press(kind="mel", **EXCERPT)))
     assert 'data-kind="mel"' in back
     assert "song-mel-input-1.png" in back
 
@@ -379,7 +378,7 @@ def test_any_clip_can_be_seen_as_cqt_in_the_excerpt_that_is_shown(handlers: Clas
 )
 def test_a_press_that_makes_no_sense_is_refused_in_words(handlers: ClassifyHandlers, upload: Path, data: Any) -> None:
     with pytest.raises(gr.Error, match=r"\w+ \w+.*\."):
-        asyncio.run(handlers.show_kind(sent(upload), ENGLISH, Press(**data)))
+        run_alone(handlers.show_kind(sent(upload), ENGLISH, Press(**data)))
 
 
 def test_the_steps_show_the_numbers_of_this_clip(analysis: Analysis, spec: ModelSpec) -> None:
