@@ -1,4 +1,4 @@
-"""How the page reaches a browser: compressed, and its scripts and styles only once."""
+"""How the page and the documentation reach a browser: compressed, and the page's scripts and styles only once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ __all__ = ["PageDelivery"]
 _HASHED: Final = re.compile(r"/assets/.+[-.][\w-]{8,9}\.(?:css|js|svg|ttf|woff2?)")
 #: Its address in the page ends with such a hash.
 _THEME: Final = "/theme.css"
+#: Large texts that Gradio does not compress, as it does its own files.
+_TEXTS: Final = re.compile(r"/|/openapi\.json|/docs/assets/.+\.(?:css|js)")
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 #: 0..9; more takes longer and gains a few per cent.
 _COMPRESSION: Final = 4
 
 
 class PageDelivery:
-    """Compresses the page itself, which Gradio does with its files only, and says what browsers may keep for good."""
+    """Compresses what is large, and says what browsers may keep for good."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,7 +39,7 @@ class PageDelivery:
 
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["path"] == "/":
+        elif _TEXTS.fullmatch(scope["path"]):
             await self._compressed(scope, receive, send)
         elif _HASHED.fullmatch(scope["path"]) or (scope["path"] == _THEME and b"v=" in scope["query_string"]):
             await self._app(scope, receive, to_keep)

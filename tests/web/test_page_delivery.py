@@ -33,6 +33,15 @@ def test_the_page_comes_compressed(client: httpx.Client, cookie: str) -> None:
     assert ("defineProperty(navigator" in short.text) == bool(cookie)
 
 
+@pytest.mark.parametrize("path", ["openapi.json", "docs/assets/swagger-ui-bundle.js", "docs/assets/swagger-ui.css"])
+def test_so_does_the_documentation(client: httpx.Client, path: str) -> None:
+    plain = client.get(path, headers={"accept-encoding": "identity"})
+    short = client.get(path, headers={"accept-encoding": "gzip"})
+    assert short.headers["content-encoding"] == "gzip"
+    assert short.num_bytes_downloaded < len(plain.content) / 3
+    assert short.content == plain.content
+
+
 def test_files_that_never_change_are_kept_for_good(client: httpx.Client) -> None:
     files = re.findall(r'\./(assets/[^"]+)', client.get("").text)
     script = next(file for file in files if file.endswith(".js"))
