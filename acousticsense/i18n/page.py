@@ -233,7 +233,7 @@ _TIMELINE: Final[dict[str, tuple[str, str]]] = {
     "timeline.draw": ("Draw the timeline", "生成时间轴"),
     "timeline.stale": ("Settings changed: draw it again", "设置已更改，请重新生成"),
     "timeline.stop": ("Stop", "停止"),
-    "timeline.empty": ("How does it change?", "风格如何变化？"),
+    "timeline.empty": ("How does it change?", "流派如何变化？"),
     "timeline.empty.body": (
         "Drop a track on the left, even one of hours, and see which part has which genre. Click a place to hear it.",
         "在左侧拖入一段音频，几小时长也可以，看看每一段属于哪种流派。点击任意位置即可试听。",

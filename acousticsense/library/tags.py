@@ -157,6 +157,7 @@ def audio_sha256(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
+        # Without the tags behind the sound, which FFmpeg takes for sound in some formats.
         with path.open("rb") as file, open_container(Slice(file, 0, ends(file).end)) as container:
             for packet in container.demux(container.streams.audio):
                 digest.update(bytes(packet))

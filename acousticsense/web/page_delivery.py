@@ -17,7 +17,8 @@ _HASHED: Final = re.compile(r"/assets/.+[-.][\w-]{8,9}\.(?:css|js|svg|ttf|woff2?
 _THEME: Final = "/theme.css"
 #: Large texts that Gradio does not compress, as it does its own files.
 _TEXTS: Final = re.compile(r"/|/openapi\.json|/docs/assets/.+\.(?:css|js)")
-_FOR_EVER: Final = "public, max-age=31536000, immutable"
+#: Without "public": what a password guards stays out of caches that others share.
+_FOR_EVER: Final = "max-age=31536000, immutable"
 #: 0..9; more takes longer and gains a few per cent.
 _COMPRESSION: Final = 4
 
