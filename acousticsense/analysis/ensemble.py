@@ -115,7 +115,7 @@ class Ensemble:
 
         Args:
             source: path, bytes or binary file object of any audio format.
-            models: names in the models folder; none is all of them.
+            models: names in the models folder; none is all of them, copies of one model once.
             spectrogram: one kind of image, or "both" for every kind that a model knows. Models that do not know the
                 kind are left out.
             duration_s: seconds to predict; None is the whole track.
@@ -219,15 +219,15 @@ class Ensemble:
         consensus = build_consensus(
             predictions,
             measured.calibration if measured else None,
-            weights=[measured.weight_of[identity] for identity in identities(averaged)] if measured else (),
+            weights=[measured.weight_of.get(identity, 0.0) for identity in identities(averaged)] if measured else (),
             own=[specs[member.name][cast(SpectrogramKind, member.spectrogram)].calibration for member in averaged],
             tested=measured.real_test.labels if measured else None,
         )
         return replace(consensus, measured=measured_accuracy(measured)) if consensus and measured else consensus
 
     def _measured_together(self, members: Collection[Member]) -> EnsembleSpec | None:
-        """What was measured for these members, of which some that count for nothing may be missing; None when nothing
-        was."""
+        """What was measured for these members, of which some that count for nothing may be missing or there as copies;
+        None when nothing was."""
         path = self._catalog.root / ENSEMBLE_FILE
         if not path.is_file():
             return None
@@ -237,4 +237,5 @@ class Ensemble:
             _log.warning("the consensus is not calibrated: %s", error)
             return None
         count = {identity for identity, weight in spec.weight_of.items() if weight > 0}
-        return spec if count <= set(identities(members)) <= set(spec.members) else None
+        asked, known = set(identities(members)), {identity[1:] for identity in spec.members}
+        return spec if count <= asked and {identity[1:] for identity in asked} <= known else None

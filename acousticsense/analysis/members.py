@@ -14,7 +14,7 @@ from acousticsense.analysis.results import Member
 from acousticsense.audio import AudioLimits, Source
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
 from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, draw
-from acousticsense.models.catalog import Catalog
+from acousticsense.models.catalog import Catalog, without_copies
 from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
@@ -126,7 +126,7 @@ def choose_models(catalog: Catalog, names: Sequence[str], spectrogram: Spectrogr
 
     Args:
         catalog: the installed models.
-        names: in the catalogue; none is all of them.
+        names: in the catalogue; none is all of them, of copies of one model (by their weights) the first.
         spectrogram: one kind of image, or "both" for every kind that a model knows.
 
     Raises:
@@ -137,12 +137,13 @@ def choose_models(catalog: Catalog, names: Sequence[str], spectrogram: Spectrogr
     if spectrogram not in get_args(Spectrograms):
         choices = ", ".join(get_args(Spectrograms))
         raise RequestError(f"spectrogram is {spectrogram!r}.", hint=f"Choose one of {choices}.")
-    found = [_chosen(catalog, name, spectrogram) for name in dict.fromkeys(names or catalog.names())]
-    wanted = tuple(model for model in found if model.kinds or model.error)
-    if not any(model.kinds for model in wanted):
-        error = next((model.error for model in wanted if model.error), None)
+    wanted = names or [entry.name for entry in without_copies(catalog.list())]
+    found = [_chosen(catalog, name, spectrogram) for name in dict.fromkeys(wanted)]
+    chosen = tuple(model for model in found if model.kinds or model.error)
+    if not any(model.kinds for model in chosen):
+        error = next((model.error for model in chosen if model.error), None)
         raise error or RequestError(f"None of these models knows {spectrogram} images.", hint="Choose others.")
-    return wanted
+    return chosen
 
 
 def _chosen(catalog: Catalog, name: str, spectrogram: Spectrograms) -> ChosenModel:

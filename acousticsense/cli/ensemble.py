@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""
     parser = commands.add_parser("ensemble", help="ask several models about one file")
     parser.add_argument("file", metavar="FILE")
-    parser.add_argument("--models", default="", help="names in models/, with commas between (all of them)")
+    parser.add_argument("--models", default="", help="names in models/, with commas between (all, copies once)")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N")
     parser.add_argument("--spectrogram", choices=["mel", "cqt", "both"], default="both", help="which images (both)")
     add_excerpt_options(parser)

@@ -18,7 +18,7 @@ from acousticsense.finetune.progress import Report, silent
 from acousticsense.finetune.tracks import gather
 from acousticsense.finetune.trainer import Trainer
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
-from acousticsense.models.importer import check_answers, check_new, install
+from acousticsense.models.importer import check_new, install
 from acousticsense.models.spec import ModelSpec
 from acousticsense.models.weights import eight_bit_names
 from acousticsense.settings import Settings
@@ -79,7 +79,6 @@ def finetune(
     material = gather(read_items(source))
     found = resolve(base or settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     network, base_spec = load_resolved(found)
-    check_answers(network, base_spec.front_end.input_shape(base_spec.windows))
     trainer = Trainer(network, base_spec, material, options, settings, report=report)
     result, fit, compared = _measured(trainer, options)
     spec = _described(trainer, options, out.resolve().name, result, fit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -18,7 +19,7 @@ from acousticsense.errors import (
 )
 from acousticsense.files import sha256_of
 from acousticsense.models.bare import WEIGHTS_SUFFIXES, choose_weights, describe
-from acousticsense.models.checkpoint import load_network, read_state_dict
+from acousticsense.models.checkpoint import check_answers, load_network, read_state_dict
 from acousticsense.models.hub import fetch, is_hub_reference
 from acousticsense.models.spec import SPEC_FILE, ModelSpec
 
@@ -30,6 +31,7 @@ __all__ = [
     "is_safe_name",
     "load_resolved",
     "resolve",
+    "without_copies",
 ]
 
 #: The model that answers when none is named.
@@ -108,6 +110,17 @@ class Catalog:
         return f"{self.root} holds no model. Copy the project's folder models/ there, or set ACOUSTICSENSE_MODELS."
 
 
+def without_copies(entries: Iterable[CatalogEntry]) -> Iterator[CatalogEntry]:
+    """Models without those whose description names the weights of an earlier one; those without one are kept."""
+    known: set[str] = set()
+    for entry in entries:
+        weights = entry.spec.weights_sha256 if entry.spec else ""
+        if weights not in known:
+            yield entry
+        if weights:
+            known.add(weights)
+
+
 def _verified(catalog: Catalog, entry: CatalogEntry) -> CatalogEntry:
     if entry.spec is None:
         return entry
@@ -162,8 +175,8 @@ def load_resolved(found: ResolvedModel) -> tuple[nn.Module, ModelSpec]:
     """The network of a model that was found, and its description with the hash of the weights filled in.
 
     Raises:
-        CorruptCheckpointError: the weights are not the recorded ones, or are damaged.
-        CheckpointError: the weights do not fit.
+        CorruptCheckpointError: the weights are not the recorded ones, are damaged, or make answers that are no numbers.
+        CheckpointError: the weights do not fit, or the network cannot be fed what the description says.
     """
     spec = replace(found.spec, weights_sha256=_check_hash(found))
     network, _ = load_network(
@@ -174,6 +187,7 @@ def load_resolved(found: ResolvedModel) -> tuple[nn.Module, ModelSpec]:
         head=spec.head,
         image_size=spec.front_end.image_size,
     )
+    check_answers(network, spec.architecture, spec.front_end.input_shape(spec.windows))
     return network, spec
 
 

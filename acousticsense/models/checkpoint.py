@@ -16,7 +16,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from acousticsense.errors import CorruptCheckpointError, IncompatibleCheckpointError
+from acousticsense.errors import CheckpointError, CorruptCheckpointError, IncompatibleCheckpointError
 from acousticsense.models.conversion import Renamed, to_timm
 from acousticsense.models.heads import Head, find_head
 from acousticsense.models.networks import (
@@ -31,6 +31,7 @@ from acousticsense.models.weights import read_state_dict, read_weights, write_st
 
 __all__ = [
     "CheckpointReport",
+    "check_answers",
     "fits",
     "infer_architecture",
     "load_network",
@@ -138,6 +139,29 @@ def load_network(
     if report.converted or report.unused:
         logger.info("%s: %d matched, %d converted", path, len(report.matched), len(report.converted))
     return network.eval(), report
+
+
+@torch.inference_mode()
+def check_answers(network: nn.Module, architecture: str, input_shape: tuple[int, int, int]) -> None:
+    """Asks a network about one input of noise (channels, rows, columns), before anybody asks it about music.
+
+    Raises:
+        CheckpointError: it cannot be fed that.
+        CorruptCheckpointError: it answers with numbers that are not finite, as finite weights can make it do (a
+            variance below zero is enough).
+    """
+    noise = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0)) - 0.5
+    try:
+        answer = network.eval()(noise)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise CheckpointError(
+            f"{architecture} cannot be fed {'x'.join(map(str, input_shape))} values, as its description says: {error}.",
+            hint="Correct front_end or model_args there.",
+        ) from error
+    if not bool(torch.isfinite(answer).all()):
+        raise CorruptCheckpointError(
+            "With these weights the network answers with numbers that are not finite.", hint="Export them again."
+        )
 
 
 def _check_head(found: Head, n_outputs: int | None, head: tuple[int, ...] | None) -> None:

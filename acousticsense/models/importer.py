@@ -9,20 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from acousticsense.errors import CheckpointError, CorruptCheckpointError, RequestError, quoted
+from acousticsense.errors import CheckpointError, RequestError, quoted
 from acousticsense.files import replace_folder, sha256_of
 from acousticsense.models.bare import front_end_for
 from acousticsense.models.catalog import Catalog, is_safe_name
-from acousticsense.models.checkpoint import CheckpointReport, load_network, write_state_dict
+from acousticsense.models.checkpoint import CheckpointReport, check_answers, load_network, write_state_dict
 from acousticsense.models.genres import CCMUSIC_LABELS
 from acousticsense.models.networks import OWN_ARCHITECTURES, input_size, timm_name
 from acousticsense.models.spec import SPEC_FILE, ModelSpec
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, UPSTREAM_WINDOWS, SpectrogramKind
 
-__all__ = ["check_answers", "check_new", "import_checkpoint", "install"]
+__all__ = ["check_new", "import_checkpoint", "install"]
 
 #: How the folders are named in which a model is put together, and those that wait for their successor.
 _DRAFT: Final = ".importing-"
@@ -68,7 +67,7 @@ def import_checkpoint(
         file, architecture=network_name, n_outputs=len(labels), image_size=input_size(network_name)
     )
     front_end = front_end_for(spectrogram, network_name, figure=False)
-    check_answers(network, front_end.input_shape(NATIVE_WINDOWS))
+    check_answers(network, network_name, front_end.input_shape(NATIVE_WINDOWS))
     if style is None:
         upstreams = spectrogram == "chroma" or labels == CCMUSIC_LABELS or bool(report.head)
         style = "figure" if upstreams else "native"
@@ -83,21 +82,6 @@ def import_checkpoint(
     )
     install(catalog, network.state_dict(), spec)
     return report
-
-
-@torch.inference_mode()
-def check_answers(network: nn.Module, input_shape: tuple[int, int, int]) -> None:
-    """Asks a network about one input of noise (channels, rows, columns), before anybody asks it about music.
-
-    Raises:
-        CorruptCheckpointError: it answers with numbers that are not finite, as finite weights can make it do (a
-            variance below zero is enough).
-    """
-    noise = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0)) - 0.5
-    if not bool(torch.isfinite(network.eval()(noise)).all()):
-        raise CorruptCheckpointError(
-            "With these weights the network answers with numbers that are not finite.", hint="Export them again."
-        )
 
 
 def check_new(catalog: Catalog, name: str, labels: tuple[str, ...], *, overwrite: bool = False) -> None:

@@ -157,7 +157,10 @@ class EnsembleRequest(_Request):
 
     models: Annotated[
         tuple[str, ...],
-        Field(max_length=_MOST_MODELS, description="names from /api/models, with commas between; empty is all of them"),
+        Field(
+            max_length=_MOST_MODELS,
+            description="names from /api/models, with commas between; empty: all, copies once",
+        ),
         WithJsonSchema({"type": "string"}),
     ] = ()
     spectrogram: Literal["mel", "cqt", "both"] = Field(

@@ -12,6 +12,7 @@ import gradio as gr
 from acousticsense.analysis.ensemble_payload import ensemble_payload
 from acousticsense.analysis.members import Progress
 from acousticsense.errors import AcousticSenseError
+from acousticsense.models.catalog import without_copies
 from acousticsense.serving.requests import EnsembleRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import (
@@ -122,7 +123,7 @@ class EnsembleHandlers:
         Args:
             audio: the file; gradio_client: `handle_file("song.mp3")`.
             request: of the caller.
-            models: names of installed models with commas between; "" is all of them.
+            models: names of installed models with commas between; "" is all, copies once.
             spectrogram: "mel", "cqt" or "both".
             duration_s: seconds to predict; None is 10.
             offset_s: where the excerpt begins, in seconds.
@@ -159,6 +160,7 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
     """Fills the tab that is open now."""
     handlers = EnsembleHandlers(service)
     choices = named_models(i18n, service)
+    ticked = {entry.name for entry in without_copies(service.models())}
     with gr.Row(elem_classes="as-columns"):
         with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
             audio = song_input(i18n, "as-ensemble-audio")
@@ -174,7 +176,7 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
                 )
                 models = gr.CheckboxGroup(
                     choices,
-                    value=[name for _, name in choices],
+                    value=[name for _, name in choices if name in ticked],
                     label=i18n("ensemble.models"),
                     elem_classes="as-choices",
                 )

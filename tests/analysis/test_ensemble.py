@@ -114,6 +114,22 @@ def test_none_named_is_all(ensemble: Ensemble, music_mp3: Path) -> None:
     assert names == sorted(["tiny", *FIVE])
 
 
+def test_the_same_weights_under_another_name_are_asked_when_they_are_named(few_models: Path, music_mp3: Path) -> None:
+    shutil.copytree(few_models / "resnet50", few_models / "twice")
+    description = few_models / "twice" / "model.json"
+    description.write_text(description.read_text("utf-8").replace('"name": "resnet50"', '"name": "twice"'), "utf-8")
+    ensemble = Ensemble.load(settings=settings_of(few_models))
+    everything, named = (
+        {member.name for member in ensemble.predict(music_mp3, models=names, spectrogram="mel").members}
+        for names in ((), ("resnet50", "twice"))
+    )
+    assert everything == set(FEW)
+    assert named == {"resnet50", "twice"}
+    for name in FEW:
+        (few_models / name / "model.json").write_text("{")
+    assert [member.name for member in ensemble.predict(music_mp3, spectrogram="mel").members] == sorted((*FEW, "twice"))
+
+
 def test_a_corrupted_member_is_a_row_with_its_reason_and_the_others_answer(few_models: Path, music_mp3: Path) -> None:
     corrupt(few_models / "resnet50")
     (few_models / "efficientnet_b0" / "model.json").write_text("{")

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
@@ -450,6 +451,15 @@ def test_components_hand_files_on_as_they_were_sent(service: PredictionService) 
     takers = [block for block in build_ui(service).blocks.values() if isinstance(block, gr.Audio | gr.File)]
     assert len(takers) == 5
     assert all(taker.preprocess(file) is file for taker in takers)
+
+
+def test_models_with_the_same_weights_are_ticked_once(tiny_models: Path, tmp_path: Path) -> None:
+    for name in ("tiny", "twin"):
+        shutil.copytree(tiny_models / "tiny", tmp_path / name)
+    service = PredictionService(Settings(models=tmp_path, model="tiny", device="cpu"))
+    (ticks,) = (block for block in build_ui(service).blocks.values() if isinstance(block, gr.CheckboxGroup))
+    assert [name for _, name in ticks.choices] == ["tiny", "twin"]
+    assert ticks.value == ["tiny"]
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "/etc", "no such file", "a\0b"])
