@@ -132,6 +132,7 @@ def test_a_corrupted_member_says_why_and_the_others_answer(open_tab: Open, own_m
             click_tab(page, "Ensemble")
             page.get_by_label("mel", exact=True).check()
             without_tiny(page)
+            page.get_by_label("MobileNetV3", exact=True).check()  # "broken" says that it has the same weights
             give(page, music_mp3)
             rows = page.get_by_test_id("members").locator("tbody tr")
             expect(rows).to_have_count(6)
