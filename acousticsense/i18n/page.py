@@ -463,6 +463,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
 _ENSEMBLE: Final[dict[str, tuple[str, str]]] = {
     "ensemble.images": ("Spectrograms", "频谱图"),
     "ensemble.models": ("Models", "模型"),
+    "ensemble.copies": ("Of models with the same weights, one is ticked.", "权重相同的模型只勾选了一个。"),
     "ensemble.go": ("Ask them all", "全部识别"),
     "ensemble.stale": ("Settings changed: ask them again", "设置已更改，请重新识别"),
     "ensemble.empty": ("Do they agree?", "它们意见一致吗？"),

@@ -136,6 +136,9 @@ REFUSALS: Final[dict[str, str]] = {
     "See the server's log.": "详情见服务器日志。",
     "{} answers with numbers that are not finite.": "{0} 的输出不是有效数值。",
     "Its weights are damaged.": "其权重已损坏。",
+    "{} cannot read {} values: {}.": "{0} 无法读取 {1} 的输入：{2}。",
+    "{} answers {} values with {} numbers, not 1x{}.": "{0} 对 {1} 的输入给出了 {2} 个数值，应为 1x{3}。",
+    "Its front_end and model_args must suit its architecture.": "其 front_end 和 model_args 必须与网络架构相符。",
     "A heat map of a {} network is not possible.": "无法为 {0} 网络生成热力图。",
     "A heat map of a network with {} blocks is not possible.": "无法为含有 {0} 模块的网络生成热力图。",
     "Convolutional networks and vision transformers (ViT) can be explained; choose such a model.": (

@@ -187,7 +187,7 @@ def load_resolved(found: ResolvedModel) -> tuple[nn.Module, ModelSpec]:
         head=spec.head,
         image_size=spec.front_end.image_size,
     )
-    check_answers(network, spec.architecture, spec.front_end.input_shape(spec.windows))
+    check_answers(network, spec.name, spec.front_end.input_shape(spec.windows), spec.n_outputs)
     return network, spec
 
 

@@ -142,25 +142,33 @@ def load_network(
 
 
 @torch.inference_mode()
-def check_answers(network: nn.Module, architecture: str, input_shape: tuple[int, int, int]) -> None:
-    """Asks a network about one input of noise (channels, rows, columns), before anybody asks it about music.
+def check_answers(network: nn.Module, name: str, input_shape: tuple[int, int, int], n_outputs: int) -> None:
+    """Asks a network about one input of noise, before anybody asks it about music.
+
+    Args:
+        network: of the model.
+        name: of the model.
+        input_shape: channels, rows and columns of what it will be fed.
+        n_outputs: how many numbers it must answer.
 
     Raises:
-        CheckpointError: it cannot be fed that.
+        CheckpointError: it cannot be fed that, or answers with something of another shape.
         CorruptCheckpointError: it answers with numbers that are not finite, as finite weights can make it do (a
             variance below zero is enough).
     """
     noise = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0)) - 0.5
+    shape, hint = "x".join(map(str, input_shape)), "Its front_end and model_args must suit its architecture."
     try:
         answer = network.eval()(noise)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise CheckpointError(
-            f"{architecture} cannot be fed {'x'.join(map(str, input_shape))} values, as its description says: {error}.",
-            hint="Correct front_end or model_args there.",
-        ) from error
+    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise CheckpointError(f"{name} cannot read {shape} values: {reason}.", hint=hint) from error
+    if answer.shape != (1, n_outputs):
+        given = "x".join(map(str, answer.shape))
+        raise CheckpointError(f"{name} answers {shape} values with {given} numbers, not 1x{n_outputs}.", hint=hint)
     if not bool(torch.isfinite(answer).all()):
         raise CorruptCheckpointError(
-            "With these weights the network answers with numbers that are not finite.", hint="Export them again."
+            f"{name} answers with numbers that are not finite.", hint="Its weights are damaged."
         )
 
 

@@ -67,7 +67,7 @@ def import_checkpoint(
         file, architecture=network_name, n_outputs=len(labels), image_size=input_size(network_name)
     )
     front_end = front_end_for(spectrogram, network_name, figure=False)
-    check_answers(network, network_name, front_end.input_shape(NATIVE_WINDOWS))
+    check_answers(network, name, front_end.input_shape(NATIVE_WINDOWS), len(labels))
     if style is None:
         upstreams = spectrogram == "chroma" or labels == CCMUSIC_LABELS or bool(report.head)
         style = "figure" if upstreams else "native"

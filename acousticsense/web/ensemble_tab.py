@@ -178,6 +178,7 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
                     choices,
                     value=[name for _, name in choices if name in ticked],
                     label=i18n("ensemble.models"),
+                    info=i18n("ensemble.copies") if len(ticked) < len(choices) else None,
                     elem_classes="as-choices",
                 )
             button = gr.Button(i18n("ensemble.go"), variant="primary", elem_classes="as-go")

@@ -115,9 +115,7 @@ def test_none_named_is_all(ensemble: Ensemble, music_mp3: Path) -> None:
 
 
 def test_the_same_weights_under_another_name_are_asked_when_they_are_named(few_models: Path, music_mp3: Path) -> None:
-    shutil.copytree(few_models / "resnet50", few_models / "twice")
-    description = few_models / "twice" / "model.json"
-    description.write_text(description.read_text("utf-8").replace('"name": "resnet50"', '"name": "twice"'), "utf-8")
+    copy_model(few_models, "resnet50", "twice")
     ensemble = Ensemble.load(settings=settings_of(few_models))
     everything, named = (
         {member.name for member in ensemble.predict(music_mp3, models=names, spectrogram="mel").members}
@@ -215,6 +213,33 @@ def test_members_that_count_for_nothing_may_be_left_out(few_models: Path, music_
     assert every.calibrated == pytest.approx(those.calibrated)
     assert others is not None
     assert others.calibrated is None
+
+
+def test_a_copy_of_a_member_takes_no_calibration_away(few_models: Path, cnn_models: Path, music_mp3: Path) -> None:
+    members = identities(Ensemble.load(settings=settings_of(few_models)).predict(music_mp3).members)
+    weights = tuple(0.5 + (name == "resnet50") for name, _, _ in members)
+    spec = EnsembleSpec(members=members, weights=weights, calibration=Calibration(measured_on="a test"))
+    (few_models / ENSEMBLE_FILE).write_text(spec.to_json(), encoding="utf-8")
+    copy_model(few_models, "resnet50", "twice")
+    shutil.copytree(cnn_models / "tiny", few_models / "tiny")
+    ensemble = Ensemble.load(settings=settings_of(few_models))
+    without, with_copy, another = (
+        ensemble.predict(music_mp3, models=names).consensus for names in (FEW, (*FEW, "twice"), (*FEW, "tiny"))
+    )
+    assert without is not None
+    assert without.calibrated is not None
+    assert with_copy is not None
+    assert with_copy.calibrated == pytest.approx(without.calibrated)
+    assert another is not None
+    assert another.calibrated is None
+
+
+def copy_model(models: Path, name: str, copy: str) -> None:
+    """The same weights under another name."""
+    shutil.copytree(models / name, models / copy)
+    description = models / copy / "model.json"
+    text = description.read_text(encoding="utf-8")
+    description.write_text(text.replace(f'"name": "{name}"', f'"name": "{copy}"'), encoding="utf-8")
 
 
 def test_members_that_were_not_measured_together_keep_to_their_own_thresholds(

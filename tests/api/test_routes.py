@@ -7,6 +7,7 @@ import base64
 import io
 import itertools
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +25,14 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from acousticsense.api.routes import create_api
+from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import build_network
 from acousticsense.models.spec import ModelSpec
 from acousticsense.serving.requests import TimelineRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.settings import Settings
-from tests.conftest import RATE_HZ, play_chords, run_alone
+from acousticsense.spectrogram.front_end import NATIVE_MEL
+from tests.conftest import RATE_HZ, install, play_chords, run_alone
 
 
 @pytest.fixture(scope="module")
@@ -265,6 +268,19 @@ def test_other_bodies_are_refused(client: TestClient) -> None:
     assert error_of(client.get("/api/nope"))[0] == 404
     assert error_of(client.delete("/api/models"))[0] == 405
     assert error_of(client.get("/api/predict"))[0] == 405
+
+
+def test_a_model_that_cannot_be_fed_is_named_and_others_answer(
+    tiny_models: Path, tmp_path: Path, music_mp3: Path
+) -> None:
+    shutil.copytree(tiny_models / "tiny", tmp_path / "tiny")
+    install(tmp_path, ModelSpec(name="wrong", architecture="musicnn", labels=GENRES, front_end=NATIVE_MEL), seed=0)
+    service = PredictionService(Settings(models=tmp_path, model="tiny", device="cpu"))
+    with TestClient(create_api(service, upload_dir=tmp_path)) as client:
+        answer = post(client, music_mp3.read_bytes(), model="wrong")
+        assert error_of(answer) == (500, "checkpoint_error")
+        assert "wrong cannot read 3x224x224 values" in answer.json()["error"]["message"]
+        assert post(client, music_mp3.read_bytes(), model="tiny").status_code == 200
 
 
 def test_an_unknown_model_is_a_404_and_paths_are_not_models(client: TestClient, music_mp3: Path) -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,15 +18,20 @@ from acousticsense.errors import (
     UnknownModelError,
 )
 from acousticsense.files import sha256_of
+from acousticsense.i18n.refusals import refusal
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, load_resolved, resolve
 from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
 from acousticsense.models.networks import build_network
+from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import (
+    EFFICIENTAT_MEL,
     NATIVE_MEL,
     UPSTREAM_WINDOWS,
+    FrontEnd,
     SpectrogramKind,
     upstream_front_end,
 )
+from tests.conftest import install
 from tests.models.conftest import SMALL, imported, load
 from tests.torchvision_networks import logits, state_dict, torchvision_network
 
@@ -98,6 +105,32 @@ class TestCatalog:
         file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | change))
         with pytest.raises(CheckpointError, match=told):
             load(catalog, "mine")
+
+    @pytest.mark.parametrize(
+        ("architecture", "front_end", "model_args", "complaint"),
+        [
+            ("musicnn", NATIVE_MEL, {}, "wrong cannot read 3x224x224 values: "),
+            ("resnet18", EFFICIENTAT_MEL, {}, "wrong cannot read 1x128x1000 values: .*expected input"),
+            ("vgg11", replace(NATIVE_MEL, image_size=16), {}, "wrong cannot read 3x16x16 values: "),
+            (
+                "vit_tiny_patch16_224",
+                NATIVE_MEL,
+                {"global_pool": "", "depth": 1},
+                "wrong answers 3x224x224 values with 1x197x16 numbers, not 1x16",
+            ),
+        ],
+    )
+    def test_a_description_that_does_not_suit_its_network_is_refused_when_it_is_loaded(
+        self, architecture: str, front_end: FrontEnd, model_args: dict[str, Any], complaint: str, tmp_path: Path
+    ) -> None:
+        wrong = ModelSpec(
+            name="wrong", architecture=architecture, model_args=model_args, labels=GENRES, front_end=front_end
+        )
+        install(tmp_path, wrong, seed=0)
+        with pytest.raises(CheckpointError, match=complaint) as caught:
+            load_resolved(Catalog(tmp_path).find("wrong"))
+        assert "\n" not in caught.value.message
+        assert refusal(caught.value.message, "zh")
 
     def test_a_folder_without_weights_says_what_it_wants(self, catalog: Catalog) -> None:
         (catalog.root / "empty").mkdir(parents=True)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
 import torch
 
-from acousticsense.errors import CheckpointError
-from acousticsense.models.catalog import Catalog, load_resolved
-from acousticsense.models.genres import GENRES
 from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network, classifier_name
-from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram import MUSICNN_MEL, NATIVE_MEL, NATIVE_WINDOWS, log_spectrogram
-from tests.conftest import install
+from acousticsense.spectrogram import MUSICNN_MEL, NATIVE_WINDOWS, log_spectrogram
 
 NAME = "musicnn"
 
@@ -33,13 +27,6 @@ def test_it_is_registered_beside_timms() -> None:
     assert classifier_name(NAME) == "classifier"
     assert OWN_ARCHITECTURES[NAME].front_end == MUSICNN_MEL
     assert MUSICNN_MEL.input_shape(NATIVE_WINDOWS) == (1, 96, 626)
-
-
-def test_a_description_that_feeds_it_images_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
-    install(tmp_path, ModelSpec(name="wrong", architecture=NAME, labels=GENRES, front_end=NATIVE_MEL), seed=0)
-    with pytest.raises(CheckpointError, match="musicnn cannot be fed 3x224x224 values") as caught:
-        load_resolved(Catalog(tmp_path).find("wrong"))
-    assert "front_end or model_args" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("frames", [626, 187, 100])
