@@ -1,4 +1,4 @@
-"""What processes that decode have in common, whoever owns them: how they begin, end and are spoken of."""
+"""What processes that decode have in common, whoever owns them. Any of them may hang or crash."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import wait
-from multiprocessing.context import BaseContext
 from typing import Any, Final
 
 import torch
 
-__all__ = ["begin_decoder", "decoder_context", "how_it_ended"]
+from acousticsense.errors import DecoderCrashError, DecoderTimeoutError
+
+__all__ = ["ChildProcess", "begin_decoder"]
+
+#: Held while a process is started or its end is looked at: whoever starts one asks after all, and an exit status can be
+#: read but once.
+_CHILDREN: Final = threading.Lock()
 
 #: Of Linux's sched.h.
 _CLONE_NEWUSER: Final = 0x1000_0000
@@ -24,19 +30,6 @@ _CLONE_NEWNET: Final = 0x4000_0000
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _KEPT_BYTES: Final = 64 * 2**20
-
-
-def decoder_context(preload: str) -> BaseContext:
-    """Processes forked from a clean server that has loaded everything once, where there is such a thing.
-
-    Args:
-        preload: the module that the processes need.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload])
-    return context
 
 
 def begin_decoder(*, niceness: int, has_network: bool) -> None:
@@ -78,8 +71,87 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def how_it_ended(exitcode: int | None) -> str:
-    """The end of a process as the rest of a sentence."""
-    if exitcode is None or exitcode >= 0:
-        return f"ended with status {exitcode}"
-    return f"was killed by {signal.Signals(-exitcode).name}"
+class ChildProcess:
+    """A process, and the connection to it. `kill` may be called from any thread.
+
+    Args:
+        serve: the process's life, importable by name; the other end of the connection is its first argument.
+        arguments: the others, picklable.
+        if_late: what to do about an answer that does not come in time, in words.
+    """
+
+    def __init__(self, serve: Callable[..., None], *arguments: object, if_late: str) -> None:
+        self._if_late = if_late
+        context = _context(serve.__module__)
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, *arguments), name="decoder", daemon=True)
+        with _CHILDREN:
+            self._process.start()
+        theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        with _CHILDREN:
+            return bool(self._process.is_alive())
+
+    def send(self, value: Any) -> None:
+        """Sends it something.
+
+        Raises:
+            DecoderCrashError: the process died.
+        """
+        try:
+            self._connection.send(value)
+        except OSError as error:
+            raise self._crash() from error
+
+    def receive(self, timeout_s: float) -> Any:
+        """What it sends next.
+
+        Raises:
+            DecoderCrashError: the process died.
+            DecoderTimeoutError: nothing came in time.
+        """
+        try:
+            if self._connection.poll(timeout_s):
+                return self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._crash() from error
+        raise DecoderTimeoutError(f"Decoding did not end within {timeout_s:g} s.", hint=self._if_late)
+
+    def _crash(self) -> DecoderCrashError:
+        return DecoderCrashError(f"The decoder {self.ending()} on this file.", hint="The file is probably damaged.")
+
+    def ending(self) -> str:
+        """How a process that died ended, as the rest of a sentence."""
+        with _CHILDREN:
+            self._process.join(5)
+            exitcode = self._process.exitcode
+        if exitcode is None or exitcode >= 0:
+            return f"ended with status {exitcode}"
+        return f"was killed by {signal.Signals(-exitcode).name}"
+
+    def kill(self) -> None:
+        """Kills at once: a decoder has nothing to save."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """Kills it and forgets it. One that sits in a dead network share is left behind."""
+        self.kill()
+        with _CHILDREN:
+            self._process.join(1)
+        self._connection.close()
+
+
+def _context(preload: str) -> Any:
+    """Processes forked from a clean server that has loaded everything once, where there is such a thing.
+
+    Args:
+        preload: the module that the processes need.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])
+    return context

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.audio import ClipInfo, HealthNote
-from acousticsense.errors import AcousticSenseError, AudioTooLargeError, DecoderCrashError, DecoderTimeoutError
+from acousticsense.errors import AcousticSenseError, AudioTooLargeError
 from acousticsense.inference.preprocess import DecodedClip, Recipe, decode, open_excerpt
-from acousticsense.library.processes import begin_decoder, decoder_context, how_it_ended
+from acousticsense.library.processes import ChildProcess, begin_decoder
 from acousticsense.library.tag_task import TagTask, carry_out
 from acousticsense.library.tags import TagPlan
 from acousticsense.serving.mailbox import Mailbox, Parcel
@@ -52,7 +52,7 @@ class End:
     notes: tuple[HealthNote, ...]
 
 
-class DecoderProcess:
+class DecoderProcess(ChildProcess):
     """The process, and the connection to it.
 
     Attributes:
@@ -61,64 +61,28 @@ class DecoderProcess:
 
     def __init__(self) -> None:
         self.is_free = True
-        context: Any = decoder_context(__name__)
-        self._connection, theirs = context.Pipe()
         self._path = path = Mailbox.create()
         self._mailbox = Mailbox(path) if path else None
-        self._process = context.Process(target=_serve, args=(theirs, path), name="decoder", daemon=True)
-        self._process.start()
-        theirs.close()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it has not ended."""
-        return bool(self._process.is_alive())
+        super().__init__(_serve, path, if_late="Send a shorter excerpt, or convert the file.")
 
     def send(self, task: Task | TagTask) -> None:
         """Begins a task."""
         self.is_free = False
-        try:
-            self._connection.send((self._mailbox and self._mailbox.put(task)) or task)
-        except OSError as error:
-            raise self._crash() from error
+        super().send((self._mailbox and self._mailbox.put(task)) or task)
 
     def receive(self, timeout_s: float) -> Any:
-        """The next answer.
-
-        Raises:
-            AcousticSenseError: what decoding raised.
-            DecoderCrashError: the process died.
-            DecoderTimeoutError: there was no answer in time.
-        """
-        try:
-            if not self._connection.poll(timeout_s):
-                raise DecoderTimeoutError(
-                    f"Decoding did not end within {timeout_s:g} s.", hint="Send a shorter excerpt, or convert the file."
-                )
-            answer = self._connection.recv()
-            if isinstance(answer, Parcel) and self._mailbox:
-                answer = self._mailbox.take(answer)
-        except (EOFError, OSError) as error:
-            raise self._crash() from error
+        """The next answer; raises what decoding raised, too."""
+        answer = super().receive(timeout_s)
+        if isinstance(answer, Parcel) and self._mailbox:
+            answer = self._mailbox.take(answer)
         self.is_free = isinstance(answer, (AcousticSenseError, DecodedClip, End, TagPlan))
         if isinstance(answer, AcousticSenseError):
             raise answer
         return answer
 
-    def _crash(self) -> DecoderCrashError:
-        self._process.join(5)
-        ending = how_it_ended(self._process.exitcode)
-        return DecoderCrashError(f"The decoder {ending} on this file.", hint="The file is probably damaged.")
-
-    def kill(self) -> None:
-        """Kills at once: a decoder has nothing to save. May be called from any thread."""
-        self._process.kill()
-
     def end(self) -> None:
         """Kills it and forgets it."""
-        self.kill()
-        self._process.join(1)
-        self._connection.close()
+        super().end()
         if self._path:
             self._path.unlink(missing_ok=True)  # where it ended before it began
 
