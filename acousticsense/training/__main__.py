@@ -23,7 +23,7 @@ from acousticsense.training.recordings import FREE_RECORDINGS, SONGS, Recording,
 from acousticsense.training.report import group_hold_out, report, write_clips
 from acousticsense.training.sounds import made_sounds
 from acousticsense.training.split import splits_csv
-from acousticsense.training.tagger import TAGGERS, head_of_clips, install_tagger, judged
+from acousticsense.training.tagger import TAGGERS, head_of_clips, install_tagger, judged, tagger_network
 from acousticsense.training.targets import in_folds, make_targets
 from acousticsense.training.teachers.teachers import Teachers
 from acousticsense.training.teachers.zero_shot import ClassLists
@@ -53,9 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--jamendo", type=Path, help="MTG-Jamendo: autotagging_genre.tsv and its folders of mp3")
     common.add_argument("--models", type=Path, default=Path("models"), help="where models go")
     common.add_argument("--only", nargs="+", metavar="NAME", help="recipes; all of them when left out")
-    common.add_argument("--processes", type=int, default=1, help="that prepare clips side by side")
+    common.add_argument("--processes", type=int, default=1, help="that prepare clips and training images")
     common.add_argument("--threads", type=int, default=1, help="of PyTorch")
-    common.add_argument("--minutes", type=float, default=math.inf, help="of training, for each network")
+    common.add_argument(
+        "--minutes", type=float, default=math.inf, help="of processor time in the steps of each training"
+    )
     common.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     common.add_argument("--bfloat16", action="store_true", help="train with bfloat16, where the processor has it")
     stages = parser.add_subparsers(required=True, metavar="STAGE")
@@ -127,20 +129,31 @@ def _labels(options: Options) -> None:
 
 def _train(options: Options) -> None:
     clips, validation = _clips_of(options, "train"), _clips_of(options, "val")
-    targets, _ = make_targets(clips, [], ClassLists.beside(options.work / "teachers"))
-    runs = options.work / "runs"
+    teachers, runs = options.work / "teachers", options.work / "runs"
+    targets, _ = make_targets(clips, [], ClassLists.beside(teachers))
+    mn04 = TAGGERS["efficientat_mn04"]
+    tagger = tagger_network(mn04, teachers / mn04.file, head_of_clips(mn04, clips, targets))
     for name in in_order(_recipes(options), runs):
         logger.info("%s", name)
-        settings = {"minutes": options.minutes, "device": options.device, "half": options.bfloat16}
-        train(name, clips, targets, validation, runs, **settings)
+        train(
+            name,
+            clips,
+            targets,
+            tagger=tagger,
+            validation=validation,
+            runs=runs,
+            minutes=options.minutes,
+            device=options.device,
+            half=options.bfloat16,
+            workers=options.processes,
+        )
 
 
 def in_order(names: tuple[str, ...] | list[str], runs: Path) -> list[str]:
     """Recipes after those that they learn or grow from, which come along when nobody has trained them yet."""
     ordered: list[str] = []
     for name in names:
-        recipe = read_recipe(name)
-        before = [*recipe.taught_by, *([recipe.begins_as] if recipe.begins_as not in ("", "mimetic") else [])]
+        before = read_recipe(name).needs
         missing = [other for other in before if other in names or not (runs / other / WEIGHTS_FILE).exists()]
         ordered += [*in_order(missing, runs), name]
     return list(dict.fromkeys(ordered))

@@ -1,6 +1,6 @@
-"""What happens to music in the world, done to its log spectrogram: equalisers, noise, lost bands, gaps.
+"""What happens to music in the world, done to its log spectrogram: other keys, equalisers, noise, lost bands, gaps.
 
-Shifts and changes of tempo are made where windows are cut, in `dataset`.
+Tempo is changed where windows are cut, in `dataset`.
 """
 
 from __future__ import annotations

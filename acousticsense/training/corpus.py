@@ -1,4 +1,4 @@
-"""Preparing recordings: their spectrograms and the teachers' features, written once into the work folder."""
+"""Preparing recordings: their sound, first images and the teachers' features, written once into the work folder."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from acousticsense.spectrogram import NATIVE_WINDOWS, log_spectrogram
-from acousticsense.training.clips import clip_file
+from acousticsense.spectrogram import NATIVE_WINDOWS
+from acousticsense.training.clips import clip_file, is_prepared, waveform_file
 from acousticsense.training.decode import Sound, read_sound
-from acousticsense.training.front_ends import BARE_CQT, BARE_MEL
+from acousticsense.training.images import first_images
 from acousticsense.training.recordings import SOUNDS, Recording
 from acousticsense.training.sounds import sound_of
 from acousticsense.training.teachers.teachers import Teachers
@@ -54,14 +54,16 @@ def prepare(recordings: Iterable[tuple[Recording, Path]], teachers: Teachers, fo
     count = 0
     for recording, path in recordings:
         target = clip_file(folder, recording)
-        if not target.exists():
+        if not is_prepared(target):
             try:
                 sound = sound_of(recording) if recording.package == SOUNDS else read_sound(path, max_s=_LONGEST_S)
             except _CANNOT_BE_READ as error:
                 logger.warning("%s is left out: %s", recording.key, error)
                 continue
-            if len(sound.samples) < _SHORTEST_S * sound.sample_rate_hz or np.abs(sound.samples).max() < _SOFTEST:
-                logger.warning("%s is left out: there is next to nothing in it", recording.key)
+            is_long = len(sound.samples) >= _SHORTEST_S * sound.sample_rate_hz
+            # Of numbers that are none, the maximum is none either, and fits between no bounds.
+            if not (is_long and _SOFTEST <= np.abs(sound.samples).max() < np.inf):
+                logger.warning("%s is left out: there is no sound that could be used", recording.key)
                 continue
             _write(target, sound, teachers)
         count += 1
@@ -85,34 +87,22 @@ def _prepare_share(
 
 
 def _write(target: Path, sound: Sound, teachers: Teachers) -> None:
-    """Writes one clip; beside the target first, so that a stop never leaves half a file."""
-    duration_s = len(sound.samples) / sound.sample_rate_hz
-    waveform = sound.at(BARE_MEL.sample_rate_hz)
-    waveform = np.resize(waveform, max(len(waveform), round(NATIVE_WINDOWS.window_s * BARE_MEL.sample_rate_hz)))
-    mel, cqt = (
-        log_spectrogram(torch.from_numpy(waveform), front_end).numpy().astype(np.float16)
-        for front_end in (BARE_MEL, BARE_CQT)
-    )
-    starts_s = window_starts(duration_s)
+    """Writes one clip, its sound first: a clip is there once its features are, which appear whole."""
+    target.unlink(missing_ok=True)  # an earlier one would make half a clip look whole
+    loudest = np.abs(sound.samples).max()
+    np.save(waveform_file(target), np.round(sound.samples / loudest * np.iinfo(np.int16).max).astype(np.int16))
+    starts_s = window_starts(len(sound.samples) / sound.sample_rate_hz)
     features, scores = teachers(sound, starts_s, NATIVE_WINDOWS.window_s)
     partial = target.with_suffix(".partial.npz")
     np.savez(
         partial,
-        mel=mel,
-        cqt=cqt,
-        energy=_energy(waveform, BARE_MEL.hop_length),
-        duration_s=duration_s,
+        sample_rate_hz=sound.sample_rate_hz,
+        images=first_images(sound),
         starts_s=starts_s,
         features=features,
         scores=scores,
     )
     partial.rename(target)
-
-
-def _energy(waveform: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
-    """Sum of squares of each hop of samples."""
-    padded = np.pad(waveform, (0, -len(waveform) % hop))
-    return np.asarray(np.square(padded, dtype=np.float64).reshape(-1, hop).sum(1), np.float32)
 
 
 def window_starts(duration_s: float) -> NDArray[np.float32]:

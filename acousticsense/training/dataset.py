@@ -1,25 +1,34 @@
-"""Training images: windows drawn at random from the clips, augmented, mixed; endless and the same for the same seed."""
+"""Training images: windows cut at random from recordings, mixed and augmented, each with its target.
+
+Knowledge distillation: the tagger, which teaches, is given the sound of each image, before its spectrogram is
+augmented, not another excerpt of the recording (L. Beyer et al., "A good teacher is patient and consistent", arXiv
+2106.05237). Batches have no end, and are the same for
+the same seed.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch import Tensor, nn
+from torch.utils.data import IterableDataset, get_worker_info
 
-from acousticsense.spectrogram import SpectrogramKind, to_image
+from acousticsense.spectrogram import EFFICIENTAT_MEL, NATIVE_WINDOWS, SpectrogramKind, log_spectrogram
 from acousticsense.training.augment import augment
-from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, WINDOW_FRAMES, Clip, log_values
-from acousticsense.training.front_ends import CQT, MEL
+from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
+from acousticsense.training.decode import Sound
+from acousticsense.training.front_ends import MEL
+from acousticsense.training.images import window_image
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.targets import Targets
-from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, columns
+from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, columns, gain_to_level
 
-__all__ = ["Batch", "TrainingImages", "clip_odds", "window_image"]
+__all__ = ["Batch", "TrainingImages", "Window", "clip_odds", "cut"]
 
 Floats = NDArray[np.float32]
 
@@ -30,12 +39,16 @@ _NOT_MUSIC_SHARE: Final = 0.06
 _SURE: Final = 2.0
 _UNLABELLED: Final = 0.7
 
-#: Share of windows that are a short excerpt, repeated, and how long those are in frames (2 to 5 s).
+#: Share of windows that are a short excerpt, repeated, and how many seconds those have.
 _EXCERPTS: Final = 0.3
-_EXCERPT_FRAMES: Final = (86, 216)
+_EXCERPT_S: Final = (2.0, 5.0)
 
-#: Tempo: frames that become one window, relative to WINDOW_FRAMES.
+#: Share of windows that are played faster or slower, which moves pitch along, and by how much.
+_OTHER_TEMPO: Final = 0.5
 _TEMPO: Final = (0.9, 1.1)
+
+#: Rates of a `Window`.
+_RATES_HZ: Final = (MEL.sample_rate_hz, EFFICIENTAT_MEL.sample_rate_hz)
 
 
 class Batch(NamedTuple):
@@ -46,71 +59,110 @@ class Batch(NamedTuple):
     features: Tensor
 
 
+class Window(NamedTuple):
+    """Ten seconds at the common level: at the rate of images (220,500,), and at the tagger's (320,000,)."""
+
+    for_image: Floats
+    for_tagger: Floats
+
+
 class TrainingImages(IterableDataset[Batch]):
     """Batches without end.
 
     Args:
         clips: of the training split.
         targets: theirs.
-        recipe: batch size, mixup, share of cqt images, seed.
+        tagger: mn04 with a head for our classes, in eval mode and on the CPU, which answers for every window.
+        recipe: batch size, shares of mixed windows, of augmented and of cqt images, seed.
         first: number of the first batch, so that a resumed run goes on with new ones.
     """
 
-    def __init__(self, clips: Sequence[Clip], targets: Targets, recipe: Recipe, *, first: int = 0) -> None:
-        self._clips, self._targets, self._recipe, self._first = clips, targets.soft, recipe, first
+    def __init__(
+        self, clips: Sequence[Clip], targets: Targets, tagger: nn.Module, recipe: Recipe, *, first: int = 0
+    ) -> None:
+        self._clips, self._targets, self._tagger, self._recipe = clips, targets.soft, tagger, recipe
+        self._first = first
         self._odds = clip_odds(clips, targets)
-        features = [clip.features[:, columns(FEATURE_WIDTHS, "mn04")] for clip in clips]
-        every = np.concatenate(features)
-        mean, deviation = every.mean(0), np.maximum(every.std(0), 1e-4)
-        self._features = [np.clip((values - mean) / deviation, -4, 4).astype(np.float32) for values in features]
+        every = np.concatenate([clip.features[:, columns(FEATURE_WIDTHS, "mn04")] for clip in clips])
+        self._mean, self._deviation = every.mean(0), np.maximum(every.std(0), 1e-4)
 
     def __iter__(self) -> Iterator[Batch]:
-        number = self._first
-        while True:
+        """All batches; in one of n worker processes every n-th, which the loader puts in order again."""
+        worker = get_worker_info()
+        first, apart = (worker.id, worker.num_workers) if worker else (0, 1)
+        for number in itertools.count(self._first + first, apart):
             yield self._draw(np.random.default_rng((self._recipe.seed, number)))
-            number += 1
 
     def _draw(self, source: np.random.Generator) -> Batch:
-        chosen = source.choice(len(self._clips), self._recipe.batch_size, p=self._odds)
-        kinds: list[SpectrogramKind] = ["cqt" if source.random() < self._recipe.cqt else "mel" for _ in chosen]
-        images, targets, features = zip(
-            *(self._example(index, kind, source) for index, kind in zip(chosen, kinds, strict=True)), strict=True
+        drawn = [self._example(source) for _ in range(self._recipe.batch_size)]
+        features, answers = _outputs(
+            self._tagger, torch.from_numpy(np.stack([window.for_tagger for window, _ in drawn]))
         )
-        batch = Batch(torch.stack(images), torch.from_numpy(np.stack(targets)), torch.from_numpy(np.stack(features)))
-        return _mixed(batch, source) if source.random() < self._recipe.mixup else batch
+        scaled = np.clip((features.numpy() - self._mean) / self._deviation, -4, 4).astype(np.float32)
+        targets = torch.from_numpy(np.stack([target for _, target in drawn]))
+        images = torch.stack([self._image(window.for_image, source) for window, _ in drawn])
+        return Batch(images, (targets + answers) / 2, torch.from_numpy(scaled))
 
-    def _example(self, index: int, kind: SpectrogramKind, source: np.random.Generator) -> tuple[Tensor, Floats, Floats]:
+    def _image(self, window: Floats, source: np.random.Generator) -> Tensor:
+        kind: SpectrogramKind = "cqt" if source.random() < self._recipe.cqt else "mel"
+        is_augmented = source.random() < self._recipe.augmented
+        return window_image(window, kind, (lambda values: augment(values, source)) if is_augmented else None)
+
+    def _example(self, source: np.random.Generator) -> tuple[Window, Floats]:
+        """A window, and the soft label (17,) of what it is made of."""
+        window, target = self._single(source)
+        if source.random() >= self._recipe.mixed:
+            return window, target
+        other, others_target = self._single(source)
+        share = np.float32(source.uniform(0.5, 1.0))
+        mixed = Window(*(share * one + (1 - share) * two for one, two in zip(window, other, strict=True)))
+        powers = [share**2, (1 - share) ** 2]
+        return mixed, np.average([target, others_target], axis=0, weights=powers).astype(np.float32)
+
+    def _single(self, source: np.random.Generator) -> tuple[Window, Floats]:
+        """A window of one recording, and the soft label of the nearest labelled window."""
+        index = source.choice(len(self._clips), p=self._odds)
         clip = self._clips[index]
-        frames = _frames(clip, source)
-        middle_s = float(frames[0]) * clip.duration_s / clip.n_frames if len(clip.starts_s) > 1 else 0.0
-        window = int(np.abs(clip.starts_s - middle_s).argmin())
-        values = log_values(clip, kind, frames)
-        if source.random() < self._recipe.augmented:
-            values = augment(values, source)
-        return _image(values, kind), self._targets[index][window], self._features[index][window]
+        window, middle_s = cut(clip.waveform, clip.sample_rate_hz, source)
+        nearest = np.abs(clip.starts_s + NATIVE_WINDOWS.window_s / 2 - middle_s).argmin()
+        return window, self._targets[index][nearest]
 
 
-def window_image(clip: Clip, kind: SpectrogramKind, start: int) -> Tensor:
-    """The normalised image (3, S, S) of the window that begins at frame `start`, as the application draws it."""
-    frames = np.minimum(np.arange(start, start + WINDOW_FRAMES), clip.n_frames - 1)
-    return _image(log_values(clip, kind, frames), kind)
+def cut(waveform: NDArray[np.int16], sample_rate_hz: int, source: np.random.Generator) -> tuple[Window, float]:
+    """About 10 s from anywhere, or a short excerpt repeated, often at another tempo.
+
+    Args:
+        waveform: (n,) samples, at least one.
+        sample_rate_hz: theirs.
+        source: of every choice.
+
+    Returns:
+        The window, and the second of the recording that is in the middle of what it shows.
+    """
+    tempo = source.uniform(*_TEMPO) if source.random() < _OTHER_TEMPO else 1.0
+    length = round(NATIVE_WINDOWS.window_s * sample_rate_hz * tempo)
+    is_excerpt = source.random() < _EXCERPTS and len(waveform) > length
+    shown = min(round(source.uniform(*_EXCERPT_S) * sample_rate_hz) if is_excerpt else length, len(waveform))
+    start = int(source.integers(0, len(waveform) - shown + 1))
+    samples = waveform[start : start + shown].astype(np.float32)
+    if len(waveform) < length:  # it is repeated, from anywhere on
+        samples = np.roll(samples, int(source.integers(0, shown)))
+    played = Sound(np.resize(samples, length), sample_rate_hz * tempo)
+    for_image, for_tagger = (_ten_seconds(played, rate_hz) for rate_hz in _RATES_HZ)
+    gain = gain_to_level(for_image)  # one for both, so that two recordings are mixed in the same proportion
+    return Window(gain * for_image, gain * for_tagger), (start + shown / 2) / sample_rate_hz
 
 
-def _image(values: Floats, kind: SpectrogramKind) -> Tensor:
-    front_end = MEL if kind == "mel" else CQT
-    return front_end.to_input(to_image(torch.from_numpy(values)[None], front_end))[0]
+def _ten_seconds(sound: Sound, sample_rate_hz: int) -> Floats:
+    return np.resize(sound.at(sample_rate_hz), round(NATIVE_WINDOWS.window_s * sample_rate_hz))
 
 
-def _frames(clip: Clip, source: np.random.Generator) -> NDArray[np.int64]:
-    """Which frames become a window: about 10 s from anywhere, or a short excerpt repeated."""
-    n, length = clip.n_frames, round(WINDOW_FRAMES * source.uniform(*_TEMPO))
-    if source.random() < _EXCERPTS and clip.duration_s > 10:
-        short = int(source.integers(*_EXCERPT_FRAMES))
-        first = source.integers(0, max(1, n - short))
-        return np.resize(np.arange(first, first + short), length) % n
-    if clip.duration_s <= 10:  # repeated until it fills a window: begins anywhere
-        return (np.arange(length) + source.integers(0, n)) % n
-    return np.arange(length) % n + source.integers(0, max(1, n - length + 1)) if length <= n else np.arange(length) % n
+@torch.no_grad()
+def _outputs(tagger: Any, windows: Tensor) -> tuple[Tensor, Tensor]:
+    """The tagger's features (n, 384) and probabilities (n, 17) of windows (n, 320,000)."""
+    log_mels = EFFICIENTAT_MEL.to_input(log_spectrogram(windows, EFFICIENTAT_MEL)[:, None])
+    features = tagger.forward_head(tagger.forward_features(log_mels), pre_logits=True)
+    return features, tagger.classifier(features).softmax(1)
 
 
 def clip_odds(clips: Sequence[Clip], targets: Targets) -> NDArray[np.float64]:
@@ -126,10 +178,3 @@ def clip_odds(clips: Sequence[Clip], targets: Targets) -> NDArray[np.float64]:
     if (~is_music).any():
         odds[~is_music] *= _NOT_MUSIC_SHARE / odds[~is_music].sum()
     return np.asarray(odds / odds.sum())
-
-
-def _mixed(batch: Batch, source: np.random.Generator) -> Batch:
-    """Mixup (Zhang et al., arXiv 1710.09412) with the batch in another order."""
-    share = float(source.beta(0.4, 0.4))
-    order = torch.from_numpy(source.permutation(len(batch.images)))
-    return Batch(*(share * whole + (1 - share) * whole[order] for whole in batch))

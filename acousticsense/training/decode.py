@@ -14,10 +14,11 @@ from typing import Final
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
-__all__ = ["SOUND_FONTS", "Sound", "play_midi", "read_sound"]
+from acousticsense.audio.resample import at_rate
+
+__all__ = ["Sound", "read_sound"]
 
 #: Note lists with their samples, played by libopenmpt.
 _MODULES: Final = frozenset({".mod", ".xm", ".s3m", ".it", ".stm"})
@@ -25,8 +26,8 @@ _MODULES: Final = frozenset({".mod", ".xm", ".s3m", ".it", ".stm"})
 #: Note lists without samples, played by FluidSynth.
 _MIDI: Final = frozenset({".mid", ".midi"})
 
-#: Debian's `fluid-soundfont-gm` (MIT), which MIDI files are played with, and `timgm6mb-soundfont` (GPL).
-SOUND_FONTS: Final = (Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"), Path("/usr/share/sounds/sf2/TimGM6mb.sf2"))
+#: Debian's `fluid-soundfont-gm` (MIT), which MIDI files are played with.
+_SOUND_FONT: Final = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 _MIDI_RATE_HZ: Final = 44_100
 
 
@@ -35,15 +36,15 @@ class Sound:
     """Mono samples (n,) at `sample_rate_hz`."""
 
     samples: NDArray[np.float32]
-    sample_rate_hz: int
+    sample_rate_hz: float
 
     def at(self, sample_rate_hz: int) -> NDArray[np.float32]:
-        """The samples resampled to another rate."""
-        return np.asarray(soxr.resample(self.samples, self.sample_rate_hz, sample_rate_hz), np.float32)
+        """The samples at another rate, as the application resamples them."""
+        return at_rate(self.samples, self.sample_rate_hz, sample_rate_hz)
 
 
-def read_sound(path: Path, *, max_s: float, offset_s: float = 0.0) -> Sound:
-    """At most `max_s` seconds of a sound, module or MIDI file, from `offset_s` on or, in shorter ones, up to the end.
+def read_sound(path: Path, *, max_s: float) -> Sound:
+    """At most `max_s` seconds from the beginning of a sound, module or MIDI file.
 
     Raises:
         soundfile.LibsndfileError: the file cannot be decoded.
@@ -51,14 +52,14 @@ def read_sound(path: Path, *, max_s: float, offset_s: float = 0.0) -> Sound:
     """
     suffix = path.suffix.lower()
     if suffix not in _MODULES | _MIDI:
-        return _read_file(path, max_s, offset_s)
+        return _read_file(path, max_s)
     with tempfile.TemporaryDirectory() as folder:
         rendered = Path(folder) / "played.wav"
         if suffix in _MODULES:
-            _play_module(path, rendered, offset_s + max_s)
+            _play_module(path, rendered, max_s)
         else:
-            play_midi(path, rendered, SOUND_FONTS[0], _MIDI_RATE_HZ)
-        return _read_file(rendered, max_s, offset_s)
+            _play_midi(path, rendered)
+        return _read_file(rendered, max_s)
 
 
 def _play_module(path: Path, target: Path, max_s: float) -> None:
@@ -66,24 +67,16 @@ def _play_module(path: Path, target: Path, max_s: float) -> None:
     subprocess.run(["openmpt123", *options, str(path)], check=True, capture_output=True, timeout=120)
 
 
-def play_midi(path: Path, target: Path, font: Path, sample_rate_hz: int, *options: str) -> None:
-    """Writes the WAV file that FluidSynth makes of a MIDI file with a SoundFont.
-
-    Raises:
-        FileNotFoundError: there is no such SoundFont, with which FluidSynth would play silence, or no FluidSynth.
-        subprocess.SubprocessError: it failed, or took more than two minutes.
-    """
-    if not font.is_file():
-        raise FileNotFoundError(f"{font} is missing. Install fluid-soundfont-gm and timgm6mb-soundfont.")
-    usual = ["-ni", "-q", "-r", str(sample_rate_hz), "-g", "0.4", "-O", "s16", "-T", "wav", "-F", str(target)]
-    quick = ["-o", "synth.dynamic-sample-loading=1"]
-    command = ["fluidsynth", *usual, *quick, *options, str(font), str(path)]
+def _play_midi(path: Path, target: Path) -> None:
+    """Without its SoundFont, FluidSynth would play silence."""
+    if not _SOUND_FONT.is_file():
+        raise FileNotFoundError(f"{_SOUND_FONT} is missing. Install fluid-soundfont-gm.")
+    usual = ["-ni", "-q", "-r", str(_MIDI_RATE_HZ), "-g", "0.4", "-O", "s16", "-T", "wav", "-F", str(target)]
+    command = ["fluidsynth", *usual, "-o", "synth.dynamic-sample-loading=1", str(_SOUND_FONT), str(path)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
-def _read_file(path: Path, max_s: float, offset_s: float) -> Sound:
+def _read_file(path: Path, max_s: float) -> Sound:
     with soundfile.SoundFile(path) as file:
-        last_start = max(0, file.frames - int(max_s * file.samplerate))
-        file.seek(min(int(offset_s * file.samplerate), last_start))
         frames = file.read(int(max_s * file.samplerate), dtype="float32", always_2d=True)
         return Sound(frames.mean(axis=1), file.samplerate)

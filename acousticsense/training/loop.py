@@ -40,12 +40,14 @@ def train(
     name: str,
     clips: Sequence[Clip],
     targets: Targets,
+    *,
+    tagger: nn.Module,
     validation: Sequence[Clip],
     runs: Path,
-    *,
     minutes: float = math.inf,
     device: str = "cpu",
     half: bool = False,
+    workers: int = 1,
 ) -> None:
     """Trains the network of a recipe until its last step, or for so many minutes in all.
 
@@ -53,19 +55,21 @@ def train(
         name: of the recipe, and of the folder of this run in `runs`.
         clips: of the training split.
         targets: theirs.
+        tagger: mn04 with a head for our classes, in eval mode, which teaches.
         validation: clips for figures that are logged.
         runs: folder of all runs.
-        minutes: of processor time in steps, earlier ones included; the learning rate falls to 0 by then.
+        minutes: of processor time in steps, earlier ones included, images not; the learning rate falls to 0 by then.
         device: where to train.
         half: compute in bfloat16 where that loses nothing; slow on CPUs without instructions for it.
+        workers: processes that make images, at least one.
     """
     recipe = read_recipe(name)
     run = _Run(recipe, runs, runs / name, device=device, half=half)
     if run.progress(minutes) >= 1:
         return
-    images = TrainingImages(clips, targets, recipe, first=run.step)
+    images = TrainingImages(clips, targets, tagger, recipe, first=run.step)
     saved = time.monotonic()
-    for batch in DataLoader(images, batch_size=None, num_workers=1, prefetch_factor=4):
+    for batch in DataLoader(images, batch_size=None, num_workers=workers, prefetch_factor=2):
         losses = run.advance(batch, minutes)
         is_last = run.progress(minutes) >= 1
         if is_last or time.monotonic() - saved > _CHECKPOINT_S:
@@ -82,10 +86,8 @@ class _Run:
         folder.mkdir(parents=True, exist_ok=True)
         self._recipe, self._folder, self._device, self._half = recipe, folder, device, half
         self.step, self._spent_s = 0, 0.0
-        is_resumed = (folder / _CHECKPOINT).exists()
         layout = torch.contiguous_format if "vit" in recipe.architecture else torch.channels_last
-        network = make_network(recipe, runs)
-        self._student: Any = _moved(Student(network, FEATURE_WIDTHS["mn04"]), device, layout)
+        self._student: Any = _moved(Student(make_network(recipe, runs), FEATURE_WIDTHS["mn04"]), device, layout)
         self._teachers = [
             _moved(trained_network(teacher, runs), device, torch.channels_last).requires_grad_(False)
             for teacher in recipe.taught_by
@@ -99,7 +101,7 @@ class _Run:
             weight_decay=recipe.weight_decay,
         )
         self._highest = [optimiser.param_groups[0]["lr"] for optimiser in self._optimisers]
-        if is_resumed:
+        if (folder / _CHECKPOINT).exists():
             self._restore()
 
     def progress(self, minutes: float) -> float:

@@ -30,7 +30,7 @@ class Recipe:
         title: what people call it.
         begins_as: "" is timm's own initialisation, "mimetic" is for transformers, anything else the recipe of a smaller
             transformer that it grows from.
-        taught_by: recipes of networks whose answers are learned beside the soft labels.
+        taught_by: recipes of networks that teach it as well, by their answers to its images.
         steps: of the optimiser.
         batch_size: images a step.
         learning_rate: highest of AdamW; it rises over `warmup_steps`, then falls as a cosine.
@@ -38,8 +38,8 @@ class Recipe:
         weight_decay: of both.
         warmup_steps: of the schedule.
         ema_decay: per step, of the averaged weights that are kept.
-        mixup: share of batches in which images are mixed in pairs.
-        augmented: share of images that are changed as the world changes music.
+        mixed: share of images that show two recordings at once.
+        augmented: share of images whose spectrogram is augmented.
         cqt: share of cqt images in a batch, the others being mel images.
         feature_loss: weight of regressing mn04's features.
         seed: of everything random.
@@ -58,11 +58,16 @@ class Recipe:
     weight_decay: _Rate = 0.05
     warmup_steps: int = 100
     ema_decay: _Share = 0.995
-    mixup: _Share = 0.3
+    mixed: _Share = 0.5
     augmented: _Share = 0.6
     cqt: _Share = 0.25
     feature_loss: _Rate = 1.0
     seed: int = 18
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The recipes that must be trained before."""
+        return self.taught_by if self.begins_as in ("", "mimetic") else (*self.taught_by, self.begins_as)
 
 
 _RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)

@@ -12,7 +12,7 @@ from torch import nn
 
 from acousticsense.spectrogram import SpectrogramKind
 from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
-from acousticsense.training.dataset import window_image
+from acousticsense.training.images import first_inputs
 
 __all__ = ["logits_of", "score"]
 
@@ -26,7 +26,7 @@ def logits_of(network: nn.Module, clips: Sequence[Clip], kind: SpectrogramKind =
     device = next(network.parameters()).device
     with torch.inference_mode():
         for first in range(0, len(clips), _BATCH):
-            images = torch.stack([window_image(clip, kind, 0) for clip in clips[first : first + _BATCH]])
+            images = first_inputs(clips[first : first + _BATCH], kind)
             found.append(network(images.to(device)).float().cpu().numpy())
     return np.concatenate(found)
 

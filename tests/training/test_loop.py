@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.models.networks import build_network
 from acousticsense.training import __main__ as stages
 from acousticsense.training import network as networks
-from acousticsense.training.clips import Clip
+from acousticsense.training.clips import N_OUTPUTS, Clip
 from acousticsense.training.export import export
 from acousticsense.training.loop import train
 from acousticsense.training.recipe import Recipe, recipe_of
 from acousticsense.training.recordings import Recording
 from acousticsense.training.report import group_hold_out, report, write_clips
+from acousticsense.training.tagger import Tagger
 from acousticsense.training.targets import make_targets
 from acousticsense.training.teachers.zero_shot import ClassLists
 from tests.training.conftest import of_split
@@ -61,7 +64,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(name: str, clips: list[Clip], lists: ClassLists, runs: Path) -> None:
     learned = of_split(clips, "train")
-    train(name, learned, make_targets(learned, [], lists)[0], of_split(clips, "val"), runs)
+    targets, _ = make_targets(learned, [], lists)
+    tagger = build_network("efficientat_mn04", N_OUTPUTS).eval()
+    train(name, learned, targets, tagger=tagger, validation=of_split(clips, "val"), runs=runs)
 
 
 def history(runs: Path, name: str) -> list[dict[str, float]]:
@@ -104,6 +109,23 @@ def test_a_trained_network_becomes_a_model_with_a_card(
     assert GenreClassifier.load(tmp_path / "small_cnn").spec.metrics["test_looks"] == 1
     assert write_clips(tmp_path / "test.csv", chosen) == 2
     assert export("small_cnn", runs, tmp_path, of_split(clips, "val")).metrics["test_looks"] == 1  # not forgotten
+
+
+def test_the_stage_trains_with_the_tagger(
+    clips: list[Clip], class_lists: ClassLists, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def network(tagger: Tagger, release: Path, head: nn.Linear) -> nn.Module:
+        given.append((tagger.name, release.name, head.out_features))
+        return build_network(tagger.name, head.out_features).eval()
+
+    monkeypatch.setattr(stages, "_clips_of", lambda _options, split: of_split(clips, split))
+    monkeypatch.setattr(stages.ClassLists, "beside", lambda _folder: class_lists)
+    monkeypatch.setattr(stages, "tagger_network", network)
+    assert stages.main(["train", "--work", str(tmp_path), "--only", "small_cnn"]) == 0
+    assert history(tmp_path / "runs", "small_cnn")[-1]["step"] == 3
+    assert given == [("efficientat_mn04", "mn04_as_mAP_432.pt", N_OUTPUTS)]
 
 
 def test_networks_that_teach_come_first(tmp_path: Path) -> None:

@@ -97,8 +97,7 @@ def test_every_recipe_names_a_network_and_recipes_that_there_are() -> None:
         arguments: dict[str, Any] = {**recipe.model_args, **recipe.train_args}
         with torch.device("meta"):
             timm.create_model(recipe.architecture, num_classes=17, **arguments)
-        assert set(recipe.taught_by) <= set(recipe_names())
-        assert recipe.begins_as in {"", "mimetic", *recipe_names()}
+        assert set(recipe.needs) <= set(recipe_names())
 
 
 def test_a_recipe_with_an_unknown_field_is_refused() -> None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from acousticsense.models.genres import GENRES
+from acousticsense.models.networks import build_network
 from acousticsense.training.augment import augment
 from acousticsense.training.clips import N_OUTPUTS, Clip
-from acousticsense.training.dataset import TrainingImages, clip_odds
+from acousticsense.training.dataset import Batch, TrainingImages, clip_odds, cut
 from acousticsense.training.labels import labels_table
 from acousticsense.training.recipe import recipe_of
 from acousticsense.training.targets import Targets, in_folds, known_label, make_targets
 from acousticsense.training.teachers.zero_shot import ClassLists
-from tests.training.conftest import of_split, recording
+from tests.training.conftest import RATE_HZ, of_split, recording
 
 JAZZ, METAL, HIP_HOP, RAP = (GENRES.index(genre) for genre in ("Jazz", "Metal", "Hip-Hop", "Rap"))
 
@@ -83,13 +90,135 @@ def test_batches_are_the_same_for_the_same_seed_and_go_on_where_a_run_stopped(
 ) -> None:
     recipe = recipe_of({"architecture": "resnet18", "title": "t", "steps": 1, "batch_size": 3, "cqt": 0.5})
     train = of_split(clips, "train")
-    every = iter(TrainingImages(train, targets[0], recipe))
+    tagger = build_network("efficientat_mn04", N_OUTPUTS).eval()
+    every = iter(TrainingImages(train, targets[0], tagger, recipe))
     next(every)
     second = next(every)
-    again = next(iter(TrainingImages(train, targets[0], recipe, first=1)))
+    again = next(iter(TrainingImages(train, targets[0], tagger, recipe, first=1)))
     assert all(a.equal(b) for a, b in zip(second, again, strict=True))
     assert second.images.shape == (3, 3, 224, 224)
     assert second.targets.sum(1).numpy() == pytest.approx(1, abs=1e-5)
+
+
+def test_several_processes_make_the_same_batches_in_the_same_order(
+    targets: tuple[Targets, Targets], clips: list[Clip]
+) -> None:
+    recipe = recipe_of({"architecture": "resnet18", "title": "t", "steps": 1, "batch_size": 2})
+    tagger = build_network("efficientat_mn04", N_OUTPUTS).eval()
+    images = TrainingImages(of_split(clips, "train"), targets[0], tagger, recipe)
+    alone, together = (
+        list(itertools.islice(DataLoader(images, batch_size=None, num_workers=count), 3)) for count in (1, 2)
+    )
+    for one, other in zip(alone, together, strict=True):
+        assert all(a.equal(b) for a, b in zip(one, other, strict=True))
+
+
+class FakeTagger(nn.Module):
+    """A tagger that keeps what it was given and what it found, and always answers the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_mels: list[Tensor] = []
+        self.features = torch.empty(0)
+
+    def forward_features(self, log_mels: Tensor) -> Tensor:
+        self.log_mels += list(log_mels[:, 0])
+        return log_mels
+
+    def forward_head(self, log_mels: Tensor, *, pre_logits: bool) -> Tensor:
+        assert pre_logits
+        self.features = log_mels.mean((1, 3)).repeat(1, 3)
+        return self.features
+
+    def classifier(self, features: Tensor) -> Tensor:
+        return torch.full((len(features), N_OUTPUTS), -100.0).index_fill(1, torch.tensor(RAP), 100.0)
+
+
+def with_sound(clip: Clip, waveform: NDArray[np.floating], path: Path) -> Clip:
+    np.save(path, (waveform * 32767).astype(np.int16))
+    return replace(clip, file=path.with_suffix(".npz"), sample_rate_hz=RATE_HZ)
+
+
+def drawn(clips: list[Clip], soft: list[NDArray[np.float32]], **values: float) -> tuple[FakeTagger, Batch]:
+    """The first batch of mel images, with a tagger that remembers."""
+    recipe = recipe_of(
+        {"architecture": "resnet18", "title": "t", "steps": 1, "batch_size": 12, "cqt": 0.0, "augmented": 0.0, **values}
+    )
+    tagger = FakeTagger()
+    return tagger, next(iter(TrainingImages(clips, Targets(soft, soft), tagger, recipe)))
+
+
+def test_the_tagger_is_given_the_sound_of_each_image(clips: list[Clip], tmp_path: Path) -> None:
+    """Of a tone that rises for 60 s, image and tagger see the same part."""
+    time_s = np.arange(60 * RATE_HZ) / RATE_HZ
+    rising = with_sound(clips[2], np.sin(2 * np.pi * (200 + 40 * time_s) * time_s), tmp_path / "rising.npy")
+    soft = np.eye(N_OUTPUTS, dtype=np.float32)[[JAZZ] * len(rising.starts_s)]
+    tagger, batch = drawn([rising], [soft], mixed=0.0)
+    assert batch.targets[:, RAP].numpy() == pytest.approx(0.5, abs=0.01)  # half of each target is its answer
+    assert batch.targets[:, JAZZ].numpy() == pytest.approx(0.5, abs=0.01)  # and half the soft label
+    heights = [-float(image[0].mean(1).argmax()) for image in batch.images]
+    bands = [float(log_mel.mean(1).argmax()) for log_mel in tagger.log_mels]
+    assert len(set(bands)) > 6
+    assert np.corrcoef(heights, bands)[0, 1] > 0.95
+
+
+def test_two_recordings_at_once_have_both_labels_by_their_power(clips: list[Clip], tmp_path: Path) -> None:
+    time_s = np.arange(12 * RATE_HZ) / RATE_HZ
+    pair = [
+        with_sound(clip, np.sin(2 * np.pi * frequency_hz * time_s), tmp_path / f"{frequency_hz}.npy")
+        for clip, frequency_hz in ((clips[0], 300), (clips[3], 6000))
+    ]
+    soft = [np.eye(N_OUTPUTS, dtype=np.float32)[[genre]] for genre in (JAZZ, METAL)]
+    tagger, batch = drawn(pair, soft, mixed=1.0)
+    louder = [float(log_mel[:50].max() - log_mel[50:].max()) for log_mel in tagger.log_mels]  # the low tone, by so much
+    assert (batch.targets[:, JAZZ] + batch.targets[:, METAL]).numpy() == pytest.approx(0.5, abs=1e-4)
+    assert np.corrcoef(louder, (batch.targets[:, JAZZ] - batch.targets[:, METAL]).numpy())[0, 1] > 0.8
+    assert 2 < sum(0.01 < share < 0.49 for share in batch.targets[:, JAZZ].tolist()) < 12
+
+
+@pytest.mark.parametrize("rate_hz", [22_050, 48_000])
+@pytest.mark.parametrize("duration_s", [0.5, 2.0, 9.5, 10.0, 10.6, 90.0])
+def test_windows_are_cut_from_recordings_of_any_length_and_rate(duration_s: float, rate_hz: int) -> None:
+    waveform = np.linspace(-32767, 32767, round(duration_s * rate_hz)).astype(np.int16)
+    for seed in range(20):
+        window, middle_s = cut(waveform, rate_hz, np.random.default_rng(seed))
+        assert (len(window.for_image), len(window.for_tagger)) == (220_500, 320_000)
+        assert np.isfinite(window.for_image).all()
+        assert 0 < middle_s < duration_s
+        if duration_s > 20:  # where a ramp crosses zero, windows begin to be positive
+            for samples in window:
+                assert (np.median(samples) > 0) == (middle_s > duration_s / 2) or abs(middle_s - duration_s / 2) < 1.5
+
+
+def test_windows_have_the_level_of_the_image_at_both_rates() -> None:
+    time_s = np.arange(20 * 48_000) / 48_000
+    audible = np.sin(2 * np.pi * 1000 * time_s)
+    above = np.sin(2 * np.pi * 14_000 * time_s)  # which an image does not show, and the tagger is given
+    window, _ = cut((15_000 * (audible + above)).astype(np.int16), 48_000, np.random.default_rng(0))
+    for_image, for_tagger = (20 * np.log10(np.sqrt(np.mean(np.square(samples)))) for samples in window)
+    assert for_image == pytest.approx(-20, abs=0.1)
+    assert for_tagger == pytest.approx(-17, abs=0.2)
+
+
+def test_features_are_the_taggers_standardised(clips: list[Clip], targets: tuple[Targets, Targets]) -> None:
+    tagger, batch = drawn(of_split(clips, "train"), targets[0].soft)
+    for found, given in zip(tagger.features.numpy().T, batch.features.numpy().T, strict=True):
+        is_inside = np.abs(given) < 3.99
+        if is_inside.sum() > 2:
+            slope, offset = np.polyfit(found[is_inside], given[is_inside], 1)
+            np.testing.assert_allclose(slope * found[is_inside] + offset, given[is_inside], atol=1e-3)
+    assert (np.abs(batch.features.numpy()) < 3.99).mean() > 0.05
+
+
+@pytest.mark.parametrize("share", ["cqt", "augmented"])
+def test_shares_of_other_images_change_images_alone(
+    share: str, clips: list[Clip], targets: tuple[Targets, Targets]
+) -> None:
+    train = of_split(clips, "train")
+    plain, other = (drawn(train, targets[0].soft, mixed=0.0, **{share: value})[1] for value in (0.0, 1.0))
+    assert plain.targets.equal(other.targets)
+    assert plain.features.equal(other.features)
+    assert not any(one.allclose(two, atol=0.05) for one, two in zip(plain.images, other.images, strict=True))
 
 
 def test_augmented_windows_have_the_same_shape_and_finite_values() -> None:

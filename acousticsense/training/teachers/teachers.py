@@ -15,7 +15,7 @@ from acousticsense.training.decode import Sound
 from acousticsense.training.front_ends import LEVEL_DBFS
 from acousticsense.training.teachers import mn04, musicnn, yamnet
 
-__all__ = ["FEATURE_WIDTHS", "MN04_FILE", "MUSICNN_FILE", "SCORE_WIDTHS", "Teachers", "columns"]
+__all__ = ["FEATURE_WIDTHS", "MN04_FILE", "MUSICNN_FILE", "SCORE_WIDTHS", "Teachers", "columns", "gain_to_level"]
 
 #: Widths of the teachers' features and scores, in the order in which they stand side by side.
 FEATURE_WIDTHS: Final = {"mn04": 384, "musicnn": 200, "yamnet": 521}
@@ -67,13 +67,14 @@ def _features_and_scores(
     samples = np.resize(samples, max(first[-1] + length, len(samples)))
     answers = []
     for at in range(0, len(first), _AT_ONCE):
-        windows = np.stack([_at_level(samples[start : start + length]) for start in first[at : at + _AT_ONCE]])
-        answers.append(teacher(torch.from_numpy(windows)))
+        windows = [samples[start : start + length] for start in first[at : at + _AT_ONCE]]
+        windows = [gain_to_level(window) * window for window in windows]
+        answers.append(teacher(torch.from_numpy(np.stack(windows))))
     features, scores = (torch.cat(parts).numpy() for parts in zip(*answers, strict=True))
     return features, scores
 
 
-def _at_level(window: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A window (n,) brought to the level that ours have; silence stays silent."""
+def gain_to_level(window: NDArray[np.float32]) -> float:
+    """The factor that brings a window (n,) to the level that ours have; 1 for silence."""
     rms = float(np.sqrt(np.mean(np.square(window, dtype=np.float64))))
-    return np.asarray(window * 10 ** (LEVEL_DBFS / 20) / rms, np.float32) if rms > 0 else window
+    return float(10 ** (LEVEL_DBFS / 20) / rms) if rms > 0 else 1.0
