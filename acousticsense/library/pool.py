@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -33,7 +34,7 @@ _START_S: Final = 120.0
 #: holds up all. Decoders work while the network waits for images, so that no time is lost, and keep a tenth of a busy
 #: core, so that none runs into its time limit.
 _NICENESS: Final = 10
-#: A process that was killed is waited for no longer than this: it may sit in a dead network share.
+#: All processes that were killed are waited for no longer than this: one may sit in a dead network share.
 _END_S: Final = 2.0
 #: Processes in a row that may die before one gets ready.
 _MAX_FAILED_STARTS: Final = 3
@@ -65,7 +66,7 @@ class DecoderPool:
         self._waiting_bytes = 0
         self._processes: set[ChildProcess] = set()
         self._failed_starts = 0
-        self._closed = False
+        self._closed = threading.Event()
         self._threads = [threading.Thread(target=self._work, name="decoder-pool", daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
@@ -102,6 +103,7 @@ class DecoderPool:
             except queue.Empty:
                 break
             if isinstance(outcome, LibraryError):
+                self._done.put(outcome)  # whoever asks again is told again
                 raise outcome
             self.outstanding -= 1
             n_images += len(outcome.images) if isinstance(outcome, DecodedFile) else 0
@@ -114,12 +116,13 @@ class DecoderPool:
     def close(self) -> None:
         """Ends the processes; what is under way is given up."""
         with self._changed:
-            self._closed = True
+            self._closed.set()
             self._changed.notify_all()
             for process in self._processes:
                 process.kill()
+        deadline = time.monotonic() + _END_S
         for thread in self._threads:
-            thread.join(_END_S)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     # --- the threads
 
@@ -128,12 +131,8 @@ class DecoderPool:
         process: ChildProcess | None = None
         try:
             while (path := self._next_path()) is not None:
-                if process and not process.is_alive:  # it died while idle: not this file's fault
-                    self._end(process)
-                    process = None
-                process = process or self._ready_process()
+                process = self._sent(path, process)
                 try:
-                    process.send(path)
                     outcome: Outcome = process.receive(self._timeout_s)
                 except (DecoderCrashError, DecoderTimeoutError) as error:
                     outcome = FailedFile(path=path, error=RowError.of(error))
@@ -153,8 +152,22 @@ class DecoderPool:
     def _next_path(self) -> str | None:
         """The next path as soon as there is one and room for what it holds; None once the pool is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or (self._paths and self._waiting_bytes <= _WAITING_BYTES))
-            return None if self._closed else self._paths.popleft()
+            self._changed.wait_for(
+                lambda: self._closed.is_set() or (self._paths and self._waiting_bytes <= _WAITING_BYTES)
+            )
+            return None if self._closed.is_set() else self._paths.popleft()
+
+    def _sent(self, path: str, process: ChildProcess | None) -> ChildProcess:
+        """The process that was given a path: the idle one, or a new one if that died (not this file's fault)."""
+        while True:
+            process = process or self._ready_process()
+            try:
+                process.send(path)
+            except DecoderCrashError:
+                self._end(process)
+                process = None
+            else:
+                return process
 
     def _ready_process(self) -> ChildProcess:
         """A new process that is ready for files.
@@ -162,13 +175,14 @@ class DecoderPool:
         Raises:
             LibraryError: several in a row did not get ready, or the pool was closed.
         """
-        while True:
+        reason, failed_starts = "the pool was closed", 0
+        while not self._closed.is_set() and failed_starts < _MAX_FAILED_STARTS:
             process = ChildProcess(
                 _serve, self._decode, self._recipe, if_late="Allow more with --timeout, or convert it."
             )
             with self._changed:
                 self._processes.add(process)
-                if self._closed:
+                if self._closed.is_set():
                     process.kill()
             try:
                 process.receive(_START_S)
@@ -183,11 +197,10 @@ class DecoderPool:
             self._end(process)
             with self._changed:
                 self._failed_starts += 1
-                if self._closed or self._failed_starts >= _MAX_FAILED_STARTS:
-                    raise LibraryError(
-                        f"The decoder processes do not start: {reason}.",
-                        hint="See the messages above; is there enough memory?",
-                    )
+                failed_starts = self._failed_starts
+        raise LibraryError(
+            f"The decoder processes do not start: {reason}.", hint="See the messages above; is there enough memory?"
+        )
 
     def _end(self, process: ChildProcess) -> None:
         with self._changed:

@@ -18,8 +18,8 @@ from acousticsense.errors import DecoderCrashError, DecoderTimeoutError
 
 __all__ = ["ChildProcess", "begin_decoder"]
 
-#: Held while a process is started or its end is looked at: whoever starts one asks after all, and an exit status can be
-#: read but once.
+#: Held while a process is started or asked for its end: starting one also polls all others, and an exit status can be
+#: read only once.
 _CHILDREN: Final = threading.Lock()
 
 #: Of Linux's sched.h.
@@ -125,8 +125,8 @@ class ChildProcess:
 
     def ending(self) -> str:
         """How a process that died ended, as the rest of a sentence."""
+        self._await_end(5)
         with _CHILDREN:
-            self._process.join(5)
             exitcode = self._process.exitcode
         if exitcode is None or exitcode >= 0:
             return f"ended with status {exitcode}"
@@ -134,14 +134,20 @@ class ChildProcess:
 
     def kill(self) -> None:
         """Kills at once: a decoder has nothing to save."""
-        self._process.kill()
+        if not wait([self._process.sentinel], 0):  # its number may belong to another process by now
+            self._process.kill()
 
     def end(self) -> None:
         """Kills it and forgets it. One that sits in a dead network share is left behind."""
         self.kill()
-        with _CHILDREN:
-            self._process.join(1)
+        self._await_end(1)
         self._connection.close()
+
+    def _await_end(self, timeout_s: float) -> None:
+        """Waits without the lock, which others need, then takes the exit status."""
+        wait([self._process.sentinel], timeout_s)
+        with _CHILDREN:
+            self._process.join(0.01)
 
 
 def _context(preload: str) -> Any:

@@ -75,8 +75,13 @@ def decode_batch(table: Any, recipe: Recipe, timeout_s: float, decode: Decode) -
     for path in table["path"].to_pylist():
         pool.submit(os.fsdecode(path))
     outcomes = []
-    while pool.outstanding:
-        outcomes += pool.take(1)
+    try:
+        while pool.outstanding:
+            outcomes += pool.take(1)
+    except LibraryError:
+        _pool.cache_clear()  # the next task may find more memory
+        pool.close()
+        raise
     return pyarrow.table({"outcome": [pickle.dumps(outcome, protocol=5) for outcome in outcomes]})
 
 

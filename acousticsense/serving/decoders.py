@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -24,7 +23,6 @@ __all__ = ["DecoderProcesses"]
 
 #: Processes that wait for work, of all servers in this process.
 _IDLE: Final[queue.LifoQueue[DecoderProcess]] = queue.LifoQueue()
-_STARTING: Final = threading.Lock()
 
 
 class DecoderProcesses:
@@ -71,8 +69,7 @@ class DecoderProcesses:
         """A process that does the task; it is kept for the next one only if all that it answers was taken."""
         process = self._idle_one()
         if process is None:
-            with _STARTING:  # the first one loads what all share
-                process = DecoderProcess()
+            process = DecoderProcess()
         self._busy.add(process)
         try:
             process.send(task)

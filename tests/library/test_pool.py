@@ -34,7 +34,7 @@ def test_a_pool_that_is_closed_leaves_no_process_behind_and_waits_for_none() -> 
         assert isinstance(pool.take(1)[0], DecodedFile)
         began = time.monotonic()
     assert time.monotonic() - began < 5
-    assert children() == others
+    assert children() <= others
 
 
 def test_a_process_that_was_killed_while_idle_costs_no_file() -> None:
@@ -53,6 +53,7 @@ def test_processes_that_do_not_start_are_told_of(monkeypatch: pytest.MonkeyPatch
     others = children()
     with DecoderPool(RECIPE, workers=2) as pool:
         pool.submit(SONG)
-        with pytest.raises(LibraryError, match="do not start: they take longer than 0 s"):
-            pool.take(1)
-    assert children() == others
+        for _ in range(2):  # whoever asks again is told again
+            with pytest.raises(LibraryError, match="do not start: they take longer than 0 s"):
+                pool.take(1)
+    assert children() <= others
