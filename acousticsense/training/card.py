@@ -90,7 +90,8 @@ def card(
         (
             "An image",
             f"{size}x{size} images ({' or '.join(spec.kinds)}), weights in 8 bits",
-            f"Trained {training['step']} steps, {training['minutes']} minutes of one core, making images not counted.",
+            f"Trained {training['step']} steps: {training['minutes']} minutes of one core, "
+            "not counting the making of images.",
         )
         if spec.front_end.reads_images
         else ("A log-mel spectrogram", "weights in 32 bits", "Only the head was fitted here, in a minute.")

@@ -72,7 +72,7 @@ class Clip:
 
 
 def clip_file(folder: Path, recording: Recording) -> Path:
-    """Where the teachers' features of a recording are kept once it is prepared."""
+    """Where images, sample rate and teachers' features of a recording are kept once it is prepared."""
     return folder / f"{hashlib.sha1(recording.key.encode()).hexdigest()[:16]}.npz"
 
 

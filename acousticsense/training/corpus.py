@@ -61,7 +61,7 @@ def prepare(recordings: Iterable[tuple[Recording, Path]], teachers: Teachers, fo
                 logger.warning("%s is left out: %s", recording.key, error)
                 continue
             is_long = len(sound.samples) >= _SHORTEST_S * sound.sample_rate_hz
-            # Of numbers that are none, the maximum is none either, and fits between no bounds.
+            # The maximum of samples with NaN is NaN, which fails every comparison.
             if not (is_long and _SOFTEST <= np.abs(sound.samples).max() < np.inf):
                 logger.warning("%s is left out: there is no sound that could be used", recording.key)
                 continue

@@ -1,8 +1,8 @@
 """Training images: windows cut at random from recordings, mixed and augmented, each with its target.
 
 Knowledge distillation: the tagger, which teaches, is given the sound of each image, before its spectrogram is
-augmented, not another excerpt of the recording (L. Beyer et al., "A good teacher is patient and consistent", arXiv
-2106.05237). Batches have no end, and are the same for
+augmented, not another excerpt of the recording (L. Beyer et al., "A good teacher is patient and consistent",
+arXiv 2106.05237). Batches have no end, and are the same for
 the same seed.
 """
 
@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Ten seconds at the common level: at the rate of images (220,500,), and at the tagger's (320,000,)."""
+    """Ten seconds at the rate of images (220,500,), at the common level, and at the tagger's (320,000,), as loud."""
 
     for_image: Floats
     for_tagger: Floats

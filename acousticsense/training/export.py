@@ -163,9 +163,9 @@ def _provenance(recipe: Recipe) -> str:
         "": "Trained from nothing",
         "mimetic": "Trained from nothing (mimetic initialisation)",
     }.get(recipe.begins_as, f"Grown from {recipe.begins_as} without a change of its function, then trained on")
-    *others, last = ("mn04", "YAMNet", "musicnn", *recipe.taught_by)
-    teachers = f"{', '.join(others)} and {last}"
+    networks = "".join(f" and of {name} to each image" for name in recipe.taught_by)
     return (
-        f"{begins}, all weights by gradient descent, on recordings with labels and without, taught by {teachers} "
+        f"{begins}, all weights by gradient descent, on recordings with labels and without, taught by the answers of "
+        f"efficientat_mn04 to the sound of each image{networks}, and by soft labels from mn04, YAMNet and musicnn "
         f"(seed {recipe.seed}). The same weights were trained on mel and on cqt images."
     )
