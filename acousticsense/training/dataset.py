@@ -2,8 +2,9 @@
 
 Knowledge distillation: the tagger, which teaches, is given the sound of each image, before its spectrogram is
 augmented, not another excerpt of the recording (L. Beyer et al., "A good teacher is patient and consistent",
-arXiv 2106.05237). Batches have no end, and are the same for
-the same seed.
+arXiv 2106.05237).
+
+Batches have no end, and are the same for the same seed.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,17 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 
 from acousticsense.cli.main import main
 from acousticsense.errors import LibraryError
 from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.library import pool, ray_nodes
+from acousticsense.library.decode import DecodedFile, decode_file
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.identity import network_digest
 from acousticsense.library.ledger import Ledger
 from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.ray_engine import RayEngine, Shares, share_out
-from acousticsense.library.ray_nodes import PredictorSource
+from acousticsense.library.ray_nodes import PredictorSource, decode_batch
 from acousticsense.library.run import Engine, LibraryRun
 from acousticsense.library.walk import Walk
 from acousticsense.settings import Settings
@@ -46,6 +50,21 @@ def source(tiny_models: Path, classifier: GenreClassifier) -> PredictorSource:
     return PredictorSource(
         settings=settings, spectrogram=None, recipe=recipe, digest=BatchPredictor(classifier, recipe).digest
     )
+
+
+def test_a_task_after_one_whose_decoders_did_not_start_begins_with_new_ones(
+    classifier: GenreClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pyarrow.table({"path": [os.fsencode(EXAMPLES / "sky-vibe.ogg")]})
+    task = (table, classifier.recipe(), 60.0, decode_file)
+    with monkeypatch.context() as patch:
+        patch.setattr(pool, "_START_S", 0.0)
+        with pytest.raises(LibraryError, match="do not start"):
+            decode_batch(*task)
+    (outcome,) = decode_batch(*task)["outcome"].to_pylist()
+    assert isinstance(pickle.loads(outcome), DecodedFile)
+    ray_nodes._pool(*task[1:]).close()
+    ray_nodes._pool.cache_clear()
 
 
 def library_of(folder: Path, n: int) -> list[str]:

@@ -179,15 +179,20 @@ def test_two_recordings_at_once_have_both_labels_by_their_power(clips: list[Clip
 @pytest.mark.parametrize("rate_hz", [22_050, 48_000])
 @pytest.mark.parametrize("duration_s", [0.5, 2.0, 9.5, 10.0, 10.6, 90.0])
 def test_windows_are_cut_from_recordings_of_any_length_and_rate(duration_s: float, rate_hz: int) -> None:
-    waveform = np.linspace(-32767, 32767, round(duration_s * rate_hz)).astype(np.int16)
+    time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
+    growing = time_s / duration_s * np.sin(2 * np.pi * 3000 * time_s)
+    waveform = (15_000 * (np.sin(2 * np.pi * 300 * time_s) + growing)).astype(np.int16)
     for seed in range(20):
         window, middle_s = cut(waveform, rate_hz, np.random.default_rng(seed))
         assert (len(window.for_image), len(window.for_tagger)) == (220_500, 320_000)
         assert np.isfinite(window.for_image).all()
         assert 0 < middle_s < duration_s
-        if duration_s > 20:  # where a ramp crosses zero, windows begin to be positive
+        if duration_s > 20:  # how loud the growing tone is beside the other tells where it was cut
             for samples in window:
-                assert (np.median(samples) > 0) == (middle_s > duration_s / 2) or abs(middle_s - duration_s / 2) < 1.5
+                power = np.square(np.abs(np.fft.rfft(samples)))
+                border = 10_000  # the bin of 1 kHz: bins are a tenth of a hertz wide
+                found_s = duration_s * np.sqrt(power[border:].sum() / power[:border].sum())
+                assert found_s == pytest.approx(middle_s, abs=1.5)
 
 
 def test_windows_have_the_level_of_the_image_at_both_rates() -> None:
