@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
-from acousticsense.errors import AudioError, RequestError
+from acousticsense.errors import AudioError, LibraryError, RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.engine import EngineOptions, LocalEngine
@@ -128,8 +128,9 @@ class Batch:
         """The files to decode, as the engine asks for them; what cannot even be reached gets its row here."""
         for place in range(self.files.total or 0):
             try:
-                path = str(self.files.locate(place, folder / str(place)))
-            except AudioError as error:
+                path = str(self.files.fetch(place, folder / str(place)))
+            except (AudioError, LibraryError) as error:
+                (folder / str(place)).unlink(missing_ok=True)
                 self._keep(place, predictor.failed(self.files.name(place), RowError.of(error)))
                 continue
             places.setdefault(path, []).append(place)

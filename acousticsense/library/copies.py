@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path, PurePosixPath
 from typing import Final
 from zipfile import ZipFile
@@ -15,7 +15,7 @@ from acousticsense.library.routing import decide
 from acousticsense.library.tag_task import TagTask
 from acousticsense.library.tags import TagPlan
 
-__all__ = ["UNDO_NAME", "genres_to_write", "planned_tags", "tagged_copies"]
+__all__ = ["UNDO_NAME", "genres_to_write", "tagged"]
 
 #: The undo record in the zip; its paths are those of the copies beside it.
 UNDO_NAME: Final = "acousticsense-undo.jsonl"
@@ -32,73 +32,55 @@ def genres_to_write(batch: Batch, accept: float | None) -> dict[int, str]:
     return dict(sorted({**accepted, **batch.corrections}.items()))
 
 
-def planned_tags(
-    batch: Batch, genres: Mapping[int, str], *, overwrite: bool, tag: Tag
-) -> Generator[TagPlan, None, None]:
-    """What writing the genres would do, file by file; nothing is written.
-
-    Args:
-        batch: the files, which have their rows.
-        genres: place of a file -> its genre.
-        overwrite: replace genres that are there.
-        tag: see `Tag`.
-    """
-    with closing(batch.files), tempfile.TemporaryDirectory(prefix="acousticsense-tags-") as folder:
-        for place, genre in genres.items():
-            yield _plan(batch, place, genre, Path(folder), overwrite=overwrite, record=None, tag=tag)[0]
-
-
-def tagged_copies(
+def tagged(
     batch: Batch,
     genres: Mapping[int, str],
     *,
     overwrite: bool,
     tag: Tag,
-    target: Path,
-    room: Callable[[int], None],
+    target: Path | None = None,
+    room: Callable[[int], None] = lambda _: None,
 ) -> Generator[TagPlan, None, None]:
-    """Writes the genres into copies, which are checked one by one and packed; the files themselves stay as they are.
+    """The genres, file by file: only planned, or written into copies, which are checked and packed one by one.
 
-    At any time one copy lies beside the zip.
+    The files themselves stay as they are, and at any time there is one copy, or one file out of an archive.
 
     Args:
         batch: the files, which have their rows.
         genres: place of a file -> its genre.
         overwrite: replace genres that are there.
         tag: see `Tag`.
-        target: the zip: the copies that were written, and the record that takes their genres back.
+        target: the zip: the copies that were written, and the record that takes their genres back. None only plans.
         room: called with the bytes that the zip will grow by; what it raises ends the work.
 
     Raises:
         OSError: the zip cannot be written.
     """
-    with (
-        closing(batch.files),
-        tempfile.TemporaryDirectory(prefix="acousticsense-tags-") as folder,
-        ZipFile(target, "w", strict_timestamps=False) as packed,
-    ):
-        record = Path(folder, UNDO_NAME)
+    with ExitStack() as stack:
+        stack.enter_context(closing(batch.files))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acousticsense-tags-")))
+        packed = stack.enter_context(ZipFile(target, "w", strict_timestamps=False)) if target else None
+        record = folder / UNDO_NAME if packed else None
         for place, genre in genres.items():
-            plan, copy = _plan(batch, place, genre, Path(folder), overwrite=overwrite, record=record, tag=tag)
-            if plan.action == "write" and copy:
+            copy = folder / f"{place}{PurePosixPath(batch.files.name(place)).suffix}"
+            plan = _carried_out(batch, place, genre, copy, overwrite=overwrite, record=record, tag=tag)
+            if packed and plan.action == "write":
                 room(copy.stat().st_size)
                 packed.write(copy, plan.path)
-            if copy:
-                copy.unlink()
+            copy.unlink(missing_ok=True)
             yield plan
-        if record.exists():
+        if packed and record and record.exists():
             packed.write(record, UNDO_NAME)
 
 
-def _plan(
-    batch: Batch, place: int, genre: str, folder: Path, *, overwrite: bool, record: Path | None, tag: Tag
-) -> tuple[TagPlan, Path | None]:
-    """What is planned or was done, and where the copy lies."""
+def _carried_out(
+    batch: Batch, place: int, genre: str, copy: Path, *, overwrite: bool, record: Path | None, tag: Tag
+) -> TagPlan:
+    """What is planned or was done with one file."""
     name = batch.files.name(place)
     try:
-        path = batch.files.fetch(place, folder / f"{place}{PurePosixPath(name).suffix}", copy=record is not None)
-        task = TagTask(path=path, name=name, genre=genre, overwrite=overwrite, record=record)
-        return tag(task), path if path.parent == folder else None
+        path = batch.files.fetch(place, copy, copy=record is not None)
+        return tag(TagTask(path=path, name=name, genre=genre, overwrite=overwrite, record=record))
     except (AcousticSenseError, OSError) as error:
         reason = str(error if isinstance(error, AcousticSenseError) else LibraryError(f"It cannot be copied: {error}."))
-        return TagPlan(path=name, action="refuse", old="", new=genre, reason=reason), None
+        return TagPlan(path=name, action="refuse", old="", new=genre, reason=reason)

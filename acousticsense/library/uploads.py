@@ -71,7 +71,7 @@ class SentFiles:
         self._uploads = tuple(replace(upload, name=name) for upload, name in zip(uploads, names, strict=True))
         self._limits = limits
         self._files: Sequence[_File] = ()
-        self._unpacked_bytes = 0
+        self._unpacked_bytes: dict[int, int] = {}
         self._opened: Archive | None = None
         self._unpacking = threading.Lock()
         self._refuse_more(len(self._uploads))
@@ -103,22 +103,8 @@ class SentFiles:
         source = self._files[place].source if 0 <= place < len(self._files) else None
         return source if isinstance(source, Path) else None
 
-    def locate(self, place: int, target: Path) -> Path:
-        """Where a file lies: where it was sent, or unpacked at `target`; to be called once for each.
-
-        Raises:
-            AudioError: it cannot be unpacked, or the archives have more bytes than the limit.
-        """
-        source = self._files[place].source
-        if isinstance(source, Path):
-            return source
-        if isinstance(source, AudioError):
-            raise source
-        self._unpack_counted(*source, target)
-        return target
-
     def fetch(self, place: int, target: Path, *, copy: bool = False) -> Path:
-        """Where a file lies that `locate` found within the limits: where it was sent, or unpacked again, at `target`.
+        """Where a file lies: where it was sent, or unpacked at `target`, as often as it is asked for.
 
         `close` follows the last one.
 
@@ -128,15 +114,17 @@ class SentFiles:
             copy: put the others there, too.
 
         Raises:
-            AudioError: it cannot be unpacked.
+            AudioError: it cannot be unpacked, or the archives have more bytes than the limit.
             LibraryError: it is gone.
             OSError: it cannot be copied.
         """
         source = self._files[place].source
+        if isinstance(source, AudioError):
+            raise source
         if isinstance(source, tuple):
-            self._unpack(*source, target, max_bytes=self._limits.max_file_bytes)
+            self._unpack(place, *source, target)
             return target
-        if isinstance(source, AudioError) or not source.is_file():
+        if not source.is_file():
             raise LibraryError("The server no longer has this file.", hint="Send it again.")
         if copy:
             shutil.copyfile(source, target)
@@ -171,29 +159,21 @@ class SentFiles:
         if not archive.entries:
             yield _File(name=upload.name, source=AudioEmptyError("There is no audio file in this archive."))
 
-    def _unpack_counted(self, archive: Archive, entry: Entry, target: Path) -> None:
-        left = self._limits.max_unpacked_bytes - self._unpacked_bytes
+    def _unpack(self, place: int, archive: Archive, entry: Entry, target: Path) -> None:
+        """Unpacks within the limits; bytes count once for each place, whether or not they can be used."""
+        others = sum(n_bytes for other, n_bytes in self._unpacked_bytes.items() if other != place)
+        left = self._limits.max_unpacked_bytes - others
         if left <= 0:
             raise AudioTooLargeError(
                 f"The archives hold more than {self._limits.max_unpacked_bytes / 2**20:.0f} MiB.",
                 hint="Send the rest by itself.",
             )
         try:
-            self._unpack(archive, entry, target, max_bytes=min(left, self._limits.max_file_bytes))
-        except AudioError:
-            self._account(target)
-            target.unlink(missing_ok=True)
-            raise
-        self._account(target)
-
-    def _account(self, target: Path) -> None:
-        """Counts what was unpacked, whether or not it can be used."""
-        self._unpacked_bytes += target.stat().st_size if target.exists() else 0
-
-    def _unpack(self, archive: Archive, entry: Entry, target: Path, *, max_bytes: int) -> None:
-        with self._unpacking:
-            self._switch_to(archive)
-            archive.unpack(entry, target, max_bytes=max_bytes)
+            with self._unpacking:
+                self._switch_to(archive)
+                archive.unpack(entry, target, max_bytes=min(left, self._limits.max_file_bytes))
+        finally:
+            self._unpacked_bytes[place] = target.stat().st_size if target.exists() else 0
 
     def _switch_to(self, archive: Archive | None) -> None:
         """Has one archive open at a time, of however many."""

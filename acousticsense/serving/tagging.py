@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 from acousticsense.errors import LibraryError
 from acousticsense.library.batch import Batch
-from acousticsense.library.copies import Tag, planned_tags, tagged_copies
+from acousticsense.library.copies import Tag, tagged
 from acousticsense.serving.jobs import TagJob
 from acousticsense.serving.temporary import UploadFolder
 
@@ -39,15 +39,11 @@ def run_tags(
         OverloadError: there is no room for the zip.
         LibraryError: it cannot be written.
     """
-    if not job.writes:
-        with closing(planned_tags(batch, genres, overwrite=overwrite, tag=tag)) as plans:
-            for plan in plans:
-                job.plans.append(plan)
-                between()
-        return
+    zip_file = uploads.making("tagged.zip") if job.writes else nullcontext((None, None))
     try:
-        with uploads.making("tagged.zip") as (target, arrival):
-            made = tagged_copies(batch, genres, overwrite=overwrite, tag=tag, target=target, room=arrival.add)
+        with zip_file as (target, arrival):
+            room = arrival.add if arrival else lambda _: None
+            made = tagged(batch, genres, overwrite=overwrite, tag=tag, target=target, room=room)
             with closing(made) as plans:
                 for plan in plans:
                     job.plans.append(plan)

@@ -92,6 +92,15 @@ def test_a_broken_or_empty_archive_is_a_row(classifier: GenreClassifier, tmp_pat
     assert batch.files.ignored == 1
 
 
+def test_a_file_that_is_gone_is_a_row(classifier: GenreClassifier, tmp_path: Path) -> None:
+    gone, here = tmp_path / "gone.mp3", tmp_path / "here.mp3"
+    here.write_bytes((EXAMPLES / "starfall.mp3").read_bytes())
+    rows = analysed(classifier, uploads_of(gone, here)).rows()
+    assert rows[0].error is not None
+    assert rows[0].error.message.startswith("The server no longer has this file.")
+    assert rows[1].error is None
+
+
 def test_the_same_file_twice_has_two_rows(classifier: GenreClassifier) -> None:
     song = Upload(path=EXAMPLES / "starfall.mp3", name="one.mp3")
     again = Upload(path=EXAMPLES / "starfall.mp3", name="two.mp3")

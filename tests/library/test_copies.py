@@ -14,7 +14,7 @@ from acousticsense.errors import DecoderCrashError, OverloadError
 from acousticsense.files import sha256_of
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library.batch import Batch
-from acousticsense.library.copies import UNDO_NAME, genres_to_write, planned_tags, tagged_copies
+from acousticsense.library.copies import UNDO_NAME, genres_to_write, tagged
 from acousticsense.library.tag_task import TagTask, carry_out
 from acousticsense.library.tags import TagPlan, audio_sha256, plan_tag, read_genre, write_tag
 from acousticsense.library.uploads import Upload
@@ -55,7 +55,7 @@ def actions(plans: list[TagPlan]) -> list[tuple[str, str]]:
 def write(
     batch: Batch, target: Path, *, overwrite: bool, room: Callable[[int], None] = lambda _: None
 ) -> list[TagPlan]:
-    return [*tagged_copies(batch, GENRES, overwrite=overwrite, tag=carry_out, target=target, room=room)]
+    return [*tagged(batch, GENRES, overwrite=overwrite, tag=carry_out, target=target, room=room)]
 
 
 def test_what_is_corrected_or_accepted_is_to_be_written(batch: Batch) -> None:
@@ -69,7 +69,7 @@ def test_what_is_corrected_or_accepted_is_to_be_written(batch: Batch) -> None:
 
 def test_a_plan_says_what_would_be_and_changes_nothing(batch: Batch, sent: list[Path], tmp_path: Path) -> None:
     before = [sha256_of(path) for path in sent]
-    plans = [*planned_tags(batch, GENRES, overwrite=False, tag=carry_out)]
+    plans = [*tagged(batch, GENRES, overwrite=False, tag=carry_out)]
     assert actions(plans) == list(zip(NAMES, ["write", "keep", "write"], strict=True))
     assert (plans[1].old, plans[1].new) == ("Polka", "Rock")
     assert [sha256_of(path) for path in sent] == before
@@ -117,10 +117,22 @@ def test_a_file_that_crashes_its_process_costs_its_own_tag(batch: Batch, tmp_pat
             raise DecoderCrashError("The decoder was killed by SIGSEGV on this file.")
         return carry_out(task)
 
-    made = tagged_copies(
-        batch, GENRES, overwrite=True, tag=careless, target=tmp_path / "tagged.zip", room=lambda _: None
-    )
+    made = tagged(batch, GENRES, overwrite=True, tag=careless, target=tmp_path / "tagged.zip", room=lambda _: None)
     assert [plan.action for plan in made] == ["refuse", "write", "write"]
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_one_file_lies_unpacked_at_a_time(batch: Batch, tmp_path: Path, packs: bool) -> None:
+    lying: list[int] = []
+
+    def crash(_: TagTask) -> TagPlan:
+        lying.append(sum(path.suffix in (".mp3", ".ogg", ".wav") for path in (tmp_path / "tmp").rglob("*")))
+        raise DecoderCrashError("The decoder was killed by SIGSEGV on this file.")
+
+    everything = dict.fromkeys(range(4), "Jazz")
+    target = tmp_path / "tagged.zip" if packs else None
+    assert len([*tagged(batch, everything, overwrite=True, tag=crash, target=target)]) == 4
+    assert lying == ([1, 1, 1, 1] if packs else [0, 0, 1, 1])
 
 
 def test_where_there_is_no_room_nothing_more_is_written(batch: Batch, tmp_path: Path) -> None:
