@@ -129,20 +129,14 @@ def test_a_place_in_one_image_is_the_place_of_all_versions(visit: Visit, dull_an
     page.wait_for_function(f"{places}.every((seconds) => seconds > 4 && seconds < 6)")
 
 
-@pytest.mark.parametrize(("locale", "words"), [("en-US", ("Compare", "C is")), ("zh-CN", ("开始对比", "C 的响度低"))])
-def test_four_versions_are_compared_with_the_first(
-    visit: Visit, page_url: str, four_versions: list[Path], locale: str, words: tuple[str, str]
-) -> None:
-    go, third = words
-    page = compared(visit, *four_versions, go=go, locale=locale)
+def test_four_versions_are_compared_with_the_first(visit: Visit, page_url: str, four_versions: list[Path]) -> None:
+    page = compared(visit, *four_versions)
     body = answered(page_url, four_versions)
     moved = page.get_by_test_id("moved")
     expect(moved).to_have_count(3)
-    expect(moved.nth(1)).to_contain_text(third)
-    if locale == "en-US":
-        assert [each.locator("li").all_inner_texts() for each in moved.all()] == [
-            change["summary"] for change in (body, *body["others"].values())
-        ]
+    assert [each.locator("li").all_inner_texts() for each in moved.all()] == [
+        change["summary"] for change in (body, *body["others"].values())
+    ]
     for row in page.locator(".as-changes tr[data-label]").all():
         label = row.get_attribute("data-label")
         changes = [100 * change["differences"][label] for change in (body, *body["others"].values())]
