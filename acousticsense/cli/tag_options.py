@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from acousticsense.cli.options import add_excerpt_options, add_model_options, add_spectrogram_option, positive
+from acousticsense.cli.options import add_clip_options, positive
 from acousticsense.library.storage import output
 from acousticsense.serving import requests
 
@@ -94,9 +94,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds for decoding one file (60)",
     )
-    add_model_options(parser)
-    add_spectrogram_option(parser)
-    add_excerpt_options(parser)
+    add_clip_options(parser)
 
 
 def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOptions:
