@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import threading
 import time
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from acousticsense.audio.names import check_output
-from acousticsense.cli.tag_options import Output, TagOptions
 from acousticsense.errors import TagError, printable
 from acousticsense.library.storage import check_store
 
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["check_places", "row_line", "say", "sum_up", "take_back", "write_lists", "write_tags"]
 
+#: What is decided about an answer, as options name it, and in words.
 _DECISIONS: Final = {"accepted": "accepted", "review": "to review", "rejected": "rejected"}
 
 
-def check_places(options: TagOptions) -> None:
+def check_places(options: argparse.Namespace) -> None:
     """Refuses outputs that cannot be written before hours are spent on them."""
     if options.parquet:
         from acousticsense.library.export import check_parquet
@@ -43,7 +44,7 @@ def check_places(options: TagOptions) -> None:
             check_output(path)
 
 
-def write_lists(rows: LedgerRun, options: TagOptions) -> None:
+def write_lists(rows: LedgerRun, options: argparse.Namespace) -> None:
     """Every list that was asked for."""
     from acousticsense.library import export
 
@@ -54,24 +55,19 @@ def write_lists(rows: LedgerRun, options: TagOptions) -> None:
     ):
         if path is not None:
             write(path, _decided(rows, options))
-    routes: dict[str, Output | None] = {
-        "accepted": options.accepted,
-        "review": options.review,
-        "rejected": options.rejected,
-    }
-    for decision, path in routes.items():
-        if path is not None:
+    for decision in _DECISIONS:
+        if (path := getattr(options, decision)) is not None:
             export.write_csv(path, (entry for entry in _decided(rows, options) if entry[1] == decision))
 
 
-def _decided(rows: LedgerRun, options: TagOptions) -> Iterator[Decided]:
+def _decided(rows: LedgerRun, options: argparse.Namespace) -> Iterator[Decided]:
     from acousticsense.library.routing import decide
 
     for _, row in rows.rows():
         yield row, None if options.accept is None else decide(row, options.accept)
 
 
-def write_tags(rows: LedgerRun, options: TagOptions, stopped: threading.Event) -> int:
+def write_tags(rows: LedgerRun, options: argparse.Namespace, stopped: threading.Event) -> int:
     """Writes, or only plans, the accepted genres; returns how many of them could not be written."""
     from acousticsense.library.tags import plan_line
     from acousticsense.library.undo import UndoRecord
@@ -97,7 +93,7 @@ def write_tags(rows: LedgerRun, options: TagOptions, stopped: threading.Event) -
     return outcomes["refuse"]
 
 
-def _plans(rows: LedgerRun, options: TagOptions) -> Iterator[TagPlan]:
+def _plans(rows: LedgerRun, options: argparse.Namespace) -> Iterator[TagPlan]:
     from acousticsense.library.routing import decide
     from acousticsense.library.tags import plan_tag
 
