@@ -46,8 +46,8 @@ def run_tags(
                 between()
         return
     try:
-        with uploads.making("tagged.zip") as (target, arrival):
-            made = tagged_copies(batch, genres, overwrite=overwrite, tag=tag, target=target, room=arrival.add)
+        with uploads.making("tagged.zip") as (target, count):
+            made = tagged_copies(batch, genres, overwrite=overwrite, tag=tag, target=target, room=count)
             with closing(made) as plans:
                 for plan in plans:
                     job.plans.append(plan)
