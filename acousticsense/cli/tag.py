@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +69,7 @@ def _run(options: argparse.Namespace) -> int:
     walk = Walk(options.paths)
     classifier = classifier_of(options)
     recipe = classifier.recipe(duration_s=wanted.duration_s, offset_s=wanted.offset_s)
-    with Ledger(options.ledger or settings.cache_dir / "library.sqlite") as ledger:
+    with closing(Ledger(options.ledger or settings.cache_dir / "library.sqlite")) as ledger:
         rows = ledger.begin(
             [absolute(path) for path in options.paths],
             settings=settings_digest(classifier.spec, recipe),
