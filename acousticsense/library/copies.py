@@ -97,7 +97,7 @@ def _plan(
     name = batch.files.name(place)
     try:
         path = batch.files.fetch(place, folder / f"{place}{PurePosixPath(name).suffix}", copy=record is not None)
-        task = TagTask(path=path, name=name, genre=genre, overwrite=overwrite, record=record)
+        task = TagTask(path=str(path), name=name, genre=genre, overwrite=overwrite, record=record)
         return tag(task), path if path.parent == folder else None
     except (AcousticSenseError, OSError) as error:
         reason = str(error if isinstance(error, AcousticSenseError) else LibraryError(f"It cannot be copied: {error}."))

@@ -15,8 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
@@ -25,7 +24,7 @@ from acousticsense.files import replace_file, sha256_of, sync_folder
 from acousticsense.library.difference import Pieces, difference, lined_up, restore
 from acousticsense.library.tags import like_original
 
-__all__ = ["UndoRecord", "Undone", "undo"]
+__all__ = ["Undone", "record_undo", "undo"]
 
 
 def _path_text(value: object) -> str:
@@ -70,58 +69,36 @@ class Undone:
     reason: str = ""
 
 
-class UndoRecord:
-    """A record being written; an existing one is added to.
+def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
+    """Adds to a record how to make `old`, which still stands in its place, out of `new`; on disk when this returns.
 
     Args:
-        path: the file; made when there is something to note.
+        record: the file; made where there is none.
+        old: the file as it is.
+        new: the file as it will be.
+        name: path under which the file is to be found by whoever undoes it; where `old` lies when empty.
+
+    Raises:
+        OSError: the record cannot be written.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> UndoRecord:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def add(self, old: Path, new: Path, *, name: str = "") -> None:
-        """Notes how to make `old`, which still stands in its place, out of `new`; on disk when this returns.
-
-        Args:
-            old: the file as it is.
-            new: the file as it will be.
-            name: path under which the file is to be found by whoever undoes it; where `old` lies when empty.
-
-        Raises:
-            OSError: the record cannot be written.
-        """
-        status = old.stat()
-        pieces = tuple(lined_up(old, new))
-        entry = _Entry(
-            path=name or str(old),
-            old_size=status.st_size,
-            old_sha256=sha256_of(old),
-            old_mtime_ns=status.st_mtime_ns,
-            new_sha256=sha256_of(new),
-            pieces=pieces,
-            patch=base64.b64encode(difference(old, new, pieces)).decode(),
-        )
-        file = self._opened()
+    status = old.stat()
+    pieces = tuple(lined_up(old, new))
+    entry = _Entry(
+        path=name or str(old),
+        old_size=status.st_size,
+        old_sha256=sha256_of(old),
+        old_mtime_ns=status.st_mtime_ns,
+        new_sha256=sha256_of(new),
+        pieces=pieces,
+        patch=base64.b64encode(difference(old, new, pieces)).decode(),
+    )
+    is_new = not record.exists()
+    with record.open("ab") as file:
         file.write(json.dumps(entry.model_dump(exclude={"alignment"})).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
-
-    def _opened(self) -> BinaryIO:
-        if self._file is None:
-            self._file = self._path.open("ab")
-            sync_folder(self._path.parent)
-        return self._file
+    if is_new:
+        sync_folder(record.parent)
 
 
 def undo(record: Path) -> Iterator[Undone]:
