@@ -22,7 +22,7 @@ def about_routes(service: PredictionService) -> APIRouter:
     @router.get("/api/models", response_model=ModelsResponse, response_model_exclude_unset=True)
     def models() -> dict[str, Any]:
         """What is installed: labels, images, hashes, licence, provenance and measured figures."""
-        return {"models": [_row(entry) for entry in service.models()]}
+        return {"models": [_row(entry) for entry in service.catalog.list()]}
 
     @router.get("/healthz", response_model=HealthResponse)
     async def healthz() -> dict[str, str]:
