@@ -35,11 +35,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class DiskLimit:
-    """Refuses forms for which the disk has no room, at once or while they come; 503 says when to try again.
-
-    Args:
-        uploads: what is on the disk.
-    """
+    """Refuses forms for which the disk has no room, at once or while they come; 503 says when to try again."""
 
     def __init__(self, app: ASGIApp, *, uploads: UploadFolder) -> None:
         self._app = app

@@ -25,7 +25,6 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     """The application with every REST route and its documentation.
 
     Args:
-        service: what answers.
         upload_dir: where Gradio keeps uploads; a FileData body may only name files in it.
     """
     # The address of the API is relative to that of openapi.json, so that /docs calls it behind any proxy.

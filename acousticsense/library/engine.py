@@ -48,9 +48,6 @@ class LocalEngine(Generic[R]):
     """The engine on one machine.
 
     Args:
-        predictor: the network stage.
-        recipe: by which files are decoded.
-        options: how much of the machine it takes.
         decode: the CPU stage; another one must be importable by name.
     """
 

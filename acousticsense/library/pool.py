@@ -45,10 +45,7 @@ class DecoderPool:
     """Decodes submitted paths ahead of the caller. `submit` and `take` are for one thread.
 
     Args:
-        recipe: by which files are decoded.
-        workers: processes.
         timeout_s: seconds for one file; what takes longer is stopped.
-        decode: the work itself.
 
     Memory stays bounded when the caller bounds `outstanding`: no further file is begun while the decoded ones that
     wait exceed a limit on bytes.

@@ -21,9 +21,7 @@ class TagTask:
         path: the file; text, because a Path would shorten the slashes of a URL.
         name: what people call it, in the plan and in the record. Empty: the plan has the path as it is, the record
             without symbolic links, which undoing would replace.
-        genre: the genre to write.
         overwrite: replace another genre that is there.
-        keep_mtime: leave its modification time as it is.
         record: undo record to add to; None only looks.
     """
 

@@ -39,10 +39,6 @@ class _Entry(BaseModel):
 
     Attributes:
         path: the file, bytes that are no UTF-8 as surrogates.
-        old_size: its size before.
-        old_sha256: its hash before.
-        old_mtime_ns: its modification time before.
-        new_sha256: its hash after.
         pieces: (place in the old file, how much further on the same is in the new one), from each place to the next.
         alignment: what older records have in place of pieces: lined up at the beginning or at the end.
         patch: the compressed difference in base64.
@@ -70,12 +66,11 @@ class Undone:
 
 
 def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
-    """Adds to a record how to make `old`, which still stands in its place, out of `new`; on disk when this returns.
+    """Adds to a record, or begins one with, how to make `old`, which still stands in its place, out of `new`.
+
+    It is on disk when this returns.
 
     Args:
-        record: the file; made where there is none.
-        old: the file as it is.
-        new: the file as it will be.
         name: path under which the file is to be found by whoever undoes it; where `old` lies when empty.
 
     Raises:

@@ -61,10 +61,7 @@ def run_finetune(
     """Trains, and notes in the job how far it is and what came of it. Nothing but the model's folder stays.
 
     Args:
-        job: the job.
-        batch: the files and their corrections.
         request: which model answered; the new one starts from it.
-        settings: of the server.
         uploads: whose room what is unpacked takes.
 
     Raises:

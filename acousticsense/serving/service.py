@@ -55,20 +55,15 @@ class PredictionService:
     Every method that computes raises AcousticSenseError: what the work raises, or OverloadError when too many wait.
 
     Attributes:
-        loaded: the models in memory.
-        catalog: the installed models.
         work: the computations themselves, for `answer`.
         queues: where work waits for its turn.
         neighbours: the library that is searched for similar songs.
         images: drawings that can be fetched.
-        timelines: finished timelines that can be fetched.
         batches: batches whose rows can be fetched.
-        metrics: what `/metrics` tells.
         files_in_use: uploads that jobs still need.
         uploads: the room that uploads and what is made of them take.
 
     Args:
-        settings: of the server.
         upload_dir: where uploads lie; by default where Gradio puts them.
     """
 
@@ -186,7 +181,6 @@ class PredictionService:
         What an earlier job made for this batch is removed.
 
         Args:
-            batch: the files and their rows.
             accept: lowest confidence at which an answer is written; None writes what people said alone.
             overwrite: replace genres that are in the files.
             write: make the copies.

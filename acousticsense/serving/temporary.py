@@ -89,7 +89,6 @@ class UploadFolder:
     """The folder that uploads lie in, and the room that they and the bodies on their way may take.
 
     Args:
-        folder: where Gradio keeps uploads.
         max_bytes: bytes of all of them.
         in_use: files that stay whatever their age.
     """
