@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
@@ -88,12 +88,23 @@ def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
         patch=base64.b64encode(difference(old, new, pieces)).decode(),
     )
     is_new = not record.exists()
-    with record.open("ab") as file:
+    with record.open("a+b") as file:
+        _drop_unfinished(file)
         file.write(json.dumps(entry.model_dump(exclude={"alignment"})).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
     if is_new:
         sync_folder(record.parent)
+
+
+def _drop_unfinished(file: BinaryIO) -> None:
+    """Cuts off a last line that a full disk or a kill left without its end: its file was not replaced."""
+    if not (size := file.seek(0, os.SEEK_END)):
+        return
+    file.seek(size - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def undo(record: Path) -> Iterator[Undone]:

@@ -156,6 +156,17 @@ def test_links_owners_and_permissions(files: Path, tmp_path: Path) -> None:
     assert "read-only" in plan_tag(str(files / "flac.flac"), "Jazz").reason
 
 
+def test_a_line_of_the_record_without_an_end_is_dropped_when_the_next_is_noted(files: Path, tmp_path: Path) -> None:
+    songs, record = (files / "id3v23.mp3", files / "flac.flac"), tmp_path / "undo.jsonl"
+    before = [song.read_bytes() for song in songs]
+    for song in songs:
+        write(song, "Jazz", record)
+        with record.open("ab") as file:
+            file.write(b'{"path": "a disk that is full')
+    assert [undone.outcome for undone in undo(record)] == ["restored", "restored"]
+    assert [song.read_bytes() for song in songs] == before
+
+
 def test_taking_a_genre_back_leaves_a_link_one(files: Path, tmp_path: Path) -> None:
     song, link, record = files / "id3v23.mp3", tmp_path / "link.mp3", tmp_path / "undo.jsonl"
     before = song.read_bytes()
