@@ -83,15 +83,16 @@ class AcousticSenseError(Exception):
     Args:
         message: what was wrong, with the value and the limit.
         hint: what the user can do about it; may be empty.
-
-    Attributes:
-        retry_after_s: seconds after which another try makes sense; None where it never does by itself.
+        retry_after_s: seconds after which another try makes sense; left out, what the class says, which is None where
+            it never does by itself.
     """
 
     code: ClassVar[str] = "error"
     retry_after_s: int | None = None
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: int | None = None) -> None:
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
         self.message = _TWO_STOPS.sub(".", printable(message))
         self.hint = _TWO_STOPS.sub(".", printable(hint))
         super().__init__(self.message)
@@ -209,28 +210,13 @@ class AccessError(AcousticSenseError):
 
 
 class RateLimitError(AcousticSenseError):
-    """One client asks too often.
-
-    Args:
-        retry_after_s: seconds after which it may ask again.
-    """
+    """One client asks too often."""
 
     code = "too_many_requests"
 
-    def __init__(self, message: str, *, hint: str = "", retry_after_s: int) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after_s = retry_after_s
-
 
 class OverloadError(AcousticSenseError):
-    """Too many requests wait already.
-
-    Args:
-        retry_after_s: seconds after which another try makes sense.
-    """
+    """Too many requests wait already."""
 
     code = "overloaded"
-
-    def __init__(self, message: str, *, hint: str = "", retry_after_s: int = 2) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after_s = retry_after_s
+    retry_after_s = 2

@@ -56,8 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
 def _warm_up(service: PredictionService) -> None:
     """First an answer, then any image at once, then a faster answer."""
     service.warm_up()
-    service.warm_up_views()
-    service.accelerate()
+    service.loaded.warm_up_views()
+    service.loaded.accelerate()
 
 
 def serve(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from acousticsense.errors import OverloadError
 from acousticsense.i18n.reader import reader_language
 from acousticsense.serving.http_errors import refusal_response
-from acousticsense.serving.temporary import Arrival, UploadFolder
+from acousticsense.serving.temporary import CountBytes, UploadFolder
 
 __all__ = ["DiskLimit"]
 
@@ -35,11 +35,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class DiskLimit:
-    """Refuses forms for which the disk has no room, at once or while they come; 503 says when to try again.
-
-    Args:
-        uploads: what is on the disk.
-    """
+    """Refuses forms for which the disk has no room, at once or while they come; 503 says when to try again."""
 
     def __init__(self, app: ASGIApp, *, uploads: UploadFolder) -> None:
         self._app = app
@@ -69,15 +65,15 @@ class DiskLimit:
         except OverloadError as error:
             refusal = error
         else:
-            with self._uploads.arrival(is_kept=scope["path"].rstrip("/") == _UPLOAD_PATH) as arrival:
-                refusal = await self._answer(scope, noted, send, arrival)
+            with self._uploads.arrival(is_kept=scope["path"].rstrip("/") == _UPLOAD_PATH) as count:
+                refusal = await self._answer(scope, noted, send, count)
         if refusal is not None:
             if not is_over:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(_drain(receive), _DRAIN_S)
             await refusal_response(refusal, language=reader_language(headers))(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, arrival: Arrival) -> OverloadError | None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, count: CountBytes) -> OverloadError | None:
         """Passes the request on; returns why there was no room, where nothing was answered for that reason."""
         refusal: OverloadError | None = None
         held: list[Message] = []  # what calls it a fault of ours
@@ -86,7 +82,7 @@ class DiskLimit:
             nonlocal refusal
             message = await receive()
             try:
-                arrival.add(len(message.get("body", b"")))
+                count(len(message.get("body", b"")))
             except OverloadError as error:
                 refusal = error
                 raise

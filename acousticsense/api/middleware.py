@@ -20,11 +20,7 @@ _WITH_PATH: Final = ("http", "websocket")
 
 
 class BodyLimit:
-    """Stops reading an API request's body at so many bytes, whether or not it announced its length.
-
-    Args:
-        max_file_bytes: the largest file accepted.
-    """
+    """Stops reading an API request's body at so many bytes, whether or not it announced its length."""
 
     def __init__(self, app: ASGIApp, *, max_file_bytes: int) -> None:
         self._app = app

@@ -34,7 +34,6 @@ class Body:
     """What a request carries.
 
     Attributes:
-        source: the sound.
         fields: everything else, not checked yet.
         is_json: whether it came as JSON, as Gradio 3 and 4 clients send it.
     """
@@ -49,7 +48,6 @@ async def read_body(request: Request, upload_dir: Path) -> Body:
 
     Args:
         request: whose body was not read yet.
-        upload_dir: where uploads lie that a JSON body may name.
 
     Raises:
         RequestError: there is no sound in it.

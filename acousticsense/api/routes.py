@@ -10,17 +10,11 @@ from starlette.requests import Request
 from starlette.routing import Match
 
 from acousticsense import __version__
-from acousticsense.api.compare import compare_routes
-from acousticsense.api.context import ApiContext
+from acousticsense.api.about import about_routes
+from acousticsense.api.clips import clip_routes
 from acousticsense.api.docs import add_docs
-from acousticsense.api.ensemble import ensemble_routes
 from acousticsense.api.errors import add_error_handlers
-from acousticsense.api.explain import explain_routes
 from acousticsense.api.middleware import AddRootPath, BodyLimit, HeadAsGet
-from acousticsense.api.models import models_routes
-from acousticsense.api.operations import operations_routes
-from acousticsense.api.predict import predict_routes
-from acousticsense.api.similar import similar_routes
 from acousticsense.api.timeline import timeline_routes
 from acousticsense.serving.service import PredictionService
 
@@ -31,7 +25,6 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     """The application with every REST route and its documentation.
 
     Args:
-        service: what answers.
         upload_dir: where Gradio keeps uploads; a FileData body may only name files in it.
     """
     # The address of the API is relative to that of openapi.json, so that /docs calls it behind any proxy.
@@ -48,18 +41,9 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     app.add_middleware(BodyLimit, max_file_bytes=service.settings.max_upload_mb * 2**20)
     app.add_middleware(HeadAsGet)
     add_error_handlers(app)
-    context = ApiContext(service, upload_dir)
-    for routes in (
-        predict_routes,
-        ensemble_routes,
-        timeline_routes,
-        compare_routes,
-        explain_routes,
-        similar_routes,
-        models_routes,
-        operations_routes,
-    ):
-        app.include_router(routes(context))
+    app.include_router(clip_routes(service, upload_dir))
+    app.include_router(timeline_routes(service, upload_dir))
+    app.include_router(about_routes(service))
     add_docs(app)
     _add_rest(app)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -16,12 +17,12 @@ from starlette.requests import ClientDisconnect, Request
 from acousticsense.analysis.exports import audacity_labels, cue_sheet, rekordbox_xml, timeline_csv
 from acousticsense.analysis.payload import timeline_payload
 from acousticsense.analysis.results import Timeline
-from acousticsense.api.context import ApiContext
 from acousticsense.api.docs import ERRORS, clip_body, errors
 from acousticsense.api.parsing import read_body
 from acousticsense.api.responses import TimelineFile, TimelineResponse
 from acousticsense.serving.jobs import TimelineJob
 from acousticsense.serving.requests import TimelineRequest, parse
+from acousticsense.serving.service import PredictionService
 
 __all__ = ["timeline_routes"]
 
@@ -42,9 +43,9 @@ _FILE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def timeline_routes(context: ApiContext) -> APIRouter:
-    """The routes."""
-    router, service = APIRouter(), context.service
+def timeline_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
+    """The routes; see `create_api`."""
+    router = APIRouter()
 
     @router.post(
         "/api/timeline",
@@ -56,11 +57,11 @@ def timeline_routes(context: ApiContext) -> APIRouter:
     async def timeline(request: Request) -> dict[str, Any]:
         """Predicts a track window by window; the work ends when the client goes away."""
         service.refuse_if_full(timelines=True)
-        body = await read_body(request, context.upload_dir)
+        body = await read_body(request, upload_dir)
         job = service.start_timeline(body.source, parse(TimelineRequest, body.fields))
         await _wait_for(job, request)
         made = job.result()
-        files = f"{context.base_url(request)}/api/timelines/{service.timelines.put(made)}"
+        files = f"{service.base_url(str(request.base_url))}/api/timelines/{service.timelines.put(made)}"
         return {**timeline_payload(made), "files": {kind: f"{files}.{kind}" for kind in _FILES}}
 
     @router.get("/api/timelines/{name}", response_class=Response, responses=_FILE_ANSWERS)

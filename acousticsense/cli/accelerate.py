@@ -9,11 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from acousticsense.cli.options import (
-    classifier_of,
-    positive,
-    settings_of,
-)
+from acousticsense.cli.options import classifier_of, positive, settings_of
 from acousticsense.errors import RequestError
 
 __all__ = ["add"]

@@ -6,12 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from acousticsense.cli.options import (
-    add_excerpt_options,
-    add_model_options,
-    add_spectrogram_option,
-    classifier_of,
-)
+from acousticsense.cli.options import add_clip_options, classifier_of
 from acousticsense.serving.requests import CompareRequest, parse
 
 __all__ = ["add"]
@@ -23,9 +18,7 @@ def add(commands: Any) -> None:
     parser.add_argument("a", metavar="A", help="the reference")
     parser.add_argument("b", metavar="B")
     parser.add_argument("more", metavar="C", nargs="*", help="a third and a fourth version")
-    add_model_options(parser)
-    add_spectrogram_option(parser)
-    add_excerpt_options(parser)
+    add_clip_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, as POST /api/compare answers")
     parser.set_defaults(run=_run)
 

@@ -7,13 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from acousticsense.cli.options import (
-    add_excerpt_options,
-    check_outputs,
-    positive,
-    settings_of,
-    write_text,
-)
+from acousticsense.cli.options import add_excerpt_options, check_outputs, positive, settings_of, write_output
 from acousticsense.errors import printable
 from acousticsense.serving.requests import EnsembleRequest, parse
 
@@ -50,7 +44,7 @@ def _run(options: argparse.Namespace) -> int:
         offset_s=wanted.offset_s,
     )
     if options.csv:
-        write_text(options.csv, "\ufeff" + ensemble_csv(result))  # by which spreadsheets know UTF-8
+        write_output(options.csv, ensemble_csv(result).encode("utf-8-sig"))  # spreadsheets look for the mark
     if options.json:
         answer = {"path": printable(options.file), **ensemble_payload(result, top_k=wanted.top_k)}
         print(json.dumps(answer, ensure_ascii=False))

@@ -9,12 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from acousticsense.cli.options import (
-    add_model_options,
-    add_spectrogram_option,
-    classifier_of,
-    settings_of,
-)
+from acousticsense.cli.options import add_model_options, add_spectrogram_option, classifier_of, settings_of
 from acousticsense.errors import RequestError
 
 if TYPE_CHECKING:

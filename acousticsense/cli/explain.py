@@ -9,14 +9,8 @@ from typing import Any
 
 from acousticsense.analysis.heatmap import Heatmap
 from acousticsense.analysis.payload import explanation_payload
-from acousticsense.cli.options import (
-    add_excerpt_options,
-    add_model_options,
-    add_spectrogram_option,
-    check_outputs,
-    classifier_of,
-)
-from acousticsense.errors import RequestError, printable
+from acousticsense.cli.options import add_clip_options, check_outputs, classifier_of, write_output
+from acousticsense.errors import printable
 from acousticsense.serving.requests import ExplainRequest, parse
 
 __all__ = ["add"]
@@ -27,9 +21,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("explain", help="where the model looked for a genre")
     parser.add_argument("file", metavar="FILE")
     parser.add_argument("--label", default="", help="the genre to explain (the best one)")
-    add_model_options(parser)
-    add_spectrogram_option(parser)
-    add_excerpt_options(parser)
+    add_clip_options(parser)
     parser.add_argument("--png", type=Path, metavar="OUT", help="write the heat map over the spectrogram")
     parser.add_argument("--json", action="store_true", help="print the answer with the heat map's values as JSON")
     parser.set_defaults(run=_run)
@@ -46,10 +38,7 @@ def _run(options: argparse.Namespace) -> int:
     prediction, heatmap = explained.analysis.prediction, explained.heatmap
     if options.png:
         draw = heatmap_drawing(explained.analysis.images, heatmap, offset_s=prediction.clip.offset_s)
-        try:
-            options.png.write_bytes(draw())
-        except OSError as error:
-            raise RequestError(f"{options.png} cannot be written: {error}.", hint="Name another file.") from error
+        write_output(options.png, draw())
     name = printable(options.file)
     if options.json:
         print(json.dumps({"path": name, **explanation_payload(prediction, heatmap)}, ensure_ascii=False))

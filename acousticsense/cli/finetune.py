@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from acousticsense.cli.options import (
-    positive,
-)
+from acousticsense.cli.options import positive
 from acousticsense.errors import AcousticSenseError, printable
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from acousticsense.inference.classifier import GenreClassifier
 
 __all__ = [
+    "add_clip_options",
     "add_excerpt_options",
     "add_model_options",
     "add_spectrogram_option",
@@ -21,7 +22,7 @@ __all__ = [
     "classifier_of",
     "positive",
     "settings_of",
-    "write_text",
+    "write_output",
 ]
 
 
@@ -42,6 +43,13 @@ def add_excerpt_options(parser: argparse.ArgumentParser) -> None:
     """Which seconds of the file."""
     parser.add_argument("--duration", dest="duration_s", metavar="S", help='seconds to predict, or "all" (10)')
     parser.add_argument("--offset", dest="offset_s", metavar="S", help="seconds to skip (0)")
+
+
+def add_clip_options(parser: argparse.ArgumentParser) -> None:
+    """Which model, which image, which seconds."""
+    add_model_options(parser)
+    add_spectrogram_option(parser)
+    add_excerpt_options(parser)
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -67,10 +75,10 @@ def check_outputs(*places: Path | None) -> None:
             check_output(place)
 
 
-def write_text(path: Path, content: str) -> None:
-    """Writes UTF-8; raises RequestError when the disk says no."""
+def write_output(path: Path, content: bytes) -> None:
+    """Writes a file; raises RequestError when the disk says no."""
     try:
-        path.write_text(content, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
         raise RequestError(f"'{path}' cannot be written ({error.strerror}).", hint="Choose another place.") from error
 

@@ -7,13 +7,7 @@ import json
 import sys
 from typing import Any
 
-from acousticsense.cli.options import (
-    add_excerpt_options,
-    add_model_options,
-    add_spectrogram_option,
-    classifier_of,
-    positive,
-)
+from acousticsense.cli.options import add_clip_options, classifier_of, positive
 from acousticsense.errors import AcousticSenseError, printable
 from acousticsense.inference.payload import error_payload, prediction_payload
 from acousticsense.serving.requests import PredictRequest, parse
@@ -25,9 +19,7 @@ def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""
     parser = commands.add_parser("predict", help="predict files")
     parser.add_argument("files", nargs="+", metavar="FILE")
-    add_model_options(parser)
-    add_spectrogram_option(parser)
-    add_excerpt_options(parser)
+    add_clip_options(parser)
     parser.add_argument("--top-k", type=positive, default=5, help="genres to show (5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=_run)

@@ -7,22 +7,24 @@ analysed has a row that says why, and is no reason for a 1; a place that was nam
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 from tqdm import tqdm
 
-from acousticsense.cli.options import settings_of
-from acousticsense.cli.tag_options import TagOptions, add_options, parse
+from acousticsense.cli.options import classifier_of, settings_of
+from acousticsense.cli.tag_options import add_options, check_options
 from acousticsense.cli.tag_report import check_places, row_line, say, sum_up, take_back, write_lists, write_tags
 from acousticsense.errors import LibraryError
 from acousticsense.library.storage import absolute
+from acousticsense.serving.requests import ClipRequest, parse
 
 if TYPE_CHECKING:
     from acousticsense.inference.preprocess import Recipe
@@ -45,18 +47,18 @@ def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""
     parser = commands.add_parser("tag", help="predict whole libraries, and write genres into the files")
     add_options(parser)
-    parser.set_defaults(run=lambda options: _run(parse(options, parser), settings_of(options)))
+
+    def run(options: argparse.Namespace) -> int:
+        check_options(options, parser)
+        return _run(options)
+
+    parser.set_defaults(run=run)
 
 
-def _run(options: TagOptions, settings: Settings) -> int:
-    """Carries the command out and returns its exit code.
-
-    Raises:
-        AcousticSenseError: the model, the ledger or an output cannot be used.
-    """
+def _run(options: argparse.Namespace) -> int:
+    wanted, settings = parse(ClipRequest, vars(options)), settings_of(options)
     if options.undo:
         return take_back(options.undo)
-    from acousticsense.inference.classifier import GenreClassifier
     from acousticsense.library.identity import network_digest, settings_digest
     from acousticsense.library.ledger import Ledger
     from acousticsense.library.predict import BatchPredictor
@@ -65,10 +67,9 @@ def _run(options: TagOptions, settings: Settings) -> int:
 
     check_places(options)
     walk = Walk(options.paths)
-    classifier = GenreClassifier.load(device=settings.device, settings=settings)
-    classifier = classifier.for_spectrogram(options.spectrogram)
-    recipe = classifier.recipe(duration_s=options.duration_s, offset_s=options.offset_s)
-    with Ledger(options.ledger or settings.cache_dir / "library.sqlite") as ledger:
+    classifier = classifier_of(options)
+    recipe = classifier.recipe(duration_s=wanted.duration_s, offset_s=wanted.offset_s)
+    with closing(Ledger(options.ledger or settings.cache_dir / "library.sqlite")) as ledger:
         rows = ledger.begin(
             [absolute(path) for path in options.paths],
             settings=settings_digest(classifier.spec, recipe),
@@ -80,7 +81,9 @@ def _run(options: TagOptions, settings: Settings) -> int:
         return _carry_out(run, walk, rows, options, classifier.spec.calibration)
 
 
-def _carry_out(run: LibraryRun, walk: Walk, rows: LedgerRun, options: TagOptions, calibration: Calibration) -> int:
+def _carry_out(
+    run: LibraryRun, walk: Walk, rows: LedgerRun, options: argparse.Namespace, calibration: Calibration
+) -> int:
     """Stage after stage, until all is done or somebody stops it."""
     stopped = threading.Event()
     with _until_interrupted(stopped):
@@ -99,7 +102,7 @@ def _carry_out(run: LibraryRun, walk: Walk, rows: LedgerRun, options: TagOptions
     return 1 if n_failed or walk.n_missing else 0
 
 
-def _engine(predictor: BatchPredictor, recipe: Recipe, options: TagOptions, settings: Settings) -> Engine:
+def _engine(predictor: BatchPredictor, recipe: Recipe, options: argparse.Namespace, settings: Settings) -> Engine:
     from acousticsense.library.engine import EngineOptions, LocalEngine
     from acousticsense.library.ray_engine import RayEngine
     from acousticsense.library.ray_nodes import PredictorSource

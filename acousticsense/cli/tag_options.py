@@ -3,50 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
-from acousticsense.cli.options import add_excerpt_options, add_model_options, add_spectrogram_option, positive
+from acousticsense.cli.options import add_clip_options, positive
 from acousticsense.library.storage import output
-from acousticsense.serving import requests
 
-if TYPE_CHECKING:
-    from acousticsense.inference.classifier import Duration
-    from acousticsense.spectrogram.front_end import SpectrogramKind
-
-__all__ = ["Output", "TagOptions", "add_options", "parse"]
-
-Output = Path | str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TagOptions:
-    """What the command line said; see the help of each option."""
-
-    paths: tuple[str, ...]
-    spectrogram: SpectrogramKind | None
-    duration_s: Duration
-    offset_s: float
-    csv: Output | None
-    jsonl: Output | None
-    parquet: Output | None
-    accept: float | None
-    accepted: Output | None
-    review: Output | None
-    rejected: Output | None
-    write_tags: bool
-    dry_run: bool
-    overwrite: bool
-    keep_mtime: bool
-    record: Path | None
-    undo: Path | None
-    fresh: bool
-    ledger: Path | None
-    workers: int | None
-    timeout_s: float
-    engine: Literal["local", "ray"]
-    ray_address: str | None
+__all__ = ["add_options", "check_options"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -94,13 +56,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds for decoding one file (60)",
     )
-    add_model_options(parser)
-    add_spectrogram_option(parser)
-    add_excerpt_options(parser)
+    add_clip_options(parser)
 
 
-def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOptions:
-    """The options, checked against each other; ends the program with status 2 when they contradict."""
+def check_options(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Ends the program with status 2 when options contradict each other."""
     if not options.paths and not options.undo:
         parser.error("name files or folders, or --undo RECORD")
     if options.accept is None and (options.write_tags or options.accepted or options.review or options.rejected):
@@ -109,13 +69,6 @@ def parse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> TagOp
         parser.error("--dry-run, --overwrite, --keep-mtime and --record go with --write-tags")
     if options.ray_address is not None and options.engine != "ray":
         parser.error("--ray-address goes with --engine ray")
-    excerpt = requests.parse(requests.ClipRequest, vars(options))
-    given = vars(options) | {
-        "paths": tuple(options.paths),
-        "duration_s": excerpt.duration_s,
-        "offset_s": excerpt.offset_s,
-    }
-    return TagOptions(**{field.name: given[field.name] for field in fields(TagOptions)})
 
 
 def _share(text: str) -> float:

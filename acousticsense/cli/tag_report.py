@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from acousticsense.audio.names import check_output
-from acousticsense.cli.tag_options import Output, TagOptions
-from acousticsense.errors import TagError, printable
+from acousticsense.errors import printable
 from acousticsense.library.storage import check_store
 
 if TYPE_CHECKING:
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from acousticsense.library.ledger import LedgerRun
     from acousticsense.library.rows import Row
     from acousticsense.library.run import LibraryRun
-    from acousticsense.library.tags import TagPlan
-    from acousticsense.library.undo import UndoRecord
     from acousticsense.models.spec import Calibration
 
 __all__ = ["check_places", "row_line", "say", "sum_up", "take_back", "write_lists", "write_tags"]
 
+#: What is decided about an answer, as options name it, and in words.
 _DECISIONS: Final = {"accepted": "accepted", "review": "to review", "rejected": "rejected"}
 
 
-def check_places(options: TagOptions) -> None:
+def check_places(options: argparse.Namespace) -> None:
     """Refuses outputs that cannot be written before hours are spent on them."""
     if options.parquet:
         from acousticsense.library.export import check_parquet
@@ -43,7 +42,7 @@ def check_places(options: TagOptions) -> None:
             check_output(path)
 
 
-def write_lists(rows: LedgerRun, options: TagOptions) -> None:
+def write_lists(rows: LedgerRun, options: argparse.Namespace) -> None:
     """Every list that was asked for."""
     from acousticsense.library import export
 
@@ -54,70 +53,53 @@ def write_lists(rows: LedgerRun, options: TagOptions) -> None:
     ):
         if path is not None:
             write(path, _decided(rows, options))
-    routes: dict[str, Output | None] = {
-        "accepted": options.accepted,
-        "review": options.review,
-        "rejected": options.rejected,
-    }
-    for decision, path in routes.items():
-        if path is not None:
+    for decision in _DECISIONS:
+        if (path := getattr(options, decision)) is not None:
             export.write_csv(path, (entry for entry in _decided(rows, options) if entry[1] == decision))
 
 
-def _decided(rows: LedgerRun, options: TagOptions) -> Iterator[Decided]:
+def _decided(rows: LedgerRun, options: argparse.Namespace) -> Iterator[Decided]:
     from acousticsense.library.routing import decide
 
     for _, row in rows.rows():
         yield row, None if options.accept is None else decide(row, options.accept)
 
 
-def write_tags(rows: LedgerRun, options: TagOptions, stopped: threading.Event) -> int:
+def write_tags(rows: LedgerRun, options: argparse.Namespace, stopped: threading.Event) -> int:
     """Writes, or only plans, the accepted genres; returns how many of them could not be written."""
+    from acousticsense.library.identity import stamp
+    from acousticsense.library.routing import decide
+    from acousticsense.library.tag_task import TagTask, carry_out
     from acousticsense.library.tags import plan_line
-    from acousticsense.library.undo import UndoRecord
 
     outcomes: Counter[str] = Counter()
-    record_path = options.record or Path(time.strftime("acousticsense-undo-%Y%m%d-%H%M%S.jsonl"))
-    with UndoRecord(record_path) as record:
-        for plan in _plans(rows, options):
-            if stopped.is_set():
-                break
-            outcome = plan.action
-            if options.dry_run:
-                print(plan_line(plan))
-            elif plan.action == "write":
-                outcome = _write(plan, record, rows, keep_mtime=options.keep_mtime)
-            elif plan.action == "refuse":
-                say(plan_line(plan))
-            outcomes[outcome] += 1
+    record = options.record or Path(time.strftime("acousticsense-undo-%Y%m%d-%H%M%S.jsonl"))
+    for path, row in rows.rows():
+        if stopped.is_set():
+            break
+        if decide(row, options.accept) != "accepted":
+            continue
+        plan = carry_out(
+            TagTask(
+                path=path,
+                genre=row.genre,
+                overwrite=options.overwrite,
+                keep_mtime=options.keep_mtime,
+                record=None if options.dry_run else record,
+            )
+        )
+        outcomes[plan.action] += 1
+        if options.dry_run:
+            print(plan_line(plan))
+        elif plan.action == "refuse":
+            say(plan_line(plan))
+        elif plan.action == "write" and (now := stamp(path)) is not None:
+            rows.restamp(path, now)
     done = "would be written" if options.dry_run else "written"
     say(f"tags: {outcomes['write']} {done}, {outcomes['keep']} kept as they are, {outcomes['refuse']} refused")
     if outcomes["write"] and not options.dry_run:
-        say(f"to take them back: acousticsense tag --undo {record_path}")
+        say(f"to take them back: acousticsense tag --undo {record}")
     return outcomes["refuse"]
-
-
-def _plans(rows: LedgerRun, options: TagOptions) -> Iterator[TagPlan]:
-    from acousticsense.library.routing import decide
-    from acousticsense.library.tags import plan_tag
-
-    for path, row in rows.rows():
-        if decide(row, options.accept or 0.0) == "accepted":
-            yield plan_tag(path, row.genre, overwrite=options.overwrite)
-
-
-def _write(plan: TagPlan, record: UndoRecord, rows: LedgerRun, *, keep_mtime: bool) -> Literal["write", "refuse"]:
-    from acousticsense.library.identity import stamp
-    from acousticsense.library.tags import write_tag
-
-    try:
-        write_tag(plan, keep_mtime=keep_mtime, before_replace=record.add)
-    except TagError as error:
-        say(f"refuse {plan.path}: {error}")
-        return "refuse"
-    if (now := stamp(plan.path)) is not None:
-        rows.restamp(plan.path, now)
-    return "write"
 
 
 def take_back(record: Path) -> int:

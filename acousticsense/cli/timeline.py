@@ -16,7 +16,7 @@ from acousticsense.cli.options import (
     check_outputs,
     classifier_of,
     settings_of,
-    write_text,
+    write_output,
 )
 from acousticsense.errors import printable
 from acousticsense.i18n.messages import text
@@ -70,9 +70,9 @@ def _run(options: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         print(file=sys.stderr)
     if options.csv:
-        write_text(options.csv, "\ufeff" + timeline_csv(timeline))  # by which spreadsheets know UTF-8
+        write_output(options.csv, timeline_csv(timeline).encode("utf-8-sig"))  # spreadsheets look for the mark
     if options.labels:
-        write_text(options.labels, audacity_labels(timeline))
+        write_output(options.labels, audacity_labels(timeline).encode())
     if options.json:
         print(json.dumps({"path": printable(options.file), **timeline_payload(timeline)}, ensure_ascii=False))
         return 0

@@ -46,9 +46,6 @@ class Entry:
 class Archive:
     """A zip archive.
 
-    Args:
-        path: the archive.
-
     Attributes:
         entries: what is named like audio, in the archive's order; hidden files are left out.
         ignored: how many other files are in it.

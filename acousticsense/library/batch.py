@@ -28,10 +28,6 @@ class Batch:
 
     Args:
         uploads: the files; those named `.zip` stand for the audio in them.
-        limits: bounds on what they may unpack to.
-
-    Attributes:
-        files: what has or will have a row.
 
     Raises:
         RequestError: there are more files than the limit.
@@ -100,9 +96,6 @@ class Batch:
         """Gives every file its row; to be called once.
 
         Args:
-            classifier: answers.
-            recipe: by which files are decoded.
-            options: how much of the machine it takes.
             between: called before new rows are kept; what it raises ends the work, and leaves no file behind.
 
         Raises:

@@ -39,7 +39,7 @@ def tagged(
     overwrite: bool,
     tag: Tag,
     target: Path | None = None,
-    room: Callable[[int], None] = lambda _: None,
+    room: Callable[[int], None] | None = None,
 ) -> Generator[TagPlan, None, None]:
     """The genres, file by file: only planned, or written into copies, which are checked and packed one by one.
 
@@ -65,7 +65,8 @@ def tagged(
             copy = folder / f"{place}{PurePosixPath(batch.files.name(place)).suffix}"
             plan = _carried_out(batch, place, genre, copy, overwrite=overwrite, record=record, tag=tag)
             if packed and plan.action == "write":
-                room(copy.stat().st_size)
+                if room:
+                    room(copy.stat().st_size)
                 packed.write(copy, plan.path)
             copy.unlink(missing_ok=True)
             yield plan
@@ -80,7 +81,7 @@ def _carried_out(
     name = batch.files.name(place)
     try:
         path = batch.files.fetch(place, copy, copy=record is not None)
-        return tag(TagTask(path=path, name=name, genre=genre, overwrite=overwrite, record=record))
+        return tag(TagTask(path=str(path), name=name, genre=genre, overwrite=overwrite, record=record))
     except (AcousticSenseError, OSError) as error:
         reason = str(error if isinstance(error, AcousticSenseError) else LibraryError(f"It cannot be copied: {error}."))
         return TagPlan(path=name, action="refuse", old="", new=genre, reason=reason)

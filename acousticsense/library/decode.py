@@ -24,8 +24,6 @@ class DecodedFile:
         path: the file, or the object's URL.
         images: what the network sees, see `SpectrogramImages.inputs`.
         images_sha256: their hash, in hex.
-        health: what is wrong with the recording.
-        clip: which excerpt was decoded.
     """
 
     path: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar
@@ -47,9 +48,6 @@ class LocalEngine(Generic[R]):
     """The engine on one machine.
 
     Args:
-        predictor: the network stage.
-        recipe: by which files are decoded.
-        options: how much of the machine it takes.
         decode: the CPU stage; another one must be importable by name.
     """
 
@@ -75,12 +73,9 @@ class LocalEngine(Generic[R]):
         """
         options = self._options
         waiting = iter(paths)
-        with DecoderPool(
-            self._recipe,
-            workers=options.workers or max(2, available_cores() - 1),
-            timeout_s=options.timeout_s,
-            decode=self._decode,
-        ) as pool:
+        workers = options.workers or max(2, available_cores() - 1)
+        pool = DecoderPool(self._recipe, workers=workers, timeout_s=options.timeout_s, decode=self._decode)
+        with closing(pool):
             while True:
                 for path in islice(waiting, _AHEAD * options.batch - pool.outstanding):
                     pool.submit(path)

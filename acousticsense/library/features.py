@@ -37,7 +37,6 @@ class KeptSong:
 
     Attributes:
         genre: the likeliest one; empty for what is not music.
-        confidence: its probability.
         vector: float32 (width,), of length 1; empty when there is an error.
         error: why there is no vector.
     """
@@ -52,7 +51,6 @@ class BatchFeatures:
     """The network stage: decoded files -> what songs are compared by.
 
     Attributes:
-        recipe: by which files are decoded.
         digest: of the settings under which a vector counts.
     """
 

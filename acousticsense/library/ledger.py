@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from acousticsense.errors import LibraryError
@@ -81,14 +80,6 @@ class Ledger:
                 raise sqlite3.DatabaseError(f"it has version {version}, this program writes version {_VERSION}")
             self._database.executescript(_TABLES)
             self._database.execute(f"PRAGMA user_version = {_VERSION}")
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes the file."""

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Final
 
 from acousticsense.errors import DecoderCrashError, DecoderTimeoutError, LibraryError
@@ -46,10 +45,7 @@ class DecoderPool:
     """Decodes submitted paths ahead of the caller. `submit` and `take` are for one thread.
 
     Args:
-        recipe: by which files are decoded.
-        workers: processes.
         timeout_s: seconds for one file; what takes longer is stopped.
-        decode: the work itself.
 
     Memory stays bounded when the caller bounds `outstanding`: no further file is begun while the decoded ones that
     wait exceed a limit on bytes.
@@ -70,14 +66,6 @@ class DecoderPool:
         self._threads = [threading.Thread(target=self._work, name="decoder-pool", daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
-
-    def __enter__(self) -> DecoderPool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def submit(self, path: str) -> None:
         """Queues a path."""

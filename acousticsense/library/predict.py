@@ -26,8 +26,6 @@ class BatchPredictor:
     """Turns outcomes of the CPU stage into rows.
 
     Args:
-        classifier: answers.
-        recipe: by which the files were decoded.
         known: asked with the hash of a file's images before the network is.
 
     Attributes:

@@ -151,11 +151,7 @@ class ChildProcess:
 
 
 def _context(preload: str) -> Any:
-    """Processes forked from a clean server that has loaded everything once, where there is such a thing.
-
-    Args:
-        preload: the module that the processes need.
-    """
+    """Processes forked from a clean server that has loaded everything once, where there is such a thing."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -54,7 +54,6 @@ def share_out(n_cpus: int, n_gpus: int, decoders: int | None = None) -> Shares:
 
     Args:
         n_cpus: cores of the cluster.
-        n_gpus: GPUs that may be used.
         decoders: decoder processes, where somebody knows better.
     """
     if n_gpus:

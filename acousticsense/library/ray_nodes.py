@@ -29,8 +29,6 @@ class PredictorSource:
 
     Attributes:
         settings: models, cache and limits, by paths that hold on every node.
-        spectrogram: which image, for models that know several.
-        recipe: by which files are decoded.
         digest: of the settings under which rows count; a node whose model gives another one must not answer.
     """
 

@@ -20,7 +20,6 @@ def decide(row: Row, accept: float) -> Decision:
     """What to do with an answer.
 
     Args:
-        row: the file's row.
         accept: lowest confidence, 0..1, that is taken over.
 
     Returns:
@@ -47,9 +46,7 @@ def expectation(verdicts: Mapping[str, int], calibration: Calibration, language:
     """How many of the accepted answers are likely to be wrong, in words.
 
     Args:
-        verdicts: verdict -> number of accepted answers.
         calibration: the model's; only shares that were measured on test music are used.
-        language: "en" or "zh".
     """
     counted = Counter(verdicts)
     measured = {verdict: counted[verdict] for verdict in counted if verdict in calibration.level_accuracy}

@@ -56,15 +56,11 @@ class Row:
 
     Attributes:
         path: the file, as text that every format can hold.
-        model: which weights answered.
         settings_digest: SHA-256 of all settings that decide the answer, see `identity.settings_digest`.
         probabilities: label -> calibrated probability, in label order.
         not_music: probability that this is no music; None when the model cannot tell.
         verdict: how far to trust the best label.
-        health: what is wrong with the recording.
-        clip: which excerpt was analysed.
         images_sha256: hash of what the network saw.
-        error: why there is no answer.
     """
 
     path: str

@@ -46,9 +46,6 @@ class LibraryRun:
     """Files -> rows, through an engine and a ledger.
 
     Args:
-        walk: the files.
-        ledger: the run's part of the ledger.
-        engine: what predicts.
         predictor: makes rows of what cannot even be looked at.
     """
 

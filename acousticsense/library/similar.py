@@ -23,10 +23,8 @@ class SimilarSong:
     """A song near another one.
 
     Attributes:
-        path: the file.
         similarity: cosine of the two songs' features, -1..1; 1 is the same sound.
         genre: its likeliest genre by the model; empty for what is not music.
-        confidence: the probability of that genre.
     """
 
     path: str
@@ -85,10 +83,7 @@ def fill(
     """Computes the vectors that are not there or no longer hold; can be stopped at any moment and called again.
 
     Args:
-        table: where they are kept.
-        stage: computes them.
         paths: local files.
-        options: how much of the machine it takes.
         report: told of each file that was computed, with the reason where it could not be.
 
     Raises:

@@ -1,13 +1,14 @@
-"""The genre of one file as a task for a process of its own: looked at, or written into a copy and checked."""
+"""The genre of one file as a task, here or for a process of its own: looked at, or written and checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from acousticsense.errors import TagError
 from acousticsense.library.tags import TagPlan, plan_tag, write_tag
-from acousticsense.library.undo import UndoRecord
+from acousticsense.library.undo import record_undo
 
 __all__ = ["TagTask", "carry_out"]
 
@@ -17,31 +18,30 @@ class TagTask:
     """What is to be done with one file.
 
     Attributes:
-        path: the file.
-        name: what people call it, in the plan and in the record.
-        genre: the genre to write.
+        path: the file; text, because a Path would shorten the slashes of a URL.
+        name: what people call it, in the plan and in the record. Empty: the plan has the path as it is, the record
+            without symbolic links, which undoing would replace.
         overwrite: replace another genre that is there.
         record: undo record to add to; None only looks.
     """
 
-    path: Path
-    name: str
+    path: str
+    name: str = ""
     genre: str
     overwrite: bool
+    keep_mtime: bool = False
     record: Path | None
 
 
 def carry_out(task: TagTask) -> TagPlan:
     """What would be done, or with a record what was: "write" then means that it is written and was verified."""
-    plan = replace(plan_tag(str(task.path), task.genre, overwrite=task.overwrite), path=task.name)
+    plan = plan_tag(task.path, task.genre, overwrite=task.overwrite)
+    named = replace(plan, path=task.name or task.path)
     if plan.action != "write" or task.record is None:
-        return plan
+        return named
     try:
-        with UndoRecord(task.record) as record:
-            write_tag(
-                replace(plan, path=str(task.path)),
-                before_replace=lambda old, new: record.add(old, new, name=task.name),
-            )
+        note = partial(record_undo, task.record, name=task.name)
+        write_tag(plan, keep_mtime=task.keep_mtime, before_replace=note)
     except TagError as error:
-        return replace(plan, action="refuse", reason=str(error))
-    return plan
+        return replace(named, action="refuse", reason=str(error))
+    return named

@@ -53,11 +53,9 @@ class TagPlan:
     """What is to happen to one file.
 
     Attributes:
-        path: the file.
         action: "write"; "keep" when the genre is there, or another one that is not to be overwritten; "refuse" when the
             file must not or cannot be written.
         old: the genre that is in the file.
-        new: the genre to write.
         reason: why it is not written.
     """
 
@@ -72,8 +70,6 @@ def plan_tag(path: str, genre: str, *, overwrite: bool = False) -> TagPlan:
     """What writing `genre` into the file would do; looks, and writes nothing.
 
     Args:
-        path: an audio file.
-        genre: the genre to write.
         overwrite: replace another genre that is there.
     """
     if is_remote(path):
@@ -110,7 +106,6 @@ def write_tag(plan: TagPlan, *, keep_mtime: bool = False, before_replace: Before
 
     Args:
         plan: with the action "write".
-        keep_mtime: give the new file the old one's modification time.
         before_replace: called when all is verified; what it raises stops the write.
 
     Raises:

@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
@@ -25,7 +24,7 @@ from acousticsense.files import replace_file, sha256_of, sync_folder
 from acousticsense.library.difference import Pieces, difference, lined_up, restore
 from acousticsense.library.tags import like_original
 
-__all__ = ["UndoRecord", "Undone", "undo"]
+__all__ = ["Undone", "record_undo", "undo"]
 
 
 def _path_text(value: object) -> str:
@@ -40,10 +39,6 @@ class _Entry(BaseModel):
 
     Attributes:
         path: the file, bytes that are no UTF-8 as surrogates.
-        old_size: its size before.
-        old_sha256: its hash before.
-        old_mtime_ns: its modification time before.
-        new_sha256: its hash after.
         pieces: (place in the old file, how much further on the same is in the new one), from each place to the next.
         alignment: what older records have in place of pieces: lined up at the beginning or at the end.
         patch: the compressed difference in base64.
@@ -70,58 +65,46 @@ class Undone:
     reason: str = ""
 
 
-class UndoRecord:
-    """A record being written; an existing one is added to.
+def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
+    """Adds to a record, or begins one with, how to make `old`, which still stands in its place, out of `new`.
+
+    It is on disk when this returns.
 
     Args:
-        path: the file; made when there is something to note.
+        name: path under which the file is to be found by whoever undoes it; where `old` lies when empty.
+
+    Raises:
+        OSError: the record cannot be written.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> UndoRecord:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def add(self, old: Path, new: Path, *, name: str = "") -> None:
-        """Notes how to make `old`, which still stands in its place, out of `new`; on disk when this returns.
-
-        Args:
-            old: the file as it is.
-            new: the file as it will be.
-            name: path under which the file is to be found by whoever undoes it; where `old` lies when empty.
-
-        Raises:
-            OSError: the record cannot be written.
-        """
-        status = old.stat()
-        pieces = tuple(lined_up(old, new))
-        entry = _Entry(
-            path=name or str(old),
-            old_size=status.st_size,
-            old_sha256=sha256_of(old),
-            old_mtime_ns=status.st_mtime_ns,
-            new_sha256=sha256_of(new),
-            pieces=pieces,
-            patch=base64.b64encode(difference(old, new, pieces)).decode(),
-        )
-        file = self._opened()
+    status = old.stat()
+    pieces = tuple(lined_up(old, new))
+    entry = _Entry(
+        path=name or str(old),
+        old_size=status.st_size,
+        old_sha256=sha256_of(old),
+        old_mtime_ns=status.st_mtime_ns,
+        new_sha256=sha256_of(new),
+        pieces=pieces,
+        patch=base64.b64encode(difference(old, new, pieces)).decode(),
+    )
+    is_new = not record.exists()
+    with record.open("a+b") as file:
+        _drop_unfinished(file)
         file.write(json.dumps(entry.model_dump(exclude={"alignment"})).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    if is_new:
+        sync_folder(record.parent)
 
-    def _opened(self) -> BinaryIO:
-        if self._file is None:
-            self._file = self._path.open("ab")
-            sync_folder(self._path.parent)
-        return self._file
+
+def _drop_unfinished(file: BinaryIO) -> None:
+    """Cuts off a last line that a full disk or a kill left without its end: its file was not replaced."""
+    if not (size := file.seek(0, os.SEEK_END)):
+        return
+    file.seek(size - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def undo(record: Path) -> Iterator[Undone]:

@@ -23,7 +23,6 @@ class Found:
     """An absolute path or an object's URL.
 
     Attributes:
-        path: as text.
         error: why it can't even be looked at, where that is so.
         stamp: of an object, as its store's listing has it.
     """

@@ -36,7 +36,6 @@ class Task:
         kind: "clip" is answered with a `DecodedClip`; "stream" with the seconds that are expected (or None), the blocks
             one after the other, and an `End`. An error takes the place of any answer and is the last.
         source: path of the file, or its bytes (n,) as an array, which a mailbox can carry.
-        recipe: the excerpt, the rate and the limits.
     """
 
     kind: Literal["clip", "stream"]

@@ -61,10 +61,7 @@ def run_finetune(
     """Trains, and notes in the job how far it is and what came of it. Nothing but the model's folder stays.
 
     Args:
-        job: the job.
-        batch: the files and their corrections.
         request: which model answered; the new one starts from it.
-        settings: of the server.
         uploads: whose room what is unpacked takes.
 
     Raises:
@@ -73,7 +70,7 @@ def run_finetune(
     """
     with (
         closing(batch.files),
-        uploads.arrival(is_kept=False) as arrival,
+        uploads.arrival(is_kept=False) as count,
         tempfile.TemporaryDirectory(prefix="acousticsense-finetune-") as folder,
     ):
         listed = Path(folder, "corrections.csv")
@@ -83,7 +80,7 @@ def run_finetune(
             for place, genre in batch.corrections.items():
                 job.stop_if_cancelled()
                 path = _fetched(batch, place, Path(folder))
-                arrival.add(path.stat().st_size if path.parent == Path(folder) else 0)
+                count(path.stat().st_size if path.parent == Path(folder) else 0)
                 writer.writerow((path, genre))
         command = [sys.executable, "-m", "acousticsense", "finetune", str(listed), "--background"]
         command += ["--out", str(settings.models / job.name)]

@@ -49,9 +49,7 @@ def refusal_response(
     """The answer to a request that failed.
 
     Args:
-        error: why.
         language: of whoever reads it on the page, which shows `detail`; None for programs, who get no such field.
-        headers: further ones, beside Retry-After.
     """
     body = error_payload(error) if language is None else page_error_payload(error, language)
     retry = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}

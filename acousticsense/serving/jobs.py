@@ -124,7 +124,6 @@ class TagJob(Job[None]):
     """Genres that are planned for files, or written into copies of them.
 
     Attributes:
-        total: how many files.
         writes: whether copies are made.
         plans: what is planned or was done, file by file.
         zip: the copies, when all are made.
@@ -148,10 +147,7 @@ class FinetuneJob(Job[None]):
     """A model that is being made in a process of its own.
 
     Attributes:
-        name: of the model.
         stage: "files" before the process runs, then one of `finetune.progress.Stage`.
-        done: how much of the stage is done.
-        total: how much there is.
         figures: `n` and `accuracy` of the finished model.
     """
 
@@ -180,8 +176,6 @@ class BatchJob(Job[None]):
     """Many files that are being predicted; whatever becomes of it, the rows so far are in `batch`.
 
     Attributes:
-        batch: the files and their rows.
-        request: which model answers.
         tags: the last job that dealt with their genres.
         finetune: the last job that made a model out of corrections.
     """

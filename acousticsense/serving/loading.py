@@ -29,7 +29,6 @@ class LoadedModels:
     """The installed models, by name, loaded when they are first asked for.
 
     Attributes:
-        catalog: what is installed.
         problem: why the default model does not answer yet; empty when it does.
     """
 

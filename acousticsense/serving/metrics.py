@@ -28,7 +28,6 @@ class Metrics:
     """Counters and histograms of one application.
 
     Args:
-        is_ready: whether the server answers requests.
         n_inside: requests that are answered or wait.
     """
 

@@ -21,7 +21,6 @@ class Neighbours:
     """Songs near one. Safe to share between threads.
 
     Args:
-        settings: say which library.
         classifier: gives the classifier of a name; "" is the default, whose features are compared.
     """
 

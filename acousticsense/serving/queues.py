@@ -32,11 +32,6 @@ class Queues:
         songs: timelines that nobody asked for; they take no place among those that were asked for.
         batches: many files at once, and their tags.
         finetuning: models that are made out of corrections, one at a time.
-
-    Args:
-        settings: of the server; they say how much is done at a time and how much may wait.
-        metrics: where answers and refusals are counted.
-        files_in_use: keeps files while jobs need them.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, files_in_use: FilesInUse) -> None:
@@ -62,7 +57,6 @@ class Queues:
         """Does what a prediction needs, in turn.
 
         Args:
-            work: what is to be done.
             is_answer: whether it is measured as an answer.
 
         Raises:

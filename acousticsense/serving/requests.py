@@ -23,6 +23,7 @@ from acousticsense.errors import RequestError, quoted
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
 
 __all__ = [
+    "AnyRequest",
     "ClipRequest",
     "CompareRequest",
     "EnsembleRequest",
@@ -80,7 +81,7 @@ _SPECTROGRAM: Final[Any] = Field(
 _TOP_K: Final = "how many labels `prediction` lists, best first"
 
 
-class _Request(BaseModel):
+class AnyRequest(BaseModel):
     """Fields that are checked.
 
     Raises:
@@ -107,7 +108,7 @@ class _Request(BaseModel):
         return type(self)(**{**dict(self), **values})
 
 
-class ClipRequest(_Request):
+class ClipRequest(AnyRequest):
     """An excerpt of a file for one model.
 
     Attributes:
@@ -146,13 +147,13 @@ class CompareRequest(ClipRequest):
     """What a user asked of two to four versions of a piece."""
 
 
-class SimilarRequest(_Request):
+class SimilarRequest(AnyRequest):
     """What a user asked of one song and a library."""
 
     top_k: int = Field(default=10, ge=1, le=1000, description="how many songs, the nearest first")
 
 
-class EnsembleRequest(_Request):
+class EnsembleRequest(AnyRequest):
     """What a user asked several models of one clip; no names stand for all models."""
 
     models: Annotated[
@@ -181,7 +182,7 @@ class EnsembleRequest(_Request):
         return tuple(name.strip() if isinstance(name, str) else name for name in names if name != "")
 
 
-class TimelineRequest(_Request):
+class TimelineRequest(AnyRequest):
     """What a user asked of one track; None stands for the model's window, a hop of one window, and the whole track."""
 
     model: str = _MODEL
@@ -201,7 +202,7 @@ class TimelineRequest(_Request):
     )
 
 
-R = TypeVar("R", bound=_Request)
+R = TypeVar("R", bound=AnyRequest)
 
 
 def parse(kind: type[R], fields: Mapping[str, Any]) -> R:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.analysis.explain import Explanation
 from acousticsense.analysis.figures import heatmap_drawing, spectrogram_drawing
 from acousticsense.analysis.members import Progress
@@ -23,7 +22,6 @@ from acousticsense.library.batch import Batch
 from acousticsense.library.copies import genres_to_write
 from acousticsense.library.engine import EngineOptions
 from acousticsense.library.uploads import BatchLimits, Upload
-from acousticsense.models.catalog import CatalogEntry
 from acousticsense.serving.decoders import DecoderProcesses
 from acousticsense.serving.finetuning import check_finetune, run_finetune
 from acousticsense.serving.jobs import BatchJob, FinetuneJob, TagJob, TimelineJob, TrackJob
@@ -57,19 +55,15 @@ class PredictionService:
     Every method that computes raises AcousticSenseError: what the work raises, or OverloadError when too many wait.
 
     Attributes:
-        catalog: the installed models.
         work: the computations themselves, for `answer`.
         queues: where work waits for its turn.
         neighbours: the library that is searched for similar songs.
         images: drawings that can be fetched.
-        timelines: finished timelines that can be fetched.
         batches: batches whose rows can be fetched.
-        metrics: what `/metrics` tells.
         files_in_use: uploads that jobs still need.
         uploads: the room that uploads and what is made of them take.
 
     Args:
-        settings: of the server.
         upload_dir: where uploads lie; by default where Gradio puts them.
     """
 
@@ -82,12 +76,12 @@ class PredictionService:
             max_bytes=settings.max_temporary_mb * 2**20,
             in_use=self.files_in_use,
         )
-        self._models = LoadedModels(settings, self._decoders.decode)
-        self.catalog = self._models.catalog
+        self.loaded = LoadedModels(settings, self._decoders.decode)
+        self.catalog = self.loaded.catalog
         self._finetune: FinetuneJob | None = None
         self.metrics = Metrics(is_ready=lambda: not self.ready(), n_inside=lambda: self.queues.predictions.inside)
         self.queues = Queues(settings, self.metrics, self.files_in_use)
-        self.work = Work(settings, self._models, self.metrics, self._decoders.stream)
+        self.work = Work(settings, self.loaded, self.metrics, self._decoders.stream)
         self.neighbours = Neighbours(settings, self.classifier)
         self.images = ImageStore(max_items=settings.max_pictures, ttl_s=settings.picture_ttl_s)
         self.timelines: ResultStore[Timeline] = ResultStore(max_items=_KEPT_TIMELINES, ttl_s=settings.picture_ttl_s)
@@ -107,20 +101,12 @@ class PredictionService:
             images = self.queues.predictions.submit(lambda: self.classifier("").warm_up()).result()
             spectrogram_drawing(images)()
 
-        self._models.warm_up(answer_once)
-
-    def warm_up_views(self) -> None:
-        """Makes images of other kinds as quick as the first; see `LoadedModels`."""
-        self._models.warm_up_views()
-
-    def accelerate(self) -> None:
-        """Speeds models up in the background; see `LoadedModels`."""
-        self._models.accelerate()
+        self.loaded.warm_up(answer_once)
 
     def ready(self) -> str:
         """Empty when requests will be answered, else the reason why not."""
-        if self._models.problem:
-            return self._models.problem
+        if self.loaded.problem:
+            return self.loaded.problem
         try:
             self.queues.predictions.refuse_if_full()
         except OverloadError as error:
@@ -138,17 +124,9 @@ class PredictionService:
         """After `stop`: no longer waits for files that are being decoded."""
         self._decoders.kill()
 
-    def models(self) -> tuple[CatalogEntry, ...]:
-        """What is installed."""
-        return self.catalog.list()
-
     def classifier(self, name: str) -> GenreClassifier:
         """The classifier of an installed model; "" is the default. See `LoadedModels` for what it raises."""
-        return self._models.classifier(name)
-
-    def ensemble(self) -> Ensemble:
-        """The ensemble of these models; see `LoadedModels`."""
-        return self._models.ensemble()
+        return self.loaded.classifier(name)
 
     # --- work in turn
 
@@ -203,7 +181,6 @@ class PredictionService:
         What an earlier job made for this batch is removed.
 
         Args:
-            batch: the files and their rows.
             accept: lowest confidence at which an answer is written; None writes what people said alone.
             overwrite: replace genres that are in the files.
             write: make the copies.

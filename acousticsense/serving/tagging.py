@@ -27,10 +27,8 @@ def run_tags(
     """Does what a job is for and notes it there.
 
     Args:
-        job: the job.
         batch: the files and their rows.
         genres: place of a file -> the genre to write.
-        overwrite: replace genres that are in the files.
         tag: carries one task out.
         uploads: where the zip lies; it takes the room of uploads and goes with their age.
         between: called after each file; what it raises ends the work, and leaves no zip behind.
@@ -41,9 +39,8 @@ def run_tags(
     """
     zip_file = uploads.making("tagged.zip") if job.writes else nullcontext((None, None))
     try:
-        with zip_file as (target, arrival):
-            room = arrival.add if arrival else lambda _: None
-            made = tagged(batch, genres, overwrite=overwrite, tag=tag, target=target, room=room)
+        with zip_file as (target, count):
+            made = tagged(batch, genres, overwrite=overwrite, tag=tag, target=target, room=count)
             with closing(made) as plans:
                 for plan in plans:
                     job.plans.append(plan)

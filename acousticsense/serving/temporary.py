@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from acousticsense.errors import OverloadError
 
-__all__ = ["FilesInUse", "UploadFolder", "make_upload_folder"]
+__all__ = ["CountBytes", "FilesInUse", "UploadFolder", "make_upload_folder"]
 
 #: How folders are named that go with their process, and the file in them that it holds locked while it lives.
 _FOLDERS: Final = "acousticsense-uploads-"
@@ -34,6 +34,9 @@ _LOOK_S: Final = 60.0
 _AGE_WITHOUT_ROOM_S: Final = 600.0
 #: Gradio puts each upload into a folder that is named by its content; nothing else is ever removed.
 _UPLOAD: Final = re.compile(r"[0-9a-f]{64}")
+
+#: Counts bytes that came.
+CountBytes = Callable[[int], None]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -86,7 +89,6 @@ class UploadFolder:
     """The folder that uploads lie in, and the room that they and the bodies on their way may take.
 
     Args:
-        folder: where Gradio keeps uploads.
         max_bytes: bytes of all of them.
         in_use: files that stay whatever their age.
     """
@@ -111,35 +113,46 @@ class UploadFolder:
             raise OverloadError("There is no room for more uploads at the moment.", retry_after_s=60)
 
     @contextlib.contextmanager
-    def arrival(self, *, is_kept: bool) -> Iterator[Arrival]:
+    def arrival(self, *, is_kept: bool) -> Iterator[CountBytes]:
         """Counts a body while it arrives and is answered.
 
         Args:
             is_kept: whether what arrives stays in the folder afterwards.
+
+        Returns:
+            What counts bytes that came; it raises OverloadError when there is no room for them.
         """
-        arrival = Arrival(self)
+        n_arrived = 0
+
+        def count(n_bytes: int) -> None:
+            nonlocal n_arrived
+            with self._lock:
+                self.refuse_if_full(n_bytes)
+                self._arriving += n_bytes
+                n_arrived += n_bytes
+
         try:
-            yield arrival
+            yield count
         finally:
             with self._lock:
-                self._arriving -= arrival.n_bytes
-                self._arrived += arrival.n_bytes if is_kept else 0
+                self._arriving -= n_arrived
+                self._arrived += n_arrived if is_kept else 0
 
     @contextlib.contextmanager
-    def making(self, name: str) -> Iterator[tuple[Path, Arrival]]:
+    def making(self, name: str) -> Iterator[tuple[Path, CountBytes]]:
         """A file of the server's own, in the room of uploads and for as long as they; gone when the block raises.
 
         Args:
             name: of the file, whose folder cannot be guessed.
 
         Returns:
-            Its path, and where the bytes that are written to it are counted.
+            Its path, and what counts the bytes that are written to it, as in `arrival`.
         """
         folder = self._folder / secrets.token_hex(32)
         folder.mkdir(parents=True)
         try:
-            with self.arrival(is_kept=True) as arrival:
-                yield folder / name, arrival
+            with self.arrival(is_kept=True) as count:
+                yield folder / name, count
         except BaseException:
             (folder / name).unlink(missing_ok=True)
             folder.rmdir()
@@ -195,27 +208,3 @@ class UploadFolder:
         with contextlib.suppress(OSError):  # another file came meanwhile
             path.parent.rmdir()
         return 0
-
-
-class Arrival:
-    """A body on its way.
-
-    Attributes:
-        n_bytes: bytes so far.
-    """
-
-    def __init__(self, folder: UploadFolder) -> None:
-        self._folder = folder
-        self.n_bytes = 0
-
-    def add(self, n_bytes: int) -> None:
-        """Counts bytes that came.
-
-        Raises:
-            OverloadError: there is no room for them.
-        """
-        folder = self._folder
-        with folder._lock:
-            folder.refuse_if_full(n_bytes)
-            folder._arriving += n_bytes
-            self.n_bytes += n_bytes

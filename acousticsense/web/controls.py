@@ -123,7 +123,7 @@ def mark_old_answers(card: str, controls: Sequence[Any]) -> None:
 
 def model_choices(service: PredictionService) -> list[Choice]:
     """Every way to ask each installed model, the default one first."""
-    return choices_of((entry.spec for entry in service.models() if entry.spec is not None), default_name(service))
+    return choices_of((entry.spec for entry in service.catalog.list() if entry.spec is not None), default_name(service))
 
 
 def model_texts(choices: Sequence[Choice]) -> dict[str, tuple[str, str]]:
@@ -178,7 +178,7 @@ def model_choice(i18n: Any, service: PredictionService) -> Any:
 def named_models(i18n: Any, service: PredictionService) -> list[tuple[Any, str]]:
     """Words and name of each installed model, those that cannot be used among them."""
     known = {choice.spec.name: i18n(_NAME + choice.value) for choice in model_choices(service) if choice.is_first}
-    return [(known.get(entry.name, entry.name), entry.name) for entry in service.models()]
+    return [(known.get(entry.name, entry.name), entry.name) for entry in service.catalog.list()]
 
 
 def _small_print(choice: Choice, language: str) -> str:

@@ -55,7 +55,7 @@ class EnsembleHandlers:
         language = language_of(request)
         try:
             loaded = yield from self._shown(
-                lambda report: self._service.ensemble().warm_up(models, report=report), language
+                lambda report: self._service.loaded.ensemble().warm_up(models, report=report), language
             )
         except AcousticSenseError as error:
             yield message_html("ensemble", language, error)
@@ -160,7 +160,7 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
     """Fills the tab that is open now."""
     handlers = EnsembleHandlers(service)
     choices = named_models(i18n, service)
-    ticked = {entry.name for entry in without_copies(service.models())}
+    ticked = {entry.name for entry in without_copies(service.catalog.list())}
     with gr.Row(elem_classes="as-columns"):
         with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
             audio = song_input(i18n, "as-ensemble-audio")

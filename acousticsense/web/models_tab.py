@@ -40,7 +40,7 @@ class ModelsHandlers:
     def show(self, request: gr.Request) -> str:
         """The models as they are now, in the browser's language."""
         return models_html(
-            self._service.models(),
+            self._service.catalog.list(),
             self._service.catalog,
             default_name(self._service),
             self._times_ms,
@@ -53,7 +53,7 @@ class ModelsHandlers:
         Anybody may ask: each model is measured once in some minutes for all, and its answers wait in the queue of
         predictions like any others.
         """
-        for entry in self._service.models() if self._example else ():
+        for entry in self._service.catalog.list() if self._example else ():
             if entry.spec is None or time.monotonic() < self._due_at.get(entry.name, 0.0):
                 continue
             self._due_at[entry.name] = time.monotonic() + _KNOWN_S  # at once: another page may ask meanwhile

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def files_per_s(files: Sequence[str], classifier: GenreClassifier, engine: Engin
 def rows_of(paths: Sequence[str], classifier: GenreClassifier, engine: Engine) -> Generator[int, None, None]:
     """How many rows there are, after each batch."""
     recipe = classifier.recipe()
-    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder, "ledger.sqlite")) as ledger:
+    with tempfile.TemporaryDirectory() as folder, closing(Ledger(Path(folder, "ledger.sqlite"))) as ledger:
         rows = ledger.begin(
             paths, settings=settings_digest(classifier.spec, recipe), network=network_digest(classifier.spec)
         )

@@ -359,7 +359,7 @@ def test_a_server_answers_with_pytorch_until_the_faster_network_is_ready(
     service.warm_up()
     first = service.analyse(music_mp3, PredictRequest()).prediction
     assert first.model.backend == "pytorch-fp32"
-    service.accelerate()
+    service.loaded.accelerate()
     deadline = time.monotonic() + 300
     while (later := service.analyse(music_mp3, PredictRequest()).prediction).model.backend == "pytorch-fp32":
         assert time.monotonic() < deadline

@@ -52,9 +52,7 @@ def actions(plans: list[TagPlan]) -> list[tuple[str, str]]:
     return [(plan.path, plan.action) for plan in plans]
 
 
-def write(
-    batch: Batch, target: Path, *, overwrite: bool, room: Callable[[int], None] = lambda _: None
-) -> list[TagPlan]:
+def write(batch: Batch, target: Path, *, overwrite: bool, room: Callable[[int], None] | None = None) -> list[TagPlan]:
     return [*tagged(batch, GENRES, overwrite=overwrite, tag=carry_out, target=target, room=room)]
 
 

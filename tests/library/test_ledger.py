@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def predict_all(
 ) -> tuple[Counts, dict[str, Row]]:
     """One run over `root`, left after so many batches of one file each."""
     recipe = classifier.recipe()
-    with Ledger(root.parent / "ledger.sqlite") as ledger:
+    with closing(Ledger(root.parent / "ledger.sqlite")) as ledger:
         rows = ledger.begin(
             [str(root)],
             settings=settings_digest(classifier.spec, recipe),
@@ -167,7 +168,7 @@ def test_two_runs_over_the_same_files_at_once_are_both_whole(classifier: GenreCl
 
     one_by_one = EngineOptions(workers=1, batch=1)
     path = library.parent / "ledger.sqlite"
-    with Ledger(path) as first_ledger, Ledger(path) as second_ledger:
+    with closing(Ledger(path)) as first_ledger, closing(Ledger(path)) as second_ledger:
         first_rows, first = run(first_ledger)
         batches = first.batches()
         next(batches)
@@ -203,8 +204,7 @@ def test_a_file_that_is_no_ledger_is_a_sentence_and_stays(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("not a database, but long enough to look like one" * 100)
     with pytest.raises(LibraryError, match="cannot be used"):
         Ledger(tmp_path / "notes.txt")
-    with Ledger(tmp_path / "new" / "ledger.sqlite"):
-        pass
+    Ledger(tmp_path / "new" / "ledger.sqlite").close()
     database = sqlite3.connect(tmp_path / "new" / "ledger.sqlite")
     database.execute("PRAGMA user_version = 99")
     database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from contextlib import closing
 from multiprocessing.connection import wait
 
 import pytest
@@ -28,7 +29,7 @@ def children() -> set[multiprocessing.process.BaseProcess]:
 
 def test_a_pool_that_is_closed_leaves_no_process_behind_and_waits_for_none() -> None:
     others = children()
-    with DecoderPool(RECIPE, workers=2, decode=misbehaving) as pool:
+    with closing(DecoderPool(RECIPE, workers=2, decode=misbehaving)) as pool:
         pool.submit("hang.ogg")
         pool.submit(SONG)
         assert isinstance(pool.take(1)[0], DecodedFile)
@@ -39,7 +40,7 @@ def test_a_pool_that_is_closed_leaves_no_process_behind_and_waits_for_none() -> 
 
 def test_a_process_that_was_killed_while_idle_costs_no_file() -> None:
     others = children()
-    with DecoderPool(RECIPE, workers=1) as pool:
+    with closing(DecoderPool(RECIPE, workers=1)) as pool:
         for _ in range(2):
             pool.submit(SONG)
             assert isinstance(pool.take(1)[0], DecodedFile)
@@ -51,7 +52,7 @@ def test_a_process_that_was_killed_while_idle_costs_no_file() -> None:
 def test_processes_that_do_not_start_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "_START_S", 0.0)
     others = children()
-    with DecoderPool(RECIPE, workers=2) as pool:
+    with closing(DecoderPool(RECIPE, workers=2)) as pool:
         pool.submit(SONG)
         for _ in range(2):  # whoever asks again is told again
             with pytest.raises(LibraryError, match="do not start: they take longer than 0 s"):

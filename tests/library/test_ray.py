@@ -7,6 +7,7 @@ import pickle
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_a_killed_node_costs_no_row_and_changes_none(
     engine = RayEngine(source, options, address=nodes.address, decode=misbehaving)
     local = LocalEngine(predict, source.recipe, options, decode=misbehaving)
     expected = dict(pair for batch in local.rows(paths) for pair in batch)
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
         network = network_digest(classifier.spec)
         run, rows = run_of(paths, ledger, engine, predict, network)
         killed = False

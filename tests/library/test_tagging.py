@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from mutagen.wave import WAVE
 from acousticsense.errors import TagError
 from acousticsense.library.tagging import ape, id3, kinds
 from acousticsense.library.tags import audio_sha256, plan_tag, read_genre, write_tag
-from acousticsense.library.undo import UndoRecord, undo
+from acousticsense.library.undo import record_undo, undo
 from tests.library.media import encode
 
 #: Of version 2.3, in version 2.4's words; mutagen does not write it into a 2.3 tag.
@@ -287,8 +288,7 @@ def test_a_genre_is_seen_replaced_everywhere_and_taken_back(
     assert plan_tag(str(path), "Reggae").action == "keep"
     record = tmp_path / "undo.jsonl"
     for genre in ("Reggae", "雷鬼 é", "R&B"):
-        with UndoRecord(record) as undo_record:
-            write_tag(plan_tag(str(path), genre, overwrite=True), before_replace=undo_record.add)
+        write_tag(plan_tag(str(path), genre, overwrite=True), before_replace=partial(record_undo, record))
         after = path.read_bytes()
         assert read_genre(path) == genre
         assert audio_sha256(path) == sound

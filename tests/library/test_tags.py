@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import zlib
+from functools import partial
 from pathlib import Path
 
 import av
@@ -20,8 +21,9 @@ from mutagen.id3 import ID3
 from acousticsense.errors import LibraryError, TagError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library import tags
+from acousticsense.library.tag_task import TagTask, carry_out
 from acousticsense.library.tags import audio_sha256, plan_line, plan_tag, read_genre, write_tag
-from acousticsense.library.undo import UndoRecord, undo
+from acousticsense.library.undo import record_undo, undo
 from tests.library.media import encode
 
 #: Name -> its kind, and how FFmpeg writes it: with other tags, without any, the index of an mp4 at either end.
@@ -64,8 +66,7 @@ def sha256(path: Path) -> str:
 def write(path: Path, genre: str, record: Path, **options: bool) -> None:
     plan = plan_tag(str(path), genre, overwrite=True)
     assert plan.action == "write", plan
-    with UndoRecord(record) as undo_record:
-        write_tag(plan, before_replace=undo_record.add, **options)
+    write_tag(plan, before_replace=partial(record_undo, record), **options)
 
 
 def test_a_playlist_opens_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +154,28 @@ def test_links_owners_and_permissions(files: Path, tmp_path: Path) -> None:
     assert (plan.action, "2 names" in plan.reason) == ("refuse", True)
     (files / "flac.flac").chmod(0o444)
     assert "read-only" in plan_tag(str(files / "flac.flac"), "Jazz").reason
+
+
+def test_a_line_of_the_record_without_an_end_is_dropped_when_the_next_is_noted(files: Path, tmp_path: Path) -> None:
+    songs, record = (files / "id3v23.mp3", files / "flac.flac"), tmp_path / "undo.jsonl"
+    before = [song.read_bytes() for song in songs]
+    for song in songs:
+        write(song, "Jazz", record)
+        with record.open("ab") as file:
+            file.write(b'{"path": "a disk that is full')
+    assert [undone.outcome for undone in undo(record)] == ["restored", "restored"]
+    assert [song.read_bytes() for song in songs] == before
+
+
+def test_taking_a_genre_back_leaves_a_link_one(files: Path, tmp_path: Path) -> None:
+    song, link, record = files / "id3v23.mp3", tmp_path / "link.mp3", tmp_path / "undo.jsonl"
+    before = song.read_bytes()
+    link.symlink_to(song)
+    plan = carry_out(TagTask(path=str(link), genre="Jazz", overwrite=True, record=record))
+    assert (plan.action, plan.path, read_genre(song)) == ("write", str(link), "Jazz")
+    assert [undone.outcome for undone in undo(record)] == ["restored"]
+    assert link.is_symlink()
+    assert song.read_bytes() == before
 
 
 def test_times_can_be_kept(files: Path, tmp_path: Path) -> None:
@@ -278,8 +301,7 @@ def test_moved_sound_is_not_copied_into_the_record(tmp_path: Path) -> None:
     old.write_bytes(middle[:200_000] + b"tail" * 100 + middle[200_000:] + b"an old tag")
     new.write_bytes(b"a new tag" * 50 + middle[:200_000] + middle[200_000:] + b"x")
     original = old.read_bytes()
-    with UndoRecord(tmp_path / "undo.jsonl") as record:
-        record.add(old, new)
+    record_undo(tmp_path / "undo.jsonl", old, new)
     old.write_bytes(new.read_bytes())
     assert (tmp_path / "undo.jsonl").stat().st_size < 30_000
     assert [undone.outcome for undone in undo(tmp_path / "undo.jsonl")] == ["restored"]

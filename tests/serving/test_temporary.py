@@ -103,8 +103,8 @@ class TestAge:
 
     def test_a_file_of_the_servers_own_takes_room_and_goes_with_its_age(self, tmp_path: Path, now: list[float]) -> None:
         folder = UploadFolder(tmp_path / "uploads", max_bytes=2 * KIB, in_use=FilesInUse())
-        with folder.making("tagged.zip") as (path, arrival):
-            arrival.add(KIB)
+        with folder.making("tagged.zip") as (path, count):
+            count(KIB)
             path.write_bytes(bytes(KIB))
         assert folder.has_room(KIB)
         assert not folder.has_room(KIB + 1)
@@ -118,9 +118,9 @@ class TestAge:
         folder = UploadFolder(tmp_path, max_bytes=KIB, in_use=FilesInUse())
 
         def make() -> None:
-            with folder.making("tagged.zip") as (path, arrival):
+            with folder.making("tagged.zip") as (path, count):
                 path.touch()
-                arrival.add(KIB + 1)
+                count(KIB + 1)
 
         with pytest.raises(OverloadError):
             make()
@@ -162,10 +162,10 @@ class TestRoom:
     def test_bodies_count_while_they_come_and_uploads_afterwards(self, tmp_path: Path) -> None:
         folder = UploadFolder(tmp_path, max_bytes=4 * KIB, in_use=FilesInUse())
         with folder.arrival(is_kept=False) as body, folder.arrival(is_kept=True) as kept:
-            body.add(2 * KIB)
-            kept.add(KIB)
+            body(2 * KIB)
+            kept(KIB)
             with pytest.raises(OverloadError, match="no room for more uploads"):
-                kept.add(2 * KIB)
+                kept(2 * KIB)
             upload(tmp_path, 1, kib=1)
         assert folder.has_room(3 * KIB)
         assert not folder.has_room(3 * KIB + 1)
