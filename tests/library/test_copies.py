@@ -115,7 +115,7 @@ def test_a_file_that_crashes_its_process_costs_its_own_tag(batch: Batch, tmp_pat
             raise DecoderCrashError("The decoder was killed by SIGSEGV on this file.")
         return carry_out(task)
 
-    made = tagged(batch, GENRES, overwrite=True, tag=careless, target=tmp_path / "tagged.zip", room=lambda _: None)
+    made = tagged(batch, GENRES, overwrite=True, tag=careless, target=tmp_path / "tagged.zip")
     assert [plan.action for plan in made] == ["refuse", "write", "write"]
 
 
