@@ -18,7 +18,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from acousticsense.audio import AudioClip, Source, centroid_hz, integrated_lufs
+from acousticsense.audio.clip import AudioClip
+from acousticsense.audio.loudness import centroid_hz, integrated_lufs
+from acousticsense.audio.source import Source
 from acousticsense.errors import AudioError, RequestError
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier

@@ -27,7 +27,7 @@ from acousticsense.analysis.members import (
 )
 from acousticsense.analysis.parallel import WorkerPool, own_stream, split_by_cost
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import AcousticSenseError, CheckpointError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.device import pick_device

@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from acousticsense.analysis.heatmap import Heatmap, HeatPlace
 from acousticsense.analysis.relevance import method_for, relevance
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError, quoted
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier
-from acousticsense.spectrogram import frequencies_hz
 from acousticsense.spectrogram.front_end import FrontEnd
+from acousticsense.spectrogram.spectrogram import frequencies_hz
 
 __all__ = ["MAX_WINDOWS", "Explanation", "check_label", "explain", "explanation_of", "heatmap"]
 

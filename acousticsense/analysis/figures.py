@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from acousticsense.analysis.heatmap import Heatmap
-from acousticsense.spectrogram import SpectrogramImages, frame_s, frequencies_hz
 from acousticsense.spectrogram.front_end import FrontEnd
+from acousticsense.spectrogram.spectrogram import frame_s, frequencies_hz
+from acousticsense.spectrogram.windows import SpectrogramImages
 
 __all__ = [
     "PITCH_CLASSES",

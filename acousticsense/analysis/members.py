@@ -11,7 +11,8 @@ from typing import Literal, get_args
 import torch
 
 from acousticsense.analysis.results import Member
-from acousticsense.audio import AudioLimits, Source
+from acousticsense.audio.limits import AudioLimits
+from acousticsense.audio.source import Source
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
 from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, draw
 from acousticsense.models.catalog import Catalog, without_copies

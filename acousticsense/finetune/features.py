@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from acousticsense.audio import AudioLimits
+from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import AudioError, CheckpointError
 from acousticsense.files import atomic_write
 from acousticsense.finetune.augment import vary
@@ -25,7 +25,8 @@ from acousticsense.i18n.messages import text
 from acousticsense.inference.preprocess import Recipe, prepare
 from acousticsense.models.networks import classifier_name
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram import FrontEnd, WindowPolicy, clip_images
+from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
+from acousticsense.spectrogram.windows import clip_images
 
 __all__ = ["FeatureStore", "TrackFeatures", "Trunk", "last_linear"]
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from acousticsense.audio import read_artist
+from acousticsense.audio.decode import read_artist
 from acousticsense.errors import SettingsError
 from acousticsense.evaluation.dataset import LabelledClip
 from acousticsense.files import sha256_of

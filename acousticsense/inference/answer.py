@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from acousticsense.audio import AudioClip
+from acousticsense.audio.clip import AudioClip
 from acousticsense.inference.confidence import advise
 from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.prediction import Advice, ModelInfo, Prediction, Timing, WindowVote
 from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram import SpectrogramImages
+from acousticsense.spectrogram.windows import SpectrogramImages
 
 __all__ = ["Analysis", "analysis_of"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from acousticsense.audio import HealthNote, HealthReport
+from acousticsense.audio.types import HealthNote, HealthReport
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.refusals import refusal

@@ -13,21 +13,16 @@ from typing import Literal, Protocol
 
 import torch
 
-from acousticsense.audio import (
-    AudioClip,
-    AudioLimits,
-    ClipInfo,
-    HealthNote,
-    HealthReport,
-    Source,
-    check,
-    open_stream,
-    read_clip,
-)
+from acousticsense.audio.clip import AudioClip, read_clip
+from acousticsense.audio.health import check
+from acousticsense.audio.limits import AudioLimits
+from acousticsense.audio.source import Source
+from acousticsense.audio.stream import open_stream
 from acousticsense.audio.track import Samples
+from acousticsense.audio.types import ClipInfo, HealthNote, HealthReport
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import SpectrogramImages, clip_images
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
+from acousticsense.spectrogram.windows import SpectrogramImages, clip_images
 
 __all__ = [
     "DecodedClip",
@@ -81,7 +76,7 @@ class DecodedClip:
 
 
 class SoundStream(Protocol):
-    """Sound block by block; see `audio.AudioStream`. `info` and `notes` are complete when all blocks were read."""
+    """Sound block by block, as `AudioStream` gives it. `info` and `notes` are complete when all blocks were read."""
 
     expected_s: float | None
 
@@ -122,7 +117,7 @@ class PreparedClip:
 
 
 def open_excerpt(source: Source, recipe: Recipe) -> AbstractContextManager[SoundStream]:
-    """The excerpt of a recipe, to be read block by block; see `audio.open_stream`, which it raises like."""
+    """The excerpt of a recipe, to be read block by block; raises like `open_stream`."""
     return open_stream(
         source,
         sample_rate_hz=recipe.front_end.sample_rate_hz,

@@ -25,7 +25,7 @@ from acousticsense.errors import CheckpointError
 from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.vgg import vgg19_bn_slim
-from acousticsense.spectrogram import EFFICIENTAT_MEL, MUSICNN_MEL, FrontEnd
+from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL, MUSICNN_MEL, FrontEnd
 
 __all__ = [
     "OWN_ARCHITECTURES",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from acousticsense.audio import read_clip
+from acousticsense.audio.clip import read_clip
 from acousticsense.errors import AcousticSenseError
 from acousticsense.models.catalog import DEFAULT_MODEL
 from acousticsense.serving.service import PredictionService

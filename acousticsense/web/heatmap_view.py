@@ -8,7 +8,7 @@ from acousticsense.analysis.heatmap import Heatmap, HeatPlace
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import display_name
-from acousticsense.spectrogram import frequencies_hz
+from acousticsense.spectrogram.spectrogram import frequencies_hz
 from acousticsense.web.html import clock, number, percent, render, run_on
 from acousticsense.web.plot_view import plot_of
 from acousticsense.web.spectrogram_view import SONG_PLAYER

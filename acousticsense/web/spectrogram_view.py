@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from acousticsense.analysis.figures import level_grid
-from acousticsense.audio import ClipInfo
+from acousticsense.audio.types import ClipInfo
 from acousticsense.i18n.page import ui_text
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram import SpectrogramImages
+from acousticsense.spectrogram.windows import SpectrogramImages
 from acousticsense.web.html import excerpt, render, run_on
 from acousticsense.web.plot_view import input_image, plot_of
 

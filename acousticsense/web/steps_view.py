@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from acousticsense.audio import ClipInfo
+from acousticsense.audio.types import ClipInfo
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.answer import Analysis
 from acousticsense.models.genres import display_name

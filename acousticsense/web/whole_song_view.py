@@ -8,7 +8,7 @@ from typing import Final
 
 from acousticsense.analysis.results import Timeline
 from acousticsense.analysis.whole_song import NO_GENRE, WholeSong, contradicts, sum_up
-from acousticsense.audio import ClipInfo
+from acousticsense.audio.types import ClipInfo
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import ui_text
 from acousticsense.spectrogram.front_end import SpectrogramKind

@@ -22,7 +22,7 @@ from gradio.utils import get_upload_folder
 from acousticsense.analysis.figures import input_png
 from acousticsense.analysis.heatmap import HeatPlace
 from acousticsense.analysis.results import Timeline
-from acousticsense.audio import ClipInfo, HealthNote, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthNote, HealthReport
 from acousticsense.errors import (
     AudioDecodeError,
     CorruptCheckpointError,
