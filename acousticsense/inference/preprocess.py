@@ -98,21 +98,15 @@ StreamOpener = Callable[[Source, Recipe], AbstractContextManager[SoundStream]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparedClip:
+class PreparedClip(DecodedClip):
     """A clip that is ready for the network.
 
     Attributes:
-        audio: the excerpt that was decoded.
-        health: what is wrong with it.
         images: what the network will see.
-        decode_ms: milliseconds that decoding and the health check took.
         spectrogram_ms: milliseconds that the images took.
     """
 
-    audio: AudioClip
-    health: HealthReport
     images: SpectrogramImages
-    decode_ms: float
     spectrogram_ms: float
 
 
