@@ -18,6 +18,7 @@ from acousticsense.web.controls import (
     mark_old_answers,
     model_choice,
     prediction_queue,
+    tell_failure,
     with_names,
 )
 from acousticsense.web.html import asked
@@ -57,10 +58,6 @@ class CompareHandlers:
             return message_html("compare", language, error)
         controls = asked(songs, duration_s, whole_track, offset_s, model)
         return await asyncio.to_thread(comparison_html, comparisons, files, language, asked=controls)
-
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of a comparison after a fault of ours, which the log has in full."""
-        return message_html("compare", language_of(request), code="unexpected")
 
     def clear(self, songs: list[gr.FileData] | None, request: gr.Request) -> Any:
         """Takes a comparison away as soon as there is nothing to compare any more."""
@@ -132,5 +129,5 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
         trigger_mode="always_last",
         **limits,
     )
-    compared.failure(callbacks.explain_failure, None, result, **QUIET)
+    tell_failure(compared, "compare", result)
     gr.events.api(callbacks.answer, api_name="compare", **limits)

@@ -15,6 +15,7 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import NATIVE_MEL
 from acousticsense.web.html import render
 from acousticsense.web.language import language_of
+from acousticsense.web.message_view import message_html
 from acousticsense.web.model_names import Choice, choices_of
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "prediction_queue",
     "reveal_after",
     "song_input",
+    "tell_failure",
     "track_duration_s",
     "waveform_options",
     "with_names",
@@ -56,6 +58,15 @@ _WAVEFORM_MAX_BYTES: Final = 20 * 2**20
 def prediction_queue(service: PredictionService) -> dict[str, Any]:
     """Options of an event that waits for its turn among the predictions."""
     return {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
+
+
+def tell_failure(event: Any, card: str, result: Any) -> None:
+    """Has the card of a tab say so when a fault of ours, which the log has in full, leaves it without an answer."""
+
+    def explain_failure(request: gr.Request) -> str:
+        return message_html(card, language_of(request), code="unexpected")
+
+    event.failure(explain_failure, None, result, **QUIET)
 
 
 def reveal_after(answered: Any) -> None:

@@ -16,7 +16,6 @@ from acousticsense.models.catalog import without_copies
 from acousticsense.serving.requests import EnsembleRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import (
-    QUIET,
     duration_slider,
     mark_old_answers,
     named_models,
@@ -24,6 +23,7 @@ from acousticsense.web.controls import (
     prediction_queue,
     reveal_after,
     song_input,
+    tell_failure,
 )
 from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
 from acousticsense.web.html import asked
@@ -103,10 +103,6 @@ class EnsembleHandlers:
             yield message_html("ensemble", language_of(request), code="nothing")
             return
         yield from self.predict(song, models, spectrogram, duration_s, offset_s, request)
-
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of an answer after a fault of ours, which the log has in full."""
-        return message_html("ensemble", language_of(request), code="unexpected")
 
     async def ensemble(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -202,6 +198,6 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
             trigger_mode="always_last",
             **limits,
         )
-        answered.failure(handlers.explain_failure, None, result, **QUIET)
+        tell_failure(answered, "ensemble", result)
         reveal_after(answered)
     gr.events.api(handlers.ensemble, api_name="ensemble", **limits)

@@ -14,7 +14,7 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.serving.jobs import BatchJob
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import OWN_QUEUE, QUIET, excerpt_controls, model_choice, with_names
+from acousticsense.web.controls import OWN_QUEUE, QUIET, excerpt_controls, model_choice, tell_failure, with_names
 from acousticsense.web.inputs import called_with, language_of, uploaded, wanted_excerpt
 from acousticsense.web.library_routes import json_rows, threshold_of
 from acousticsense.web.library_view import library_html
@@ -86,10 +86,6 @@ class LibraryHandlers:
 
     def _start(self, files: list[gr.FileData], wanted: PredictRequest) -> BatchJob:
         return self._service.start_batch([uploaded(file) for file in files], wanted)
-
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of progress after a fault of ours, which the log has in full."""
-        return message_html("library", language_of(request), code="unexpected")
 
     def stop(self, job_id: str) -> None:
         """Gives the work up; whoever tells of it says so, and what there is by then stays."""
@@ -180,7 +176,7 @@ def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: An
         progress,
         **OWN_QUEUE,
     )
-    analysed.failure(handlers.explain_failure, None, progress, **QUIET)
+    tell_failure(analysed, "library", progress)
     stop.click(handlers.stop, batch_id, None, js="() => window.acousticSenseBatch()", **QUIET)
     rows.expand(handlers.open, None, [tabs, song], **QUIET)
     gr.events.api(handlers.batch, api_name="batch", concurrency_limit=None)

@@ -10,7 +10,7 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.library.similar import SimilarSong, similar_payload
 from acousticsense.serving.requests import SimilarRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import QUIET, prediction_queue, song_input
+from acousticsense.web.controls import prediction_queue, song_input, tell_failure
 from acousticsense.web.html import render
 from acousticsense.web.inputs import language_of, uploaded
 from acousticsense.web.message_view import message_html
@@ -48,10 +48,6 @@ class _Similar:
             return message_html("similar", language, error)
         return similar_html(file.name, *found, language)
 
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of songs after a fault of ours, which the log has in full."""
-        return message_html("similar", language_of(request), code="unexpected")
-
     async def answer(self, audio: gr.FileData, top_k: int = 10) -> dict[str, Any]:
         """Finds the songs of the server's library that are nearest to one, like POST /api/similar.
 
@@ -81,5 +77,5 @@ def build_similar_tab(i18n: Any, service: PredictionService) -> None:
     found = button.click(
         callbacks.show, song, result, api_visibility="private", show_progress="minimal", trigger_mode="once", **limits
     )
-    found.failure(callbacks.explain_failure, None, result, **QUIET)
+    tell_failure(found, "similar", result)
     gr.events.api(callbacks.answer, api_name="similar", **limits)

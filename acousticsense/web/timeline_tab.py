@@ -13,7 +13,15 @@ from acousticsense.analysis.results import Timeline
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.requests import TimelineRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import OWN_QUEUE, QUIET, mark_old_answers, model_choice, reveal_after, song_input
+from acousticsense.web.controls import (
+    OWN_QUEUE,
+    QUIET,
+    mark_old_answers,
+    model_choice,
+    reveal_after,
+    song_input,
+    tell_failure,
+)
 from acousticsense.web.html import asked
 from acousticsense.web.inputs import chosen_model, language_of, uploaded, uploaded_path
 from acousticsense.web.message_view import message_html
@@ -66,10 +74,6 @@ class TimelineHandlers:
             return
         controls = asked(window_s, hop_s, min_segment_s, model)
         yield timeline_html(made, self._service.timelines.put(made), source.name, language, asked=controls)
-
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of a timeline after a fault of ours, which the log has in full."""
-        return message_html("timeline", language_of(request), code="unexpected")
 
     def clear(self, song: gr.FileData | None, request: gr.Request) -> Any:
         """The card for a new file, and the end of the work on another one.
@@ -152,7 +156,7 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
         **OWN_QUEUE,
     )
     reveal_after(drawn)
-    drawn.failure(handlers.explain_failure, None, result, **QUIET)
+    tell_failure(drawn, "timeline", result)
     stop.click(handlers.stop, None, None, **QUIET)
     audio.change(handlers.clear, audio, result, **QUIET)
     gr.events.api(handlers.timeline, api_name="timeline", concurrency_limit=None)
