@@ -89,12 +89,16 @@ class ClassifyHandlers:
         offset_s: float | None,
         model: str | None,
         request: gr.Request,
+        missing: str = "",
     ) -> AsyncGenerator[_Cards, None]:
-        """The cards, in the browser's language; before them how far the answer is, when it is not there at once."""
+        """The cards, in the browser's language; before them how far the answer is, when it is not there at once.
+
+        Without a song they are empty, or say what is missing by the trouble of that code.
+        """
         language = language_of(request)
         self.leave(request)
         if not song:
-            yield self._blank(language)
+            yield self._blank(language, code=missing)
             return
         source, began = None, time.monotonic()
         try:
@@ -120,22 +124,6 @@ class ClassifyHandlers:
             yield self._blank(language, error=error, opens=opens)
             return
         yield cards
-
-    async def classify_now(  # noqa: PLR0917 - Gradio passes inputs by position
-        self,
-        song: gr.FileData | None,
-        duration_s: float,
-        whole_track: bool,
-        offset_s: float | None,
-        model: str | None,
-        request: gr.Request,
-    ) -> AsyncGenerator[_Cards, None]:
-        """As `classify`, for the button: without a song it says what is missing."""
-        if not song:
-            yield self._blank(language_of(request), code="nothing")
-            return
-        async for cards in self.classify(song, duration_s, whole_track, offset_s, model, request):
-            yield cards
 
     def _cards(self, analysis: Analysis, source: Upload, wanted: PredictRequest, asked: Asked, language: str) -> _Cards:
         spec = self._service.classifier(wanted.model).for_spectrogram(wanted.spectrogram).spec

@@ -104,8 +104,16 @@ def build_classify_tab(
     outputs = [result, image, heat, below, song.card, song.part]
     history.click(handlers.recall, None, outputs, cancels=[heat_computed], **QUIET)
     answers = []
-    for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
-        answered = trigger(handler, inputs, outputs, show_progress_on=[result], cancels=[heat_computed], **answering)
+    # Only who presses the button without a song is told that there is none.
+    for trigger, missing in ((audio.change, ""), (button.click, "nothing")):
+        answered = trigger(
+            handlers.classify,
+            [*inputs, gr.State(missing)],
+            outputs,
+            show_progress_on=[result],
+            cancels=[heat_computed],
+            **answering,
+        )
         answered.failure(handlers.explain_failure, None, outputs, **QUIET)
         reveal_after(answered)
         answers.append(answered)

@@ -70,11 +70,15 @@ class EnsembleHandlers:
         duration_s: float,
         offset_s: float | None,
         request: gr.Request,
+        missing: str = "",
     ) -> Iterator[str]:
-        """Progress, then the answer card, in the browser's language."""
+        """Progress, then the answer card, in the browser's language.
+
+        Without a song the card is empty, or says what is missing by the trouble of that code.
+        """
         language = language_of(request)
         if not song:
-            yield message_html("ensemble", language)
+            yield message_html("ensemble", language, code=missing)
             return
         try:
             source = uploaded(song)
@@ -88,21 +92,6 @@ class EnsembleHandlers:
             return
         controls = asked(models, spectrogram, duration_s, offset_s)
         yield ensemble_html(result, source.name, language, asked=controls)
-
-    def predict_now(  # noqa: PLR0917 - Gradio passes inputs by position
-        self,
-        song: gr.FileData | None,
-        models: list[str],
-        spectrogram: str,
-        duration_s: float,
-        offset_s: float | None,
-        request: gr.Request,
-    ) -> Iterator[str]:
-        """As `predict`, for the button: without a song it says what is missing."""
-        if not song:
-            yield message_html("ensemble", language_of(request), code="nothing")
-            return
-        yield from self.predict(song, models, spectrogram, duration_s, offset_s, request)
 
     async def ensemble(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -188,10 +177,11 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
     settings = [models, images, duration, offset]
     mark_old_answers(".as-ensemble", settings)
     inputs = [audio, *settings]
-    for trigger, handler in ((audio.change, handlers.predict), (button.click, handlers.predict_now)):
+    # Only who presses the button without a song is told that there is none.
+    for trigger, missing in ((audio.change, ""), (button.click, "nothing")):
         answered = trigger(
-            handler,
-            inputs,
+            handlers.predict,
+            [*inputs, gr.State(missing)],
             result,
             api_visibility="private",
             show_progress="minimal",

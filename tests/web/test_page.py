@@ -81,7 +81,7 @@ def classified(handlers: ClassifyHandlers, *controls: Any, now: bool = False) ->
     """The cards at the end, of a new file or of the button."""
 
     async def last() -> tuple[Any, ...]:
-        return [cards async for cards in (handlers.classify_now if now else handlers.classify)(*controls)][-1]
+        return [cards async for cards in handlers.classify(*controls, "nothing" if now else "")][-1]
 
     return run_alone(last())
 
