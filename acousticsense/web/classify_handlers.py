@@ -25,10 +25,17 @@ from acousticsense.web.controls import is_long, track_duration_s
 from acousticsense.web.example_clips import ExampleClip
 from acousticsense.web.heatmap_view import heatmap_offer_html
 from acousticsense.web.html import clock, render
-from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded, wanted_excerpt
+from acousticsense.web.inputs import (
+    called_with,
+    image_url,
+    language_of,
+    refusals,
+    shown_excerpt,
+    uploaded,
+    wanted_excerpt,
+)
 from acousticsense.web.kept_answer import Asked, kept_from_json
 from acousticsense.web.levels_view import levels_html
-from acousticsense.web.message_view import sentence_of
 from acousticsense.web.page_runs import PageRuns, Told
 from acousticsense.web.result_view import blank_html, identity_html, result_html, state_of
 from acousticsense.web.spectrogram_view import spectrogram_html
@@ -196,14 +203,12 @@ class ClassifyHandlers:
     async def show_kind(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> Any:
         """The spectrogram card with an image of another kind; the excerpt is the one that the card shows now."""
         language = language_of(request)
-        try:
+        with refusals(language):
             source = uploaded(song)
             kind, shown = _look_request(event)
             work = partial(self._service.work.render, source.path, shown, kind)
             clip = await self._service.answer(work, is_answer=False)
             return await asyncio.to_thread(self._spectrogram, clip, source, shown, language)
-        except AcousticSenseError as error:
-            raise gr.Error(sentence_of(error, language)) from error
 
     def _spectrogram(self, clip: PreparedClip, source: Upload, shown: PredictRequest, language: str) -> str:
         return spectrogram_html(
@@ -253,12 +258,10 @@ class ClassifyHandlers:
             spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
             private: keep nothing of the answer for the next who sends the same file.
         """
-        try:
+        with refusals():
             source = uploaded(audio)
             wanted = called_with(duration_s, offset_s, model, spectrogram, top_k=top_k, private=private)
             analysis = await self._service.answer(lambda: self._service.work.predict(source.path, wanted))
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         body = prediction_payload(analysis.prediction, top_k=wanted.top_k, language=language_of(request))
         body["mel_spectrogram_url"] = image_url(self._service, request, self._service.keep_image(analysis))
         return body

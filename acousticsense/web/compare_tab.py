@@ -22,7 +22,7 @@ from acousticsense.web.controls import (
     with_names,
 )
 from acousticsense.web.html import asked
-from acousticsense.web.inputs import called_with, language_of, uploaded, wanted_excerpt
+from acousticsense.web.inputs import called_with, language_of, refusals, uploaded, wanted_excerpt
 from acousticsense.web.message_view import message_html
 
 __all__ = ["CompareHandlers", "build_compare_tab"]
@@ -88,12 +88,10 @@ class CompareHandlers:
             c: a third version, if there is one.
             d: a fourth version, if there is one.
         """
-        try:
+        with refusals():
             wanted = called_with(duration_s, offset_s, model, "", top_k=top_k)
             versions = [uploaded(file).path for file in (a, b, *filter(None, (c, d)))]
             comparisons = await self._service.answer(lambda: self._service.work.compare(versions, wanted))
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         return comparison_payload(*comparisons, top_k=wanted.top_k, language=language_of(request))
 
 

@@ -27,7 +27,7 @@ from acousticsense.web.controls import (
 )
 from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
 from acousticsense.web.html import asked
-from acousticsense.web.inputs import language_of, start_s, uploaded
+from acousticsense.web.inputs import language_of, refusals, start_s, uploaded
 from acousticsense.web.message_view import message_html
 
 __all__ = ["EnsembleHandlers", "build_ensemble_tab"]
@@ -114,13 +114,11 @@ class EnsembleHandlers:
             offset_s: where the excerpt begins, in seconds.
             top_k: how many labels each `prediction` lists, best first.
         """
-        try:
+        with refusals():
             fields = {"models": models, "spectrogram": spectrogram, "duration_s": duration_s, "offset_s": offset_s}
             wanted = parse(EnsembleRequest, {**fields, "top_k": top_k})
             source = uploaded(audio).path
             result = await self._service.answer(lambda: self._service.work.predict_together(source, wanted))
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         return ensemble_payload(result, top_k=wanted.top_k, language=language_of(request))
 
     def _shown(self, work: Callable[[Callable[[Progress], None]], T], language: str) -> Generator[str, None, T]:

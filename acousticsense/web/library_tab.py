@@ -15,7 +15,7 @@ from acousticsense.serving.jobs import BatchJob
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import OWN_QUEUE, QUIET, excerpt_controls, model_choice, tell_failure, with_names
-from acousticsense.web.inputs import called_with, language_of, uploaded, wanted_excerpt
+from acousticsense.web.inputs import called_with, language_of, refusals, uploaded, wanted_excerpt
 from acousticsense.web.library_routes import json_rows, threshold_of
 from acousticsense.web.library_view import library_html
 from acousticsense.web.message_view import message_html
@@ -120,7 +120,7 @@ class LibraryHandlers:
             model: name of an installed model; "" is the default.
             spectrogram: which image, "mel" or "cqt", for models that know several; "" is the model's default.
         """
-        try:
+        with refusals():
             wanted = called_with(duration_s, offset_s, model, spectrogram)
             threshold = threshold_of("" if accept is None else str(accept))
             job = await asyncio.to_thread(self._start, files, wanted)
@@ -130,8 +130,6 @@ class LibraryHandlers:
             finally:
                 job.cancel()
             job.result()
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         return {"rows": json_rows(job.batch, threshold), "ignored": job.batch.files.ignored}
 
 

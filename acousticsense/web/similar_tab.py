@@ -12,7 +12,7 @@ from acousticsense.serving.requests import SimilarRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import prediction_queue, song_input, tell_failure
 from acousticsense.web.html import render
-from acousticsense.web.inputs import language_of, uploaded
+from acousticsense.web.inputs import language_of, refusals, uploaded
 from acousticsense.web.message_view import message_html
 
 __all__ = ["build_similar_tab", "similar_html"]
@@ -55,12 +55,10 @@ class _Similar:
             audio: the song; gradio_client: `handle_file("song.mp3")`.
             top_k: how many songs, the nearest first.
         """
-        try:
+        with refusals():
             wanted = parse(SimilarRequest, {"top_k": top_k})
             path = uploaded(audio).path
             found = await self._service.answer(lambda: self._service.neighbours.nearest(path, wanted.top_k))
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         return similar_payload(*found)
 
 

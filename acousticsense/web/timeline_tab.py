@@ -23,7 +23,7 @@ from acousticsense.web.controls import (
     tell_failure,
 )
 from acousticsense.web.html import asked
-from acousticsense.web.inputs import chosen_model, language_of, uploaded, uploaded_path
+from acousticsense.web.inputs import chosen_model, language_of, refusals, uploaded, uploaded_path
 from acousticsense.web.message_view import message_html
 from acousticsense.web.page_runs import PageRuns
 from acousticsense.web.timeline_view import progress_html, timeline_html
@@ -112,13 +112,11 @@ class TimelineHandlers:
             spectrogram: which image, "mel" or "cqt", for models that know several; "" is the model's default.
             min_segment_s: segments that are shorter are given to the one beside them; 0 keeps all.
         """
-        try:
+        with refusals():
             excerpt = {"window_s": window_s, "hop_s": hop_s, "duration_s": duration_s, "offset_s": offset_s}
             fields = {"model": model, "spectrogram": spectrogram, "min_segment_s": min_segment_s}
             wanted = parse(TimelineRequest, {**excerpt, **fields})
             return timeline_payload(await self._service.start_timeline(uploaded(audio).path, wanted).outcome())
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
 
 
 def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -> Any:
