@@ -15,6 +15,7 @@ from acousticsense.web.compare_view import comparison_html
 from acousticsense.web.controls import (
     QUIET,
     excerpt_controls,
+    html_block,
     mark_old_answers,
     model_choice,
     prediction_queue,
@@ -113,7 +114,7 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
                 duration, offset, whole = excerpt_controls(i18n)
                 model = model_choice(i18n, service)
             button = gr.Button(i18n("compare.go"), variant="primary", elem_classes="as-go")
-    result = gr.HTML(i18n("html.compare"), elem_classes="as-compare-block", apply_default_css=False, js_on_load=None)
+    result = html_block(i18n("html.compare"), "as-compare-block")
     limits = prediction_queue(service)
     files.change(callbacks.clear, files, result, **QUIET)
     inputs = [files, duration, whole, offset, model]

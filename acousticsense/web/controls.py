@@ -24,6 +24,7 @@ __all__ = [
     "default_name",
     "duration_slider",
     "excerpt_controls",
+    "html_block",
     "is_long",
     "mark_old_answers",
     "model_choice",
@@ -72,6 +73,15 @@ def tell_failure(event: Any, card: str, result: Any) -> None:
 def reveal_after(answered: Any) -> None:
     """Brings an answer into view when it is there."""
     answered.then(None, js="() => window.acousticSenseReveal()", **QUIET)
+
+
+def html_block(words: str, classes: str | None = None, *, script: str | None = None, **options: Any) -> Any:
+    """A piece of HTML without Gradio's own style and script for such pieces.
+
+    `classes` are the component's in CSS; `script` runs once it is there, with it as `element`, and `trigger` to tell of
+    events.
+    """
+    return gr.HTML(words, elem_classes=classes, apply_default_css=False, js_on_load=script, **options)
 
 
 def with_names(component: Any) -> Any:
@@ -161,13 +171,7 @@ def model_choice(i18n: Any, service: PredictionService) -> Any:
         visible=visible,
         elem_classes="as-model",
     )
-    facts = gr.HTML(
-        i18n(_FACTS) if "" in choices else "",
-        visible=visible,
-        elem_classes="as-model-facts",
-        apply_default_css=False,
-        js_on_load=None,
-    )
+    facts = html_block(i18n(_FACTS) if "" in choices else "", "as-model-facts", visible=visible)
 
     def describe(value: str | None, request: gr.Request) -> str:
         choice = next((choice for choice in model_choices(service) if choice.value == (value or "")), None)

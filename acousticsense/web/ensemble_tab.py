@@ -17,6 +17,7 @@ from acousticsense.serving.requests import EnsembleRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import (
     duration_slider,
+    html_block,
     mark_old_answers,
     named_models,
     offset_field,
@@ -165,11 +166,9 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
                     elem_classes="as-choices",
                 )
             button = gr.Button(i18n("ensemble.go"), variant="primary", elem_classes="as-go")
-            memory = gr.HTML("", apply_default_css=False, js_on_load=None)
+            memory = html_block("")
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
-            result = gr.HTML(
-                i18n("html.ensemble"), elem_classes="as-result-block", apply_default_css=False, js_on_load=None
-            )
+            result = html_block(i18n("html.ensemble"), "as-result-block")
     tab.select(handlers.prepare, models, memory, show_progress="hidden", api_visibility="private")
     limits = prediction_queue(service)
     settings = [models, images, duration, offset]

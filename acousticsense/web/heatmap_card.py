@@ -12,7 +12,7 @@ from acousticsense.errors import RequestError
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.web.controls import QUIET, prediction_queue
+from acousticsense.web.controls import QUIET, html_block, prediction_queue
 from acousticsense.web.heatmap_view import heatmap_html
 from acousticsense.web.inputs import called_with, image_url, language_of, refusals, shown_excerpt, uploaded
 
@@ -106,7 +106,7 @@ def build_heatmap_card(service: PredictionService, audio: Any) -> tuple[Any, Any
         The card, and the event that computes a map, for a new answer to cancel.
     """
     callbacks = _Explain(service)
-    card = gr.HTML("", elem_classes="as-below as-heat-block", apply_default_css=False, js_on_load=_REPORT_LABEL)
+    card = html_block("", "as-below as-heat-block", script=_REPORT_LABEL)
     arrived = gr.Textbox(visible="hidden")
     limits = prediction_queue(service)
     computed = card.click(

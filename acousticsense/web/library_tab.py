@@ -14,7 +14,15 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.serving.jobs import BatchJob
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import OWN_QUEUE, QUIET, excerpt_controls, model_choice, tell_failure, with_names
+from acousticsense.web.controls import (
+    OWN_QUEUE,
+    QUIET,
+    excerpt_controls,
+    html_block,
+    model_choice,
+    tell_failure,
+    with_names,
+)
 from acousticsense.web.inputs import called_with, language_of, refusals, uploaded, wanted_excerpt
 from acousticsense.web.library_routes import json_rows, threshold_of
 from acousticsense.web.library_view import library_html
@@ -143,7 +151,6 @@ def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: An
         song: the component that holds the first tab's song.
     """
     handlers = LibraryHandlers(service)
-    plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
     with gr.Row(elem_classes="as-columns"):
         with gr.Column(scale=5, min_width=300, elem_classes="as-input"):
             files = gr.File(
@@ -159,12 +166,10 @@ def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: An
                 duration, offset, whole = excerpt_controls(i18n)
                 chosen = model_choice(i18n, service)
         with gr.Column(scale=8, min_width=320, elem_classes="as-output"):
-            progress = gr.HTML(i18n("html.library"), elem_classes="as-library-block", **plain)
+            progress = html_block(i18n("html.library"), "as-library-block")
             button = gr.Button(i18n("library.go"), variant="primary", elem_classes="as-go as-library-go")
             stop = gr.Button(i18n("library.stop"), elem_classes="as-library-stop")
-    rows = gr.HTML(
-        i18n("html.library_frame"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_OPEN
-    )
+    rows = html_block(i18n("html.library_frame"), "as-below", script=_REPORT_OPEN)
     batch_id = gr.Textbox(visible=False)
 
     folder.click(None, None, None, js="() => window.acousticSenseFolder()", **QUIET)

@@ -10,7 +10,7 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.library.similar import SimilarSong, similar_payload
 from acousticsense.serving.requests import SimilarRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import prediction_queue, song_input, tell_failure
+from acousticsense.web.controls import html_block, prediction_queue, song_input, tell_failure
 from acousticsense.web.html import render
 from acousticsense.web.inputs import language_of, refusals, uploaded
 from acousticsense.web.message_view import message_html
@@ -70,7 +70,7 @@ def build_similar_tab(i18n: Any, service: PredictionService) -> None:
             song = song_input(i18n, "as-similar-audio")
             button = gr.Button(i18n("similar.go"), variant="primary", elem_classes="as-go")
         with gr.Column(scale=8, min_width=320, elem_classes="as-output"):
-            result = gr.HTML(i18n("html.similar"), apply_default_css=False, js_on_load=None)
+            result = html_block(i18n("html.similar"))
     limits = prediction_queue(service)
     found = button.click(
         callbacks.show, song, result, api_visibility="private", show_progress="minimal", trigger_mode="once", **limits

@@ -16,6 +16,7 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import (
     OWN_QUEUE,
     QUIET,
+    html_block,
     mark_old_answers,
     model_choice,
     reveal_after,
@@ -142,9 +143,7 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
             button = gr.Button(i18n("timeline.draw"), variant="primary", elem_classes="as-go as-draw")
             stop = gr.Button(i18n("timeline.stop"), elem_classes="as-stop")
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
-            result = gr.HTML(
-                i18n("html.timeline"), elem_classes="as-timeline-block", apply_default_css=False, js_on_load=None
-            )
+            result = html_block(i18n("html.timeline"), "as-timeline-block")
     settings = [window, hop, shortest, chosen]
     mark_old_answers(".as-timeline", settings)
     drawn = button.click(

@@ -13,7 +13,7 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import ui_text
 from acousticsense.serving.requests import TimelineRequest
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import OWN_QUEUE, QUIET
+from acousticsense.web.controls import OWN_QUEUE, QUIET, html_block
 from acousticsense.web.html import clock
 from acousticsense.web.inputs import language_of, uploaded
 from acousticsense.web.page_runs import PageRuns
@@ -117,7 +117,7 @@ class WholeSongCard:
         self._handlers, self._answer = handlers, answer
         self.part = gr.State(None)
         with gr.Column(elem_classes="as-below as-song-block", min_width=0):
-            self.card = gr.HTML(i18n("html.whole_song"), apply_default_css=False, js_on_load=REPORT_BUTTON)
+            self.card = html_block(i18n("html.whole_song"), script=REPORT_BUTTON)
             stop = gr.Button(i18n("timeline.stop"), elem_classes="as-song-stop", size="sm")
         stop.click(handlers.stop, None, None, **QUIET)
 
