@@ -53,11 +53,8 @@ class Ensemble:
     more than its share has them all for a while, the others work side by side. On a GPU each has a stream of its own.
 
     Args:
-        catalog: the installed models.
         models: holds the classifiers in memory and loads them by name.
-        device: where images are drawn and analysed.
         settings: limits on what is decoded.
-        decoder: what decodes files.
     """
 
     def __init__(

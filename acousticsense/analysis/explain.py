@@ -44,10 +44,9 @@ def explain(
     duration_s: Duration = MODEL_DEFAULT,
     offset_s: float = 0.0,
 ) -> Explanation:
-    """Predicts a excerpt of a track and shows what speaks for a label.
+    """Predicts an excerpt of a track and shows what speaks for a label.
 
     Args:
-        classifier: the model.
         source: path, bytes or binary file object of any audio format.
         label: one of the model's; "" is the best one.
         duration_s: seconds to predict, see `GenreClassifier.analyse`.

@@ -48,7 +48,6 @@ class Progress:
     """How far a model of an ensemble is.
 
     Attributes:
-        name: of the model.
         state: what it is doing now, or how it ended.
         total: models that were asked.
     """
@@ -79,7 +78,6 @@ class ChosenModel:
     """A model of the catalogue that was asked for.
 
     Attributes:
-        name: of the model.
         spec: its description; None when that cannot be read.
         kinds: images to analyse, each a member of its own.
         error: why there is no description.
@@ -100,7 +98,6 @@ def choose_models(catalog: Catalog, names: Sequence[str], spectrogram: Spectrogr
     """The models to ask, each once and in the order given. Those that do not know the image are left out.
 
     Args:
-        catalog: the installed models.
         names: in the catalogue; none is all of them, of copies of one model (by their weights) the first.
         spectrogram: one kind of image, or "both" for every kind that a model knows.
 

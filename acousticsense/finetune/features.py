@@ -103,11 +103,7 @@ class FeatureStore:
 
     Args:
         folder: where the files are kept; other networks and recipes have folders beside.
-        trunk: the network.
-        spec: its description.
-        front_end: recipe of the image.
         windows: how clips are cut and how much is analysed.
-        limits: bounds on what is decoded.
         seed: of the variations.
     """
 
@@ -131,9 +127,7 @@ class FeatureStore:
         """Computes what is not there yet; can be stopped at any moment and called again.
 
         Args:
-            tracks: whose features are wanted.
             images: keep the images too.
-            report: told before each track.
 
         Returns:
             Files that cannot be used, with the reason.

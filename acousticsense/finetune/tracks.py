@@ -24,10 +24,8 @@ class Track:
     """One file.
 
     Attributes:
-        path: where it is.
         genre: what it is; "not_music" for what is none.
         group: artist, album or folder that it shares with others; its own hash when nobody said.
-        sha256: of the file.
     """
 
     path: Path

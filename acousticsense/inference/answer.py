@@ -23,7 +23,6 @@ class Analysis:
     """A prediction with everything that led to it.
 
     Attributes:
-        prediction: the answer.
         audio: the excerpt that was decoded.
         images: what the network saw.
         window_probabilities: float32 (n_windows, n_labels).
@@ -54,15 +53,7 @@ class Analysis:
 def analysis_of(
     clip: PreparedClip, posterior: Posterior, spec: ModelSpec, model: ModelInfo, *, network_ms: float
 ) -> Analysis:
-    """The answer for a clip, with advice, health and timing.
-
-    Args:
-        clip: what was analysed.
-        posterior: what the network makes of it.
-        spec: of the model.
-        model: which weights answered.
-        network_ms: milliseconds that they took.
-    """
+    """The answer for a clip, with advice, health and timing."""
     advice = advise(
         posterior.verdict,
         posterior.probabilities,

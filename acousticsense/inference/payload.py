@@ -52,7 +52,6 @@ def prediction_payload(prediction: Prediction, *, top_k: int = 5, language: str 
     """The response body of `/api/predict` but for its links.
 
     Args:
-        prediction: what the classifier answered.
         top_k: how many labels `prediction` lists, best first.
         language: "en" or "zh", for advice and messages; labels and codes stay as they are.
     """

@@ -44,9 +44,7 @@ class Recipe:
     """How a file becomes images.
 
     Attributes:
-        front_end: recipe of the image.
         windows: how the excerpt is cut.
-        limits: bounds on what is decoded.
         duration_s: seconds to decode; None is the whole track.
         offset_s: where the excerpt begins.
         anchor: "center" takes the excerpt from the middle of the track.
@@ -65,8 +63,6 @@ class DecodedClip:
     """An excerpt of sound, ready to be drawn by any recipe of the same sample rate.
 
     Attributes:
-        audio: the excerpt that was decoded.
-        health: what is wrong with it.
         decode_ms: milliseconds that decoding and the health check took.
     """
 
@@ -143,9 +139,7 @@ def prepare(
 
     Args:
         source: path, bytes or binary file object of any audio format.
-        recipe: what to decode and how to draw it.
         device: where the images are drawn and left.
-        decoder: what decodes.
 
     Raises:
         AudioError: not audio, over a limit, or nothing in it.

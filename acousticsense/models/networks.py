@@ -226,7 +226,6 @@ def attach_head(network: nn.Module, name: str, n_outputs: int, head: tuple[int, 
     Args:
         network: changed in place.
         name: its timm name.
-        n_outputs: width of the last layer.
         head: widths of hidden layers; empty is a single linear layer.
     """
     where = classifier_name(name)

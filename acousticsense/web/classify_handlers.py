@@ -64,12 +64,8 @@ class ClassifyHandlers:
     """The callbacks of the tab; everything a call needs comes with it.
 
     Args:
-        service: what answers.
         labels: shown before there is an answer.
         examples: the clips that the page offers.
-
-    Attributes:
-        whole_song: the callbacks of the card for the whole song.
     """
 
     def __init__(self, service: PredictionService, labels: Sequence[str], examples: Sequence[ExampleClip]) -> None:

@@ -53,8 +53,6 @@ def build_classify_tab(
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        service: what answers.
         labels: shown before there is an answer.
         examples: the clips that the page offers.
 

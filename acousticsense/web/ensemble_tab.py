@@ -40,11 +40,7 @@ _LOOK_S: Final = 1.0
 
 
 class EnsembleHandlers:
-    """The callbacks of the tab.
-
-    Args:
-        service: what answers.
-    """
+    """The callbacks of the tab."""
 
     def __init__(self, service: PredictionService) -> None:
         self._service = service

@@ -98,10 +98,6 @@ class _Explain:
 def build_heatmap_card(service: PredictionService, audio: Any) -> tuple[Any, Any]:
     """Adds the card, empty until there is an answer, and what it answers to.
 
-    Args:
-        service: what answers.
-        audio: the component that holds the song.
-
     Returns:
         The card, and the event that computes a map, for a new answer to cancel.
     """

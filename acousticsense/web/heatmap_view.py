@@ -20,11 +20,8 @@ def heatmap_offer_html(prediction: Prediction, *, answer: str, model: str, name:
     """The card before a genre was chosen.
 
     Args:
-        prediction: the answer that is to be explained.
         answer: what tells it from other answers; maps are shown in the card of theirs alone.
         model: the name by which a request asks for that model; "" is the default.
-        name: of the file.
-        language: "en" or "zh".
     """
     return render(
         "heatmap.html",

@@ -145,9 +145,6 @@ def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: An
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        service: what answers.
-        tabs: of the page.
         song: the component that holds the first tab's song.
     """
     handlers = LibraryHandlers(service)

@@ -28,7 +28,6 @@ class ModelsHandlers:
     """The callbacks of the tab; what was measured is kept for everybody.
 
     Args:
-        service: what answers.
         example: the sound that models are timed on; None where there is none.
     """
 
@@ -77,8 +76,6 @@ def build_models_tab(i18n: Any, service: PredictionService, tab: Any, example: P
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        service: what answers.
         tab: the tab; each time it is opened the folder of models is read again.
         example: the sound that models are timed on; None where there is none.
     """

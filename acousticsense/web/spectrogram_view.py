@@ -22,13 +22,9 @@ def spectrogram_html(
     """The card.
 
     Args:
-        clip: which excerpt is shown.
-        images: of it, of any kind.
         spec: of the model that analysed the clip, maybe by an image of another kind.
         model: the name by which a request asks for that model; "" is the default.
         image_id: names the PNG that can be downloaded.
-        name: of the file.
-        language: "en" or "zh".
     """
     alt = ui_text("spectrogram.alt", language, name=name, range=excerpt(clip, language))
     return render(

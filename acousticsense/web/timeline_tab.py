@@ -124,8 +124,6 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        service: what answers.
         window_s: the default model's own window.
 
     Returns:

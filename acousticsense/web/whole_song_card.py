@@ -104,8 +104,6 @@ class WholeSongCard:
     """The card, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        handlers: the card's callbacks.
         answer: the card above, for the first seconds, which may offer the other tab as well.
 
     Attributes:
@@ -122,12 +120,7 @@ class WholeSongCard:
         stop.click(handlers.stop, None, None, **QUIET)
 
     def follow(self, answered: Any, audio: Any) -> None:
-        """Predicts the whole song after an answer, and when the card's own button asks for it.
-
-        Args:
-            answered: the events after which there is an answer.
-            audio: the component that holds the song.
-        """
+        """Predicts the whole song after an answer, and when the card's own button asks for it."""
         for start in (*(event.success for event in answered), self.card.retry):
             followed = start(self._handlers.follow, [audio, self.part], self.card, **OWN_QUEUE)
             followed.failure(self._handlers.explain_failure, None, self.card, **QUIET)
@@ -136,9 +129,6 @@ class WholeSongCard:
         """Lets the buttons of both cards open the song in another tab.
 
         Args:
-            tabs: of the page.
-            tab: id of the other one.
-            audio: the component that holds the song.
             other: the one that holds the other tab's song.
         """
         gr.on(
