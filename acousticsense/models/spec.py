@@ -11,7 +11,7 @@ from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from acousticsense.errors import CheckpointError, RequestError
@@ -81,7 +81,9 @@ class Calibration:
     plausible_at: _Threshold = 0.5
     mixed_at: _Threshold = 0.6
     not_music_at: _Threshold | None = None
-    level_accuracy: dict[str, _Share] = field(default_factory=dict)
+    level_accuracy: dict[str, _Share] = Field(
+        default_factory=dict, validation_alias=AliasChoices("level_accuracy", "band_accuracy")
+    )
     level_counts: dict[str, _RightOf] = field(default_factory=dict)
     measured_on: str = ""
 
@@ -208,7 +210,7 @@ class ModelSpec:
             CheckpointError: not JSON, or a field is missing, unknown, of the wrong type or out of range; `source`, the
                 field and its value are named.
         """
-        return _parsed(_MODEL, text, source)
+        return _parsed(_MODEL, _renewed(text), source)
 
     @classmethod
     def read(cls, path: Path) -> ModelSpec:
@@ -226,7 +228,7 @@ class EnsembleSpec:
         calibration: what that mean of their probabilities means; its temperature divides the logarithm of the mean.
     """
 
-    members: tuple[tuple[str, str, str], ...]
+    members: tuple[tuple[str, str, str], ...] = Field(validation_alias=AliasChoices("members", "voices"))
     weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -270,6 +272,18 @@ def _text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from error
+
+
+def _renewed(text: str) -> str:
+    """The first files listed further images as bare recipes, `alternative_front_ends`."""
+    if '"alternative_front_ends"' not in text:
+        return text
+    try:
+        raw = json.loads(text)
+        bare = raw.pop("alternative_front_ends")
+        return json.dumps({**raw, "alternatives": [{"front_end": recipe} for recipe in bare]})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return text  # validation says what is wrong
 
 
 def _parsed(adapter: TypeAdapter[_T], text: str, source: str) -> _T:

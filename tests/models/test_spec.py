@@ -140,8 +140,23 @@ def test_images_a_model_was_not_trained_on_are_refused() -> None:
         replace(SPEC, alternatives=()).for_spectrogram("cqt")
 
 
-def test_an_ensemble_is_read_as_it_was_written(tmp_path: Path) -> None:
-    ensemble = EnsembleSpec(members=(("a", "mel", "00"),))
+def test_bare_recipes_of_the_first_files_are_read() -> None:
+    raw = json.loads(replace(SPEC, alternatives=()).to_json())
+    del raw["alternatives"]
+    assert ModelSpec.from_json(json.dumps({**raw, "alternative_front_ends": []})).kinds == ("mel",)
+    recipe = asdict(NATIVE_CQT)
+    older = ModelSpec.from_json(json.dumps({**raw, "alternative_front_ends": [recipe]}))
+    assert older.alternatives == (Alternative(front_end=NATIVE_CQT),)
+
+
+def test_fields_are_read_by_their_older_names(tmp_path: Path) -> None:
+    raw = json.loads(SPEC.to_json())
+    raw["calibration"]["band_accuracy"] = raw["calibration"].pop("level_accuracy")
+    assert ModelSpec.from_json(json.dumps(raw)) == SPEC
+
+    (tmp_path / "ensemble.json").write_text('{"voices": [["a", "mel", "00"]]}', encoding="utf-8")
+    ensemble = EnsembleSpec.read(tmp_path / "ensemble.json")
+    assert ensemble.members == (("a", "mel", "00"),)
     (tmp_path / "ensemble.json").write_text(ensemble.to_json(), encoding="utf-8")
     assert EnsembleSpec.read(tmp_path / "ensemble.json") == ensemble
 
