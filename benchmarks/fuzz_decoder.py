@@ -15,7 +15,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["acousticsense.audio"]):
-    from acousticsense.audio import AudioLimits, read_clip
+    from acousticsense.audio.clip import read_clip
+    from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import AudioError
 from benchmarks.fuzz_headers import KINDS, SHAPES, by_ffmpeg, intact
 

@@ -29,7 +29,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from acousticsense.audio import AudioClip, AudioLimits, check, read_clip
+from acousticsense.audio.clip import AudioClip, read_clip
+from acousticsense.audio.health import check
+from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import AudioError
 
 Samples = NDArray[np.float32]

@@ -12,7 +12,9 @@ from functools import partial
 import numpy as np
 import soxr
 
-from acousticsense.audio import AudioClip, ClipInfo, check, read_clip
+from acousticsense.audio.clip import AudioClip, read_clip
+from acousticsense.audio.health import check
+from acousticsense.audio.types import ClipInfo
 from benchmarks.common import example_files, timed_ms
 
 RATE_HZ = 44_100

@@ -14,7 +14,7 @@ import soundfile
 import soxr
 
 from acousticsense.analysis.compare import compare_versions
-from acousticsense.audio import read_clip
+from acousticsense.audio.clip import read_clip
 from acousticsense.inference.classifier import GenreClassifier
 from benchmarks.common import example_files
 

@@ -8,7 +8,24 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from acousticsense.models.networks import UPSTREAM_ARCHITECTURES
+#: Name -> width of the features that reach the classifier.
+FEATURE_WIDTHS = {
+    "vit_b_16": 768,
+    "vgg19_bn": 25088,
+    "resnet50": 2048,
+    "densenet121": 1024,
+    "efficientnet_b0": 1280,
+    "mobilenet_v3_large": 960,
+    "mobilenet_v3_small": 576,
+    "convnext_base": 1024,
+    "swin_b": 1024,
+    "inception_v3": 2048,
+}
+
+
+def image_size_of(name: str) -> int:
+    """Side of a network's square input in pixels."""
+    return 299 if name == "inception_v3" else 224
 
 
 def upstream_widths(feature_width: int, n_outputs: int) -> tuple[int, int, int]:
@@ -35,10 +52,10 @@ def torchvision_network(name: str, *, n_outputs: int = 16, head: str = "upstream
     extra = {"init_weights": False} if name == "inception_v3" else {}
     network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=n_outputs, **extra)
     if head == "upstream":
-        _attach(network, name, upstream_head(UPSTREAM_ARCHITECTURES[name].feature_width, n_outputs))
+        _attach(network, name, upstream_head(FEATURE_WIDTHS[name], n_outputs))
     torch.manual_seed(seed)
-    randomise(network, UPSTREAM_ARCHITECTURES[name].image_size)
-    _scale_logits(network.eval(), UPSTREAM_ARCHITECTURES[name].image_size)
+    randomise(network, image_size_of(name))
+    _scale_logits(network.eval(), image_size_of(name))
     return network
 
 

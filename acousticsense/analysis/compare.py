@@ -18,7 +18,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from acousticsense.audio import AudioClip, Source, centroid_hz, integrated_lufs
+from acousticsense.audio.clip import AudioClip
+from acousticsense.audio.loudness import centroid_hz, integrated_lufs
+from acousticsense.audio.source import Source
 from acousticsense.errors import AudioError, RequestError
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier
@@ -62,10 +64,6 @@ class Comparison:
     """Two analyses by one model, and what lies between them.
 
     Attributes:
-        a: the first version.
-        b: the second version.
-        sound_a: how the first sounds.
-        sound_b: how the second sounds.
         noise: largest change of a probability when either version is encoded once more.
         threshold: smallest change of a probability that is called one.
         findings: what moved, most important first; `i18n.messages` has their words under "compare.CODE".
@@ -98,7 +96,6 @@ def compare_versions(
     """Predicts the same excerpt of all versions and says what moved from the first to each other one.
 
     Args:
-        classifier: predicts all of them.
         sources: the versions, two to four, the reference first; path, bytes or binary file object of each.
         duration_s: as for `GenreClassifier.analyse`.
         offset_s: where the excerpt begins, in all.

@@ -14,25 +14,25 @@ from acousticsense.analysis.consensus import build_consensus, largest_group
 from acousticsense.analysis.members import (
     ChosenModel,
     Clips,
-    Excerpt,
-    ProgressCounter,
     Report,
     Spectrograms,
+    Tell,
     choose_models,
     drawing_times,
     failed_members,
     identities,
     measured_accuracy,
     prepare_clips,
+    telling,
 )
 from acousticsense.analysis.parallel import WorkerPool, own_stream, split_by_cost
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import AcousticSenseError, CheckpointError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.device import pick_device
 from acousticsense.inference.model_cache import LoadedModel, ModelCache
-from acousticsense.inference.preprocess import Decoder, PreparedClip, decode, limits_of
+from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, limits_of
 from acousticsense.models.catalog import Catalog
 from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.settings import Settings
@@ -53,11 +53,8 @@ class Ensemble:
     more than its share has them all for a while, the others work side by side. On a GPU each has a stream of its own.
 
     Args:
-        catalog: the installed models.
         models: holds the classifiers in memory and loads them by name.
-        device: where images are drawn and analysed.
         settings: limits on what is decoded.
-        decoder: what decodes files.
     """
 
     def __init__(
@@ -129,10 +126,19 @@ class Ensemble:
         """
         started = time.perf_counter()
         chosen = choose_models(self._catalog, models, spectrogram)
-        excerpt = Excerpt(duration_s=duration_s, offset_s=offset_s, limits=self._limits)
-        clips = prepare_clips(source, chosen, excerpt, self._device, self._decoder)
+
+        def recipe_of(spec: ModelSpec) -> Recipe:
+            return Recipe(
+                front_end=spec.front_end,
+                windows=spec.windows,
+                limits=self._limits,
+                duration_s=duration_s,
+                offset_s=offset_s,
+            )
+
+        clips = prepare_clips(source, chosen, recipe_of, self._device, self._decoder)
         drawn = time.perf_counter()
-        members = self._answers(chosen, clips, ProgressCounter(report, len(chosen)))
+        members = self._answers(chosen, clips, telling(report, len(chosen)))
         answered = time.perf_counter()
         any_clip = next(iter(clips.values()))
         return EnsembleResult(
@@ -152,26 +158,26 @@ class Ensemble:
         A model that cannot be loaded is left to `predict` to tell of. Raises like `predict`.
         """
         chosen = [model for model in choose_models(self._catalog, models, "both") if model.spec]
-        progress = ProgressCounter(report, len(chosen))
+        tell = telling(report, len(chosen))
 
         def load(model: ChosenModel) -> None:
-            progress.tell(model.name, "loading")
+            tell(model.name, "loading")
             try:
                 self._models.get(model.name)
             except AcousticSenseError:
-                progress.tell(model.name, "failed")
+                tell(model.name, "failed")
             else:
-                progress.tell(model.name, "done")
+                tell(model.name, "done")
 
         list(self._pool.executor.map(load, chosen))
         return self._models.loaded()
 
-    def _answers(self, chosen: Sequence[ChosenModel], clips: Clips, progress: ProgressCounter) -> tuple[Member, ...]:
+    def _answers(self, chosen: Sequence[ChosenModel], clips: Clips, tell: Tell) -> tuple[Member, ...]:
         """The members of all models, in the order of the models."""
         models = {model.name: model for model in chosen}
 
         def answer(name: str) -> tuple[Member, ...]:
-            return self._members(models[name], clips, progress)
+            return self._members(models[name], clips, tell)
 
         n_threads = self._pool.n_threads if self._device.type == "cpu" else 1
         alone, together = split_by_cost([*models], self._cost_ms, n_threads)
@@ -179,23 +185,23 @@ class Ensemble:
         answers |= {name: answer(name) for name in alone}
         return tuple(member for name in models for member in answers[name])
 
-    def _members(self, model: ChosenModel, clips: Clips, progress: ProgressCounter) -> tuple[Member, ...]:
+    def _members(self, model: ChosenModel, clips: Clips, tell: Tell) -> tuple[Member, ...]:
         if model.spec is None:
-            progress.tell(model.name, "failed")
+            tell(model.name, "failed")
             return (Member(name=model.name, spectrogram="", error=model.error),)
         try:
-            progress.tell(model.name, "loading")
+            tell(model.name, "loading")
             classifier = self._models.get(model.name)
-            progress.tell(model.name, "analysing")
+            tell(model.name, "analysing")
             members = tuple(
                 self._member(classifier.for_spectrogram(kind), spec, clips[model.name, kind])
                 for kind, spec in model.specs.items()
             )
         except (AcousticSenseError, RuntimeError, OSError, MemoryError) as error:
-            progress.tell(model.name, "failed")
+            tell(model.name, "failed")
             return failed_members(model, error)
         self._cost_ms[model.name] = sum(member.prediction.timing_ms.network for member in members if member.prediction)
-        progress.tell(model.name, "done")
+        tell(model.name, "done")
         return members
 
     def _member(self, classifier: GenreClassifier, spec: ModelSpec, clip: PreparedClip) -> Member:

@@ -16,7 +16,6 @@ def ensemble_payload(result: EnsembleResult, *, top_k: int = 3, language: str = 
     """The response body of `/api/ensemble`.
 
     Args:
-        result: what the ensemble answered.
         top_k: how many labels each `prediction` lists, best first.
         language: "en" or "zh", for sentences; labels and codes stay as they are.
     """

@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from acousticsense.analysis.heatmap import Heatmap, HeatPlace
 from acousticsense.analysis.relevance import method_for, relevance
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError, quoted
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier
-from acousticsense.spectrogram import frequencies_hz
 from acousticsense.spectrogram.front_end import FrontEnd
+from acousticsense.spectrogram.spectrogram import frequencies_hz
 
 __all__ = ["MAX_WINDOWS", "Explanation", "check_label", "explain", "explanation_of", "heatmap"]
 
@@ -44,10 +44,9 @@ def explain(
     duration_s: Duration = MODEL_DEFAULT,
     offset_s: float = 0.0,
 ) -> Explanation:
-    """Predicts a excerpt of a track and shows what speaks for a label.
+    """Predicts an excerpt of a track and shows what speaks for a label.
 
     Args:
-        classifier: the model.
         source: path, bytes or binary file object of any audio format.
         label: one of the model's; "" is the best one.
         duration_s: seconds to predict, see `GenreClassifier.analyse`.

@@ -73,7 +73,6 @@ def rekordbox_xml(timeline: Timeline, name: str) -> str:
     """A collection for Rekordbox (Preferences > Advanced > rekordbox xml) of one track with a memory cue per segment.
 
     Args:
-        timeline: of the track.
         name: the file's path, or its name where the path is not known: then Rekordbox asks where it is.
     """
     root = ET.Element("DJ_PLAYLISTS", Version="1.0.0")

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from acousticsense.analysis.heatmap import Heatmap
-from acousticsense.spectrogram import SpectrogramImages, frame_s, frequencies_hz
 from acousticsense.spectrogram.front_end import FrontEnd
+from acousticsense.spectrogram.spectrogram import frame_s, frequencies_hz
+from acousticsense.spectrogram.windows import SpectrogramImages
 
 __all__ = [
     "PITCH_CLASSES",
@@ -65,7 +66,6 @@ class LevelGrid:
         levels: uint8 (bins, columns), row 0 the lowest frequency; 255 is the loudest value, and each step down is
             `RANGE_DB` / 255 = 0.35 dB, so that a level is within 0.18 dB of its value; 0 is `RANGE_DB` below or less.
         frames_per_column: spectrogram frames that a column stands for, by their maximum: short events stay.
-        front_end: the recipe.
     """
 
     levels: NDArray[np.uint8]
@@ -87,7 +87,6 @@ def level_grid(images: SpectrogramImages, *, reference_db: float | None = None) 
     """The clip's spectrogram in levels.
 
     Args:
-        images: of one clip.
         reference_db: what is called loudest, as `loudest_db` gives it; by default the clip's own maximum.
     """
     values, unit_db = images.spectrogram.cpu().numpy(), _unit_db(images.front_end)
@@ -144,7 +143,6 @@ def spectrogram_drawing(images: SpectrogramImages, *, offset_s: float = 0.0) -> 
     1600 x 640 pixels; wider for long clips, so that every column is drawn. Until then it holds little memory.
 
     Args:
-        images: of one clip.
         offset_s: where the clip begins in its track; the time axis starts there.
     """
     return partial(_draw, level_grid(images), offset_s)

@@ -39,7 +39,6 @@ class Heatmap:
     place that speaks most for the label in all windows, 0 a place that does not speak for it or speaks against it.
 
     Attributes:
-        label: what was asked about.
         probability: of that label, as in the prediction.
         method: how the network was explained, see `explain`.
         grids: float32 (n, rows, columns) in 0..1, one per explained window, as coarse as the network sees.

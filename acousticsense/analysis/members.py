@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 
 from acousticsense.analysis.results import Member
-from acousticsense.audio import AudioLimits, Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
 from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, draw
 from acousticsense.models.catalog import Catalog, without_copies
@@ -21,17 +21,17 @@ from acousticsense.spectrogram.front_end import SpectrogramKind
 __all__ = [
     "ChosenModel",
     "Clips",
-    "Excerpt",
     "Progress",
-    "ProgressCounter",
     "Report",
     "Spectrograms",
+    "Tell",
     "choose_models",
     "drawing_times",
     "failed_members",
     "identities",
     "measured_accuracy",
     "prepare_clips",
+    "telling",
 ]
 
 #: Which images are analysed: one kind, or every kind that a model knows.
@@ -48,36 +48,29 @@ class Progress:
     """How far a model of an ensemble is.
 
     Attributes:
-        name: of the model.
         state: what it is doing now, or how it ended.
-        done: models that have ended, well or not.
         total: models that were asked.
     """
 
     name: str
     state: State
-    done: int
     total: int
 
 
 Report = Callable[[Progress], None]
+Tell = Callable[[str, State], None]
 
 
-class ProgressCounter:
-    """Counts the models that have ended, and passes on each change of state. Safe to share between threads."""
+def telling(report: Report | None, total: int) -> Tell:
+    """What tells `report` of a model's new state. Models run in several threads: it is told of one after the other."""
+    lock = threading.Lock()
 
-    def __init__(self, report: Report | None, total: int) -> None:
-        self._report = report
-        self._total = total
-        self._done = 0
-        self._lock = threading.Lock()
+    def tell(name: str, state: State) -> None:
+        if report:
+            with lock:
+                report(Progress(name, state, total))
 
-    def tell(self, name: str, state: State) -> None:
-        """Passes on that a model has come to a state."""
-        with self._lock:
-            self._done += state in ("done", "failed")
-            if self._report:
-                self._report(Progress(name, state, self._done, self._total))
+    return tell
 
 
 @dataclass(frozen=True)
@@ -85,7 +78,6 @@ class ChosenModel:
     """A model of the catalogue that was asked for.
 
     Attributes:
-        name: of the model.
         spec: its description; None when that cannot be read.
         kinds: images to analyse, each a member of its own.
         error: why there is no description.
@@ -102,30 +94,10 @@ class ChosenModel:
         return {kind: self.spec.for_spectrogram(kind) for kind in self.kinds} if self.spec else {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Excerpt:
-    """What is decoded of a track: `duration_s` seconds (None: the whole) from `offset_s` on, under `limits`."""
-
-    duration_s: float | None
-    offset_s: float
-    limits: AudioLimits
-
-    def recipe(self, spec: ModelSpec) -> Recipe:
-        """How the excerpt becomes the images of a model's main kind."""
-        return Recipe(
-            front_end=spec.front_end,
-            windows=spec.windows,
-            limits=self.limits,
-            duration_s=self.duration_s,
-            offset_s=self.offset_s,
-        )
-
-
 def choose_models(catalog: Catalog, names: Sequence[str], spectrogram: Spectrograms) -> tuple[ChosenModel, ...]:
     """The models to ask, each once and in the order given. Those that do not know the image are left out.
 
     Args:
-        catalog: the installed models.
         names: in the catalogue; none is all of them, of copies of one model (by their weights) the first.
         spectrogram: one kind of image, or "both" for every kind that a model knows.
 
@@ -157,16 +129,18 @@ def _chosen(catalog: Catalog, name: str, spectrogram: Spectrograms) -> ChosenMod
 def prepare_clips(
     source: Source,
     models: Sequence[ChosenModel],
-    excerpt: Excerpt,
+    recipe_of: Callable[[ModelSpec], Recipe],
     device: torch.device,
     decoder: Decoder = decode,
 ) -> Clips:
     """The clip for each member. Decoding, and each recipe's images, are done once and shared.
 
+    `recipe_of` says how the excerpt, the same for all, becomes the images of a model's main kind.
+
     Raises:
         AudioError: not audio, over a limit, or nothing in it.
     """
-    recipes = {(model.name, kind): excerpt.recipe(spec) for model in models for kind, spec in model.specs.items()}
+    recipes = {(model.name, kind): recipe_of(spec) for model in models for kind, spec in model.specs.items()}
     by_rate = {recipe.front_end.sample_rate_hz: recipe for recipe in recipes.values()}
     if len(by_rate) > 1 and not isinstance(source, (str, Path, bytes)):
         source = source.read()

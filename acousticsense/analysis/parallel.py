@@ -55,9 +55,7 @@ def split_by_cost(names: Sequence[str], cost_ms: Mapping[str, float], n_threads:
     A model that costs more than one thread's share of the whole would keep one thread busy when all others have ended.
 
     Args:
-        names: of the models.
         cost_ms: what each took the last time; as long as one is unknown, all run side by side.
-        n_threads: of the CPU.
 
     Returns:
         Names to run alone and names to run together, each the most expensive first.

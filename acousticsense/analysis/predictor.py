@@ -17,7 +17,7 @@ from acousticsense.analysis.consensus import log_pool, logarithms
 from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.analysis.members import Spectrograms, identities
 from acousticsense.analysis.results import Consensus, EnsembleResult
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError
 from acousticsense.evaluation.calibration import Answers, fit_calibration
 from acousticsense.inference.prediction import Prediction

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from acousticsense.audio import ClipInfo, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthReport
 from acousticsense.errors import AcousticSenseError
 from acousticsense.inference.prediction import (
     VALIDATED,
@@ -55,7 +55,6 @@ class Member:
     """What one model of an ensemble made of one image of the clip, or why it could not.
 
     Attributes:
-        name: of the model.
         spectrogram: kind of image; empty when not even that is known.
         prediction: the answer; None when there is none.
         error: why there is no answer.
@@ -123,7 +122,6 @@ class EnsembleResult:
         members: one per model and image, those that failed included.
         consensus: of the largest group of members with the same labels; None when nobody answered.
         clip: what was analysed, by all of them.
-        health: of the recording.
         decode_ms: what decoding took.
         spectrogram_ms: kind of image -> what drawing it took, once for all members.
         network_ms: from the first network's start to the last one's end, loading included.

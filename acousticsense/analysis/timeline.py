@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 
 from acousticsense.analysis.results import MAX_WINDOW_S, MIN_HOP_S, MIN_WINDOW_S, Timeline, TimelineWindow
 from acousticsense.analysis.segments import merge
-from acousticsense.audio import SILENCE_DB, HealthReport, Source, loudest_db
+from acousticsense.audio.health import SILENCE_DB, loudest_db
+from acousticsense.audio.source import Source
+from acousticsense.audio.types import HealthReport
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.prediction import Timing
 from acousticsense.inference.preprocess import StreamOpener, open_excerpt
-from acousticsense.spectrogram import clip_images
+from acousticsense.spectrogram.windows import clip_images
 
 __all__ = ["MAX_WINDOWS", "Progress", "make_timeline"]
 

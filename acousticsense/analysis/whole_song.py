@@ -79,7 +79,6 @@ def contradicts(song: WholeSong, part: str) -> bool:
     Two genres that its windows find about equally probable on average do not contradict each other.
 
     Args:
-        song: the whole.
         part: the best genre of the part, "silence" or "not_music".
     """
     if song.main is None or song.main == part:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from acousticsense.analysis.compare import VERSIONS
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError
 from acousticsense.serving.uploads import uploaded_file
 

@@ -30,7 +30,6 @@ def open_container(file: Slice, kind: str | None = None) -> Any:
     A wav file is probed on its first 64 KiB only: its header says all, and looking for DTS in it takes 20 ms.
 
     Args:
-        file: what to read.
         kind: the one format that it is to be read as; None lets its content decide.
 
     Raises:

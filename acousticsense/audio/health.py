@@ -9,18 +9,19 @@ Steady noise is recognised here. Speech is not: that takes the model, whose verd
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.audio.bandwidth import check_spectrum, decibels
+from acousticsense.audio.clip import AudioClip
 from acousticsense.audio.mixing import covariance, mix, mix_weights
 from acousticsense.audio.notes import DECODING_CODES
 from acousticsense.audio.track import Samples
-from acousticsense.audio.types import ClipInfo, HealthNote, HealthReport
+from acousticsense.audio.types import HealthNote, HealthReport
 
-__all__ = ["CODES", "SILENCE_DB", "Clip", "check", "loudest_db"]
+__all__ = ["CODES", "SILENCE_DB", "check", "loudest_db"]
 
 
 #: Every note there is, in the order in which equally severe ones are listed.
@@ -71,27 +72,11 @@ _DC_OFFSET: Final = 0.02
 _SHORT_S: Final = 5.0
 
 
-class Clip(Protocol):
-    """What is looked at: an `audio.AudioClip`, or anything with these three."""
-
-    @property
-    def channels(self) -> Samples:
-        """The excerpt as the file holds it, float32 (n_channels, m)."""
-
-    @property
-    def info(self) -> ClipInfo:
-        """Duration and sample rate."""
-
-    @property
-    def notes(self) -> tuple[HealthNote, ...]:
-        """What the decoder found."""
-
-
-def check(clip: Clip) -> HealthReport:
+def check(clip: AudioClip) -> HealthReport:
     """Everything remarkable about a clip; about 15 ms for 10 s of stereo at 44.1 kHz.
 
     Args:
-        clip: as `audio.read_clip` gives it; its channels are (n_channels, m) with m of 1 or more.
+        clip: its channels are (n_channels, m) with m of 1 or more.
 
     Returns:
         Notes, worst first; none when the clip is clean.
@@ -100,7 +85,7 @@ def check(clip: Clip) -> HealthReport:
     return HealthReport(tuple(notes))
 
 
-def _notes(clip: Clip) -> Iterator[HealthNote]:
+def _notes(clip: AudioClip) -> Iterator[HealthNote]:
     channels = np.ascontiguousarray(clip.channels)
     rate_hz = clip.info.sample_rate_hz
     means = channels.mean(axis=1, dtype=np.float64)
@@ -123,7 +108,7 @@ def _notes(clip: Clip) -> Iterator[HealthNote]:
     yield from check_spectrum(mono, rate_hz)
 
 
-def _check_length(clip: Clip) -> Iterator[HealthNote]:
+def _check_length(clip: AudioClip) -> Iterator[HealthNote]:
     if clip.info.duration_s < _SHORT_S:
         yield HealthNote(code="short", severity="warning", value=clip.info.duration_s)
 

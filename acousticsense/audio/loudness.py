@@ -31,7 +31,6 @@ def integrated_lufs(channels: Samples, sample_rate_hz: int) -> float | None:
 
     Args:
         channels: float32 (n_channels, n), full scale at 1.
-        sample_rate_hz: of the samples.
 
     Returns:
         LUFS; None when it is silent throughout (below -70 LUFS) or shorter than one block of 400 ms.

@@ -20,7 +20,6 @@ class LabelledClip:
     """A file and its genre.
 
     Attributes:
-        path: the file.
         genre: as stated.
         group: what it shares with others (artist, album); empty when nobody said.
         stated: where somebody said so, for messages.

@@ -40,7 +40,6 @@ def confusion_figure(labels: Sequence[str], confusion: Sequence[Sequence[int]]) 
     """Counts by true (rows) and predicted (columns) label; rows without clips are left out.
 
     Args:
-        labels: K labels.
         confusion: (K, K) counts, [true][predicted]; a row's colours sum to 1.
     """
     counts = np.array(confusion)

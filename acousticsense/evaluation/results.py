@@ -21,7 +21,6 @@ class ClipResult:
     """What became of one clip.
 
     Attributes:
-        path: the file.
         genre: what it is.
         probabilities: label -> calibrated probability.
         verdict: the confidence level that a user would have been shown.

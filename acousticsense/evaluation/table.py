@@ -40,7 +40,6 @@ def read_table(source: Path, needed: Sequence[str]) -> list[TableRow]:
     The delimiter is the one that a line `sep=` names, else the one under which the header has the needed columns.
 
     Args:
-        source: the file.
         needed: names of columns that must be there, in small letters.
 
     Raises:

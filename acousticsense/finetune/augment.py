@@ -15,8 +15,6 @@ def vary(waveform: Samples, sample_rate_hz: int, source: np.random.Generator) ->
     """A random variation of (n,): up to 4 % faster or slower, so not quite as long or a little longer.
 
     Args:
-        waveform: mono.
-        sample_rate_hz: its rate.
         source: of every choice.
     """
     speed = source.uniform(0.96, 1.04)

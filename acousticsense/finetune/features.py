@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from acousticsense.audio import AudioLimits
+from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import AudioError, CheckpointError
 from acousticsense.files import atomic_write
 from acousticsense.finetune.augment import vary
@@ -25,7 +25,8 @@ from acousticsense.i18n.messages import text
 from acousticsense.inference.preprocess import Recipe, prepare
 from acousticsense.models.networks import classifier_name
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram import FrontEnd, WindowPolicy, clip_images
+from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
+from acousticsense.spectrogram.windows import clip_images
 
 __all__ = ["FeatureStore", "TrackFeatures", "Trunk", "last_linear"]
 
@@ -102,11 +103,7 @@ class FeatureStore:
 
     Args:
         folder: where the files are kept; other networks and recipes have folders beside.
-        trunk: the network.
-        spec: its description.
-        front_end: recipe of the image.
         windows: how clips are cut and how much is analysed.
-        limits: bounds on what is decoded.
         seed: of the variations.
     """
 
@@ -130,9 +127,7 @@ class FeatureStore:
         """Computes what is not there yet; can be stopped at any moment and called again.
 
         Args:
-            tracks: whose features are wanted.
             images: keep the images too.
-            report: told before each track.
 
         Returns:
             Files that cannot be used, with the reason.

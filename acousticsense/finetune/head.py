@@ -52,7 +52,6 @@ def fit_head(examples: Examples, n_outputs: int, *, trial: Examples | None = Non
     """Weighted cross-entropy with a squared penalty on standardised features, minimised by L-BFGS.
 
     Args:
-        examples: what to learn from.
         n_outputs: width of the layer; an output without examples becomes unlikely, not impossible.
         trial: held-out examples among which the penalty is chosen; None takes `DEFAULT_STRENGTH`. The head is then
             fitted on both together.

@@ -20,7 +20,6 @@ class Options:
         unfreeze: last blocks of the base to train too; 0 trains a new classifier only.
         epochs: passes over the images when blocks are trained.
         seed: of every random choice.
-        overwrite: replace a model of that name.
         command: what was typed, for the card.
     """
 

@@ -25,7 +25,6 @@ class OutOfFold:
         logits: per track float32 (n_windows, n_outputs).
         targets: (n_tracks,) output that each track stands for.
         folds: (n_tracks,) fold of each track.
-        material: the tracks.
     """
 
     logits: Sequence[NDArray[np.float32]]

@@ -33,7 +33,6 @@ class Finetuned:
     """What came of it.
 
     Attributes:
-        spec: the new model.
         evaluation: of out-of-fold answers.
         unmet_criteria: why a confidence level is never said, in words.
         skipped: files that were left out, with the reason.
@@ -63,9 +62,7 @@ def finetune(
         source: a folder with a folder per genre, or a CSV with the columns path,genre and perhaps group.
         out: the folder to make, e.g. models/mine; its name becomes the model's.
         base: model to start from, see `catalog.resolve`; None is the default model.
-        options: how to train.
         settings: folders, device and limits; from the environment when None.
-        report: told how far it is.
 
     Raises:
         RequestError: the folder exists or cannot be a model's name, or an option is out of range.

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from acousticsense.audio import read_artist
+from acousticsense.audio.decode import read_artist
 from acousticsense.errors import SettingsError
 from acousticsense.evaluation.dataset import LabelledClip
 from acousticsense.files import sha256_of
@@ -24,10 +24,8 @@ class Track:
     """One file.
 
     Attributes:
-        path: where it is.
         genre: what it is; "not_music" for what is none.
         group: artist, album or folder that it shares with others; its own hash when nobody said.
-        sha256: of the file.
     """
 
     path: Path

@@ -38,12 +38,8 @@ class Trainer:
     """One training: the data, the split into folds, and what is fitted to them.
 
     Args:
-        network: the base network; it is not changed.
         base: its description.
         material: the tracks; those that cannot be used are left out.
-        options: how to train.
-        settings: folders, device and limits.
-        report: told how far it is.
 
     Attributes:
         base: the description of the base network, with the image that is used.

@@ -81,8 +81,6 @@ def train_last_blocks(
     Args:
         network: with a classifier that was fitted already.
         architecture: timm name.
-        front_end: recipe of the images.
-        examples: what to learn from.
         n_blocks: blocks (of transformers) or stages (of convolutional networks) to train, from the end.
         epochs: how often as many images are drawn as there are.
         seed: of the order.

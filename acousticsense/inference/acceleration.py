@@ -43,8 +43,6 @@ def accelerate(
 
     Args:
         classifier: a model on the CPU; it is not changed.
-        store: where to keep the winner.
-        data: what to calibrate and to compare on.
         wanted: "auto" for the fastest that passes the equivalence check, "openvino" for float32, "openvino-int8" for
             8 bits where they pass it.
         again: also when the store knows the answer already; otherwise there is then nothing to do, and None.

@@ -60,11 +60,7 @@ def _end_with_parent(parent: int) -> None:
 
 
 class Accelerator:
-    """Speeds loaded models up, one after the other, in the background.
-
-    Args:
-        settings: of the server.
-    """
+    """Speeds loaded models up, one after the other, in the background."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from acousticsense.audio import AudioClip
+from acousticsense.audio.clip import AudioClip
 from acousticsense.inference.confidence import advise
 from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.prediction import Advice, ModelInfo, Prediction, Timing, WindowVote
 from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram import SpectrogramImages
+from acousticsense.spectrogram.windows import SpectrogramImages
 
 __all__ = ["Analysis", "analysis_of"]
 
@@ -23,7 +23,6 @@ class Analysis:
     """A prediction with everything that led to it.
 
     Attributes:
-        prediction: the answer.
         audio: the excerpt that was decoded.
         images: what the network saw.
         window_probabilities: float32 (n_windows, n_labels).
@@ -54,15 +53,7 @@ class Analysis:
 def analysis_of(
     clip: PreparedClip, posterior: Posterior, spec: ModelSpec, model: ModelInfo, *, network_ms: float
 ) -> Analysis:
-    """The answer for a clip, with advice, health and timing.
-
-    Args:
-        clip: what was analysed.
-        posterior: what the network makes of it.
-        spec: of the model.
-        model: which weights answered.
-        network_ms: milliseconds that they took.
-    """
+    """The answer for a clip, with advice, health and timing."""
     advice = advise(
         posterior.verdict,
         posterior.probabilities,

@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from cachetools import LRUCache
 
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 
 __all__ = ["AnswerCache", "content_digest"]
 

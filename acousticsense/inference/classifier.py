@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from acousticsense.audio import AudioLimits, Source
+from acousticsense.audio.limits import AudioLimits
+from acousticsense.audio.source import Source
 from acousticsense.inference.answer import Analysis, analysis_of
 from acousticsense.inference.backends import Backend, Precision, SharedForward, TorchBackend, best_precision, to_device
 from acousticsense.inference.backends.selection import check_installed, network_store, stored_backend
@@ -24,8 +25,8 @@ from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, de
 from acousticsense.models.catalog import Catalog, load_resolved, resolve
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import SpectrogramImages, clip_images
 from acousticsense.spectrogram.front_end import SpectrogramKind
+from acousticsense.spectrogram.windows import SpectrogramImages, clip_images
 
 __all__ = ["MODEL_DEFAULT", "Duration", "GenreClassifier"]
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from acousticsense.audio import ClipInfo, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthReport
 from acousticsense.inference.prediction import Advice, Verdict
 from acousticsense.models.spec import NEVER, Calibration
 
@@ -69,7 +69,6 @@ def stands_clear(probabilities: Mapping[str, float], verdict: Verdict | None = N
     """Whether the best label stands clear of the runner-up: the one rule for every sentence that says so.
 
     Args:
-        probabilities: label -> probability.
         verdict: the level of the answer; what is called a mix of two labels has none that stands clear.
     """
     best, second = [*sorted(probabilities.values(), reverse=True), 0.0][:2]
@@ -89,9 +88,7 @@ def advise(
     """Guidance for a verdict, most useful first. A share of right answers is only quoted where it was measured.
 
     Args:
-        verdict: as `verdict_of` gave it.
         probabilities: label -> calibrated probability.
-        health: what is wrong with the recording.
         calibration: of the model, with the measured shares.
         clip: what was analysed; None when nothing is known of it.
         other_kinds: images that the model could predict instead.

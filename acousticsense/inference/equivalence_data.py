@@ -22,11 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acousticsense.audio import read_clip
+from acousticsense.audio.clip import read_clip
 from acousticsense.audio.names import is_audio_name
 from acousticsense.errors import AudioError, RequestError
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram import clip_images
+from acousticsense.spectrogram.windows import clip_images
 
 __all__ = ["EXAMPLES", "EquivalenceData", "example_data", "folder_data"]
 

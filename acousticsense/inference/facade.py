@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.spectrogram.front_end import SpectrogramKind

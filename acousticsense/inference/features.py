@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError
 from acousticsense.inference.backends import to_device
 from acousticsense.inference.classifier import GenreClassifier

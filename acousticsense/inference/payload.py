@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from acousticsense.audio import HealthNote, HealthReport
+from acousticsense.audio.types import HealthNote, HealthReport
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.refusals import refusal
@@ -52,7 +52,6 @@ def prediction_payload(prediction: Prediction, *, top_k: int = 5, language: str 
     """The response body of `/api/predict` but for its links.
 
     Args:
-        prediction: what the classifier answered.
         top_k: how many labels `prediction` lists, best first.
         language: "en" or "zh", for advice and messages; labels and codes stay as they are.
     """

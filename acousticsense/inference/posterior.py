@@ -44,7 +44,6 @@ def probabilities_of(logits: Tensor, spec: ModelSpec) -> tuple[Tensor, Tensor | 
 
     Args:
         logits: float32 (n, n_outputs).
-        spec: of the model.
 
     Raises:
         CorruptCheckpointError: the network answered with numbers that are not finite.
@@ -62,7 +61,6 @@ def posterior_of(logits: Tensor, spec: ModelSpec, *, duration_s: float | None = 
 
     Args:
         logits: float32 (n_windows, n_outputs) of its images.
-        spec: of the model.
         duration_s: seconds of sound in the clip; None when that is not known.
 
     Raises:

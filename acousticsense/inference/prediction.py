@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from acousticsense.audio import ClipInfo, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthReport
 
 __all__ = [
     "VALIDATED",

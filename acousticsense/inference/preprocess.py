@@ -13,21 +13,16 @@ from typing import Literal, Protocol
 
 import torch
 
-from acousticsense.audio import (
-    AudioClip,
-    AudioLimits,
-    ClipInfo,
-    HealthNote,
-    HealthReport,
-    Source,
-    check,
-    open_stream,
-    read_clip,
-)
+from acousticsense.audio.clip import AudioClip, read_clip
+from acousticsense.audio.health import check
+from acousticsense.audio.limits import AudioLimits
+from acousticsense.audio.source import Source
+from acousticsense.audio.stream import open_stream
 from acousticsense.audio.track import Samples
+from acousticsense.audio.types import ClipInfo, HealthNote, HealthReport
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import SpectrogramImages, clip_images
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
+from acousticsense.spectrogram.windows import SpectrogramImages, clip_images
 
 __all__ = [
     "DecodedClip",
@@ -49,9 +44,7 @@ class Recipe:
     """How a file becomes images.
 
     Attributes:
-        front_end: recipe of the image.
         windows: how the excerpt is cut.
-        limits: bounds on what is decoded.
         duration_s: seconds to decode; None is the whole track.
         offset_s: where the excerpt begins.
         anchor: "center" takes the excerpt from the middle of the track.
@@ -70,8 +63,6 @@ class DecodedClip:
     """An excerpt of sound, ready to be drawn by any recipe of the same sample rate.
 
     Attributes:
-        audio: the excerpt that was decoded.
-        health: what is wrong with it.
         decode_ms: milliseconds that decoding and the health check took.
     """
 
@@ -81,7 +72,7 @@ class DecodedClip:
 
 
 class SoundStream(Protocol):
-    """Sound block by block; see `audio.AudioStream`. `info` and `notes` are complete when all blocks were read."""
+    """Sound block by block, as `AudioStream` gives it. `info` and `notes` are complete when all blocks were read."""
 
     expected_s: float | None
 
@@ -103,26 +94,20 @@ StreamOpener = Callable[[Source, Recipe], AbstractContextManager[SoundStream]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparedClip:
+class PreparedClip(DecodedClip):
     """A clip that is ready for the network.
 
     Attributes:
-        audio: the excerpt that was decoded.
-        health: what is wrong with it.
         images: what the network will see.
-        decode_ms: milliseconds that decoding and the health check took.
         spectrogram_ms: milliseconds that the images took.
     """
 
-    audio: AudioClip
-    health: HealthReport
     images: SpectrogramImages
-    decode_ms: float
     spectrogram_ms: float
 
 
 def open_excerpt(source: Source, recipe: Recipe) -> AbstractContextManager[SoundStream]:
-    """The excerpt of a recipe, to be read block by block; see `audio.open_stream`, which it raises like."""
+    """The excerpt of a recipe, to be read block by block; raises like `open_stream`."""
     return open_stream(
         source,
         sample_rate_hz=recipe.front_end.sample_rate_hz,
@@ -154,9 +139,7 @@ def prepare(
 
     Args:
         source: path, bytes or binary file object of any audio format.
-        recipe: what to decode and how to draw it.
         device: where the images are drawn and left.
-        decoder: what decodes.
 
     Raises:
         AudioError: not audio, over a limit, or nothing in it.

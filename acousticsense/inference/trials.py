@@ -32,7 +32,6 @@ class Trial:
     """One way to compute the network.
 
     Attributes:
-        backend: its name.
         excluded: share of layers that stay in float32: with 8 bits of the layers with weights, at either end; with
             bfloat16 of all operations, the first.
         equivalence: how its answers differ from those of the trained network.
@@ -50,7 +49,6 @@ class Outcome:
     """What was tried for a model on this machine.
 
     Attributes:
-        model: its name.
         chosen: name of the backend that will answer.
         trials: PyTorch first, then in the order in which they were tried.
         data: what they were compared on, in words.
@@ -88,7 +86,6 @@ class Comparison:
 
     Args:
         classifier: the model; it is not changed.
-        data: what to compare on.
     """
 
     def __init__(self, classifier: GenreClassifier, data: EquivalenceData) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.audio import ClipInfo, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthReport
 from acousticsense.inference.preprocess import Recipe, prepare
 from acousticsense.library import storage
 from acousticsense.library.rows import RowError

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from acousticsense.audio import ClipInfo, HealthNote
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import (
     AcousticSenseError,
     DecoderCrashError,

@@ -139,7 +139,6 @@ def resolve(reference: str | Path | None, catalog: Catalog, *, cache_dir: Path) 
     Args:
         reference: a name in the catalogue, a folder, a weights file, or a hub id ("hf:owner/repo/folder", "ms:...");
             None is `DEFAULT_MODEL`. A name wins over a path.
-        catalog: installed models.
         cache_dir: where models of a hub are kept.
 
     Raises:

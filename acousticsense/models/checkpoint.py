@@ -146,8 +146,6 @@ def check_answers(network: nn.Module, name: str, input_shape: tuple[int, int, in
     """Asks a network about one input of noise, before anybody asks it about music.
 
     Args:
-        network: of the model.
-        name: of the model.
         input_shape: channels, rows and columns of what it will be fed.
         n_outputs: how many numbers it must answer.
 

@@ -93,7 +93,6 @@ def to_timm(tensors: Mapping[str, Tensor], architecture: str) -> Renamed:
     """Renames torchvision's parameters to timm's; parameters that already have timm's names pass through.
 
     Args:
-        tensors: state dict as read from a file.
         architecture: timm name of the network.
 
     Raises:

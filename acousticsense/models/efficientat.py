@@ -43,9 +43,6 @@ class EfficientAT(nn.Module):
     """Log-mels (n, 1, 128, frames), as `FrontEnd.to_input` makes them, -> logits (n, n_outputs).
 
     It has the methods by which timm's networks are explained and fine-tuned.
-
-    Args:
-        n_outputs: width of the last layer.
     """
 
     num_features: Final = 384

@@ -6,53 +6,9 @@ from typing import Final
 
 __all__ = ["CCMUSIC_LABELS", "GENRES", "LABEL_SETS", "NOT_MUSIC", "display_name"]
 
-#: The sixteen genres of the default models, in the order of the network's outputs.
-GENRES: Final[tuple[str, ...]] = (
-    "Blues",
-    "Classical",
-    "Country",
-    "Disco",
-    "Electronic",
-    "Folk",
-    "Hip-Hop",
-    "Jazz",
-    "Latin",
-    "Metal",
-    "Pop",
-    "R&B",
-    "Rap",
-    "Reggae",
-    "Rock",
-    "World",
-)
+# The order in these two is that of the networks' outputs: nothing may be moved.
 
-#: The sixteen labels of the hub's ccmusic-database/music_genre, in the order of its checkpoints.
-CCMUSIC_LABELS: Final[tuple[str, ...]] = (
-    "Symphony",
-    "Opera",
-    "Solo",
-    "Chamber",
-    "Pop_vocal_ballad",
-    "Adult_contemporary",
-    "Teen_pop",
-    "Contemporary_dance_pop",
-    "Dance_pop",
-    "Classic_indie_pop",
-    "Chamber_cabaret_and_art_pop",
-    "Soul_or_r_and_b",
-    "Adult_alternative_rock",
-    "Uplifting_anthemic_rock",
-    "Soft_rock",
-    "Acoustic_pop",
-)
-
-#: Where labelled clips are read: those that are not music. Also the verdict of that name.
-NOT_MUSIC: Final = "not_music"
-
-#: Label sets that can be named where labels are asked for (`import-checkpoint --labels`).
-LABEL_SETS: Final[dict[str, tuple[str, ...]]] = {"acousticsense": GENRES, "ccmusic": CCMUSIC_LABELS}
-
-_CHINESE: Final[dict[str, str]] = {
+_GENRES: Final = {
     "Blues": "蓝调",
     "Classical": "古典",
     "Country": "乡村",
@@ -69,6 +25,9 @@ _CHINESE: Final[dict[str, str]] = {
     "Reggae": "雷鬼",
     "Rock": "摇滚",
     "World": "世界音乐",
+}
+
+_CCMUSIC: Final = {
     "Symphony": "交响乐",
     "Opera": "戏曲",
     "Solo": "独奏",
@@ -86,6 +45,20 @@ _CHINESE: Final[dict[str, str]] = {
     "Soft_rock": "慢摇滚",
     "Acoustic_pop": "原声流行",
 }
+
+#: The sixteen genres of the default models, in the order of the network's outputs.
+GENRES: Final = tuple(_GENRES)
+
+#: The sixteen labels of the hub's ccmusic-database/music_genre, in the order of its checkpoints.
+CCMUSIC_LABELS: Final = tuple(_CCMUSIC)
+
+#: Where labelled clips are read: those that are not music. Also the verdict of that name.
+NOT_MUSIC: Final = "not_music"
+
+#: Label sets that can be named where labels are asked for (`import-checkpoint --labels`).
+LABEL_SETS: Final[dict[str, tuple[str, ...]]] = {"acousticsense": GENRES, "ccmusic": CCMUSIC_LABELS}
+
+_CHINESE: Final = _GENRES | _CCMUSIC
 
 
 def display_name(label: str, language: str = "en") -> str:

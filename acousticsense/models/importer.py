@@ -46,10 +46,8 @@ def import_checkpoint(
         spectrogram: which image the network was trained on.
         labels: label of each output, in order.
         name: folder to make.
-        catalog: where to make it.
         style: how that image was drawn; None takes upstream's figure for chroma, for upstream's labels and for
             upstream's MLP head, and grey levels otherwise.
-        overwrite: replace a model of that name.
 
     Raises:
         RequestError: the name cannot be a folder's, is taken, or labels repeat.
@@ -131,8 +129,6 @@ def install(
     """Makes the folder of a model, which appears whole or not at all and replaces one of its name.
 
     Args:
-        catalog: where to make it.
-        tensors: the weights.
         spec: the description; the hash of the weights is filled in.
         eight_bit: names of tensors to store in 8 bits.
         describe: writes whatever else belongs into the folder that it is given.

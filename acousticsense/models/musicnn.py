@@ -30,9 +30,6 @@ class Musicnn(nn.Module):
     """Log-mels (n, 1, 96, frames), as `FrontEnd.to_input` makes them, -> logits (n, n_outputs).
 
     It has the methods by which timm's networks are explained and fine-tuned.
-
-    Args:
-        n_outputs: width of the last layer.
     """
 
     num_features: Final = 200

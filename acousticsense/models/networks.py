@@ -25,14 +25,13 @@ from acousticsense.errors import CheckpointError
 from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.vgg import vgg19_bn_slim
-from acousticsense.spectrogram import EFFICIENTAT_MEL, MUSICNN_MEL, FrontEnd
+from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL, MUSICNN_MEL, FrontEnd
 
 __all__ = [
     "OWN_ARCHITECTURES",
     "REGISTERED",
     "UPSTREAM_ARCHITECTURES",
     "OwnArchitecture",
-    "UpstreamArchitecture",
     "attach_head",
     "build_network",
     "classifier_name",
@@ -43,34 +42,19 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class UpstreamArchitecture:
-    """A torchvision network of ccmusic-database/music_genre.
-
-    Attributes:
-        timm_name: the timm model that computes the same function.
-        feature_width: width of the features that reach the classifier.
-        image_size: side of its square input in pixels.
-    """
-
-    timm_name: str
-    feature_width: int
-    image_size: int = 224
-
-
-#: torchvision name -> the timm model that stands in for it.
-UPSTREAM_ARCHITECTURES: Final = MappingProxyType(
+#: Networks of ccmusic-database/music_genre: torchvision's name -> the timm model that computes the same function.
+UPSTREAM_ARCHITECTURES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "vit_b_16": UpstreamArchitecture("vit_base_patch16_224", 768),
-        "vgg19_bn": UpstreamArchitecture("vgg19_bn", 25088),
-        "resnet50": UpstreamArchitecture("resnet50", 2048),
-        "densenet121": UpstreamArchitecture("densenet121", 1024),
-        "efficientnet_b0": UpstreamArchitecture("efficientnet_b0", 1280),
-        "mobilenet_v3_large": UpstreamArchitecture("mobilenetv3_large_100", 960),
-        "mobilenet_v3_small": UpstreamArchitecture("mobilenetv3_small_100", 576),
-        "convnext_base": UpstreamArchitecture("convnext_base", 1024),
-        "swin_b": UpstreamArchitecture("swin_base_patch4_window7_224", 1024),
-        "inception_v3": UpstreamArchitecture("inception_v3", 2048, image_size=299),
+        "vit_b_16": "vit_base_patch16_224",
+        "vgg19_bn": "vgg19_bn",
+        "resnet50": "resnet50",
+        "densenet121": "densenet121",
+        "efficientnet_b0": "efficientnet_b0",
+        "mobilenet_v3_large": "mobilenetv3_large_100",
+        "mobilenet_v3_small": "mobilenetv3_small_100",
+        "convnext_base": "convnext_base",
+        "swin_b": "swin_base_patch4_window7_224",
+        "inception_v3": "inception_v3",
     }
 )
 
@@ -119,7 +103,7 @@ def timm_name(architecture: str) -> str:
         CheckpointError: nobody knows it by that name.
     """
     if architecture in UPSTREAM_ARCHITECTURES:
-        return UPSTREAM_ARCHITECTURES[architecture].timm_name
+        return UPSTREAM_ARCHITECTURES[architecture]
     if architecture in OWN_ARCHITECTURES:
         return architecture
     # is_model also keeps out timm's "hf-hub:..." and "local-dir:..." names, which would fetch or read further files.
@@ -242,7 +226,6 @@ def attach_head(network: nn.Module, name: str, n_outputs: int, head: tuple[int, 
     Args:
         network: changed in place.
         name: its timm name.
-        n_outputs: width of the last layer.
         head: widths of hidden layers; empty is a single linear layer.
     """
     where = classifier_name(name)

@@ -226,7 +226,6 @@ class EnsembleSpec:
         members: (model, kind of image, SHA-256 of its weights) of each member that was averaged, in any order.
         weights: how much each member counts in the weighted geometric mean, in their order; none is equally much.
         calibration: what that mean of their probabilities means; its temperature divides the logarithm of the mean.
-        metrics: measured figures.
     """
 
     members: tuple[tuple[str, str, str], ...] = Field(validation_alias=AliasChoices("members", "voices"))

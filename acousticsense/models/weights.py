@@ -159,8 +159,6 @@ def write_state_dict(tensors: Mapping[str, Tensor], path: Path, *, eight_bit: bo
     """Writes a safetensors file; it appears whole or not at all.
 
     Args:
-        tensors: name -> tensor.
-        path: file to write or replace.
         eight_bit: store matrices and convolutions as int8 with one float32 scale per output channel (a quarter of the
             size), all of them or those named; `read_state_dict` restores them.
 

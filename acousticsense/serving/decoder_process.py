@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.audio import ClipInfo, HealthNote
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import AcousticSenseError, AudioTooLargeError
 from acousticsense.inference.preprocess import DecodedClip, Recipe, decode, open_excerpt
 from acousticsense.library.processes import ChildProcess, begin_decoder

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from acousticsense.audio import ClipInfo, HealthNote, Source
-from acousticsense.audio.source import opened
+from acousticsense.audio.source import Source, opened
 from acousticsense.audio.track import Samples
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.inference.preprocess import DecodedClip, Recipe
 from acousticsense.library.tag_task import TagTask
 from acousticsense.library.tags import TagPlan
@@ -58,7 +58,7 @@ class DecoderProcesses:
 
     @contextlib.contextmanager
     def stream(self, source: Source, recipe: Recipe) -> Iterator[RemoteStream]:
-        """As `audio.open_stream` with the excerpt of a recipe, in a process; raises like it and like `decode`."""
+        """As `open_stream` with the excerpt of a recipe, in a process; raises like it and like `decode`."""
         task = Task("stream", _sendable(source, recipe), recipe)
         with self._at_work(task) as process:
             stream = RemoteStream(process, self._timeout_s)
@@ -103,7 +103,7 @@ class DecoderProcesses:
 
 
 class RemoteStream:
-    """See `audio.AudioStream`; `info` and `notes` are known at the end.
+    """See `AudioStream`; `info` and `notes` are known at the end.
 
     Attributes:
         expected_s: seconds that will come, as far as the header tells; None when it does not.

@@ -18,7 +18,7 @@ from acousticsense.inference.model_cache import ModelCache
 from acousticsense.inference.preprocess import Decoder
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import clip_images
+from acousticsense.spectrogram.windows import clip_images
 
 __all__ = ["LoadedModels"]
 

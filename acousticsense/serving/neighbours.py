@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.features import song_features

@@ -13,7 +13,7 @@ from acousticsense.analysis.explain import Explanation
 from acousticsense.analysis.figures import heatmap_drawing, spectrogram_drawing
 from acousticsense.analysis.members import Progress
 from acousticsense.analysis.results import EnsembleResult, Timeline
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.errors import OverloadError, RequestError
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import GenreClassifier

@@ -10,7 +10,7 @@ from acousticsense.analysis.explain import Explanation, check_label, explanation
 from acousticsense.analysis.members import Progress
 from acousticsense.analysis.results import EnsembleResult, Timeline
 from acousticsense.analysis.timeline import make_timeline
-from acousticsense.audio import Source
+from acousticsense.audio.source import Source
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.answer_cache import AnswerCache, content_digest
 from acousticsense.inference.classifier import GenreClassifier

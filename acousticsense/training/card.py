@@ -8,7 +8,7 @@ from typing import Final
 from acousticsense.evaluation.markdown import filled, table
 from acousticsense.evaluation.results import Evaluation
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram import SpectrogramKind
+from acousticsense.spectrogram.front_end import SpectrogramKind
 
 __all__ = ["card"]
 

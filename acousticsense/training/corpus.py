@@ -16,7 +16,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from acousticsense.spectrogram import NATIVE_WINDOWS
+from acousticsense.spectrogram.front_end import NATIVE_WINDOWS
 from acousticsense.training.clips import clip_file, is_prepared, waveform_file
 from acousticsense.training.decode import Sound, read_sound
 from acousticsense.training.images import first_images

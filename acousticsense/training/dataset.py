@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset, get_worker_info
 
-from acousticsense.spectrogram import EFFICIENTAT_MEL, NATIVE_WINDOWS, SpectrogramKind, log_spectrogram
+from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL, NATIVE_WINDOWS, SpectrogramKind
+from acousticsense.spectrogram.spectrogram import log_spectrogram
 from acousticsense.training.augment import augment
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
 from acousticsense.training.decode import Sound

@@ -20,7 +20,7 @@ from acousticsense.models.checkpoint import load_network
 from acousticsense.models.genres import GENRES
 from acousticsense.models.spec import Alternative, Calibration, ModelSpec
 from acousticsense.models.weights import write_state_dict
-from acousticsense.spectrogram import FrontEnd
+from acousticsense.spectrogram.front_end import FrontEnd
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
 from acousticsense.training.front_ends import CQT, MEL
 from acousticsense.training.network import trained_network

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from acousticsense.spectrogram import NATIVE_CQT, NATIVE_MEL, FrontEnd
+from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL, FrontEnd
 
 __all__ = ["CQT", "LEVEL_DBFS", "MEL"]
 

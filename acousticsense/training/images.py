@@ -10,14 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acousticsense.spectrogram import (
-    NATIVE_WINDOWS,
-    FrontEnd,
-    SpectrogramKind,
-    clip_images,
-    log_spectrogram,
-    to_image,
-)
+from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, FrontEnd, SpectrogramKind
+from acousticsense.spectrogram.image import to_image
+from acousticsense.spectrogram.spectrogram import log_spectrogram
+from acousticsense.spectrogram.windows import clip_images
 from acousticsense.training.clips import Clip
 from acousticsense.training.decode import Sound
 from acousticsense.training.front_ends import CQT, MEL

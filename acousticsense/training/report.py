@@ -20,7 +20,7 @@ from acousticsense.evaluation.results import Evaluation
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import SpectrogramKind
+from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.training.card import card
 from acousticsense.training.recipe import read_recipe
 from acousticsense.training.recordings import GTZAN, Recording, Split

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from acousticsense.spectrogram import SpectrogramKind
+from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
 from acousticsense.training.images import first_inputs
 

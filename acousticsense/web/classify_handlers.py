@@ -25,10 +25,17 @@ from acousticsense.web.controls import is_long, track_duration_s
 from acousticsense.web.example_clips import ExampleClip
 from acousticsense.web.heatmap_view import heatmap_offer_html
 from acousticsense.web.html import clock, render
-from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded, wanted_excerpt
+from acousticsense.web.inputs import (
+    called_with,
+    image_url,
+    language_of,
+    refusals,
+    shown_excerpt,
+    uploaded,
+    wanted_excerpt,
+)
 from acousticsense.web.kept_answer import Asked, kept_from_json
 from acousticsense.web.levels_view import levels_html
-from acousticsense.web.message_view import sentence_of
 from acousticsense.web.page_runs import PageRuns, Told
 from acousticsense.web.result_view import blank_html, identity_html, result_html, state_of
 from acousticsense.web.spectrogram_view import spectrogram_html
@@ -57,12 +64,8 @@ class ClassifyHandlers:
     """The callbacks of the tab; everything a call needs comes with it.
 
     Args:
-        service: what answers.
         labels: shown before there is an answer.
         examples: the clips that the page offers.
-
-    Attributes:
-        whole_song: the callbacks of the card for the whole song.
     """
 
     def __init__(self, service: PredictionService, labels: Sequence[str], examples: Sequence[ExampleClip]) -> None:
@@ -89,12 +92,16 @@ class ClassifyHandlers:
         offset_s: float | None,
         model: str | None,
         request: gr.Request,
+        missing: str = "",
     ) -> AsyncGenerator[_Cards, None]:
-        """The cards, in the browser's language; before them how far the answer is, when it is not there at once."""
+        """The cards, in the browser's language; before them how far the answer is, when it is not there at once.
+
+        Without a song they are empty, or say what is missing by the trouble of that code.
+        """
         language = language_of(request)
         self.leave(request)
         if not song:
-            yield self._blank(language)
+            yield self._blank(language, code=missing)
             return
         source, began = None, time.monotonic()
         try:
@@ -120,22 +127,6 @@ class ClassifyHandlers:
             yield self._blank(language, error=error, opens=opens)
             return
         yield cards
-
-    async def classify_now(  # noqa: PLR0917 - Gradio passes inputs by position
-        self,
-        song: gr.FileData | None,
-        duration_s: float,
-        whole_track: bool,
-        offset_s: float | None,
-        model: str | None,
-        request: gr.Request,
-    ) -> AsyncGenerator[_Cards, None]:
-        """As `classify`, for the button: without a song it says what is missing."""
-        if not song:
-            yield self._blank(language_of(request), code="nothing")
-            return
-        async for cards in self.classify(song, duration_s, whole_track, offset_s, model, request):
-            yield cards
 
     def _cards(self, analysis: Analysis, source: Upload, wanted: PredictRequest, asked: Asked, language: str) -> _Cards:
         spec = self._service.classifier(wanted.model).for_spectrogram(wanted.spectrogram).spec
@@ -208,14 +199,12 @@ class ClassifyHandlers:
     async def show_kind(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> Any:
         """The spectrogram card with an image of another kind; the excerpt is the one that the card shows now."""
         language = language_of(request)
-        try:
+        with refusals(language):
             source = uploaded(song)
             kind, shown = _look_request(event)
             work = partial(self._service.work.render, source.path, shown, kind)
             clip = await self._service.answer(work, is_answer=False)
             return await asyncio.to_thread(self._spectrogram, clip, source, shown, language)
-        except AcousticSenseError as error:
-            raise gr.Error(sentence_of(error, language)) from error
 
     def _spectrogram(self, clip: PreparedClip, source: Upload, shown: PredictRequest, language: str) -> str:
         return spectrogram_html(
@@ -265,12 +254,10 @@ class ClassifyHandlers:
             spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
             private: keep nothing of the answer for the next who sends the same file.
         """
-        try:
+        with refusals():
             source = uploaded(audio)
             wanted = called_with(duration_s, offset_s, model, spectrogram, top_k=top_k, private=private)
             analysis = await self._service.answer(lambda: self._service.work.predict(source.path, wanted))
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         body = prediction_payload(analysis.prediction, top_k=wanted.top_k, language=language_of(request))
         body["mel_spectrogram_url"] = image_url(self._service, request, self._service.keep_image(analysis))
         return body

@@ -12,6 +12,7 @@ from acousticsense.web.classify_handlers import ClassifyHandlers
 from acousticsense.web.controls import (
     QUIET,
     excerpt_controls,
+    html_block,
     model_choice,
     prediction_queue,
     reveal_after,
@@ -52,8 +53,6 @@ def build_classify_tab(
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        service: what answers.
         labels: shown before there is an answer.
         examples: the clips that the page offers.
 
@@ -61,30 +60,25 @@ def build_classify_tab(
         The component that holds the song, and the card for all of it.
     """
     handlers = ClassifyHandlers(service, labels, examples)
-    plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
     with gr.Row(elem_classes="as-columns"):
         with gr.Column(scale=4, min_width=300, elem_classes="as-input"):
             audio = song_input(i18n, "as-song")
-            note = gr.HTML("", visible=False, **plain)
+            note = html_block("", visible=False)
             with gr.Group(elem_classes="as-excerpt"):
                 duration, offset, whole = excerpt_controls(i18n)
                 model = model_choice(i18n, service)
             button = gr.Button(i18n("classify"), variant="primary", elem_classes="as-go")
-            picked = gr.HTML(i18n("html.examples"), apply_default_css=False, js_on_load=_REPORT_EXAMPLE)
-            gr.HTML(i18n("html.guess"), **plain)
+            picked = html_block(i18n("html.examples"), script=_REPORT_EXAMPLE)
+            html_block(i18n("html.guess"))
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
-            result = gr.HTML(
-                i18n("html.empty"), elem_classes="as-result-block", apply_default_css=False, js_on_load=REPORT_BUTTON
-            )
+            result = html_block(i18n("html.empty"), "as-result-block", script=REPORT_BUTTON)
             stop = gr.Button(i18n("timeline.stop"), elem_classes="as-answer-stop", size="sm")
     song = WholeSongCard(i18n, handlers.whole_song, result)
-    history = gr.HTML(
-        i18n("html.history"), elem_classes="as-history-block", apply_default_css=False, js_on_load=_REPORT_KEPT
-    )
-    image = gr.HTML(i18n("html.spectrogram"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_KIND)
+    history = html_block(i18n("html.history"), "as-history-block", script=_REPORT_KEPT)
+    image = html_block(i18n("html.spectrogram"), "as-below", script=_REPORT_KIND)
     heat, heat_computed = build_heatmap_card(service, audio)
-    below = gr.HTML("", elem_classes="as-below", **plain)
-    gr.HTML(i18n("html.glossary"), elem_classes="as-below", **plain)
+    below = html_block("", "as-below")
+    html_block(i18n("html.glossary"), "as-below")
 
     limits = prediction_queue(service)
     shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
@@ -104,8 +98,16 @@ def build_classify_tab(
     outputs = [result, image, heat, below, song.card, song.part]
     history.click(handlers.recall, None, outputs, cancels=[heat_computed], **QUIET)
     answers = []
-    for trigger, handler in ((audio.change, handlers.classify), (button.click, handlers.classify_now)):
-        answered = trigger(handler, inputs, outputs, show_progress_on=[result], cancels=[heat_computed], **answering)
+    # Only who presses the button without a song is told that there is none.
+    for trigger, missing in ((audio.change, ""), (button.click, "nothing")):
+        answered = trigger(
+            handlers.classify,
+            [*inputs, gr.State(missing)],
+            outputs,
+            show_progress_on=[result],
+            cancels=[heat_computed],
+            **answering,
+        )
         answered.failure(handlers.explain_failure, None, outputs, **QUIET)
         reveal_after(answered)
         answers.append(answered)

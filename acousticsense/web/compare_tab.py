@@ -15,13 +15,15 @@ from acousticsense.web.compare_view import comparison_html
 from acousticsense.web.controls import (
     QUIET,
     excerpt_controls,
+    html_block,
     mark_old_answers,
     model_choice,
     prediction_queue,
+    tell_failure,
     with_names,
 )
 from acousticsense.web.html import asked
-from acousticsense.web.inputs import called_with, language_of, uploaded, wanted_excerpt
+from acousticsense.web.inputs import called_with, language_of, refusals, uploaded, wanted_excerpt
 from acousticsense.web.message_view import message_html
 
 __all__ = ["CompareHandlers", "build_compare_tab"]
@@ -58,10 +60,6 @@ class CompareHandlers:
         controls = asked(songs, duration_s, whole_track, offset_s, model)
         return await asyncio.to_thread(comparison_html, comparisons, files, language, asked=controls)
 
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of a comparison after a fault of ours, which the log has in full."""
-        return message_html("compare", language_of(request), code="unexpected")
-
     def clear(self, songs: list[gr.FileData] | None, request: gr.Request) -> Any:
         """Takes a comparison away as soon as there is nothing to compare any more."""
         return gr.skip() if songs and len(songs) > 1 else message_html("compare", language_of(request))
@@ -91,12 +89,10 @@ class CompareHandlers:
             c: a third version, if there is one.
             d: a fourth version, if there is one.
         """
-        try:
+        with refusals():
             wanted = called_with(duration_s, offset_s, model, "", top_k=top_k)
             versions = [uploaded(file).path for file in (a, b, *filter(None, (c, d)))]
             comparisons = await self._service.answer(lambda: self._service.work.compare(versions, wanted))
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         return comparison_payload(*comparisons, top_k=wanted.top_k, language=language_of(request))
 
 
@@ -118,7 +114,7 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
                 duration, offset, whole = excerpt_controls(i18n)
                 model = model_choice(i18n, service)
             button = gr.Button(i18n("compare.go"), variant="primary", elem_classes="as-go")
-    result = gr.HTML(i18n("html.compare"), elem_classes="as-compare-block", apply_default_css=False, js_on_load=None)
+    result = html_block(i18n("html.compare"), "as-compare-block")
     limits = prediction_queue(service)
     files.change(callbacks.clear, files, result, **QUIET)
     inputs = [files, duration, whole, offset, model]
@@ -132,5 +128,5 @@ def build_compare_tab(i18n: Any, service: PredictionService) -> None:
         trigger_mode="always_last",
         **limits,
     )
-    compared.failure(callbacks.explain_failure, None, result, **QUIET)
+    tell_failure(compared, "compare", result)
     gr.events.api(callbacks.answer, api_name="compare", **limits)

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 import gradio as gr
 
-from acousticsense.audio import read_clip
+from acousticsense.audio.clip import read_clip
 from acousticsense.errors import AcousticSenseError
 from acousticsense.models.catalog import DEFAULT_MODEL
 from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import NATIVE_MEL
 from acousticsense.web.html import render
 from acousticsense.web.language import language_of
+from acousticsense.web.message_view import message_html
 from acousticsense.web.model_names import Choice, choices_of
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "default_name",
     "duration_slider",
     "excerpt_controls",
+    "html_block",
     "is_long",
     "mark_old_answers",
     "model_choice",
@@ -33,6 +35,7 @@ __all__ = [
     "prediction_queue",
     "reveal_after",
     "song_input",
+    "tell_failure",
     "track_duration_s",
     "waveform_options",
     "with_names",
@@ -58,9 +61,27 @@ def prediction_queue(service: PredictionService) -> dict[str, Any]:
     return {"concurrency_id": "predict", "concurrency_limit": service.settings.concurrency}
 
 
+def tell_failure(event: Any, card: str, result: Any) -> None:
+    """Has the card of a tab say so when a fault of ours, which the log has in full, leaves it without an answer."""
+
+    def explain_failure(request: gr.Request) -> str:
+        return message_html(card, language_of(request), code="unexpected")
+
+    event.failure(explain_failure, None, result, **QUIET)
+
+
 def reveal_after(answered: Any) -> None:
     """Brings an answer into view when it is there."""
     answered.then(None, js="() => window.acousticSenseReveal()", **QUIET)
+
+
+def html_block(words: str, classes: str | None = None, *, script: str | None = None, **options: Any) -> Any:
+    """A piece of HTML without Gradio's own style and script for such pieces.
+
+    `classes` are the component's in CSS; `script` runs once it is there, with it as `element`, and `trigger` to tell of
+    events.
+    """
+    return gr.HTML(words, elem_classes=classes, apply_default_css=False, js_on_load=script, **options)
 
 
 def with_names(component: Any) -> Any:
@@ -150,13 +171,7 @@ def model_choice(i18n: Any, service: PredictionService) -> Any:
         visible=visible,
         elem_classes="as-model",
     )
-    facts = gr.HTML(
-        i18n(_FACTS) if "" in choices else "",
-        visible=visible,
-        elem_classes="as-model-facts",
-        apply_default_css=False,
-        js_on_load=None,
-    )
+    facts = html_block(i18n(_FACTS) if "" in choices else "", "as-model-facts", visible=visible)
 
     def describe(value: str | None, request: gr.Request) -> str:
         choice = next((choice for choice in model_choices(service) if choice.value == (value or "")), None)

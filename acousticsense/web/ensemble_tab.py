@@ -16,18 +16,19 @@ from acousticsense.models.catalog import without_copies
 from acousticsense.serving.requests import EnsembleRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import (
-    QUIET,
     duration_slider,
+    html_block,
     mark_old_answers,
     named_models,
     offset_field,
     prediction_queue,
     reveal_after,
     song_input,
+    tell_failure,
 )
 from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
 from acousticsense.web.html import asked
-from acousticsense.web.inputs import language_of, start_s, uploaded
+from acousticsense.web.inputs import language_of, refusals, start_s, uploaded
 from acousticsense.web.message_view import message_html
 
 __all__ = ["EnsembleHandlers", "build_ensemble_tab"]
@@ -39,11 +40,7 @@ _LOOK_S: Final = 1.0
 
 
 class EnsembleHandlers:
-    """The callbacks of the tab.
-
-    Args:
-        service: what answers.
-    """
+    """The callbacks of the tab."""
 
     def __init__(self, service: PredictionService) -> None:
         self._service = service
@@ -70,11 +67,15 @@ class EnsembleHandlers:
         duration_s: float,
         offset_s: float | None,
         request: gr.Request,
+        missing: str = "",
     ) -> Iterator[str]:
-        """Progress, then the answer card, in the browser's language."""
+        """Progress, then the answer card, in the browser's language.
+
+        Without a song the card is empty, or says what is missing by the trouble of that code.
+        """
         language = language_of(request)
         if not song:
-            yield message_html("ensemble", language)
+            yield message_html("ensemble", language, code=missing)
             return
         try:
             source = uploaded(song)
@@ -88,25 +89,6 @@ class EnsembleHandlers:
             return
         controls = asked(models, spectrogram, duration_s, offset_s)
         yield ensemble_html(result, source.name, language, asked=controls)
-
-    def predict_now(  # noqa: PLR0917 - Gradio passes inputs by position
-        self,
-        song: gr.FileData | None,
-        models: list[str],
-        spectrogram: str,
-        duration_s: float,
-        offset_s: float | None,
-        request: gr.Request,
-    ) -> Iterator[str]:
-        """As `predict`, for the button: without a song it says what is missing."""
-        if not song:
-            yield message_html("ensemble", language_of(request), code="nothing")
-            return
-        yield from self.predict(song, models, spectrogram, duration_s, offset_s, request)
-
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of an answer after a fault of ours, which the log has in full."""
-        return message_html("ensemble", language_of(request), code="unexpected")
 
     async def ensemble(  # noqa: PLR0917 - Gradio passes inputs by position
         self,
@@ -129,13 +111,11 @@ class EnsembleHandlers:
             offset_s: where the excerpt begins, in seconds.
             top_k: how many labels each `prediction` lists, best first.
         """
-        try:
+        with refusals():
             fields = {"models": models, "spectrogram": spectrogram, "duration_s": duration_s, "offset_s": offset_s}
             wanted = parse(EnsembleRequest, {**fields, "top_k": top_k})
             source = uploaded(audio).path
             result = await self._service.answer(lambda: self._service.work.predict_together(source, wanted))
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         return ensemble_payload(result, top_k=wanted.top_k, language=language_of(request))
 
     def _shown(self, work: Callable[[Callable[[Progress], None]], T], language: str) -> Generator[str, None, T]:
@@ -182,26 +162,25 @@ def build_ensemble_tab(i18n: Any, service: PredictionService, tab: Any) -> None:
                     elem_classes="as-choices",
                 )
             button = gr.Button(i18n("ensemble.go"), variant="primary", elem_classes="as-go")
-            memory = gr.HTML("", apply_default_css=False, js_on_load=None)
+            memory = html_block("")
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
-            result = gr.HTML(
-                i18n("html.ensemble"), elem_classes="as-result-block", apply_default_css=False, js_on_load=None
-            )
+            result = html_block(i18n("html.ensemble"), "as-result-block")
     tab.select(handlers.prepare, models, memory, show_progress="hidden", api_visibility="private")
     limits = prediction_queue(service)
     settings = [models, images, duration, offset]
     mark_old_answers(".as-ensemble", settings)
     inputs = [audio, *settings]
-    for trigger, handler in ((audio.change, handlers.predict), (button.click, handlers.predict_now)):
+    # Only who presses the button without a song is told that there is none.
+    for trigger, missing in ((audio.change, ""), (button.click, "nothing")):
         answered = trigger(
-            handler,
-            inputs,
+            handlers.predict,
+            [*inputs, gr.State(missing)],
             result,
             api_visibility="private",
             show_progress="minimal",
             trigger_mode="always_last",
             **limits,
         )
-        answered.failure(handlers.explain_failure, None, result, **QUIET)
+        tell_failure(answered, "ensemble", result)
         reveal_after(answered)
     gr.events.api(handlers.ensemble, api_name="ensemble", **limits)

@@ -16,7 +16,6 @@ class ExampleClip:
     """A clip that may be shared, and whom to thank for it.
 
     Attributes:
-        genre: what it is.
         is_missed: whether the default model says something else.
     """
 

@@ -8,14 +8,13 @@ from typing import Any, Final, cast
 import gradio as gr
 
 from acousticsense.analysis.payload import explanation_payload
-from acousticsense.errors import AcousticSenseError, RequestError
+from acousticsense.errors import RequestError
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.web.controls import QUIET, prediction_queue
+from acousticsense.web.controls import QUIET, html_block, prediction_queue
 from acousticsense.web.heatmap_view import heatmap_html
-from acousticsense.web.inputs import called_with, image_url, language_of, shown_excerpt, uploaded
-from acousticsense.web.message_view import sentence_of
+from acousticsense.web.inputs import called_with, image_url, language_of, refusals, shown_excerpt, uploaded
 
 __all__ = ["build_heatmap_card"]
 
@@ -46,12 +45,10 @@ class _Explain:
     async def show(self, song: gr.FileData | None, request: gr.Request, event: gr.EventData) -> str:
         """The card with the heat map of the genre whose button was pressed."""
         language = language_of(request)
-        try:
+        with refusals(language):
             source = uploaded(song)
             label, shown, answer = _asked(event)
             explanation = await self._service.answer(lambda: self._service.work.explain(source.path, shown, label))
-        except AcousticSenseError as error:
-            raise gr.Error(sentence_of(error, language)) from error
         image_id = self._service.keep_heatmap(explanation)
         return await asyncio.to_thread(
             heatmap_html,
@@ -88,12 +85,10 @@ class _Explain:
             spectrogram: "mel" or "cqt", for models that know both; "" is the model's default.
             private: keep nothing of the answer for the next who sends the same file.
         """
-        try:
+        with refusals():
             wanted = called_with(duration_s, offset_s, model, spectrogram, top_k=top_k, private=private)
             source = uploaded(audio).path
             explanation = await self._service.answer(lambda: self._service.work.explain(source, wanted, label))
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         prediction, heatmap = explanation.analysis.prediction, explanation.heatmap
         body = explanation_payload(prediction, heatmap, top_k=wanted.top_k, language=language_of(request))
         body["heatmap_url"] = image_url(self._service, request, self._service.keep_heatmap(explanation))
@@ -103,15 +98,11 @@ class _Explain:
 def build_heatmap_card(service: PredictionService, audio: Any) -> tuple[Any, Any]:
     """Adds the card, empty until there is an answer, and what it answers to.
 
-    Args:
-        service: what answers.
-        audio: the component that holds the song.
-
     Returns:
         The card, and the event that computes a map, for a new answer to cancel.
     """
     callbacks = _Explain(service)
-    card = gr.HTML("", elem_classes="as-below as-heat-block", apply_default_css=False, js_on_load=_REPORT_LABEL)
+    card = html_block("", "as-below as-heat-block", script=_REPORT_LABEL)
     arrived = gr.Textbox(visible="hidden")
     limits = prediction_queue(service)
     computed = card.click(

@@ -8,7 +8,7 @@ from acousticsense.analysis.heatmap import Heatmap, HeatPlace
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import display_name
-from acousticsense.spectrogram import frequencies_hz
+from acousticsense.spectrogram.spectrogram import frequencies_hz
 from acousticsense.web.html import clock, number, percent, render, run_on
 from acousticsense.web.plot_view import plot_of
 from acousticsense.web.spectrogram_view import SONG_PLAYER
@@ -20,11 +20,8 @@ def heatmap_offer_html(prediction: Prediction, *, answer: str, model: str, name:
     """The card before a genre was chosen.
 
     Args:
-        prediction: the answer that is to be explained.
         answer: what tells it from other answers; maps are shown in the card of theirs alone.
         model: the name by which a request asks for that model; "" is the default.
-        name: of the file.
-        language: "en" or "zh".
     """
     return render(
         "heatmap.html",

@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 
-from acousticsense.audio import ClipInfo
+from acousticsense.audio.types import ClipInfo
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import ui_text
 from acousticsense.i18n.refusals import refusal

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import gradio as gr
 
-from acousticsense.errors import RequestError
+from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.library.uploads import Upload
 from acousticsense.serving.requests import PredictRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.serving.uploads import uploaded_file
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.web.language import language_of
+from acousticsense.web.message_view import sentence_of
 from acousticsense.web.model_names import KIND_MARK
 
 __all__ = [
@@ -21,12 +24,22 @@ __all__ = [
     "chosen_model",
     "image_url",
     "language_of",
+    "refusals",
     "shown_excerpt",
     "start_s",
     "uploaded",
     "uploaded_path",
     "wanted_excerpt",
 ]
+
+
+@contextmanager
+def refusals(language: str = "en") -> Iterator[None]:
+    """Makes an `AcousticSenseError` a `gr.Error`, the only one whose words Gradio passes on to the caller."""
+    try:
+        yield
+    except AcousticSenseError as error:
+        raise gr.Error(sentence_of(error, language)) from error
 
 
 def image_url(service: PredictionService, request: gr.Request, image_id: str) -> str:

@@ -18,8 +18,6 @@ class Asked:
 
     Attributes:
         duration_s: seconds to analyse; of no effect with `whole`.
-        whole: the whole track.
-        offset_s: where the excerpt begins.
         model: value of the model's choice.
     """
 

@@ -18,7 +18,7 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS
 from acousticsense.web.classify_tab import build_classify_tab
 from acousticsense.web.compare_tab import build_compare_tab
-from acousticsense.web.controls import default_name, model_choices, model_texts
+from acousticsense.web.controls import default_name, html_block, model_choices, model_texts
 from acousticsense.web.ensemble_tab import build_ensemble_tab
 from acousticsense.web.example_clips import read_examples
 from acousticsense.web.html import both_languages, render
@@ -128,7 +128,7 @@ def build_ui(service: PredictionService) -> Any:
         }
     )
     with gr.Blocks(title="AcousticSense", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(i18n("html.header"), apply_default_css=False, js_on_load=None)
+        html_block(i18n("html.header"))
         # "wrap" keeps every tab in place instead of in a menu; the style sheet makes it one row that scrolls.
         with gr.Tabs(elem_classes="as-tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(i18n("tab.classify"), id="classify", elem_classes="as-classify"):

@@ -14,8 +14,16 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.serving.jobs import BatchJob
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import OWN_QUEUE, QUIET, excerpt_controls, model_choice, with_names
-from acousticsense.web.inputs import called_with, language_of, uploaded, wanted_excerpt
+from acousticsense.web.controls import (
+    OWN_QUEUE,
+    QUIET,
+    excerpt_controls,
+    html_block,
+    model_choice,
+    tell_failure,
+    with_names,
+)
+from acousticsense.web.inputs import called_with, language_of, refusals, uploaded, wanted_excerpt
 from acousticsense.web.library_routes import json_rows, threshold_of
 from acousticsense.web.library_view import library_html
 from acousticsense.web.message_view import message_html
@@ -87,10 +95,6 @@ class LibraryHandlers:
     def _start(self, files: list[gr.FileData], wanted: PredictRequest) -> BatchJob:
         return self._service.start_batch([uploaded(file) for file in files], wanted)
 
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of progress after a fault of ours, which the log has in full."""
-        return message_html("library", language_of(request), code="unexpected")
-
     def stop(self, job_id: str) -> None:
         """Gives the work up; whoever tells of it says so, and what there is by then stays."""
         if job := self._service.batches.get(job_id):
@@ -124,7 +128,7 @@ class LibraryHandlers:
             model: name of an installed model; "" is the default.
             spectrogram: which image, "mel" or "cqt", for models that know several; "" is the model's default.
         """
-        try:
+        with refusals():
             wanted = called_with(duration_s, offset_s, model, spectrogram)
             threshold = threshold_of("" if accept is None else str(accept))
             job = await asyncio.to_thread(self._start, files, wanted)
@@ -134,8 +138,6 @@ class LibraryHandlers:
             finally:
                 job.cancel()
             job.result()
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         return {"rows": json_rows(job.batch, threshold), "ignored": job.batch.files.ignored}
 
 
@@ -143,13 +145,9 @@ def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: An
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        service: what answers.
-        tabs: of the page.
         song: the component that holds the first tab's song.
     """
     handlers = LibraryHandlers(service)
-    plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
     with gr.Row(elem_classes="as-columns"):
         with gr.Column(scale=5, min_width=300, elem_classes="as-input"):
             files = gr.File(
@@ -165,12 +163,10 @@ def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: An
                 duration, offset, whole = excerpt_controls(i18n)
                 chosen = model_choice(i18n, service)
         with gr.Column(scale=8, min_width=320, elem_classes="as-output"):
-            progress = gr.HTML(i18n("html.library"), elem_classes="as-library-block", **plain)
+            progress = html_block(i18n("html.library"), "as-library-block")
             button = gr.Button(i18n("library.go"), variant="primary", elem_classes="as-go as-library-go")
             stop = gr.Button(i18n("library.stop"), elem_classes="as-library-stop")
-    rows = gr.HTML(
-        i18n("html.library_frame"), elem_classes="as-below", apply_default_css=False, js_on_load=_REPORT_OPEN
-    )
+    rows = html_block(i18n("html.library_frame"), "as-below", script=_REPORT_OPEN)
     batch_id = gr.Textbox(visible=False)
 
     folder.click(None, None, None, js="() => window.acousticSenseFolder()", **QUIET)
@@ -180,7 +176,7 @@ def build_library_tab(i18n: Any, service: PredictionService, tabs: Any, song: An
         progress,
         **OWN_QUEUE,
     )
-    analysed.failure(handlers.explain_failure, None, progress, **QUIET)
+    tell_failure(analysed, "library", progress)
     stop.click(handlers.stop, batch_id, None, js="() => window.acousticSenseBatch()", **QUIET)
     rows.expand(handlers.open, None, [tabs, song], **QUIET)
     gr.events.api(handlers.batch, api_name="batch", concurrency_limit=None)

@@ -28,10 +28,8 @@ def library_html(
     """How far a batch is.
 
     Args:
-        batch: the work.
         batch_id: where the page's script fetches its rows.
         state: "waiting", "running", "stopped" or "ready".
-        language: "en" or "zh".
         worked_s: seconds since it began.
         place: in the queue, from 1; 0 when it has begun.
     """
@@ -59,7 +57,6 @@ def library_frame_html(language: str, *, may_finetune: bool = False) -> str:
     """The card for rows: tools, distribution, filters, panels and the head of the table.
 
     Args:
-        language: "en" or "zh".
         may_finetune: whether the server makes models out of corrections.
     """
     chips = [("", ui_text("library.all", language)), *((name, _verdict_text(name, language)) for name in _VERDICTS)]

@@ -33,8 +33,6 @@ def message_html(
 
     Args:
         card: "ensemble", "timeline", "compare", "library" or "similar".
-        language: "en" or "zh".
-        error: what was raised.
         code: names the words of a trouble that is no error.
         key: names the words where there is no trouble: CARD.KEY and CARD.KEY.body.
     """

@@ -75,7 +75,6 @@ def choices_of(specs: Iterable[ModelSpec], default: str) -> list[Choice]:
     """Every way to ask each model: the default model first, then those that were right most often.
 
     Args:
-        specs: installed models.
         default: name of the model that answers when none is named.
     """
     known = sorted(specs, key=lambda spec: (spec.name != default, *_rank(spec)))

@@ -12,7 +12,7 @@ import gradio as gr
 from acousticsense.errors import AcousticSenseError, OverloadError
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import QUIET, default_name
+from acousticsense.web.controls import QUIET, default_name, html_block
 from acousticsense.web.inputs import language_of
 from acousticsense.web.models_view import models_html
 
@@ -28,7 +28,6 @@ class ModelsHandlers:
     """The callbacks of the tab; what was measured is kept for everybody.
 
     Args:
-        service: what answers.
         example: the sound that models are timed on; None where there is none.
     """
 
@@ -77,13 +76,11 @@ def build_models_tab(i18n: Any, service: PredictionService, tab: Any, example: P
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        service: what answers.
         tab: the tab; each time it is opened the folder of models is read again.
         example: the sound that models are timed on; None where there is none.
     """
     callbacks = ModelsHandlers(service, example)
-    shown = gr.HTML("", apply_default_css=False, js_on_load=None)
+    shown = html_block("")
     button = gr.Button(i18n("models.measure"), elem_classes="as-second", visible=example is not None)
     tab.select(callbacks.show, None, shown, **QUIET)
     measured = button.click(

@@ -48,11 +48,9 @@ def models_html(
     """One row a model, the default one first.
 
     Args:
-        entries: the installed models.
         catalog: where their weights lie.
         default: name of the model that answers when none is named.
         times_ms: name -> milliseconds of an answer on this machine, for the models that were measured.
-        language: "en" or "zh".
     """
     ordered = sorted(entries, key=lambda entry: (entry.name != default, entry.name))
     rows = [_row(entry, catalog, times_ms.get(entry.name), language) for entry in ordered]

@@ -37,8 +37,6 @@ class Run(Generic[T]):
     """Work that a page waits for.
 
     Attributes:
-        path: of the file.
-        job: the work.
         is_left: whether the page waits for something else by now, and is not to be told of this run.
     """
 

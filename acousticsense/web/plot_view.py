@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from acousticsense.analysis.figures import RANGE_DB, LevelGrid, input_png, row_notes, values_png
-from acousticsense.audio import ClipInfo
-from acousticsense.spectrogram import SpectrogramImages, frequencies_hz
+from acousticsense.audio.types import ClipInfo
+from acousticsense.spectrogram.spectrogram import frequencies_hz
+from acousticsense.spectrogram.windows import SpectrogramImages
 from acousticsense.web.html import stem
 
 __all__ = ["InputImage", "Plot", "input_image", "plot_of"]

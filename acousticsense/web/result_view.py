@@ -23,9 +23,6 @@ def result_html(
     """The answer for the file called `name`.
 
     Args:
-        prediction: the answer.
-        name: of the file.
-        language: "en" or "zh".
         asked: the controls when it was asked for; without them no browser keeps the answer.
         recalled: names an answer that a browser kept.
     """
@@ -87,8 +84,6 @@ def blank_html(
 
     Args:
         labels: of the bars, which stay in place.
-        language: "en" or "zh".
-        error: what was raised.
         code: names the words of a trouble that is no error.
         opens: whether the trouble is offered a way out: the song in the tab "Timeline".
         progress: how far an answer is, in words and as a share.

@@ -10,9 +10,9 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.library.similar import SimilarSong, similar_payload
 from acousticsense.serving.requests import SimilarRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import QUIET, prediction_queue, song_input
+from acousticsense.web.controls import html_block, prediction_queue, song_input, tell_failure
 from acousticsense.web.html import render
-from acousticsense.web.inputs import language_of, uploaded
+from acousticsense.web.inputs import language_of, refusals, uploaded
 from acousticsense.web.message_view import message_html
 
 __all__ = ["build_similar_tab", "similar_html"]
@@ -48,10 +48,6 @@ class _Similar:
             return message_html("similar", language, error)
         return similar_html(file.name, *found, language)
 
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of songs after a fault of ours, which the log has in full."""
-        return message_html("similar", language_of(request), code="unexpected")
-
     async def answer(self, audio: gr.FileData, top_k: int = 10) -> dict[str, Any]:
         """Finds the songs of the server's library that are nearest to one, like POST /api/similar.
 
@@ -59,12 +55,10 @@ class _Similar:
             audio: the song; gradio_client: `handle_file("song.mp3")`.
             top_k: how many songs, the nearest first.
         """
-        try:
+        with refusals():
             wanted = parse(SimilarRequest, {"top_k": top_k})
             path = uploaded(audio).path
             found = await self._service.answer(lambda: self._service.neighbours.nearest(path, wanted.top_k))
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
         return similar_payload(*found)
 
 
@@ -76,10 +70,10 @@ def build_similar_tab(i18n: Any, service: PredictionService) -> None:
             song = song_input(i18n, "as-similar-audio")
             button = gr.Button(i18n("similar.go"), variant="primary", elem_classes="as-go")
         with gr.Column(scale=8, min_width=320, elem_classes="as-output"):
-            result = gr.HTML(i18n("html.similar"), apply_default_css=False, js_on_load=None)
+            result = html_block(i18n("html.similar"))
     limits = prediction_queue(service)
     found = button.click(
         callbacks.show, song, result, api_visibility="private", show_progress="minimal", trigger_mode="once", **limits
     )
-    found.failure(callbacks.explain_failure, None, result, **QUIET)
+    tell_failure(found, "similar", result)
     gr.events.api(callbacks.answer, api_name="similar", **limits)

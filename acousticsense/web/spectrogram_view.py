@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from acousticsense.analysis.figures import level_grid
-from acousticsense.audio import ClipInfo
+from acousticsense.audio.types import ClipInfo
 from acousticsense.i18n.page import ui_text
 from acousticsense.models.spec import ModelSpec
-from acousticsense.spectrogram import SpectrogramImages
+from acousticsense.spectrogram.windows import SpectrogramImages
 from acousticsense.web.html import excerpt, render, run_on
 from acousticsense.web.plot_view import input_image, plot_of
 
@@ -22,13 +22,9 @@ def spectrogram_html(
     """The card.
 
     Args:
-        clip: which excerpt is shown.
-        images: of it, of any kind.
         spec: of the model that analysed the clip, maybe by an image of another kind.
         model: the name by which a request asks for that model; "" is the default.
         image_id: names the PNG that can be downloaded.
-        name: of the file.
-        language: "en" or "zh".
     """
     alt = ui_text("spectrogram.alt", language, name=name, range=excerpt(clip, language))
     return render(

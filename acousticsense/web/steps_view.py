@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from acousticsense.audio import ClipInfo
+from acousticsense.audio.types import ClipInfo
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.answer import Analysis
 from acousticsense.models.genres import display_name
@@ -23,14 +23,7 @@ _WAVE_COLUMNS: Final = 240
 
 
 def steps_html(analysis: Analysis, spec: ModelSpec, name: str, language: str) -> str:
-    """A closed panel with one entry per step from file to probabilities.
-
-    Args:
-        analysis: of one clip.
-        spec: of the model that made it.
-        name: of the file.
-        language: "en" or "zh".
-    """
+    """A closed panel with one entry per step from file to probabilities."""
     front_end = analysis.images.front_end
     native = front_end.style != "figure" and front_end.kind in ("mel", "cqt")
     steps = [

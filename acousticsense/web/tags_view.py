@@ -42,9 +42,7 @@ def tags_html(job: TagJob, zip_url: str, language: str) -> str:
     """What stands below the buttons.
 
     Args:
-        job: the work.
         zip_url: where the copies can be fetched.
-        language: "en" or "zh".
     """
     state, trouble = told_of(job, language)
     plans = list(job.plans)

@@ -27,26 +27,9 @@ _FONTS: Final = (
 _MONO: Final = ("ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas", "monospace")
 
 _SCRIPTS: Final = _HERE / "scripts"
-#: Scripts that stand alone, and the parts of the one that spectrograms are read with.
-_SINGLE: Final = (
-    "page",
-    "choices",
-    "files",
-    "folders",
-    "player",
-    "labels",
-    "keys",
-    "timeline",
-    "library",
-    "panels",
-    "compare",
-    "versions",
-    "guess",
-    "share",
-    "history",
-    "stale",
-    "address",
-)
+#: Scripts that come before the others, whose order does not matter: `files` sees what is dropped before `player` does.
+_FIRST: Final = ("page", "files")
+#: The parts of the one that spectrograms are read with, in order.
 _SPECTROGRAM: Final = ("levels", "player", "axes", "readout", "plot", "gestures", "main")
 
 FAVICON: Final = _HERE / "favicon.svg"
@@ -101,7 +84,8 @@ def read_css() -> str:
 
 def read_head() -> str:
     """What goes into the page's head: its scripts, the style sheet for paper, and the schemes that it knows."""
-    scripts = [(_SCRIPTS / f"{name}.js").read_text(encoding="utf-8") for name in _SINGLE]
+    others = sorted(path.stem for path in _SCRIPTS.glob("*.js") if path.stem not in _FIRST)
+    scripts = [(_SCRIPTS / f"{name}.js").read_text(encoding="utf-8") for name in (*_FIRST, *others)]
     parts = [(_SCRIPTS / "spectrogram" / f"{name}.js").read_text(encoding="utf-8") for name in _SPECTROGRAM]
     scripts.append(f'(() => {{\n"use strict";\n{"".join(parts)}}})();')
     tags = "".join(f"<script>{script}</script>" for script in scripts)

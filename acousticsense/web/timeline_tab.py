@@ -13,9 +13,18 @@ from acousticsense.analysis.results import Timeline
 from acousticsense.errors import AcousticSenseError
 from acousticsense.serving.requests import TimelineRequest, parse
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import OWN_QUEUE, QUIET, mark_old_answers, model_choice, reveal_after, song_input
+from acousticsense.web.controls import (
+    OWN_QUEUE,
+    QUIET,
+    html_block,
+    mark_old_answers,
+    model_choice,
+    reveal_after,
+    song_input,
+    tell_failure,
+)
 from acousticsense.web.html import asked
-from acousticsense.web.inputs import chosen_model, language_of, uploaded, uploaded_path
+from acousticsense.web.inputs import chosen_model, language_of, refusals, uploaded, uploaded_path
 from acousticsense.web.message_view import message_html
 from acousticsense.web.page_runs import PageRuns
 from acousticsense.web.timeline_view import progress_html, timeline_html
@@ -67,10 +76,6 @@ class TimelineHandlers:
         controls = asked(window_s, hop_s, min_segment_s, model)
         yield timeline_html(made, self._service.timelines.put(made), source.name, language, asked=controls)
 
-    def explain_failure(self, request: gr.Request) -> str:
-        """What stands in place of a timeline after a fault of ours, which the log has in full."""
-        return message_html("timeline", language_of(request), code="unexpected")
-
     def clear(self, song: gr.FileData | None, request: gr.Request) -> Any:
         """The card for a new file, and the end of the work on another one.
 
@@ -108,21 +113,17 @@ class TimelineHandlers:
             spectrogram: which image, "mel" or "cqt", for models that know several; "" is the model's default.
             min_segment_s: segments that are shorter are given to the one beside them; 0 keeps all.
         """
-        try:
+        with refusals():
             excerpt = {"window_s": window_s, "hop_s": hop_s, "duration_s": duration_s, "offset_s": offset_s}
             fields = {"model": model, "spectrogram": spectrogram, "min_segment_s": min_segment_s}
             wanted = parse(TimelineRequest, {**excerpt, **fields})
             return timeline_payload(await self._service.start_timeline(uploaded(audio).path, wanted).outcome())
-        except AcousticSenseError as error:
-            raise gr.Error(str(error)) from error
 
 
 def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -> Any:
     """The contents of the tab, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        service: what answers.
         window_s: the default model's own window.
 
     Returns:
@@ -140,9 +141,7 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
             button = gr.Button(i18n("timeline.draw"), variant="primary", elem_classes="as-go as-draw")
             stop = gr.Button(i18n("timeline.stop"), elem_classes="as-stop")
         with gr.Column(scale=9, min_width=320, elem_classes="as-output"):
-            result = gr.HTML(
-                i18n("html.timeline"), elem_classes="as-timeline-block", apply_default_css=False, js_on_load=None
-            )
+            result = html_block(i18n("html.timeline"), "as-timeline-block")
     settings = [window, hop, shortest, chosen]
     mark_old_answers(".as-timeline", settings)
     drawn = button.click(
@@ -152,7 +151,7 @@ def build_timeline_tab(i18n: Any, service: PredictionService, window_s: float) -
         **OWN_QUEUE,
     )
     reveal_after(drawn)
-    drawn.failure(handlers.explain_failure, None, result, **QUIET)
+    tell_failure(drawn, "timeline", result)
     stop.click(handlers.stop, None, None, **QUIET)
     audio.change(handlers.clear, audio, result, **QUIET)
     gr.events.api(handlers.timeline, api_name="timeline", concurrency_limit=None)

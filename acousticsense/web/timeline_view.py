@@ -75,7 +75,6 @@ def progress_words(
         expected_s: seconds to predict in all; None when the file does not say.
         left_s: seconds until the end as far as can be told; None before anything was analysed.
         place: in the queue, from 1; 0 when it has begun.
-        language: "en" or "zh".
     """
     if place:
         return ui_text("queue.place", language, n=place), 0.0

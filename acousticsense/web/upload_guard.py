@@ -28,12 +28,7 @@ _FORMS: Final = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 class UploadGuard:
-    """Refuses a request that names another file than an uploaded one; the REST API under /api/ looks by itself.
-
-    Args:
-        app: what answers the others.
-        upload_dir: where Gradio keeps uploads.
-    """
+    """Refuses a request that names another file than an uploaded one; the REST API under /api/ looks by itself."""
 
     def __init__(self, app: ASGIApp, *, upload_dir: Path) -> None:
         self._app = app

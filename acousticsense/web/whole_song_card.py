@@ -13,7 +13,7 @@ from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import ui_text
 from acousticsense.serving.requests import TimelineRequest
 from acousticsense.serving.service import PredictionService
-from acousticsense.web.controls import OWN_QUEUE, QUIET
+from acousticsense.web.controls import OWN_QUEUE, QUIET, html_block
 from acousticsense.web.html import clock
 from acousticsense.web.inputs import language_of, uploaded
 from acousticsense.web.page_runs import PageRuns
@@ -104,8 +104,6 @@ class WholeSongCard:
     """The card, inside the blocks that are being built.
 
     Args:
-        i18n: the page's texts.
-        handlers: the card's callbacks.
         answer: the card above, for the first seconds, which may offer the other tab as well.
 
     Attributes:
@@ -117,17 +115,12 @@ class WholeSongCard:
         self._handlers, self._answer = handlers, answer
         self.part = gr.State(None)
         with gr.Column(elem_classes="as-below as-song-block", min_width=0):
-            self.card = gr.HTML(i18n("html.whole_song"), apply_default_css=False, js_on_load=REPORT_BUTTON)
+            self.card = html_block(i18n("html.whole_song"), script=REPORT_BUTTON)
             stop = gr.Button(i18n("timeline.stop"), elem_classes="as-song-stop", size="sm")
         stop.click(handlers.stop, None, None, **QUIET)
 
     def follow(self, answered: Any, audio: Any) -> None:
-        """Predicts the whole song after an answer, and when the card's own button asks for it.
-
-        Args:
-            answered: the events after which there is an answer.
-            audio: the component that holds the song.
-        """
+        """Predicts the whole song after an answer, and when the card's own button asks for it."""
         for start in (*(event.success for event in answered), self.card.retry):
             followed = start(self._handlers.follow, [audio, self.part], self.card, **OWN_QUEUE)
             followed.failure(self._handlers.explain_failure, None, self.card, **QUIET)
@@ -136,9 +129,6 @@ class WholeSongCard:
         """Lets the buttons of both cards open the song in another tab.
 
         Args:
-            tabs: of the page.
-            tab: id of the other one.
-            audio: the component that holds the song.
             other: the one that holds the other tab's song.
         """
         gr.on(

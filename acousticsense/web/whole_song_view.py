@@ -8,7 +8,7 @@ from typing import Final
 
 from acousticsense.analysis.results import Timeline
 from acousticsense.analysis.whole_song import NO_GENRE, WholeSong, contradicts, sum_up
-from acousticsense.audio import ClipInfo
+from acousticsense.audio.types import ClipInfo
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.page import ui_text
 from acousticsense.spectrogram.front_end import SpectrogramKind
@@ -33,11 +33,9 @@ class ExcerptAnswer:
     """The answer for an excerpt, as far as the card for its whole song needs it.
 
     Attributes:
-        path: of the file.
         model: that answered; "" is the default.
         kind: of image that it was given; None is its default.
         what: the best genre, "silence" or "not_music".
-        clip: which excerpt.
     """
 
     path: Path
@@ -60,7 +58,6 @@ def song_note_html(
 
     Args:
         state: "empty", "long", "stopped" or "failed".
-        language: "en" or "zh".
         words: the sentence; by default that of the state.
         button: what a button offers: "open" (the song in the tab "Timeline"), "again", or "" for none.
         error: why there is no strip; its words stand in place of the sentence.

@@ -14,7 +14,7 @@ import soundfile
 
 from acousticsense.analysis.compare import Comparison, compare_versions
 from acousticsense.analysis.compare_payload import comparison_csv, comparison_payload, comparison_sentences
-from acousticsense.audio import centroid_hz, integrated_lufs
+from acousticsense.audio.loudness import centroid_hz, integrated_lufs
 from acousticsense.cli.main import main
 from acousticsense.errors import AudioDecodeError, RequestError
 from acousticsense.inference.classifier import GenreClassifier

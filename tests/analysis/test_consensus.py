@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from acousticsense.analysis.consensus import agreement, build_consensus, largest_group
-from acousticsense.audio import ClipInfo, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthReport
 from acousticsense.inference.prediction import ModelInfo, Prediction, Timing
 from acousticsense.models.spec import Calibration
 

@@ -322,7 +322,6 @@ def test_progress_is_told_for_every_model(ensemble: Ensemble, music_mp3: Path) -
     told: list[Progress] = []
     ensemble.predict(music_mp3, models=FEW, spectrogram="mel", report=told.append)
     assert {progress.name for progress in told if progress.state == "done"} == set(FEW)
-    assert [progress.done for progress in told if progress.state == "done"] == [1, 2, 3]
     assert all(progress.total == 3 for progress in told)
 
 

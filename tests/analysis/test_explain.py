@@ -27,7 +27,7 @@ from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import build_network
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import EFFICIENTAT_MEL, UPSTREAM_WINDOWS, upstream_front_end
+from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL, UPSTREAM_WINDOWS, upstream_front_end
 from acousticsense.web.example_clips import read_examples
 from benchmarks.heatmap import OURS, RANDOM, hottest_cells, mask, painted, rank_correlation, with_shuffled_weights
 from tests.analysis.test_figures import pixels

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from acousticsense.analysis.figures import input_png, level_grid, loudest_db, row_notes, spectrogram_drawing, values_png
-from acousticsense.spectrogram import SpectrogramImages, clip_images, frame_s, frequencies_hz
 from acousticsense.spectrogram.front_end import (
     NATIVE_CQT,
     NATIVE_MEL,
@@ -20,6 +19,8 @@ from acousticsense.spectrogram.front_end import (
     FrontEnd,
     upstream_front_end,
 )
+from acousticsense.spectrogram.spectrogram import frame_s, frequencies_hz
+from acousticsense.spectrogram.windows import SpectrogramImages, clip_images
 
 RATE_HZ = NATIVE_MEL.sample_rate_hz
 

@@ -18,7 +18,7 @@ from acousticsense.analysis.exports import audacity_labels, timeline_csv
 from acousticsense.analysis.payload import timeline_payload
 from acousticsense.analysis.results import Timeline
 from acousticsense.analysis.timeline import make_timeline
-from acousticsense.audio import AudioLimits
+from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import AudioDecodeError, AudioTooLargeError, RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 
 from acousticsense.analysis.results import Segment, Timeline, TimelineVerdict, TimelineWindow
 from acousticsense.analysis.whole_song import contradicts, sum_up
-from acousticsense.audio import ClipInfo
+from acousticsense.audio.types import ClipInfo
 from acousticsense.inference.prediction import ModelInfo, Timing
 
 LABELS = ("Jazz", "Pop", "Rock")

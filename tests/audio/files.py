@@ -14,7 +14,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from acousticsense.audio import AudioClip, Source, read_clip
+from acousticsense.audio.clip import AudioClip, read_clip
+from acousticsense.audio.source import Source
 
 RATE_HZ = 44_100
 WANTED_HZ = 22_050

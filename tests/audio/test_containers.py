@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soxr
 
-from acousticsense.audio import read_clip
+from acousticsense.audio.clip import read_clip
 from acousticsense.inference.classifier import GenreClassifier
 from tests.audio.files import RATE_HZ, WANTED_HZ, Samples, ffmpeg_file, make_signal, read, sound_file
 

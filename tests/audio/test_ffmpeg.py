@@ -10,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from acousticsense.audio import AudioLimits, check
+from acousticsense.audio.health import check
+from acousticsense.audio.limits import AudioLimits
 from tests.audio.files import RATE_HZ, WANTED_HZ, Samples, codes, ffmpeg_file, lag, make_signal, read, sound_file
 
 SECONDS = 12.0

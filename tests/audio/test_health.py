@@ -9,8 +9,9 @@ import pytest
 import soxr
 from numpy.typing import NDArray
 
-from acousticsense.audio import AudioClip, ClipInfo, HealthNote
+from acousticsense.audio.clip import AudioClip
 from acousticsense.audio.health import CODES, check
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.i18n.messages import LANGUAGES, text
 
 RATE_HZ = 44_100

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soxr
 
-from acousticsense.audio import open_stream
+from acousticsense.audio.stream import open_stream
 from tests.audio.files import (
     RATE_HZ,
     WANTED_HZ,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from acousticsense.audio import AudioLimits
+from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import (
     AudioTooLargeError,
 )
@@ -57,7 +57,7 @@ def _forged_flac(flac: bytes, rate_hz: int, channels: int, n_frames: int) -> byt
 
 _MEASURE = """
 import resource, sys, time
-from acousticsense.audio import read_clip
+from acousticsense.audio.clip import read_clip
 from acousticsense.errors import AudioError
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before, started = peak(), time.process_time()

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from acousticsense.audio import AudioClip, check, open_stream
+from acousticsense.audio.clip import AudioClip
+from acousticsense.audio.health import check
 from acousticsense.audio.mixing import covariance, mix_weights
+from acousticsense.audio.stream import open_stream
 from tests.audio.files import RATE_HZ, WANTED_HZ, Samples, make_signal, read
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from acousticsense.audio import read_clip
+from acousticsense.audio.clip import read_clip
 
 
 def test_a_file_of_the_wanted_rate_loses_the_same_treble_as_any_other(tmp_path: Path) -> None:

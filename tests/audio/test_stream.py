@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acousticsense.audio import AudioClip, AudioLimits, Source, open_stream
+from acousticsense.audio.clip import AudioClip
+from acousticsense.audio.limits import AudioLimits
+from acousticsense.audio.source import Source
+from acousticsense.audio.stream import open_stream
 from acousticsense.errors import (
     AudioDecodeError,
     AudioEmptyError,

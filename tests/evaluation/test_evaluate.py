@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from acousticsense.audio import ClipInfo, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthReport
 from acousticsense.errors import AudioError, SettingsError
 from acousticsense.evaluation.calibration import with_counts
 from acousticsense.evaluation.dataset import LabelledClip, read_items

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from acousticsense.audio import HealthNote, HealthReport
+from acousticsense.audio.types import HealthNote, HealthReport
 from acousticsense.i18n.messages import preferred_language, text
 from acousticsense.inference.confidence import advise
 from acousticsense.inference.prediction import Verdict

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from acousticsense.audio import AudioLimits, read_clip
+from acousticsense.audio.clip import read_clip
+from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.refusals import REFUSALS, refusal
 from acousticsense.library.archive import Archive

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from acousticsense.audio import ClipInfo, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthReport
 from acousticsense.inference.confidence import advise, verdict_of
 from acousticsense.inference.payload import advice_text
 from acousticsense.inference.prediction import Verdict

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from acousticsense.audio import ClipInfo, HealthNote
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import LibraryError
 from acousticsense.inference.prediction import ModelInfo
 from acousticsense.library.export import COLUMNS, csv_bytes, finetune_csv, m3u, write_csv, write_jsonl, write_parquet

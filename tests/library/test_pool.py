@@ -9,7 +9,7 @@ from multiprocessing.connection import wait
 
 import pytest
 
-from acousticsense.audio import AudioLimits
+from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import LibraryError
 from acousticsense.inference.preprocess import Recipe
 from acousticsense.library import pool as pool_module

@@ -25,7 +25,14 @@ from acousticsense.models.checkpoint import (
 )
 from acousticsense.models.networks import UPSTREAM_ARCHITECTURES, build_network
 from acousticsense.models.weights import read_state_dict, write_state_dict
-from tests.torchvision_networks import logits, state_dict, torchvision_network, upstream_widths
+from tests.torchvision_networks import (
+    FEATURE_WIDTHS,
+    image_size_of,
+    logits,
+    state_dict,
+    torchvision_network,
+    upstream_widths,
+)
 
 TOLERANCE = 1e-4
 SMALL = "mobilenetv3_small_100"
@@ -49,11 +56,11 @@ def saved(content: object, path: Path) -> Path:
 
 def assert_same_logits(name: str, head: str, path: Path) -> None:
     """Ours from the saved file against torchvision's, for images that it tells apart."""
-    size = UPSTREAM_ARCHITECTURES[name].image_size
+    size = image_size_of(name)
     theirs = torchvision_network(name, head=head)
     expected = logits(theirs, size)
     torch.save(state_dict(theirs), path)
-    expected_widths = upstream_widths(UPSTREAM_ARCHITECTURES[name].feature_width, 16) if head == "upstream" else ()
+    expected_widths = upstream_widths(FEATURE_WIDTHS[name], 16) if head == "upstream" else ()
     del theirs
     gc.collect()
 
@@ -121,7 +128,7 @@ def test_the_architecture_can_be_told_from_the_tensors(name: str) -> None:
     with torch.device("meta"):
         extra = {"init_weights": False} if name == "inception_v3" else {}
         theirs = torchvision.models.get_model(name, weights=None, **extra).state_dict()
-        ours = build_network(name, 16, image_size=UPSTREAM_ARCHITECTURES[name].image_size).state_dict()
+        ours = build_network(name, 16, image_size=image_size_of(name)).state_dict()
     assert infer_architecture(theirs) == name
     assert infer_architecture(ours) == name
 

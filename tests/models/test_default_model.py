@@ -22,7 +22,7 @@ from acousticsense.models.genres import GENRES
 from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.settings import Settings
-from acousticsense.spectrogram import clip_images
+from acousticsense.spectrogram.windows import clip_images
 from acousticsense.web.example_clips import read_examples
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from acousticsense.models.genres import GENRES
 from acousticsense.models.importer import import_checkpoint
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network, classifier_name, timm_name
 from acousticsense.models.spec import Alternative, ModelSpec
-from acousticsense.spectrogram import EFFICIENTAT_MEL, NATIVE_CQT, NATIVE_WINDOWS
+from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL, NATIVE_CQT, NATIVE_WINDOWS
 
 NAME = "efficientat_mn04"
 

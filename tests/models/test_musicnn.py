@@ -11,7 +11,8 @@ import torch
 
 from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network, classifier_name
-from acousticsense.spectrogram import MUSICNN_MEL, NATIVE_WINDOWS, log_spectrogram
+from acousticsense.spectrogram.front_end import MUSICNN_MEL, NATIVE_WINDOWS
+from acousticsense.spectrogram.spectrogram import log_spectrogram
 
 NAME = "musicnn"
 

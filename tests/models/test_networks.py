@@ -17,24 +17,24 @@ from acousticsense.models.networks import (
     skeleton,
     timm_name,
 )
-from tests.torchvision_networks import upstream_widths
+from tests.torchvision_networks import FEATURE_WIDTHS, image_size_of, upstream_widths
 
 
 @pytest.mark.parametrize("architecture", UPSTREAM_ARCHITECTURES)
 def test_upstream_names_mean_timm_networks_of_the_same_input(architecture: str) -> None:
-    known = UPSTREAM_ARCHITECTURES[architecture]
-    assert timm_name(architecture) == timm_name(known.timm_name) == known.timm_name
-    assert input_size(architecture) == known.image_size
+    ours = UPSTREAM_ARCHITECTURES[architecture]
+    assert timm_name(architecture) == timm_name(ours) == ours
+    assert input_size(architecture) == image_size_of(architecture)
 
 
 @pytest.mark.parametrize("architecture", UPSTREAM_ARCHITECTURES)
 def test_an_mlp_head_hangs_on_the_features_upstream_used(architecture: str) -> None:
-    known = UPSTREAM_ARCHITECTURES[architecture]
-    widths = upstream_widths(known.feature_width, 16)
+    feature_width = FEATURE_WIDTHS[architecture]
+    widths = upstream_widths(feature_width, 16)
     head = skeleton(architecture, 16, head=widths).get_submodule(classifier_name(architecture))
     linear = {index: layer for index, layer in enumerate(head.children()) if isinstance(layer, nn.Linear)}
     assert tuple(linear) == mlp_indices(4) == (1, 4, 7, 9)
-    assert [layer.in_features for layer in linear.values()] == [known.feature_width, *widths]
+    assert [layer.in_features for layer in linear.values()] == [feature_width, *widths]
     assert linear[9].out_features == 16
 
 

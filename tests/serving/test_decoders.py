@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from acousticsense.audio import AudioLimits
+from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import (
     AudioDecodeError,
     AudioTooLargeError,

@@ -10,16 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from acousticsense.errors import AudioEmptyError
-from acousticsense.spectrogram import (
-    EFFICIENTAT_MEL,
-    NATIVE_MEL,
-    NATIVE_WINDOWS,
-    FrontEnd,
-    WindowPolicy,
-    clip_images,
-    frequencies_hz,
-    log_spectrogram,
-)
+from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL, NATIVE_MEL, NATIVE_WINDOWS, FrontEnd, WindowPolicy
+from acousticsense.spectrogram.spectrogram import frequencies_hz, log_spectrogram
+from acousticsense.spectrogram.windows import clip_images
 
 AS_LOUD_AS_IT_IS = replace(EFFICIENTAT_MEL, level_dbfs=None)
 

@@ -18,13 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from acousticsense.errors import AudioEmptyError
-from acousticsense.spectrogram import (
-    clip_images,
-    frame_s,
-    frequencies_hz,
-    log_spectrogram,
-    to_image,
-)
 from acousticsense.spectrogram.front_end import (
     NATIVE_CQT,
     NATIVE_MEL,
@@ -35,6 +28,9 @@ from acousticsense.spectrogram.front_end import (
     WindowPolicy,
     upstream_front_end,
 )
+from acousticsense.spectrogram.image import to_image
+from acousticsense.spectrogram.spectrogram import frame_s, frequencies_hz, log_spectrogram
+from acousticsense.spectrogram.windows import clip_images
 
 RATE = 22_050
 C1_HZ, C2_HZ, A7_HZ = 32.703, 65.406, 3520.0

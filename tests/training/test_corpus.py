@@ -11,8 +11,9 @@ import pytest
 import soundfile
 import torch
 
-from acousticsense.audio import read_clip
-from acousticsense.spectrogram import NATIVE_WINDOWS, SpectrogramKind, clip_images
+from acousticsense.audio.clip import read_clip
+from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
+from acousticsense.spectrogram.windows import clip_images
 from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip, load_clips, waveform_file
 from acousticsense.training.corpus import prepare, prepare_side_by_side, window_starts
 from acousticsense.training.dataset import cut

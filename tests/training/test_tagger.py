@@ -14,7 +14,7 @@ from acousticsense.models.catalog import Catalog
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
 from acousticsense.models.spec import NEVER
-from acousticsense.spectrogram import NATIVE_WINDOWS
+from acousticsense.spectrogram.front_end import NATIVE_WINDOWS
 from acousticsense.training.linear_head import fit_head
 from acousticsense.training.tagger import TAGGERS, Judged, Tagger, install_tagger, tagger_network
 from acousticsense.training.teachers import musicnn

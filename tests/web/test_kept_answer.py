@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from acousticsense.audio import ClipInfo, HealthNote, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthNote, HealthReport
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import Advice, ModelInfo, Prediction, Timing
 from acousticsense.models.genres import GENRES

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from gradio.utils import get_upload_folder
 
 from acousticsense.api.routes import create_api
-from acousticsense.audio import ClipInfo, HealthNote
+from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import OverloadError, RequestError
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.prediction import ModelInfo

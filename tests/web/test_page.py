@@ -22,7 +22,7 @@ from gradio.utils import get_upload_folder
 from acousticsense.analysis.figures import input_png
 from acousticsense.analysis.heatmap import HeatPlace
 from acousticsense.analysis.results import Timeline
-from acousticsense.audio import ClipInfo, HealthNote, HealthReport
+from acousticsense.audio.types import ClipInfo, HealthNote, HealthReport
 from acousticsense.errors import (
     AudioDecodeError,
     CorruptCheckpointError,
@@ -81,7 +81,7 @@ def classified(handlers: ClassifyHandlers, *controls: Any, now: bool = False) ->
     """The cards at the end, of a new file or of the button."""
 
     async def last() -> tuple[Any, ...]:
-        return [cards async for cards in (handlers.classify_now if now else handlers.classify)(*controls)][-1]
+        return [cards async for cards in handlers.classify(*controls, "nothing" if now else "")][-1]
 
     return run_alone(last())
 

@@ -18,7 +18,7 @@ from gradio.utils import get_upload_folder
 from acousticsense.analysis.results import Segment, Timeline
 from acousticsense.analysis.timeline import make_timeline
 from acousticsense.analysis.whole_song import sum_up
-from acousticsense.audio import ClipInfo
+from acousticsense.audio.types import ClipInfo
 from acousticsense.errors import OverloadError
 from acousticsense.i18n.page import ui_text
 from acousticsense.models.genres import GENRES, display_name

@@ -28,7 +28,6 @@ class TorchBackend:
     Args:
         network: maps float32 (n, channels, rows, columns) to logits (n, n_outputs); it is moved to the device, and its
             weights stay float32.
-        device: where it runs.
         precision: in what the layers that bear it compute (`torch.autocast`).
     """
 

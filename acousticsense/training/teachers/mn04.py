@@ -17,7 +17,8 @@ from torch.nn import functional
 from acousticsense.models.conversion import to_timm
 from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.weights import read_state_dict
-from acousticsense.spectrogram import EFFICIENTAT_MEL, log_spectrogram
+from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL
+from acousticsense.spectrogram.spectrogram import log_spectrogram
 
 __all__ = ["SAMPLE_RATE_HZ", "Mn04", "read_trunk"]
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from acousticsense.models.musicnn import Musicnn as Network
-from acousticsense.spectrogram import MUSICNN_MEL, log_spectrogram
+from acousticsense.spectrogram.front_end import MUSICNN_MEL
+from acousticsense.spectrogram.spectrogram import log_spectrogram
 
 __all__ = ["CONVOLUTIONS", "NORMS", "PARTS", "SAMPLE_RATE_HZ", "Musicnn", "read_trunk"]
 
