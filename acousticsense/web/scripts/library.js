@@ -1,5 +1,5 @@
 // The table of many files: rows are fetched as they come; sorting, finding and filtering need no server.
-// `library_html.py` writes the frame that is filled here and the card that says how far the work is.
+// `library_view.py` writes the frame that is filled here and the card that says how far the work is.
 (() => {
   "use strict";
   const rows = []; // {values of a row, element}
