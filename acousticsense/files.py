@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-__all__ = ["atomic_write", "replace_file", "replace_folder", "sha256_of", "sync_folder"]
-
 _BLOCK_BYTES: Final = 1 << 20
 
 

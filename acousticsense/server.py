@@ -24,8 +24,6 @@ from acousticsense.serving.temporary import make_upload_folder
 from acousticsense.settings import Settings
 from acousticsense.web import mount_ui
 
-__all__ = ["Server", "create_app", "serve", "url_of"]
-
 #: Seconds for finishing answers after SIGTERM.
 _GRACE_S: Final = 5
 #: Seconds for which an idle connection stays open: longer than with clients (httpx: 5) and proxies (nginx: 60), since

@@ -25,8 +25,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from acousticsense.errors import SettingsError, quoted
 
-__all__ = ["BACKENDS", "Settings", "available_cores"]
-
 Backend = Literal["auto", "pytorch", "openvino", "openvino-int8"]
 #: What may compute.
 BACKENDS: Final[tuple[str, ...]] = get_args(Backend)

@@ -26,8 +26,6 @@ from acousticsense.inference.answer import Analysis
 from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreClassifier
 from acousticsense.inference.prediction import Advice, Prediction
 
-__all__ = ["VERSIONS", "Comparison", "Sound", "analyses_of", "compare_versions"]
-
 #: The names of the versions, the reference first: as many as can be compared at once.
 VERSIONS: Final = ("A", "B", "C", "D")
 

@@ -10,8 +10,6 @@ from typing import Any
 from acousticsense.analysis.compare import Comparison, analyses_of
 from acousticsense.inference.payload import prediction_payload, sentence
 
-__all__ = ["comparison_csv", "comparison_payload", "comparison_sentences"]
-
 
 def comparison_sentences(comparison: Comparison, language: str = "en") -> list[str]:
     """What moved, in words; label names are shown in `language`."""

@@ -15,8 +15,6 @@ from acousticsense.inference.confidence import advise, earned, stands_clear, ver
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.spec import Calibration
 
-__all__ = ["agreement", "build_consensus", "largest_group", "log_pool", "logarithms"]
-
 Vector = NDArray[np.float64]
 
 #: Where the members' mean is called not music when nothing was measured for them together.

@@ -38,8 +38,6 @@ from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
 
-__all__ = ["ENSEMBLE_FILE", "Ensemble"]
-
 _log: Final = logging.getLogger(__name__)
 
 #: Beside the models: what was measured for several of them together.

@@ -9,8 +9,6 @@ from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.inference.payload import advice_text, error_payload, health_payload
 from acousticsense.inference.prediction import GenreScore
 
-__all__ = ["ensemble_payload"]
-
 
 def ensemble_payload(result: EnsembleResult, *, top_k: int = 3, language: str = "en") -> dict[str, Any]:
     """The response body of `/api/ensemble`.

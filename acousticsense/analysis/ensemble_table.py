@@ -10,8 +10,6 @@ from acousticsense.analysis.ensemble_words import guidance, member_name, sentenc
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.inference.prediction import GenreScore
 
-__all__ = ["ensemble_csv", "ensemble_text", "labels_of", "table_rows"]
-
 #: Columns of the table before the labels; `weights_sha256` makes every row auditable.
 _COLUMNS: Final = (
     "model",

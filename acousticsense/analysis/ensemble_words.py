@@ -10,8 +10,6 @@ from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.i18n.messages import text
 from acousticsense.models.genres import display_name
 
-__all__ = ["guidance", "member_name", "sentences"]
-
 _MB: Final = 1e6
 
 #: The largest network of images, and the audio tagger, which was trained by others on other music.

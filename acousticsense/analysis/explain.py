@@ -19,8 +19,6 @@ from acousticsense.inference.classifier import MODEL_DEFAULT, Duration, GenreCla
 from acousticsense.spectrogram.front_end import FrontEnd
 from acousticsense.spectrogram.spectrogram import frequencies_hz
 
-__all__ = ["MAX_WINDOWS", "Explanation", "check_label", "explain", "explanation_of", "heatmap"]
-
 #: Windows of a clip that are explained at most; those in which the genre is most probable.
 MAX_WINDOWS: Final = 12
 

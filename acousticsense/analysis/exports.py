@@ -11,8 +11,6 @@ from xml.etree import ElementTree as ET
 from acousticsense.analysis.results import Segment, Timeline
 from acousticsense.i18n.messages import text
 
-__all__ = ["audacity_labels", "cue_sheet", "rekordbox_xml", "timeline_csv"]
-
 #: Of a cue sheet: tracks at most, and frames in a second.
 _CUE_TRACKS, _CUE_FRAMES = 99, 75
 

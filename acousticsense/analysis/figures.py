@@ -23,20 +23,6 @@ from acousticsense.spectrogram.front_end import FrontEnd
 from acousticsense.spectrogram.spectrogram import frame_s, frequencies_hz
 from acousticsense.spectrogram.windows import SpectrogramImages
 
-__all__ = [
-    "PITCH_CLASSES",
-    "RANGE_DB",
-    "LevelGrid",
-    "heat_png",
-    "heatmap_drawing",
-    "input_png",
-    "level_grid",
-    "loudest_db",
-    "row_notes",
-    "spectrogram_drawing",
-    "values_png",
-]
-
 PITCH_CLASSES: Final = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 #: Natural log of power to decibels.
 _DB_PER_NEPER: Final = 10 / math.log(10)

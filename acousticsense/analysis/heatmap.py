@@ -8,8 +8,6 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HeatBand", "HeatMethod", "HeatMoment", "HeatPlace", "Heatmap"]
-
 HeatMethod = Literal["grad_cam", "attention"]
 HeatBand = Literal["low", "middle", "high", "spread"]
 HeatMoment = Literal["start", "middle", "end", "throughout", "places"]

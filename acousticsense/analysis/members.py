@@ -18,22 +18,6 @@ from acousticsense.models.catalog import Catalog, without_copies
 from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = [
-    "ChosenModel",
-    "Clips",
-    "Progress",
-    "Report",
-    "Spectrograms",
-    "Tell",
-    "choose_models",
-    "drawing_times",
-    "failed_members",
-    "identities",
-    "measured_accuracy",
-    "prepare_clips",
-    "telling",
-]
-
 #: Which images are analysed: one kind, or every kind that a model knows.
 Spectrograms = Literal["mel", "cqt", "both"]
 

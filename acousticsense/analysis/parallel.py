@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import torch
 
-__all__ = ["WorkerPool", "own_stream", "split_by_cost"]
-
 #: Models at work at the same time, at most: more would only take memory from each other.
 _MAX_WORKERS: Final = 8
 

@@ -10,11 +10,6 @@ from acousticsense.analysis.results import Timeline
 from acousticsense.inference.payload import health_payload, prediction_payload
 from acousticsense.inference.prediction import Prediction
 
-__all__ = [
-    "explanation_payload",
-    "timeline_payload",
-]
-
 
 def timeline_payload(timeline: Timeline) -> dict[str, Any]:
     """The response body of `/api/timeline` but for its links; labels and codes are not translated."""

@@ -24,8 +24,6 @@ from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import NOT_MUSIC
 from acousticsense.models.spec import EnsembleSpec
 
-__all__ = ["EnsemblePredictor", "pool_weights"]
-
 _log: Final = logging.getLogger(__name__)
 
 #: From fewer a temperature is chance.

@@ -22,8 +22,6 @@ from torch import Tensor, nn
 from acousticsense.analysis.heatmap import HeatMethod
 from acousticsense.errors import UnexplainableError
 
-__all__ = ["Score", "method_for", "relevance", "weight_sharing_copy"]
-
 _N = TypeVar("_N", bound=nn.Module)
 
 #: Logits (n, n_outputs) -> the number (n,) whose reasons are asked for.

@@ -25,20 +25,6 @@ from acousticsense.inference.prediction import (
     ranked,
 )
 
-__all__ = [
-    "MAX_WINDOW_S",
-    "MIN_HOP_S",
-    "MIN_WINDOW_S",
-    "Consensus",
-    "EnsembleResult",
-    "Member",
-    "Seconds",
-    "Segment",
-    "Timeline",
-    "TimelineVerdict",
-    "TimelineWindow",
-]
-
 Seconds = Annotated[float, Field(ge=0)]
 
 #: Below a second there is no rhythm left to predict; above a minute a window is no place any more.

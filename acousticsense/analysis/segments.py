@@ -24,8 +24,6 @@ from acousticsense.analysis.results import Segment, TimelineWindow
 from acousticsense.inference.confidence import verdict_of
 from acousticsense.models.spec import ModelSpec
 
-__all__ = ["CHANGE_COST", "merge"]
-
 Matrix = NDArray[np.float64]
 
 #: What a change of genre must gain: probability, summed over windows that do not overlap.

@@ -31,8 +31,6 @@ from acousticsense.inference.prediction import Timing
 from acousticsense.inference.preprocess import StreamOpener, open_excerpt
 from acousticsense.spectrogram.windows import clip_images
 
-__all__ = ["MAX_WINDOWS", "Progress", "make_timeline"]
-
 Samples = NDArray[np.float32]
 _T = TypeVar("_T")
 #: Called with the seconds that are analysed and those expected in all (None: unknown) after each batch, and before the

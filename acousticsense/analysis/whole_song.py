@@ -12,8 +12,6 @@ from acousticsense.analysis.results import Seconds, Segment, Timeline, TimelineV
 from acousticsense.inference.confidence import stands_clear
 from acousticsense.inference.prediction import VALIDATED, GenreScore, Probabilities, ranked
 
-__all__ = ["NO_GENRE", "WholeSong", "contradicts", "sum_up"]
-
 _Name = TypeVar("_Name", bound=str)
 
 #: What a part of a song can be instead of a genre: these are verdicts, and no label is called so.

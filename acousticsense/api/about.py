@@ -12,8 +12,6 @@ from acousticsense.models.catalog import CatalogEntry
 from acousticsense.serving.metrics import CONTENT_TYPE
 from acousticsense.serving.service import PredictionService
 
-__all__ = ["about_routes"]
-
 
 def about_routes(service: PredictionService) -> APIRouter:
     """The routes. Those for operators take no thread, so that they never wait."""

@@ -40,8 +40,6 @@ from acousticsense.serving.requests import (
 )
 from acousticsense.serving.service import PredictionService
 
-__all__ = ["clip_routes"]
-
 Route = Callable[[Request], Awaitable[dict[str, Any]]]
 R = TypeVar("R", bound=AnyRequest)
 

@@ -18,8 +18,6 @@ from acousticsense.i18n.reader import reader_language
 from acousticsense.serving.http_errors import refusal_response
 from acousticsense.serving.temporary import CountBytes, UploadFolder
 
-__all__ = ["DiskLimit"]
-
 #: Only forms are written to the disk; other bodies stay in memory, and have limits of their own.
 _FORM: Final = "multipart/form-data"
 #: Where files for the page arrive, which stay.

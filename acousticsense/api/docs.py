@@ -14,8 +14,6 @@ from starlette.staticfiles import StaticFiles
 
 from acousticsense.api.responses import ErrorResponse
 
-__all__ = ["ERRORS", "add_docs", "clip_body", "errors", "versions_body"]
-
 _DESCRIPTIONS: Final[dict[int, str]] = {
     400: "malformed request",
     404: "unknown model",

@@ -13,8 +13,6 @@ from starlette.requests import ClientDisconnect, Request
 from acousticsense.errors import AcousticSenseError, RequestError
 from acousticsense.serving.http_errors import refusal_response
 
-__all__ = ["CLIENT_GONE", "add_error_handlers"]
-
 #: The client went away: nobody reads the answer (nginx' number).
 CLIENT_GONE: Final = 499
 

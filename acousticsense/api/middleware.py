@@ -10,8 +10,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from acousticsense.errors import AudioTooLargeError, OverloadError
 from acousticsense.serving.http_errors import refusal_response
 
-__all__ = ["AddRootPath", "AnswerWhenCancelled", "BodyLimit", "HeadAsGet", "StripRootPath"]
-
 #: Base64 makes a file a third larger; the rest is room for other fields.
 _BODY_PER_FILE_BYTE: Final = 1.4
 #: Files in one body, where it is not one.

@@ -19,8 +19,6 @@ from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError
 from acousticsense.serving.uploads import uploaded_file
 
-__all__ = ["FILE_FIELDS", "Body", "read_body", "read_versions"]
-
 #: Fields beside the files that a form may have.
 _MAX_FIELDS: Final = 20
 #: Names under which a form may carry the file.

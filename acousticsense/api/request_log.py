@@ -16,8 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from acousticsense.errors import printable
 from acousticsense.settings import Settings
 
-__all__ = ["JsonFormatter", "RequestLog", "configure_logging"]
-
 _log: Final = logging.getLogger("acousticsense.requests")
 
 _HEADER: Final = "X-Request-ID"

@@ -6,21 +6,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = [
-    "CompareResponse",
-    "EnsembleResponse",
-    "ErrorResponse",
-    "ExplainResponse",
-    "HealthResponse",
-    "ModelsResponse",
-    "NotReadyResponse",
-    "PredictResponse",
-    "ReadyResponse",
-    "SimilarResponse",
-    "TimelineFile",
-    "TimelineResponse",
-]
-
 
 class _Answer(BaseModel):
     """Nothing is answered that is not described here."""

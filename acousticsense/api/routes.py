@@ -18,8 +18,6 @@ from acousticsense.api.middleware import AddRootPath, BodyLimit, HeadAsGet
 from acousticsense.api.timeline import timeline_routes
 from acousticsense.serving.service import PredictionService
 
-__all__ = ["create_api"]
-
 
 def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     """The application with every REST route and its documentation.

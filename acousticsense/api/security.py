@@ -24,8 +24,6 @@ from acousticsense.i18n.reader import reader_language
 from acousticsense.serving.http_errors import refusal_response
 from acousticsense.settings import Settings
 
-__all__ = ["AccessControl", "RateLimit", "SecurityHeaders", "add_security"]
-
 #: What a page of ours may load and run. Gradio writes its configuration and its styles into the page and compiles the
 #: handlers that run in the browser, so that inline scripts, inline styles and compiling must be allowed; sources
 #: outside of this server, plug-ins and frames on other sites are not.

@@ -24,8 +24,6 @@ from acousticsense.serving.jobs import TimelineJob
 from acousticsense.serving.requests import TimelineRequest, parse
 from acousticsense.serving.service import PredictionService
 
-__all__ = ["timeline_routes"]
-
 #: How often a request looks whether its timeline is there, and whether its client is.
 _LOOK_EVERY_S: Final = 0.1
 #: A finished timeline as a file: suffix -> media type and what writes it.

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from acousticsense.audio.track import Samples
 from acousticsense.audio.types import HealthNote, Severity
 
-__all__ = ["check_spectrum", "decibels"]
-
 #: What digital zero is called, so that values stay finite.
 _FLOOR_DB: Final = -120.0
 

@@ -9,8 +9,6 @@ from typing import Final
 
 from acousticsense.audio.source import Slice
 
-__all__ = ["Bitstream", "find_bitstream"]
-
 #: How a DTS frame begins, with 16 or 14 bits used of each sample, in either byte order (ETSI TS 102 114, annex C).
 _DTS: Final = re.compile(
     rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80|\x1f\xff\xe8\x00\x07[\xf0-\xff]|\xff\x1f\x00\xe8[\xf0-\xff]\x07"

@@ -9,8 +9,6 @@ from typing import Final
 
 from acousticsense.audio.source import Slice
 
-__all__ = ["Chunk", "Form", "find_form", "looks_like_chunks", "walk"]
-
 #: More chunks than this are no recording.
 _MOST_CHUNKS: Final = 10_000
 _W64_RIFF: Final = bytes.fromhex("726966662e91cf11a5d628db04c10000")

@@ -26,8 +26,6 @@ from acousticsense.audio.track import (
 from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import AudioTooLargeError
 
-__all__ = ["AudioClip", "read_clip"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class AudioClip:

@@ -13,8 +13,6 @@ import av
 from acousticsense.audio.source import Slice
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["WAV_LIKE", "open_container", "said"]
-
 #: FFmpeg's demuxers that hold sound themselves. No hls, dash, concat, sdp, rtsp, image or subtitle format.
 _DEMUXERS: Final = (
     "3dostr,aa,aac,ac3,aea,aiff,amr,amrnb,amrwb,ape,asf,ast,au,avi,avr,caf,dsf,dts,dtshd,eac3,epaf,flac,flv,gsm,iff,"

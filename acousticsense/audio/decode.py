@@ -50,8 +50,6 @@ from acousticsense.audio.track import Track
 from acousticsense.audio.track_choice import ffmpeg_track
 from acousticsense.errors import AudioDecodeError, AudioError
 
-__all__ = ["decoded", "read_artist"]
-
 _T = TypeVar("_T")
 _Opener = Callable[[Slice], AbstractContextManager[Track]]
 

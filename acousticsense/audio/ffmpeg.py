@@ -17,8 +17,6 @@ from acousticsense.audio.source import Slice
 from acousticsense.audio.track import MARGIN_S, Samples
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["FFmpegTrack"]
-
 #: FFmpeg starts this much early: AAC and Opus need 80 ms to settle after a seek, mp3's bit reservoir two frames.
 _PREROLL_S: Final = Fraction(1, 5)
 #: Packets in a row that may fail before a file counts as broken.

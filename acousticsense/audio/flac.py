@@ -10,8 +10,6 @@ from typing import Final
 from acousticsense.audio.notes import Notes
 from acousticsense.audio.source import Slice
 
-__all__ = ["repaired"]
-
 _RATES_HZ: Final = (0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000)
 _BITS: Final = (0, 8, 12, 0, 16, 20, 24, 32)
 _SYNC: Final = re.compile(rb"\xff[\xf8\xf9]")

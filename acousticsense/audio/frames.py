@@ -14,8 +14,6 @@ from acousticsense.audio.notes import Notes
 from acousticsense.audio.track import Samples, fit_channels
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["TimeSteps", "Uniform"]
-
 #: PyAV counts a frame's planes up to a null pointer, for which FFmpeg's lists have no room behind more than these.
 _MOST_PLANES: Final = 7
 

@@ -21,9 +21,6 @@ from acousticsense.audio.notes import DECODING_CODES
 from acousticsense.audio.track import Samples
 from acousticsense.audio.types import HealthNote, HealthReport
 
-__all__ = ["CODES", "SILENCE_DB", "check", "loudest_db"]
-
-
 #: Every note there is, in the order in which equally severe ones are listed.
 CODES: Final = (
     "silence",

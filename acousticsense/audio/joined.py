@@ -15,8 +15,6 @@ from acousticsense.audio.source import Slice
 from acousticsense.audio.track import Samples, Track, fit_channels
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["JoinedTrack"]
-
 OpenTrack = Callable[[Slice], AbstractContextManager[Track]]
 
 

@@ -7,8 +7,6 @@ from typing import Final
 
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["FORMATS_HINT", "MOST_CHANNELS", "AudioLimits", "channels_fault", "check_format", "rate_fault"]
-
 FORMATS_HINT: Final = "Use an mp3, wav, flac, ogg, opus, m4a or aac file that plays in an ordinary player."
 
 

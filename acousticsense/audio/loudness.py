@@ -11,8 +11,6 @@ from av.filter import Graph
 
 from acousticsense.audio.track import Samples
 
-__all__ = ["centroid_hz", "integrated_lufs"]
-
 #: The meter's channel layouts; other counts are mixed to mono first.
 _LAYOUTS: Final = {1: "mono", 2: "stereo", 6: "5.1"}
 #: The rate for which the standard gives its filters.

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from acousticsense.audio.track import Samples
 
-__all__ = ["Mixer", "mix", "mix_weights"]
-
 Matrix = NDArray[np.float64]
 
 #: A channel this far below the loudest (-50 dB) is silent: of codecs only their noise is left there.

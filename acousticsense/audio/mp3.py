@@ -10,8 +10,6 @@ from typing import Final
 
 from acousticsense.audio.source import Slice
 
-__all__ = ["behind_tags", "hidden_start"]
-
 _HEADER_BYTES: Final = 10
 #: A tag is looked into as far as this; cover images make it long.
 _MOST_TAG_BYTES: Final = 1 << 24

@@ -8,8 +8,6 @@ from typing import Final
 
 from acousticsense.errors import RequestError
 
-__all__ = ["AUDIO_SUFFIXES", "check_output", "is_audio_name"]
-
 #: Suffixes that are looked for in folders.
 AUDIO_SUFFIXES: Final = frozenset(
     f".{name}"

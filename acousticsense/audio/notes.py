@@ -7,8 +7,6 @@ from typing import Final
 
 from acousticsense.audio.types import HealthNote, Severity
 
-__all__ = ["DECODING_CODES", "Notes"]
-
 _SEVERITIES: Final[dict[str, Severity]] = {
     "header_repaired": "warning",
     "truncated": "warning",

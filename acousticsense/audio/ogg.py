@@ -14,8 +14,6 @@ from typing import Final
 
 from acousticsense.audio.source import Slice
 
-__all__ = ["find_links"]
-
 _MARK: Final = b"OggS"
 _HEADER_BYTES: Final = 27
 _BEGINS_STREAM: Final = 2

@@ -26,8 +26,6 @@ from acousticsense.audio.sample_format import (
 )
 from acousticsense.audio.source import Slice
 
-__all__ = ["PcmLayout", "find_pcm"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class PcmLayout:

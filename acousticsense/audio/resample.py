@@ -10,8 +10,6 @@ import soxr
 from acousticsense.audio.track import Samples
 from acousticsense.errors import AudioEmptyError
 
-__all__ = ["at_rate", "between_zeros", "resample"]
-
 
 def resample(mono: Samples, rate_hz: int, wanted_hz: int, lead: int, n_frames: int) -> Samples:
     """The excerpt (n,) at `wanted_hz`, out of mono samples with `lead` frames before it and some after."""

@@ -12,17 +12,6 @@ from numpy.typing import NDArray
 from acousticsense.audio.limits import MOST_CHANNELS
 from acousticsense.audio.source import Slice
 
-__all__ = [
-    "SUBTYPES",
-    "UNKNOWN_SIZES",
-    "SampleFormat",
-    "aiff_format",
-    "caf_format",
-    "lies_low",
-    "octets_of",
-    "wav_format",
-]
-
 Octets = NDArray[np.uint8]
 Coding = Literal["unsigned", "signed", "float", "alaw", "ulaw"]
 

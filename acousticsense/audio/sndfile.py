@@ -16,9 +16,6 @@ from acousticsense.audio.source import Slice
 from acousticsense.audio.track import BLOCK_FRAMES, Samples
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["SndfileTrack", "flac_track", "sndfile_track"]
-
-
 #: A track that ends this much earlier than its header says has lost something; FLAC's header knows every sample.
 _MISSED_S: Final = 0.1
 

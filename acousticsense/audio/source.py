@@ -13,8 +13,6 @@ from typing import Any, BinaryIO
 from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import AudioDecodeError, AudioEmptyError, AudioTooLargeError, RequestError
 
-__all__ = ["Slice", "Source", "opened", "unreadable"]
-
 #: A str or Path is a local file, never a URL.
 Source = str | Path | bytes | BinaryIO
 

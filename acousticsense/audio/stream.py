@@ -31,8 +31,6 @@ from acousticsense.audio.track import (
 from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import AudioTooLargeError
 
-__all__ = ["AudioStream", "open_stream"]
-
 #: Seconds that are listened to before the first is mixed: a network's window.
 _LOOK_AHEAD_S: Final = 10.0
 

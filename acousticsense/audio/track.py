@@ -13,19 +13,6 @@ from numpy.typing import NDArray
 from acousticsense.audio.notes import Notes
 from acousticsense.errors import AudioDecodeError, AudioEmptyError, RequestError
 
-__all__ = [
-    "BLOCK_FRAMES",
-    "MARGIN_S",
-    "Excerpt",
-    "Samples",
-    "Track",
-    "check_arguments",
-    "fit_channels",
-    "mend",
-    "refuse_damage",
-    "refuse_empty",
-]
-
 Samples = NDArray[np.float32]
 
 #: Decoded on either side of the excerpt and cut off after resampling, so that the filter never sees an edge.

@@ -14,8 +14,6 @@ from acousticsense.audio.ffmpeg import FFmpegTrack
 from acousticsense.audio.source import Slice
 from acousticsense.errors import AudioDecodeError
 
-__all__ = ["ffmpeg_track"]
-
 #: Seconds looked at to tell whether a track is silent, and the peak below which it is (-70 dBFS).
 _PROBE_S: Final = 5
 _SILENT_PEAK: Final = 10 ** (-70 / 20)

@@ -5,12 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = [
-    "ClipInfo",
-    "HealthNote",
-    "HealthReport",
-]
-
 Severity = Literal["info", "warning", "error"]
 
 

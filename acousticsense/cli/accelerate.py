@@ -12,8 +12,6 @@ from typing import Any
 from acousticsense.cli.options import classifier_of, positive, settings_of
 from acousticsense.errors import RequestError
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

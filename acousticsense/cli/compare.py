@@ -9,8 +9,6 @@ from typing import Any
 from acousticsense.cli.options import add_clip_options, classifier_of
 from acousticsense.serving.requests import CompareRequest, parse
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

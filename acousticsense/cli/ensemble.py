@@ -11,8 +11,6 @@ from acousticsense.cli.options import add_excerpt_options, check_outputs, positi
 from acousticsense.errors import printable
 from acousticsense.serving.requests import EnsembleRequest, parse
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from acousticsense.analysis.predictor import EnsemblePredictor
     from acousticsense.evaluation.results import Evaluation
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

@@ -13,8 +13,6 @@ from acousticsense.cli.options import add_clip_options, check_outputs, classifie
 from acousticsense.errors import printable
 from acousticsense.serving.requests import ExplainRequest, parse
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

@@ -15,8 +15,6 @@ from acousticsense.errors import AcousticSenseError, printable
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

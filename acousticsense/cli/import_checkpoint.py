@@ -11,8 +11,6 @@ from acousticsense.models.genres import LABEL_SETS
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

@@ -32,8 +32,6 @@ from acousticsense.cli import (
 )
 from acousticsense.errors import AcousticSenseError
 
-__all__ = ["main"]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.

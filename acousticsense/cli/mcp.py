@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from acousticsense.serving.service import PredictionService
     from acousticsense.settings import Settings
 
-__all__ = ["add", "make_server"]
 
 _INSTRUCTIONS = (
     "Music genres of audio files on this machine. Give absolute paths. Probabilities are calibrated; the verdict says "

@@ -8,8 +8,6 @@ from typing import Any
 from acousticsense.errors import UnknownModelError
 from acousticsense.settings import Settings
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

@@ -13,18 +13,6 @@ from acousticsense.spectrogram.front_end import SpectrogramKind
 if TYPE_CHECKING:
     from acousticsense.inference.classifier import GenreClassifier
 
-__all__ = [
-    "add_clip_options",
-    "add_excerpt_options",
-    "add_model_options",
-    "add_spectrogram_option",
-    "check_outputs",
-    "classifier_of",
-    "positive",
-    "settings_of",
-    "write_output",
-]
-
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which model, on which device, computed by what."""

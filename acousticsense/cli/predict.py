@@ -12,8 +12,6 @@ from acousticsense.errors import AcousticSenseError, printable
 from acousticsense.inference.payload import error_payload, prediction_payload
 from acousticsense.serving.requests import PredictRequest, parse
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

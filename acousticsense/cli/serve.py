@@ -11,8 +11,6 @@ from acousticsense.cli.options import (
 )
 from acousticsense.serving.ports import check_port
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

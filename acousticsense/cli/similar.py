@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from acousticsense.library.rows import RowError
     from acousticsense.settings import Settings
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

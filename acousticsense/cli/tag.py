@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from acousticsense.models.spec import Calibration
     from acousticsense.settings import Settings
 
-__all__ = ["add"]
 
 _INTERRUPTED: Final = 130
 #: Between two progress lines, on a terminal and in a log.

@@ -8,8 +8,6 @@ from pathlib import Path
 from acousticsense.cli.options import add_clip_options, positive
 from acousticsense.library.storage import output
 
-__all__ = ["add_options", "check_options"]
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options to its parser."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from acousticsense.library.run import LibraryRun
     from acousticsense.models.spec import Calibration
 
-__all__ = ["check_places", "row_line", "say", "sum_up", "take_back", "write_lists", "write_tags"]
 
 #: What is decided about an answer, as options name it, and in words.
 _DECISIONS: Final = {"accepted": "accepted", "review": "to review", "rejected": "rejected"}

@@ -22,8 +22,6 @@ from acousticsense.errors import printable
 from acousticsense.i18n.messages import text
 from acousticsense.serving.requests import TimelineRequest, parse
 
-__all__ = ["add"]
-
 
 def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""

@@ -23,8 +23,6 @@ from acousticsense.evaluation.statistics import class_balanced_weights
 from acousticsense.inference.confidence import verdict_of
 from acousticsense.models.spec import Calibration
 
-__all__ = ["Answers", "CalibrationFit", "fit_calibration", "level_counts", "with_counts"]
-
 #: Temperatures are sought between these.
 _COOLEST: Final = math.exp(-3.0)
 _WARMEST: Final = math.exp(3.0)

@@ -12,8 +12,6 @@ from acousticsense.errors import SettingsError
 from acousticsense.evaluation.places import locate
 from acousticsense.evaluation.table import TableRow, read_table
 
-__all__ = ["LabelledClip", "listed_paths", "read_items"]
-
 
 @dataclass(frozen=True)
 class LabelledClip:

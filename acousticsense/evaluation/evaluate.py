@@ -15,8 +15,6 @@ from acousticsense.inference.confidence import is_too_short
 from acousticsense.inference.prediction import Prediction
 from acousticsense.models.genres import NOT_MUSIC
 
-__all__ = ["Predictor", "evaluate"]
-
 logger = logging.getLogger(__name__)
 
 #: Clips analysed between two lines of progress.

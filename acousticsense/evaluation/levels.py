@@ -13,8 +13,6 @@ from scipy.special import expit, logit
 from acousticsense.evaluation.statistics import wilson_interval
 from acousticsense.models.spec import NEVER
 
-__all__ = ["FEWEST", "Outcomes", "Targets", "level_threshold", "not_music_threshold"]
-
 #: Fewest answers of which a share is told.
 FEWEST: Final = 8
 

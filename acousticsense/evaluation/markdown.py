@@ -5,8 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-__all__ = ["filled", "table"]
-
 
 def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """A table; the first column is left-aligned, numbers are not."""

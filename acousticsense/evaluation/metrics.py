@@ -12,8 +12,6 @@ from acousticsense.evaluation.results import Bin, ClipResult, Evaluation, NotMus
 from acousticsense.evaluation.statistics import wilson_interval
 from acousticsense.models.genres import NOT_MUSIC
 
-__all__ = ["measure"]
-
 #: Equal-width confidence bins of the reliability table and the calibration error.
 _BINS: Final = 10
 

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-__all__ = ["as_text", "locate", "text_of"]
-
 _FILE: Final = "file:"
 _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 #: Share of zero bytes from which on text without a mark is UTF-16.

@@ -14,8 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from numpy.typing import NDArray
 
-__all__ = ["confusion_figure", "drawable", "reliability_figure"]
-
 #: matplotlib's own font, and fonts that hold what it lacks (Chinese), as systems come with them.
 _FONTS: Final = (
     "DejaVu Sans",

@@ -14,8 +14,6 @@ from acousticsense.evaluation.markdown import table
 from acousticsense.evaluation.plots import confusion_figure, reliability_figure
 from acousticsense.evaluation.results import Evaluation
 
-__all__ = ["report_markdown", "write_report"]
-
 #: Fewer clips of a genre than this say little about it.
 _FEW: Final = 5
 

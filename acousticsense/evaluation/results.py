@@ -10,8 +10,6 @@ from typing import Any, Final
 from acousticsense.errors import printable
 from acousticsense.models.genres import NOT_MUSIC
 
-__all__ = ["KEPT", "Bin", "ClipResult", "Evaluation", "NotMusic"]
-
 #: Figures that a model's description keeps.
 KEPT: Final = ("n", "accuracy", "accuracy_interval", "top3", "macro_recall", "macro_f1", "ece", "expected_ece")
 

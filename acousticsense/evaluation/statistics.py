@@ -7,8 +7,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["class_balanced_weights", "wilson_interval"]
-
 
 def wilson_interval(hits: float, n: int, *, z: float = 1.96) -> tuple[float, float]:
     """Bounds of a share of `hits` out of `n` >= 1 (Wilson 1927); z = 1.96 is 95 %, z = 1 one standard error."""

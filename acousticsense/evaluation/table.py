@@ -13,8 +13,6 @@ from typing import Final
 from acousticsense.errors import SettingsError
 from acousticsense.evaluation.places import as_text, text_of
 
-__all__ = ["TableRow", "read_table"]
-
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 

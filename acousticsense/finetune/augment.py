@@ -6,8 +6,6 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-__all__ = ["vary"]
-
 Samples = NDArray[np.float32]
 
 

@@ -12,8 +12,6 @@ from acousticsense.evaluation.results import Evaluation
 from acousticsense.finetune.tracks import Material
 from acousticsense.models.spec import ModelSpec
 
-__all__ = ["card"]
-
 _SKIPPED_LISTED: Final = 20
 
 _CARD: Final = """\

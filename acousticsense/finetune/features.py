@@ -28,8 +28,6 @@ from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
 from acousticsense.spectrogram.windows import clip_images
 
-__all__ = ["FeatureStore", "TrackFeatures", "Trunk", "last_linear"]
-
 logger = logging.getLogger(__name__)
 
 #: Windows of a track that are learned from; each but the first is also varied once.

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["assign_folds"]
-
 
 def assign_folds(
     genres: Sequence[str], groups: Sequence[str], *, most: int, seed: int

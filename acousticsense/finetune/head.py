@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-__all__ = ["DEFAULT_STRENGTH", "Examples", "Head", "fit_head"]
-
 #: Penalties that are tried, the strongest first; each starts from the solution before.
 _STRENGTHS: Final = (1.0, 0.3, 0.1, 0.03, 0.01)
 

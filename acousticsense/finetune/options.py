@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from acousticsense.errors import RequestError
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = ["Options"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:

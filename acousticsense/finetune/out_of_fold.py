@@ -14,8 +14,6 @@ from acousticsense.evaluation.results import ClipResult, Evaluation
 from acousticsense.finetune.tracks import Material
 from acousticsense.inference.confidence import verdict_of
 
-__all__ = ["OutOfFold"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class OutOfFold:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-__all__ = ["Report", "Stage", "silent"]
-
 #: "features": of tracks; "parts": of which each was held out; "saving": the folder.
 Stage = Literal["features", "parts", "saving"]
 

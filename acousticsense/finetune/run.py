@@ -23,8 +23,6 @@ from acousticsense.models.spec import ModelSpec
 from acousticsense.models.weights import eight_bit_names
 from acousticsense.settings import Settings
 
-__all__ = ["Finetuned", "finetune"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -14,8 +14,6 @@ from acousticsense.evaluation.dataset import LabelledClip
 from acousticsense.files import sha256_of
 from acousticsense.models.genres import NOT_MUSIC
 
-__all__ = ["Material", "Track", "gather"]
-
 logger = logging.getLogger(__name__)
 
 

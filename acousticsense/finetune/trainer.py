@@ -29,8 +29,6 @@ from acousticsense.inference.preprocess import limits_of
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
 
-__all__ = ["Trainer", "kept_array"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -21,8 +21,6 @@ from acousticsense.finetune.head import Head
 from acousticsense.models.networks import classifier_name
 from acousticsense.spectrogram.front_end import FrontEnd
 
-__all__ = ["ImageExamples", "put_head", "train_last_blocks"]
-
 logger = logging.getLogger(__name__)
 
 _BATCH: Final = 16

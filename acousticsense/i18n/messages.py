@@ -9,8 +9,6 @@ from typing import Final
 
 from acousticsense.i18n.texts import read_texts
 
-__all__ = ["LANGUAGES", "TEXTS", "preferred_language", "text"]
-
 LANGUAGES: Final = ("en", "zh")
 
 #: Characters of a label that a sentence repeats.

@@ -6,8 +6,6 @@ from typing import Final
 
 from acousticsense.i18n.texts import read_texts
 
-__all__ = ["GRADIO_LABELS", "UI_TEXTS", "ui_text"]
-
 UI_TEXTS: Final = read_texts("page")
 
 #: What Gradio calls things that have no text, or calls in English only -> what they are called instead.

@@ -8,8 +8,6 @@ from typing import Final
 
 from acousticsense.i18n.messages import LANGUAGES, preferred_language
 
-__all__ = ["chosen_language", "reader_language"]
-
 #: Set by the page's switch (`choices.js`).
 _COOKIE: Final = "as-language"
 

@@ -8,8 +8,6 @@ from typing import Final
 
 from acousticsense.i18n.texts import read_sections
 
-__all__ = ["REFUSALS", "refusal"]
-
 _SECTIONS: Final = read_sections("refusals")
 #: Values that are words of this program.
 _NAMES: Final[dict[str, str]] = _SECTIONS.pop("Values that are words of this program")

@@ -28,8 +28,6 @@ from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.equivalence_data import EquivalenceData
 from acousticsense.inference.trials import Comparison, Outcome, Trial
 
-__all__ = ["accelerate"]
-
 logger = logging.getLogger(__name__)
 
 #: A network that is not faster by this factor is not worth its memory.

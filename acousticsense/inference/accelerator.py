@@ -24,8 +24,6 @@ from acousticsense.inference.backends.store import NetworkStore
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.settings import Settings
 
-__all__ = ["Accelerator", "can_be_faster", "lower_priority", "own_environment"]
-
 logger = logging.getLogger(__name__)
 
 #: Leaves a busy server nine tenths of the processor, and still comes to an end there.

@@ -15,8 +15,6 @@ from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.windows import SpectrogramImages
 
-__all__ = ["Analysis", "analysis_of"]
-
 
 @dataclass(frozen=True)
 class Analysis:

@@ -13,8 +13,6 @@ from cachetools import LRUCache
 
 from acousticsense.audio.source import Source
 
-__all__ = ["AnswerCache", "content_digest"]
-
 Answer = TypeVar("Answer")
 
 _CHUNK_BYTES: Final = 1 << 20

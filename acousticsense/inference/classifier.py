@@ -28,8 +28,6 @@ from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.spectrogram.windows import SpectrogramImages, clip_images
 
-__all__ = ["MODEL_DEFAULT", "Duration", "GenreClassifier"]
-
 #: Stands for "as many seconds as the model's window policy says".
 MODEL_DEFAULT: Final = "model"
 Duration = float | Literal["model"] | None

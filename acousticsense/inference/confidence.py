@@ -13,8 +13,6 @@ from acousticsense.audio.types import ClipInfo, HealthReport
 from acousticsense.inference.prediction import Advice, Verdict
 from acousticsense.models.spec import NEVER, Calibration
 
-__all__ = ["SHORTEST_S", "advise", "earned", "is_too_short", "stands_clear", "verdict_of"]
-
 #: Seconds of sound below which no answer is more than unsure.
 SHORTEST_S: Final = 3.0
 

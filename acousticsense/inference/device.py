@@ -6,8 +6,6 @@ import torch
 
 from acousticsense.errors import SettingsError, quoted
 
-__all__ = ["pick_device"]
-
 
 def pick_device(name: str = "auto") -> torch.device:
     """The device of that name.

@@ -28,8 +28,6 @@ from acousticsense.errors import AudioError, RequestError
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.windows import clip_images
 
-__all__ = ["EXAMPLES", "EquivalenceData", "example_data", "folder_data"]
-
 #: `examples/` beside the package: in a checkout and in the image alike.
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
 

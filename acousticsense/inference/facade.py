@@ -9,8 +9,6 @@ from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = ["load_model", "predict_genre"]
-
 
 def load_model(reference: str | Path | None = None, *, device: str = "auto") -> GenreClassifier:
     """Loads a model: the default one, a name in models/, a folder, a .pt/.pth/.safetensors file, or a hub id.

@@ -17,8 +17,6 @@ from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.preprocess import Recipe
 
-__all__ = ["SongFeatures", "features_of", "song_features", "song_recipe"]
-
 #: Seconds from the middle of a song that stand for it: beginnings and ends are often not what a song is like.
 _SECONDS: Final = 30.0
 #: Images in one forward pass.

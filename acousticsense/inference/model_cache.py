@@ -10,8 +10,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["LoadedModel", "ModelCache"]
-
 T = TypeVar("T")
 
 

@@ -13,16 +13,6 @@ from acousticsense.i18n.refusals import refusal
 from acousticsense.inference.prediction import Advice, Prediction
 from acousticsense.models.genres import display_name
 
-__all__ = [
-    "advice_text",
-    "error_payload",
-    "health_payload",
-    "health_text",
-    "page_error_payload",
-    "prediction_payload",
-    "sentence",
-]
-
 
 def advice_text(advice: Advice, language: str = "en") -> str:
     """The words of one piece of advice; label names in it are shown in `language`."""

@@ -14,8 +14,6 @@ from acousticsense.inference.confidence import verdict_of
 from acousticsense.inference.prediction import Verdict, WindowVote
 from acousticsense.models.spec import ModelSpec
 
-__all__ = ["Posterior", "posterior_of", "probabilities_of"]
-
 
 @dataclass(frozen=True)
 class Posterior:

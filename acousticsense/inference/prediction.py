@@ -11,21 +11,6 @@ from pydantic.dataclasses import dataclass
 
 from acousticsense.audio.types import ClipInfo, HealthReport
 
-__all__ = [
-    "VALIDATED",
-    "Advice",
-    "GenreScore",
-    "Milliseconds",
-    "ModelInfo",
-    "Prediction",
-    "Probabilities",
-    "Probability",
-    "Timing",
-    "Verdict",
-    "WindowVote",
-    "ranked",
-]
-
 Verdict = Literal["confident", "plausible", "mixed", "unsure", "not_music"]
 
 #: Results are checked when they are made: types, ranges, no number that is none.

@@ -24,20 +24,6 @@ from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
 from acousticsense.spectrogram.windows import SpectrogramImages, clip_images
 
-__all__ = [
-    "DecodedClip",
-    "Decoder",
-    "PreparedClip",
-    "Recipe",
-    "SoundStream",
-    "StreamOpener",
-    "decode",
-    "draw",
-    "limits_of",
-    "open_excerpt",
-    "prepare",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:

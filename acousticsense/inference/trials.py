@@ -17,8 +17,6 @@ from acousticsense.inference.backends.equivalence import EquivalenceReport, comp
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.equivalence_data import EquivalenceData
 
-__all__ = ["Comparison", "Outcome", "Trial"]
-
 logger = logging.getLogger(__name__)
 
 #: Images in one forward pass of a comparison.

@@ -17,8 +17,6 @@ from typing import Final
 from acousticsense.audio.names import is_audio_name
 from acousticsense.errors import AudioDecodeError, AudioTooLargeError
 
-__all__ = ["Archive", "Entry", "is_archive_name", "tidied"]
-
 #: Bytes of a list of contents; it is read into memory whole, and an entry takes at least 46 of them.
 _MAX_LISTING_BYTES: Final = 4 * 2**20
 _CHUNK_BYTES: Final = 2**18

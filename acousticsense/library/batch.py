@@ -20,8 +20,6 @@ from acousticsense.library.rows import Row, RowError
 from acousticsense.library.uploads import BatchLimits, SentFiles, Upload
 from acousticsense.models.spec import Calibration
 
-__all__ = ["Batch"]
-
 
 class Batch:
     """One run over files that were sent together. Rows may be read from any thread while it goes on.

@@ -15,8 +15,6 @@ from acousticsense.library.routing import decide
 from acousticsense.library.tag_task import TagTask
 from acousticsense.library.tags import TagPlan
 
-__all__ = ["UNDO_NAME", "genres_to_write", "tagged"]
-
 #: The undo record in the zip; its paths are those of the copies beside it.
 UNDO_NAME: Final = "acousticsense-undo.jsonl"
 

@@ -13,8 +13,6 @@ from acousticsense.inference.preprocess import Recipe, prepare
 from acousticsense.library import storage
 from acousticsense.library.rows import RowError
 
-__all__ = ["DecodedFile", "FailedFile", "Outcome", "decode_file"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedFile:

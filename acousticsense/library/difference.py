@@ -10,8 +10,6 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-__all__ = ["Pieces", "difference", "lined_up", "restore"]
-
 #: (place in the old file, how much further on the same is in the new one), each up to the next place.
 Pieces = tuple[tuple[int, int], ...]
 

@@ -13,8 +13,6 @@ from acousticsense.library.decode import Outcome, decode_file
 from acousticsense.library.pool import Decode, DecoderPool
 from acousticsense.settings import available_cores
 
-__all__ = ["EngineOptions", "LocalEngine", "NetworkStage"]
-
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 

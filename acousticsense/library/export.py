@@ -21,19 +21,6 @@ from acousticsense.library.routing import Decision, review_reason
 from acousticsense.library.rows import Row
 from acousticsense.library.storage import upload
 
-__all__ = [
-    "COLUMNS",
-    "check_parquet",
-    "csv_bytes",
-    "csv_values",
-    "finetune_csv",
-    "json_values",
-    "m3u",
-    "write_csv",
-    "write_jsonl",
-    "write_parquet",
-]
-
 #: A row, and what was decided about it (None where nobody asked for a decision).
 Decided = tuple[Row, Decision | None]
 

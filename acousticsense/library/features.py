@@ -22,8 +22,6 @@ from acousticsense.library.identity import FileStamp, settings_digest
 from acousticsense.library.ledger import BUSY_S, Ledger, ledger_errors
 from acousticsense.library.rows import RowError
 
-__all__ = ["BatchFeatures", "FeatureTable", "KeptSong"]
-
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS features (
     path BLOB NOT NULL, settings TEXT NOT NULL, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,

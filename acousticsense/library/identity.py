@@ -22,8 +22,6 @@ from acousticsense.models.spec import ModelSpec
 if TYPE_CHECKING:
     from acousticsense.inference.preprocess import Recipe
 
-__all__ = ["FileStamp", "network_digest", "settings_digest", "stamp"]
-
 
 @dataclass(frozen=True)
 class FileStamp:

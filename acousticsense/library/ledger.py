@@ -21,8 +21,6 @@ from acousticsense.errors import LibraryError
 from acousticsense.library.identity import FileStamp
 from acousticsense.library.rows import Row
 
-__all__ = ["BUSY_S", "Ledger", "LedgerRun", "ledger_errors"]
-
 #: Raised when the tables change; a ledger with another number is not touched.
 _VERSION: Final = 1
 #: How long to wait for another writer.

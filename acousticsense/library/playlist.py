@@ -18,8 +18,6 @@ from acousticsense.evaluation.dataset import listed_paths
 from acousticsense.evaluation.places import locate, text_of
 from acousticsense.library.storage import is_remote
 
-__all__ = ["is_address", "listed"]
-
 _TABLES: Final = (".csv", ".tsv")
 _PLS: Final = re.compile(r"File(\d+)\s*=(.*)", re.IGNORECASE)
 #: Where playlists that are XML name their songs: the attribute of an element, or its text.

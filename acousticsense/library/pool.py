@@ -22,8 +22,6 @@ from acousticsense.library.decode import DecodedFile, FailedFile, Outcome, decod
 from acousticsense.library.processes import ChildProcess, begin_decoder
 from acousticsense.library.rows import RowError
 
-__all__ = ["Decode", "DecoderPool"]
-
 #: What a process does with each path; importable by name, so that it can be sent there.
 Decode = Callable[[str, Recipe], Outcome]
 

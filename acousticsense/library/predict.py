@@ -16,8 +16,6 @@ from acousticsense.library.decode import DecodedFile, FailedFile, Outcome
 from acousticsense.library.identity import settings_digest
 from acousticsense.library.rows import Row, RowError
 
-__all__ = ["BatchPredictor", "Known"]
-
 #: An earlier row about the same images, by their hash, from the same weights; None when they are new.
 Known = Callable[[str], Row | None]
 

@@ -16,8 +16,6 @@ import torch
 
 from acousticsense.errors import DecoderCrashError, DecoderTimeoutError
 
-__all__ = ["ChildProcess", "begin_decoder"]
-
 #: Held while a process is started or asked for its end: starting one also polls all others, and an exit status can be
 #: read only once.
 _CHILDREN: Final = threading.Lock()

@@ -12,8 +12,6 @@ from typing import Any, Final
 from acousticsense.errors import LibraryError
 from acousticsense.settings import available_cores
 
-__all__ = ["cluster", "explained", "ray_package"]
-
 #: Memory for what travels, on a cluster of this machine alone; full, it makes the decoders wait.
 _OBJECT_STORE_BYTES: Final = 512 * 2**20
 #: Seconds in which a cluster must take a connection.

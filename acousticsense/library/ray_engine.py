@@ -25,8 +25,6 @@ from acousticsense.library.ray_cluster import cluster, explained, ray_package
 from acousticsense.library.ray_nodes import PredictorActor, PredictorSource, decode_batch
 from acousticsense.library.rows import Row
 
-__all__ = ["RayEngine", "Shares", "share_out"]
-
 #: Paths of one execution: the actors load their model once for each, and the ledger is asked this far ahead.
 _CHUNK: Final = 50_000
 #: Executions for the same paths before the cluster is given up.

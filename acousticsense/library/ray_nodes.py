@@ -20,8 +20,6 @@ from acousticsense.spectrogram.front_end import SpectrogramKind
 if TYPE_CHECKING:
     from acousticsense.library.predict import BatchPredictor
 
-__all__ = ["PredictorActor", "PredictorSource", "decode_batch"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class PredictorSource:

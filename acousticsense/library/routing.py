@@ -11,8 +11,6 @@ from acousticsense.inference.confidence import SHORTEST_S, is_too_short
 from acousticsense.library.rows import Row
 from acousticsense.models.spec import Calibration
 
-__all__ = ["Decision", "decide", "expectation", "review_reason"]
-
 Decision = Literal["accepted", "review", "rejected"]
 
 

@@ -22,8 +22,6 @@ from acousticsense.errors import (
 from acousticsense.inference.payload import health_text
 from acousticsense.inference.prediction import GenreScore, ModelInfo, Verdict, ranked
 
-__all__ = ["Row", "RowError"]
-
 #: Errors that may be gone at the next try, although the file is the same.
 _PASSING: Final = frozenset({DecoderTimeoutError.code, DecoderCrashError.code, LibraryError.code, "internal_error"})
 

@@ -12,8 +12,6 @@ from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.rows import Row
 from acousticsense.library.walk import Walk
 
-__all__ = ["Counts", "Engine", "LibraryRun"]
-
 
 class Engine(Protocol):
     """What predicts; `engine.LocalEngine` and `ray_engine.RayEngine` do."""

@@ -15,8 +15,6 @@ from acousticsense.library.features import BatchFeatures, FeatureTable
 from acousticsense.library.identity import FileStamp, stamp
 from acousticsense.library.rows import RowError
 
-__all__ = ["SimilarSong", "SongIndex", "fill", "index_of", "is_ledger", "similar_payload"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarSong:

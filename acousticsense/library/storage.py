@@ -19,8 +19,6 @@ from typing import Any, BinaryIO, Final
 from acousticsense.errors import LibraryError
 from acousticsense.library.identity import FileStamp
 
-__all__ = ["absolute", "check_store", "forget_stores", "is_remote", "objects", "opened", "output", "upload"]
-
 #: Stores, by the scheme of their URLs. No http: a playlist could then make this machine fetch anything from anywhere.
 _SCHEMES: Final = ("s3", "gs", "memory")
 _LOCAL_SCHEME: Final = "file://"

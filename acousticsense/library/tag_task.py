@@ -10,8 +10,6 @@ from acousticsense.errors import TagError
 from acousticsense.library.tags import TagPlan, plan_tag, write_tag
 from acousticsense.library.undo import record_undo
 
-__all__ = ["TagTask", "carry_out"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class TagTask:

@@ -30,16 +30,6 @@ from acousticsense.library.tagging.edits import apply_edits
 from acousticsense.library.tagging.ends import ends
 from acousticsense.library.tagging.kinds import genre_edits, genres_of
 
-__all__ = [
-    "TagPlan",
-    "audio_sha256",
-    "like_original",
-    "plan_line",
-    "plan_tag",
-    "read_genre",
-    "write_tag",
-]
-
 #: Where mutagen keeps genres: ID3, MP4, Vorbis comments and APE, ASF. In lower case.
 _GENRE_KEYS: Final = frozenset({"tcon", "tco", "\xa9gen", "gnre", "genre", "wm/genre", "wm/genreid"})
 _SEPARATOR: Final = "; "

@@ -24,8 +24,6 @@ from acousticsense.files import replace_file, sha256_of, sync_folder
 from acousticsense.library.difference import Pieces, difference, lined_up, restore
 from acousticsense.library.tags import like_original
 
-__all__ = ["Undone", "record_undo", "undo"]
-
 
 def _path_text(value: object) -> str:
     """Any text, also with the surrogates that stand for bytes which are no UTF-8: pydantic's own str refuses those."""

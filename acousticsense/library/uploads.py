@@ -15,8 +15,6 @@ from pathlib import Path, PurePosixPath
 from acousticsense.errors import AudioEmptyError, AudioError, AudioTooLargeError, LibraryError, RequestError, printable
 from acousticsense.library.archive import Archive, Entry, is_archive_name, tidied
 
-__all__ = ["BatchLimits", "SentFiles", "Upload"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:

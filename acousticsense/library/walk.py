@@ -15,8 +15,6 @@ from acousticsense.library.identity import FileStamp
 from acousticsense.library.playlist import is_address, listed
 from acousticsense.library.rows import RowError
 
-__all__ = ["Found", "Walk"]
-
 
 @dataclass(frozen=True)
 class Found:

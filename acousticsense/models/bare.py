@@ -13,10 +13,11 @@ from typing import Final, cast
 import timm
 
 from acousticsense.errors import CheckpointError
-from acousticsense.models.checkpoint import fits, infer_architecture, read_head, read_state_dict
+from acousticsense.models.checkpoint import fits, infer_architecture, read_head
 from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
 from acousticsense.models.networks import OWN_ARCHITECTURES, UPSTREAM_ARCHITECTURES, input_size, timm_name
 from acousticsense.models.spec import ModelSpec
+from acousticsense.models.weights import read_state_dict
 from acousticsense.spectrogram.front_end import (
     NATIVE_CQT,
     NATIVE_MEL,
@@ -26,8 +27,6 @@ from acousticsense.spectrogram.front_end import (
     SpectrogramKind,
     upstream_front_end,
 )
-
-__all__ = ["WEIGHTS_SUFFIXES", "choose_weights", "describe", "front_end_for"]
 
 logger = logging.getLogger(__name__)
 

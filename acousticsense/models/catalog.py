@@ -19,20 +19,10 @@ from acousticsense.errors import (
 )
 from acousticsense.files import sha256_of
 from acousticsense.models.bare import WEIGHTS_SUFFIXES, choose_weights, describe
-from acousticsense.models.checkpoint import check_answers, load_network, read_state_dict
+from acousticsense.models.checkpoint import check_answers, load_network
 from acousticsense.models.hub import fetch, is_hub_reference
 from acousticsense.models.spec import SPEC_FILE, ModelSpec
-
-__all__ = [
-    "DEFAULT_MODEL",
-    "Catalog",
-    "CatalogEntry",
-    "ResolvedModel",
-    "is_safe_name",
-    "load_resolved",
-    "resolve",
-    "without_copies",
-]
+from acousticsense.models.weights import read_state_dict
 
 #: The model that answers when none is named.
 DEFAULT_MODEL: Final = "efficientat_mn04"

@@ -27,18 +27,7 @@ from acousticsense.models.networks import (
     skeleton,
     timm_name,
 )
-from acousticsense.models.weights import read_state_dict, read_weights, write_state_dict
-
-__all__ = [
-    "CheckpointReport",
-    "check_answers",
-    "fits",
-    "infer_architecture",
-    "load_network",
-    "read_head",
-    "read_state_dict",
-    "write_state_dict",
-]
+from acousticsense.models.weights import read_weights
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,6 @@ from torch import Tensor
 
 from acousticsense.errors import IncompatibleCheckpointError
 
-__all__ = ["Renamed", "layer_indices", "to_timm"]
-
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 
 

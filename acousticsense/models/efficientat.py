@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from torchvision.models.mobilenetv3 import InvertedResidual, InvertedResidualConfig, MobileNetV3
 from torchvision.ops.misc import SqueezeExcitation
 
-__all__ = ["EfficientAT"]
-
 _WIDTH: Final = 0.4
 
 #: MobileNetV3-Large (Howard et al., arXiv 1905.02244, table 1): input, kernel, expanded, output channels,

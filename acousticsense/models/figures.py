@@ -8,8 +8,6 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.dataclasses import dataclass
 
-__all__ = ["RecordedTest"]
-
 
 def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
     try:

@@ -7,8 +7,6 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-__all__ = ["foreign_format"]
-
 _HEAD_BYTES: Final = 512
 _SAVE: Final = 'torch.save(network.state_dict(), "weights.pt")'
 _KERAS: Final = f"Weights of Keras fit no PyTorch network as they are; train or convert to PyTorch, then {_SAVE}."

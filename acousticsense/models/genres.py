@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CCMUSIC_LABELS", "GENRES", "LABEL_SETS", "NOT_MUSIC", "display_name"]
-
 # The order in these two is that of the networks' outputs: nothing may be moved.
 
 _GENRES: Final = {

@@ -10,8 +10,6 @@ from torch import Tensor
 from acousticsense.errors import IncompatibleCheckpointError
 from acousticsense.models.conversion import Renamed, layer_indices
 
-__all__ = ["Head", "find_head", "mlp_indices"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Head:

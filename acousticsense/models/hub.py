@@ -24,8 +24,6 @@ from acousticsense.models.bare import WEIGHTS_SUFFIXES, choose_weights
 from acousticsense.models.remote import RemoteFile, RemoteFolder, bring, earlier_copies, list_files
 from acousticsense.models.spec import SPEC_FILE, ModelSpec
 
-__all__ = ["fetch", "is_hub_reference"]
-
 logger = logging.getLogger(__name__)
 
 #: Hub -> the variable that names a mirror, and the hub's own address.

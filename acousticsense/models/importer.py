@@ -15,13 +15,12 @@ from acousticsense.errors import CheckpointError, RequestError, quoted
 from acousticsense.files import replace_folder, sha256_of
 from acousticsense.models.bare import front_end_for
 from acousticsense.models.catalog import Catalog, is_safe_name
-from acousticsense.models.checkpoint import CheckpointReport, check_answers, load_network, write_state_dict
+from acousticsense.models.checkpoint import CheckpointReport, check_answers, load_network
 from acousticsense.models.genres import CCMUSIC_LABELS
 from acousticsense.models.networks import OWN_ARCHITECTURES, input_size, timm_name
 from acousticsense.models.spec import SPEC_FILE, ModelSpec
+from acousticsense.models.weights import write_state_dict
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, UPSTREAM_WINDOWS, SpectrogramKind
-
-__all__ = ["check_new", "import_checkpoint", "install"]
 
 #: How the folders are named in which a model is put together, and those that wait for their successor.
 _DRAFT: Final = ".importing-"

@@ -13,8 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Musicnn"]
-
 _N_MELS: Final = 96
 #: Frames that the network was trained on at a time, 3 s; longer inputs are averaged over such patches.
 _PATCH_FRAMES: Final = 187

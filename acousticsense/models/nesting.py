@@ -11,8 +11,6 @@ from torch import Tensor
 
 from acousticsense.errors import CheckpointError
 
-__all__ = ["Weights", "unwrapped"]
-
 #: Under which keys people nest the weights, the likeliest first.
 _NESTS: Final = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 

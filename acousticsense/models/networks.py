@@ -27,21 +27,6 @@ from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.vgg import vgg19_bn_slim
 from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL, MUSICNN_MEL, FrontEnd
 
-__all__ = [
-    "OWN_ARCHITECTURES",
-    "REGISTERED",
-    "UPSTREAM_ARCHITECTURES",
-    "OwnArchitecture",
-    "attach_head",
-    "build_network",
-    "classifier_name",
-    "fill_tables",
-    "input_size",
-    "skeleton",
-    "timm_name",
-]
-
-
 #: Networks of ccmusic-database/music_genre: torchvision's name -> the timm model that computes the same function.
 UPSTREAM_ARCHITECTURES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -15,8 +15,6 @@ from huggingface_hub.file_download import http_get
 from acousticsense.errors import DownloadError
 from acousticsense.files import sha256_of
 
-__all__ = ["RemoteFile", "RemoteFolder", "bring", "earlier_copies", "list_files"]
-
 _TIMEOUT_S: Final = 30.0
 
 

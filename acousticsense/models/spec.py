@@ -26,15 +26,6 @@ from acousticsense.spectrogram.front_end import (
     WindowPolicy,
 )
 
-__all__ = [
-    "NEVER",
-    "SPEC_FILE",
-    "Alternative",
-    "Calibration",
-    "EnsembleSpec",
-    "ModelSpec",
-]
-
 #: The description in a model's folder.
 SPEC_FILE: Final = "model.json"
 

@@ -12,8 +12,6 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from timm.models.vgg import VGG
 from torch import nn
 
-__all__ = ["vgg19_bn_slim"]
-
 #: Filters of each convolution at full width; "M" is a pooling layer.
 _LAYERS: Final[tuple[int | str, ...]] = (
     *(64, 64, "M"),

@@ -19,8 +19,6 @@ from acousticsense.errors import CheckpointError, CorruptCheckpointError, Unsafe
 from acousticsense.models.formats import foreign_format
 from acousticsense.models.nesting import Weights, unwrapped
 
-__all__ = ["eight_bit_names", "read_state_dict", "read_weights", "write_state_dict"]
-
 #: `k` int8 with `k` + this, float32 (out, 1, ...), stands for the float32 tensor k * scale.
 _SCALE: Final = ".__scale__"
 

@@ -20,8 +20,6 @@ from acousticsense.library.tag_task import TagTask, carry_out
 from acousticsense.library.tags import TagPlan
 from acousticsense.serving.mailbox import Mailbox, Parcel
 
-__all__ = ["DecoderProcess", "End", "Task", "memory_limit"]
-
 #: What a decoder may take beyond what it takes when it is idle: FFmpeg's buffers and copies while mixing.
 _SPARE_BYTES: Final = 2**30
 #: Decoded samples are held a few times over: as they come, joined, mixed and resampled.

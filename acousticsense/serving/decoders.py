@@ -19,8 +19,6 @@ from acousticsense.library.tag_task import TagTask
 from acousticsense.library.tags import TagPlan
 from acousticsense.serving.decoder_process import DecoderProcess, End, Task
 
-__all__ = ["DecoderProcesses"]
-
 #: Processes that wait for work, of all servers in this process.
 _IDLE: Final[queue.LifoQueue[DecoderProcess]] = queue.LifoQueue()
 

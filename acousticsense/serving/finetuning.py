@@ -22,8 +22,6 @@ from acousticsense.serving.requests import ClipRequest
 from acousticsense.serving.temporary import UploadFolder
 from acousticsense.settings import Settings
 
-__all__ = ["check_finetune", "run_finetune"]
-
 #: Genres, and songs of each, at least: one to learn from while the other is held out.
 _LEAST = 2
 

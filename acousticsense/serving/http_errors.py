@@ -21,8 +21,6 @@ from acousticsense.errors import (
 )
 from acousticsense.inference.payload import error_payload, page_error_payload
 
-__all__ = ["refusal_response", "status_of"]
-
 #: The status of each error; a class not named here takes its nearest ancestor's.
 _STATUS: Final[dict[type[Exception], int]] = {
     RequestError: 400,

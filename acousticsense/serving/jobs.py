@@ -17,8 +17,6 @@ from acousticsense.library.tags import TagPlan
 from acousticsense.serving.limits import ConcurrencyLimiter
 from acousticsense.serving.requests import ClipRequest
 
-__all__ = ["BatchJob", "FinetuneJob", "Job", "TagJob", "TimelineJob", "TrackJob"]
-
 T = TypeVar("T")
 
 

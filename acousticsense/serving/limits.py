@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 from acousticsense.errors import OverloadError
 
-__all__ = ["ConcurrencyLimiter"]
-
 T = TypeVar("T")
 
 

@@ -20,8 +20,6 @@ from acousticsense.models.catalog import DEFAULT_MODEL, Catalog
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.windows import clip_images
 
-__all__ = ["LoadedModels"]
-
 _log: Final = logging.getLogger(__name__)
 
 

@@ -14,8 +14,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["MAILBOX_BYTES", "Mailbox", "Parcel"]
-
 #: What is larger goes through the pipe: 10 s of stereo at 96 kHz are 8 MB, most songs less.
 MAILBOX_BYTES: Final = 16 * 2**20
 

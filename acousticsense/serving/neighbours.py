@@ -14,8 +14,6 @@ from acousticsense.library.features import BatchFeatures, FeatureTable
 from acousticsense.library.similar import SimilarSong, SongIndex, index_of
 from acousticsense.settings import Settings
 
-__all__ = ["Neighbours"]
-
 
 class Neighbours:
     """Songs near one. Safe to share between threads.

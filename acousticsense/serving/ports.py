@@ -6,8 +6,6 @@ import socket
 
 from acousticsense.errors import SettingsError
 
-__all__ = ["check_port"]
-
 
 def check_port(host: str, port: int) -> None:
     """Raises SettingsError when something else listens there, or the address is not this machine's."""

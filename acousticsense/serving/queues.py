@@ -15,8 +15,6 @@ from acousticsense.serving.metrics import Metrics
 from acousticsense.serving.temporary import FilesInUse
 from acousticsense.settings import Settings
 
-__all__ = ["Queues", "give_way"]
-
 #: Seconds for which a timeline or a batch gives way to predictions before it does one more pass.
 _PATIENCE_S: Final = 2.0
 

@@ -22,18 +22,6 @@ from acousticsense.analysis.results import MAX_WINDOW_S, MIN_HOP_S, MIN_WINDOW_S
 from acousticsense.errors import RequestError, quoted
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
 
-__all__ = [
-    "AnyRequest",
-    "ClipRequest",
-    "CompareRequest",
-    "EnsembleRequest",
-    "ExplainRequest",
-    "PredictRequest",
-    "SimilarRequest",
-    "TimelineRequest",
-    "parse",
-]
-
 #: Models in one request to the ensemble, at most.
 _MOST_MODELS: Final = 64
 #: What to write instead, by field.

@@ -37,8 +37,6 @@ from acousticsense.serving.temporary import FilesInUse, UploadFolder
 from acousticsense.serving.work import Work
 from acousticsense.settings import Settings
 
-__all__ = ["PredictionService"]
-
 #: Finished timelines that can be fetched as files; the largest takes some MiB.
 _KEPT_TIMELINES: Final = 32
 #: Batches whose rows can be fetched, those under way among them; the largest takes some MiB.

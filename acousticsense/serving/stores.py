@@ -11,8 +11,6 @@ from typing import Generic, TypeVar
 
 from cachetools import TTLCache
 
-__all__ = ["ImageStore", "ResultStore"]
-
 T = TypeVar("T")
 
 

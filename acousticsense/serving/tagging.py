@@ -11,8 +11,6 @@ from acousticsense.library.copies import Tag, tagged
 from acousticsense.serving.jobs import TagJob
 from acousticsense.serving.temporary import UploadFolder
 
-__all__ = ["run_tags"]
-
 
 def run_tags(
     job: TagJob,

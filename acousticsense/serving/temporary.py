@@ -21,8 +21,6 @@ from filelock import FileLock, Timeout
 
 from acousticsense.errors import OverloadError
 
-__all__ = ["CountBytes", "FilesInUse", "UploadFolder", "make_upload_folder"]
-
 #: How folders are named that go with their process, and the file in them that it holds locked while it lives.
 _FOLDERS: Final = "acousticsense-uploads-"
 _LOCK: Final = "lock"

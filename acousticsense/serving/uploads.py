@@ -8,8 +8,6 @@ from pathlib import Path
 
 from acousticsense.errors import RequestError
 
-__all__ = ["uploaded_file"]
-
 
 def uploaded_file(path: str, upload_dir: Path) -> Path:
     """The uploaded file at `path`, links followed. A request can name any path; only those in `upload_dir` are read.

@@ -21,8 +21,6 @@ from acousticsense.serving.requests import ClipRequest, EnsembleRequest, Predict
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = ["Work"]
-
 
 class Work:
     """Each method takes the sound and a checked request; all raise what the classifier raises for bad audio."""

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from acousticsense.spectrogram.front_end import FrontEnd
 
-__all__ = ["chroma_shares", "cqt_centres_hz", "cqt_magnitude"]
-
 
 def cqt_magnitude(waveform: Tensor, front_end: FrontEnd) -> Tensor:
     """Magnitude of each cqt bin: float32 (..., n_bins, frames) of (..., n_samples), computed on the CPU."""

@@ -10,20 +10,6 @@ from pydantic.dataclasses import dataclass
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = [
-    "EFFICIENTAT_MEL",
-    "MUSICNN_MEL",
-    "NATIVE_CQT",
-    "NATIVE_MEL",
-    "NATIVE_WINDOWS",
-    "STRICT",
-    "UPSTREAM_WINDOWS",
-    "FrontEnd",
-    "SpectrogramKind",
-    "Style",
-    "WindowPolicy",
-    "upstream_front_end",
-]
 
 SpectrogramKind = Literal["mel", "cqt", "chroma"]
 

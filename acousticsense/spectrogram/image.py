@@ -12,8 +12,6 @@ from torch.nn import functional
 from acousticsense.spectrogram.front_end import FrontEnd
 from acousticsense.spectrogram.upstream import figure_image
 
-__all__ = ["to_image"]
-
 #: Log values that differ by less are rounding noise of the resize: the image is flat.
 _FLAT_SPAN: Final = 1e-4
 

@@ -17,8 +17,6 @@ from torchaudio.transforms import MelSpectrogram
 
 from acousticsense.spectrogram.front_end import FrontEnd
 
-__all__ = ["mel_centres_hz", "mel_power"]
-
 #: Spectrum frames worked on at a time: what bounds the memory a long clip takes.
 _FRAMES_AT_ONCE: Final = 4096
 

@@ -15,8 +15,6 @@ from acousticsense.spectrogram.front_end import FrontEnd
 from acousticsense.spectrogram.mel import mel_centres_hz, mel_power
 from acousticsense.spectrogram.upstream import decibels
 
-__all__ = ["frame_s", "frequencies_hz", "log_spectrogram"]
-
 
 def log_spectrogram(waveform: Tensor, front_end: FrontEnd) -> Tensor:
     """The logarithmic spectrogram of each waveform, brought to `level_dbfs` first if the recipe has one.

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-__all__ = ["decibels", "figure_image"]
-
 #: Powers below are taken for this one before decibels are made of them: the default of `librosa.power_to_db`.
 _SMALLEST_POWER: Final = 1e-10
 

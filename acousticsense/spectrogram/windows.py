@@ -19,8 +19,6 @@ from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
 from acousticsense.spectrogram.image import to_image
 from acousticsense.spectrogram.spectrogram import frame_s, log_spectrogram
 
-__all__ = ["SpectrogramImages", "clip_images"]
-
 #: Windows worked on at a time: what bounds the memory a long clip takes.
 _WINDOWS_AT_ONCE: Final = 8
 

@@ -25,16 +25,9 @@ from acousticsense.web.controls import is_long, track_duration_s
 from acousticsense.web.example_clips import ExampleClip
 from acousticsense.web.heatmap_view import heatmap_offer_html
 from acousticsense.web.html import clock, render
-from acousticsense.web.inputs import (
-    called_with,
-    image_url,
-    language_of,
-    refusals,
-    shown_excerpt,
-    uploaded,
-    wanted_excerpt,
-)
+from acousticsense.web.inputs import called_with, image_url, refusals, shown_excerpt, uploaded, wanted_excerpt
 from acousticsense.web.kept_answer import Asked, kept_from_json
+from acousticsense.web.language import language_of
 from acousticsense.web.levels_view import levels_html
 from acousticsense.web.page_runs import PageRuns, Told
 from acousticsense.web.result_view import blank_html, identity_html, result_html, state_of
@@ -43,8 +36,6 @@ from acousticsense.web.steps_view import steps_html
 from acousticsense.web.timeline_view import progress_words
 from acousticsense.web.whole_song_card import WholeSongHandlers
 from acousticsense.web.whole_song_view import ExcerptAnswer, song_note_html
-
-__all__ = ["ClassifyHandlers"]
 
 #: An answer that takes longer is told of.
 _AT_ONCE_S: Final = 1.0

@@ -23,8 +23,6 @@ from acousticsense.web.example_clips import ExampleClip
 from acousticsense.web.heatmap_card import build_heatmap_card
 from acousticsense.web.whole_song_card import REPORT_BUTTON, WholeSongCard
 
-__all__ = ["build_classify_tab"]
-
 _REPORT_EXAMPLE: Final = (
     "element.addEventListener('click', (event) => {"
     " const button = event.target.closest('[data-example]');"

@@ -23,10 +23,9 @@ from acousticsense.web.controls import (
     with_names,
 )
 from acousticsense.web.html import asked
-from acousticsense.web.inputs import called_with, language_of, refusals, uploaded, wanted_excerpt
+from acousticsense.web.inputs import called_with, refusals, uploaded, wanted_excerpt
+from acousticsense.web.language import language_of
 from acousticsense.web.message_view import message_html
-
-__all__ = ["CompareHandlers", "build_compare_tab"]
 
 
 class CompareHandlers:

@@ -14,8 +14,6 @@ from acousticsense.web.downloads import downloads_of, dumped
 from acousticsense.web.html import excerpt, number, render
 from acousticsense.web.plot_view import plot_of
 
-__all__ = ["comparison_html"]
-
 
 def comparison_html(
     comparisons: Sequence[Comparison], files: Sequence[Upload], language: str, *, asked: str = "[]"

@@ -18,29 +18,6 @@ from acousticsense.web.language import language_of
 from acousticsense.web.message_view import message_html
 from acousticsense.web.model_names import Choice, choices_of
 
-__all__ = [
-    "OWN_QUEUE",
-    "QUIET",
-    "default_name",
-    "duration_slider",
-    "excerpt_controls",
-    "html_block",
-    "is_long",
-    "mark_old_answers",
-    "model_choice",
-    "model_choices",
-    "model_texts",
-    "named_models",
-    "offset_field",
-    "prediction_queue",
-    "reveal_after",
-    "song_input",
-    "tell_failure",
-    "track_duration_s",
-    "waveform_options",
-    "with_names",
-]
-
 #: Options of an event that is answered at once, shows no progress and is no part of the API.
 QUIET: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 #: Options of an event that waits in a queue of the service: in Gradio's own it would stand in the way of others.

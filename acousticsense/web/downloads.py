@@ -7,8 +7,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["downloads_of", "dumped"]
-
 
 def downloads_of(*files: tuple[str, str, str]) -> list[tuple[str, str]]:
     """Key of each link's words, which ends its file's name, and the file as an address.

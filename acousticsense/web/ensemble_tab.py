@@ -28,10 +28,9 @@ from acousticsense.web.controls import (
 )
 from acousticsense.web.ensemble_view import ensemble_html, memory_html, progress_html
 from acousticsense.web.html import asked
-from acousticsense.web.inputs import language_of, refusals, start_s, uploaded
+from acousticsense.web.inputs import refusals, start_s, uploaded
+from acousticsense.web.language import language_of
 from acousticsense.web.message_view import message_html
-
-__all__ = ["EnsembleHandlers", "build_ensemble_tab"]
 
 T = TypeVar("T")
 

@@ -17,8 +17,6 @@ from acousticsense.inference.prediction import GenreScore
 from acousticsense.web.downloads import downloads_of, dumped
 from acousticsense.web.html import percent, render, shown_name
 
-__all__ = ["ensemble_html", "memory_html", "progress_html"]
-
 #: Genres in the plot: the rest are noise near zero.
 _PLOTTED: Final = 8
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from acousticsense.inference.equivalence_data import EXAMPLES
 
-__all__ = ["ExampleClip", "read_examples"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleClip:

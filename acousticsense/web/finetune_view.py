@@ -7,8 +7,6 @@ from acousticsense.serving.jobs import FinetuneJob
 from acousticsense.web.html import render
 from acousticsense.web.tags_view import told_of
 
-__all__ = ["finetune_html"]
-
 #: Which part of the bar each stage takes: from, to.
 _SHARES = {"files": (0.0, 0.05), "features": (0.05, 0.85), "parts": (0.85, 0.95), "saving": (0.95, 1.0)}
 

@@ -14,9 +14,8 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.spectrogram.front_end import SpectrogramKind
 from acousticsense.web.controls import QUIET, html_block, prediction_queue
 from acousticsense.web.heatmap_view import heatmap_html
-from acousticsense.web.inputs import called_with, image_url, language_of, refusals, shown_excerpt, uploaded
-
-__all__ = ["build_heatmap_card"]
+from acousticsense.web.inputs import called_with, image_url, refusals, shown_excerpt, uploaded
+from acousticsense.web.language import language_of
 
 #: The card says itself which excerpt it explains: the controls may have been moved since. While another answer is on
 #: its way, which will bring a card of its own, nothing is asked of this one.

@@ -13,8 +13,6 @@ from acousticsense.web.html import clock, number, percent, render, run_on
 from acousticsense.web.plot_view import plot_of
 from acousticsense.web.spectrogram_view import SONG_PLAYER
 
-__all__ = ["heatmap_html", "heatmap_offer_html"]
-
 
 def heatmap_offer_html(prediction: Prediction, *, answer: str, model: str, name: str, language: str) -> str:
     """The card before a genre was chosen.

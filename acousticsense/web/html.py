@@ -18,20 +18,6 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.i18n.refusals import refusal
 from acousticsense.models.genres import display_name
 
-__all__ = [
-    "asked",
-    "both_languages",
-    "clock",
-    "data_uri",
-    "excerpt",
-    "number",
-    "percent",
-    "render",
-    "run_on",
-    "shown_name",
-    "stem",
-]
-
 #: Names of our models' folders -> what the page calls them; every other model goes by its folder.
 _MODEL_NAMES: Final = {
     "vit_b_16_mel": "ViT-B/16",

@@ -15,22 +15,8 @@ from acousticsense.serving.requests import PredictRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.serving.uploads import uploaded_file
 from acousticsense.spectrogram.front_end import SpectrogramKind
-from acousticsense.web.language import language_of
 from acousticsense.web.message_view import sentence_of
 from acousticsense.web.model_names import KIND_MARK
-
-__all__ = [
-    "called_with",
-    "chosen_model",
-    "image_url",
-    "language_of",
-    "refusals",
-    "shown_excerpt",
-    "start_s",
-    "uploaded",
-    "uploaded_path",
-    "wanted_excerpt",
-]
 
 
 @contextmanager

@@ -9,8 +9,6 @@ from pydantic.dataclasses import dataclass
 
 from acousticsense.inference.prediction import VALIDATED, Prediction
 
-__all__ = ["Asked", "KeptAnswer", "kept_from_json", "kept_json"]
-
 
 @dataclass(frozen=True, kw_only=True, config=VALIDATED)
 class Asked:

@@ -10,8 +10,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense.i18n.reader import chosen_language, reader_language
 
-__all__ = ["ChosenLanguage", "language_of"]
-
 _TAGS: Final = {"en": "en", "zh": "zh-CN"}
 
 

@@ -37,8 +37,6 @@ from acousticsense.web.timeline_tab import build_timeline_tab
 from acousticsense.web.upload_guard import UploadGuard
 from acousticsense.web.whole_song_view import song_note_html
 
-__all__ = ["build_ui", "mount_ui"]
-
 #: Gradio looks into its queue this often. By itself it does a thousand times a second (but on Windows), whether or not
 #: anybody is there, and each time takes the interpreter from the threads that predict. Nothing public sets it.
 _QUEUE_LOOK_S: Final = 0.01

@@ -8,8 +8,6 @@ from acousticsense.inference.prediction import Verdict
 from acousticsense.models.spec import Calibration, ModelSpec
 from acousticsense.web.html import render
 
-__all__ = ["levels_html"]
-
 
 def levels_html(spec: ModelSpec, verdict: Verdict, language: str) -> str:
     """A closed panel with one row per verdict; the one of this answer is marked."""

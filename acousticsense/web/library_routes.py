@@ -20,8 +20,6 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.web.language import language_of
 from acousticsense.web.library_view import row_values
 
-__all__ = ["add_library_routes", "job_of", "json_rows", "threshold_of"]
-
 
 def add_library_routes(app: FastAPI, service: PredictionService) -> None:
     """Adds the routes; `accept` in their queries is the lowest confidence that is accepted, 0 to 1."""

@@ -23,12 +23,11 @@ from acousticsense.web.controls import (
     tell_failure,
     with_names,
 )
-from acousticsense.web.inputs import called_with, language_of, refusals, uploaded, wanted_excerpt
+from acousticsense.web.inputs import called_with, refusals, uploaded, wanted_excerpt
+from acousticsense.web.language import language_of
 from acousticsense.web.library_routes import json_rows, threshold_of
 from acousticsense.web.library_view import library_html
 from acousticsense.web.message_view import message_html
-
-__all__ = ["LibraryHandlers", "build_library_tab"]
 
 #: Which row's song is to be opened in the first tab.
 _REPORT_OPEN: Final = (

@@ -15,8 +15,6 @@ from acousticsense.library.rows import Row
 from acousticsense.models.genres import display_name
 from acousticsense.web.html import clock, percent, render
 
-__all__ = ["library_frame_html", "library_html", "row_values"]
-
 #: The rank of a verdict in a sorted table; what could not be analysed comes last.
 _VERDICTS: Final = (*get_args(Verdict), "error")
 _TOP: Final = 5

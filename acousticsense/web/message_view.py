@@ -9,8 +9,6 @@ from acousticsense.i18n.page import UI_TEXTS, ui_text
 from acousticsense.i18n.refusals import refusal
 from acousticsense.web.html import render
 
-__all__ = ["Trouble", "message_html", "sentence_of", "trouble_of"]
-
 
 @dataclass(frozen=True)
 class Trouble:

@@ -12,8 +12,6 @@ from acousticsense.models.genres import display_name
 from acousticsense.models.spec import ModelSpec
 from acousticsense.web.html import shown_name
 
-__all__ = ["KIND_MARK", "Choice", "choices_of", "plain_name"]
-
 #: Between model and kind of image in a value; no name of a model has it.
 KIND_MARK: Final = "|"
 

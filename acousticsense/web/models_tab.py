@@ -13,10 +13,8 @@ from acousticsense.errors import AcousticSenseError, OverloadError
 from acousticsense.serving.requests import PredictRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import QUIET, default_name, html_block
-from acousticsense.web.inputs import language_of
+from acousticsense.web.language import language_of
 from acousticsense.web.models_view import models_html
-
-__all__ = ["ModelsHandlers", "build_models_tab"]
 
 #: The first answer of a model loads it; the shortest of the others is what it takes.
 _ANSWERS: Final = 4

@@ -14,8 +14,6 @@ from acousticsense.models.spec import ModelSpec
 from acousticsense.web.html import number, percent, render
 from acousticsense.web.model_names import plain_name
 
-__all__ = ["Tested", "models_html"]
-
 
 @dataclass(frozen=True)
 class Tested:

@@ -9,8 +9,6 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["PageDelivery"]
-
 #: Files whose names hold a hash of their content: another content has another name.
 _HASHED: Final = re.compile(r"/assets/.+[-.][\w-]{8,9}\.(?:css|js|svg|ttf|woff2?)")
 #: Its address in the page ends with such a hash.

@@ -12,8 +12,6 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from acousticsense.serving.jobs import TrackJob
 
-__all__ = ["PageRuns", "Run", "Told"]
-
 #: How often a page is told how far the work is.
 _TELL_EVERY_S: Final = 0.5
 #: Before this much work is done, nothing can be said about the rest.

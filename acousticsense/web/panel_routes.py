@@ -17,8 +17,6 @@ from acousticsense.web.library_routes import job_of, threshold_of
 from acousticsense.web.message_view import trouble_of
 from acousticsense.web.tags_view import tags_html
 
-__all__ = ["add_panel_routes"]
-
 
 def add_panel_routes(app: FastAPI, service: PredictionService) -> None:
     """Adds the routes, which answer with what stands in the panel."""

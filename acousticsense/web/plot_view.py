@@ -11,8 +11,6 @@ from acousticsense.spectrogram.spectrogram import frequencies_hz
 from acousticsense.spectrogram.windows import SpectrogramImages
 from acousticsense.web.html import stem
 
-__all__ = ["InputImage", "Plot", "input_image", "plot_of"]
-
 
 @dataclass(frozen=True)
 class Plot:

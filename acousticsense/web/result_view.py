@@ -14,8 +14,6 @@ from acousticsense.web.html import excerpt, percent, render
 from acousticsense.web.kept_answer import Asked, KeptAnswer, kept_json
 from acousticsense.web.message_view import trouble_of
 
-__all__ = ["blank_html", "identity_html", "result_html", "state_of"]
-
 
 def result_html(
     prediction: Prediction, name: str, language: str, *, asked: Asked | None = None, recalled: str = ""

@@ -13,19 +13,6 @@ from acousticsense.i18n.page import ui_text
 from acousticsense.models.genres import display_name
 from acousticsense.web.html import clock
 
-__all__ = [
-    "COLOURS",
-    "Axis",
-    "colour_of",
-    "colour_order",
-    "length_of",
-    "mostly",
-    "name_of",
-    "others_of",
-    "part_of",
-    "segment_data",
-]
-
 #: Genres with a colour of their own; the style sheet has as many. The others share one.
 COLOURS: Final = 8
 #: Genres that sentences name; of the others, they tell the number.

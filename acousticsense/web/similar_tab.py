@@ -12,10 +12,9 @@ from acousticsense.serving.requests import SimilarRequest, parse
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import html_block, prediction_queue, song_input, tell_failure
 from acousticsense.web.html import render
-from acousticsense.web.inputs import language_of, refusals, uploaded
+from acousticsense.web.inputs import refusals, uploaded
+from acousticsense.web.language import language_of
 from acousticsense.web.message_view import message_html
-
-__all__ = ["build_similar_tab", "similar_html"]
 
 _SHOWN: Final = 10
 

@@ -10,8 +10,6 @@ from acousticsense.spectrogram.windows import SpectrogramImages
 from acousticsense.web.html import excerpt, render, run_on
 from acousticsense.web.plot_view import input_image, plot_of
 
-__all__ = ["SONG_PLAYER", "spectrogram_html"]
-
 #: The player of the first tab.
 SONG_PLAYER = ".as-song"
 

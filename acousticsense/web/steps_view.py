@@ -14,8 +14,6 @@ from acousticsense.models.spec import ModelSpec
 from acousticsense.web.html import clock, number, percent, render, run_on
 from acousticsense.web.plot_view import input_image
 
-__all__ = ["steps_html"]
-
 #: Images shown at most; a whole track has hundreds.
 _MAX_IMAGES: Final = 12
 #: Points of the drawn waveform.

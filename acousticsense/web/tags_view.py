@@ -15,8 +15,6 @@ from acousticsense.serving.jobs import Job, TagJob
 from acousticsense.web.html import number, render
 from acousticsense.web.message_view import Trouble, trouble_of
 
-__all__ = ["tags_html", "told_of"]
-
 State = Literal["running", "stopped", "ready", "error"]
 
 _log: Final = logging.getLogger(__name__)

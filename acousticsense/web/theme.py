@@ -9,8 +9,6 @@ import gradio as gr
 
 from acousticsense.i18n.page import UI_TEXTS
 
-__all__ = ["FAVICON", "build_i18n", "build_theme", "read_css", "read_head"]
-
 _HERE: Final = Path(__file__).parent
 _FONTS: Final = (
     "ui-sans-serif",

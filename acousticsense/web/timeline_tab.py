@@ -24,12 +24,11 @@ from acousticsense.web.controls import (
     tell_failure,
 )
 from acousticsense.web.html import asked
-from acousticsense.web.inputs import chosen_model, language_of, refusals, uploaded, uploaded_path
+from acousticsense.web.inputs import chosen_model, refusals, uploaded, uploaded_path
+from acousticsense.web.language import language_of
 from acousticsense.web.message_view import message_html
 from acousticsense.web.page_runs import PageRuns
 from acousticsense.web.timeline_view import progress_html, timeline_html
-
-__all__ = ["TimelineHandlers", "build_timeline_tab"]
 
 
 class TimelineHandlers:

@@ -18,8 +18,6 @@ from acousticsense.models.genres import display_name
 from acousticsense.web.html import clock, percent, render
 from acousticsense.web.segments_view import COLOURS, Axis, colour_order, mostly, others_of, segment_data
 
-__all__ = ["progress_html", "progress_words", "timeline_html"]
-
 #: Columns drawn at most; more than a screen has pixels only make the page slow.
 _MAX_COLUMNS: Final = 800
 #: Genres named for the place under the pointer.

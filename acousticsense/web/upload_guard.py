@@ -20,8 +20,6 @@ from acousticsense.i18n.reader import reader_language
 from acousticsense.serving.http_errors import refusal_response
 from acousticsense.serving.uploads import uploaded_file
 
-__all__ = ["UploadGuard"]
-
 #: Bodies name files and do not hold them: this is room for tens of thousands of names.
 _MAX_BYTES: Final = 16 * 2**20
 _FORMS: Final = ("multipart/form-data", "application/x-www-form-urlencoded")

@@ -15,11 +15,10 @@ from acousticsense.serving.requests import TimelineRequest
 from acousticsense.serving.service import PredictionService
 from acousticsense.web.controls import OWN_QUEUE, QUIET, html_block
 from acousticsense.web.html import clock
-from acousticsense.web.inputs import language_of, uploaded
+from acousticsense.web.inputs import uploaded
+from acousticsense.web.language import language_of
 from acousticsense.web.page_runs import PageRuns
 from acousticsense.web.whole_song_view import ExcerptAnswer, song_html, song_note_html, song_progress_html
-
-__all__ = ["REPORT_BUTTON", "WholeSongCard", "WholeSongHandlers"]
 
 #: Longer tracks are sets and broadcasts: whoever wants their timeline asks for it.
 _LONGEST_SONG_S: Final = 1800.0

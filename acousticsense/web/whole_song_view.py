@@ -18,8 +18,6 @@ from acousticsense.web.page_runs import Told
 from acousticsense.web.segments_view import Axis, colour_of, colour_order, length_of, mostly, name_of, segment_data
 from acousticsense.web.timeline_view import progress_words
 
-__all__ = ["ExcerptAnswer", "song_html", "song_note_html", "song_progress_html"]
-
 #: Genres with their mean probability.
 _TOP: Final = 3
 #: Genres listed below the strip; of the others, the number is told.

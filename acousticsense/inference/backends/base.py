@@ -6,8 +6,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-__all__ = ["Backend"]
-
 
 class Backend(Protocol):
     """A network, ready to compute. Calls must take turns; `SharedForward` sees to it."""

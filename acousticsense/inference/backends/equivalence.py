@@ -7,8 +7,6 @@ from typing import Final
 
 from torch import Tensor
 
-__all__ = ["MAX_MEAN_CHANGE", "MIN_AGREEMENT", "EquivalenceReport", "compare"]
-
 #: Share of windows whose best label must stay the same.
 MIN_AGREEMENT: Final = 0.995
 #: Mean absolute change of a probability, over labels and windows, must stay below this.

@@ -17,19 +17,6 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor, nn
 
-__all__ = [
-    "SHARES",
-    "OpenVinoBackend",
-    "compile_options",
-    "convert",
-    "exclude_first",
-    "has_bfloat16",
-    "keep_quiet",
-    "library_versions",
-    "quantise",
-]
-
-
 #: Operations of a network that multiply and add nothing.
 _NOT_COMPUTED: Final = ("Constant", "Parameter", "Result")
 

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from acousticsense.errors import OverloadError
 
-__all__ = ["Precision", "TorchBackend", "best_precision", "to_device"]
-
 _log: Final = logging.getLogger(__name__)
 
 Precision = Literal["fp32", "bf16", "fp16"]

@@ -14,8 +14,6 @@ from acousticsense.inference.backends.store import NetworkStore, key_of
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
 
-__all__ = ["check_installed", "network_key", "network_store", "stored_backend"]
-
 _log: Final = logging.getLogger(__name__)
 
 #: Counted up when networks are converted, quantised or chosen in another way than before.

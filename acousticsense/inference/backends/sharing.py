@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-__all__ = ["SharedForward"]
-
 
 @dataclass(eq=False)
 class _Job:

@@ -17,8 +17,6 @@ from filelock import FileLock
 
 from acousticsense.files import replace_folder, sha256_of
 
-__all__ = ["NetworkStore", "StoredNetwork", "key_of"]
-
 _REPORT: Final = "report.json"
 _NETWORK: Final = "network.xml"
 _SCRATCH: Final = ".writing-"

@@ -8,8 +8,6 @@ from typing import Final
 
 from acousticsense.errors import TagError
 
-__all__ = ["APE_FRAME_BYTES", "ape_genres", "ape_length", "ape_with_genre", "new_ape"]
-
 #: Bytes of a header and of a footer.
 APE_FRAME_BYTES: Final = 32
 _MAGIC: Final = b"APETAGEX"

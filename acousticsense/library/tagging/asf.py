@@ -11,8 +11,6 @@ from uuid import UUID
 from acousticsense.errors import TagError
 from acousticsense.library.tagging.edits import Edit, read_at
 
-__all__ = ["MAGIC", "edits", "genres"]
-
 
 def _guid(text: str) -> bytes:
     return UUID(text).bytes_le

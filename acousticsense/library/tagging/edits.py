@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-__all__ = ["Edit", "apply_edits", "read_at", "size_of"]
-
 _BLOCK_BYTES: Final = 1 << 20
 
 

@@ -9,8 +9,6 @@ from typing import BinaryIO, Final, Literal
 from acousticsense.library.tagging import ape, id3
 from acousticsense.library.tagging.edits import Edit, read_at, size_of
 
-__all__ = ["Ends", "ape_edits", "ends", "id3_edits", "plain_genres"]
-
 TagKind = Literal["id3v2", "ape", "lyrics", "id3v1"]
 _LYRICS_END: Final = b"LYRICS200"
 _LYRICS_SIZE_DIGITS: Final = 6

@@ -13,17 +13,6 @@ from mutagen.id3 import ID3, TCON
 
 from acousticsense.errors import TagError
 
-__all__ = [
-    "ID3V1_BYTES",
-    "ID3V1_PLUS_BYTES",
-    "id3v1_genres",
-    "id3v1_with_genre",
-    "id3v2_genres",
-    "id3v2_length",
-    "id3v2_with_genre",
-    "new_id3v2",
-]
-
 ID3V1_BYTES: Final = 128
 ID3V1_PLUS_BYTES: Final = 227
 _NO_GENRE: Final = 255

@@ -16,8 +16,6 @@ from acousticsense.library.tagging import asf, mp4, riff, vorbis
 from acousticsense.library.tagging.edits import Edit, read_at
 from acousticsense.library.tagging.ends import ape_edits, ends, id3_edits, plain_genres
 
-__all__ = ["genre_edits", "genres_of"]
-
 
 @dataclass(frozen=True)
 class _Kind:

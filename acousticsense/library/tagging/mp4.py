@@ -15,8 +15,6 @@ from mutagen.id3 import TCON
 from acousticsense.errors import TagError
 from acousticsense.library.tagging.edits import Edit, read_at, size_of
 
-__all__ = ["edits", "genres", "is_mp4"]
-
 _GENRE, _NUMBER, _FREE_FORM = b"\xa9gen", b"gnre", b"----"
 _TEXT_KINDS: Final = {1: "utf-8", 2: "utf-16-be"}
 _HANDLER: Final = bytes(8) + b"mdirappl" + bytes(9)

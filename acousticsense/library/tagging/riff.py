@@ -10,8 +10,6 @@ from acousticsense.errors import TagError
 from acousticsense.library.tagging import id3
 from acousticsense.library.tagging.edits import Edit, read_at, size_of
 
-__all__ = ["edits", "genres", "is_chunked"]
-
 _WAV: Final = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _LONG: Final = (b"RF64", b"BW64")
 _HEADER_BYTES: Final = 12

@@ -12,8 +12,6 @@ from acousticsense.errors import TagError
 from acousticsense.library.tagging.edits import Edit, read_at, size_of
 from acousticsense.library.tagging.ends import ends
 
-__all__ = ["flac_edits", "flac_genres", "ogg_edits", "ogg_genres"]
-
 _VENDOR: Final = b"AcousticSense"
 _PADDING, _COMMENT, _LAST, _TYPE = 1, 4, 0x80, 0x7F
 _MAX_BLOCK: Final = 2**24 - 1
