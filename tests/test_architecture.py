@@ -77,6 +77,17 @@ def test_packages_and_modules_import_strictly_lower_ones() -> None:
     assert violations() == []
 
 
+def test_what_starts_with_an_underscore_stays_inside_its_module() -> None:
+    assert [
+        f"{file.relative_to(ROOT)} imports {alias.name}"
+        for file in SOURCES
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("acousticsense")
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.endswith("__")
+    ] == []
+
+
 def test_the_drawing_names_every_package_and_module_and_none_that_is_gone() -> None:
     assert set(layers()) == {module_of(file)[0] for file in SOURCES if module_of(file)}
     for package, modules in inside().items():
