@@ -106,7 +106,7 @@ def _files(options: Options, wanted: tuple[Recording, ...] | list[Recording]) ->
     """Recordings of the list with their files, fetched where that is needed."""
     given = {SONGS: options.songs, FREE_RECORDINGS: options.free_recordings}
     folders = {name: folder for name, folder in given.items() if folder}
-    return [(entry.recording, entry.path) for entry in fetch(wanted, options.work, folders)]
+    return list(fetch(wanted, options.work, folders))
 
 
 def _collections(options: Options) -> list[tuple[Recording, Path]]:
