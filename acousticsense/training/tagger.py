@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from acousticsense.evaluation.calibration import Answers, fit_calibration
 from acousticsense.files import sha256_of
 from acousticsense.models.genres import GENRES
-from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
+from acousticsense.models.networks import OWN_ARCHITECTURES
 from acousticsense.models.spec import ModelSpec
 from acousticsense.models.weights import write_state_dict
 from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
@@ -26,7 +26,7 @@ from acousticsense.training.export import earlier_looks, not_music_figures
 from acousticsense.training.linear_head import fit_head
 from acousticsense.training.targets import Targets
 from acousticsense.training.teachers import mn04, musicnn
-from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, MN04_FILE, MUSICNN_FILE, columns
+from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, MN04_FILE, MUSICNN_FILE, columns, network_of
 
 __all__ = [
     "TAGGERS",
@@ -146,10 +146,7 @@ def tagger_network(tagger: Tagger, release: Path, head: nn.Linear) -> nn.Module:
         release: its weights as released.
         head: from `fit_head`.
     """
-    network = build_network(tagger.name, head.out_features)
-    trunk = tagger.read_trunk(release)
-    network.load_state_dict({**trunk, "classifier.weight": head.weight, "classifier.bias": head.bias})
-    return network.eval()
+    return network_of(tagger.name, tagger.read_trunk(release), head)
 
 
 def install_tagger(
