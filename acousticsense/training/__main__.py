@@ -26,7 +26,6 @@ from acousticsense.training.split import splits_csv
 from acousticsense.training.tagger import TAGGERS, head_of_clips, install_tagger, judged, tagger_network
 from acousticsense.training.targets import in_folds, make_targets
 from acousticsense.training.teachers.teachers import Teachers
-from acousticsense.training.teachers.zero_shot import ClassLists
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +121,7 @@ def _clips_of(options: Options, split: str) -> list[Clip]:
 
 def _labels(options: Options) -> None:
     clips, validation = _clips_of(options, "train"), _clips_of(options, "val")
-    targets, others = make_targets(clips, validation, ClassLists.beside(options.work / "teachers"))
+    targets, others = make_targets(clips, validation, options.work / "teachers")
     parts = (("training, in folds", clips, targets), ("validation", validation, others))
     logger.info("Soft labels of artists that taught the probe nothing:\n%s", labels_table(parts))
 
@@ -130,7 +129,7 @@ def _labels(options: Options) -> None:
 def _train(options: Options) -> None:
     clips, validation = _clips_of(options, "train"), _clips_of(options, "val")
     teachers, runs = options.work / "teachers", options.work / "runs"
-    targets, _ = make_targets(clips, [], ClassLists.beside(teachers))
+    targets, _ = make_targets(clips, [], teachers)
     mn04 = TAGGERS["efficientat_mn04"]
     tagger = tagger_network(mn04, teachers / mn04.file, head_of_clips(mn04, clips, targets))
     for name in in_order(_recipes(options), runs):
@@ -175,9 +174,8 @@ def _taggers(options: Options) -> None:
     if not wanted:
         return
     teachers, clips, validation = options.work / "teachers", _clips_of(options, "train"), _clips_of(options, "val")
-    lists = ClassLists.beside(teachers)
-    targets, _ = make_targets(clips, [], lists)
-    folds = list(in_folds(clips, lists))
+    targets, _ = make_targets(clips, [], teachers)
+    folds = list(in_folds(clips, teachers))
     # No genre is to count for more than in the test.
     chosen = set(group_hold_out((clip.recording for clip in clips), "train"))
     for tagger in wanted:

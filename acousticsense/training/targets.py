@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from acousticsense.models.genres import GENRES
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
 from acousticsense.training.recordings import GTZAN, SOUNDS, Recording
-from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_posterior
+from acousticsense.training.teachers.zero_shot import zero_shot_posterior
 
 __all__ = ["Targets", "in_folds", "known_label", "make_targets"]
 
@@ -69,16 +70,17 @@ def known_label(recording: Recording) -> Floats:
     return known
 
 
-def make_targets(train: Sequence[Clip], others: Sequence[Clip], lists: ClassLists) -> tuple[Targets, Targets]:
+def make_targets(train: Sequence[Clip], others: Sequence[Clip], teachers: Path) -> tuple[Targets, Targets]:
     """Targets of the training clips, and of other clips.
 
     Args:
         train: clips of the training split.
         others: clips that nothing is learned from; their labels are not used.
-        lists: what the teachers' outputs are called.
+        teachers: the folder of their weights, with the lists of what their outputs are called.
     """
-    scores = np.concatenate([clip.scores for clip in train])
-    own = [zero_shot_posterior(clip.scores, scores, lists) for clip in (*train, *others)]
+    scores = np.concatenate([clip.scores for clip in (*train, *others)])
+    ends = np.cumsum([len(clip.scores) for clip in (*train, *others)])
+    own = np.split(zero_shot_posterior(scores, scores[: ends[len(train) - 1]], teachers), ends[:-1])
     folds = _folds(train)
     posteriors: list[Floats] = [np.empty(0, np.float32)] * len(train)
     for fold in range(_FOLDS):
@@ -96,13 +98,13 @@ def make_targets(train: Sequence[Clip], others: Sequence[Clip], lists: ClassList
     return Targets(soft, mine), Targets(rest, rest)
 
 
-def in_folds(train: Sequence[Clip], lists: ClassLists) -> Iterator[tuple[list[Clip], Targets, list[Clip]]]:
+def in_folds(train: Sequence[Clip], teachers: Path) -> Iterator[tuple[list[Clip], Targets, list[Clip]]]:
     """For each fold of artists the clips of all others, targets that know nothing of the fold, and the fold's clips."""
     folds = _folds(train)
     for fold in range(_FOLDS):
         rest = [clip for clip, of in zip(train, folds, strict=True) if of != fold]
         held_out = [clip for clip, of in zip(train, folds, strict=True) if of == fold]
-        yield rest, make_targets(rest, [], lists)[0], held_out
+        yield rest, make_targets(rest, [], teachers)[0], held_out
 
 
 def _folds(clips: Sequence[Clip]) -> NDArray[np.int64]:

@@ -21,15 +21,14 @@ from acousticsense.training.dataset import Batch, TrainingImages, clip_odds, cut
 from acousticsense.training.labels import labels_table
 from acousticsense.training.recipe import recipe_of
 from acousticsense.training.targets import Targets, in_folds, known_label, make_targets
-from acousticsense.training.teachers.zero_shot import ClassLists
 from tests.training.conftest import RATE_HZ, of_split, recording
 
 JAZZ, METAL, HIP_HOP, RAP = (GENRES.index(genre) for genre in ("Jazz", "Metal", "Hip-Hop", "Rap"))
 
 
 @pytest.fixture(scope="module")
-def targets(clips: list[Clip], class_lists: ClassLists) -> tuple[Targets, Targets]:
-    return make_targets(of_split(clips, "train"), of_split(clips, "val"), class_lists)
+def targets(clips: list[Clip], teachers: Path) -> tuple[Targets, Targets]:
+    return make_targets(of_split(clips, "train"), of_split(clips, "val"), teachers)
 
 
 def test_soft_labels_are_probabilities_of_every_window(targets: tuple[Targets, Targets], clips: list[Clip]) -> None:
@@ -51,13 +50,13 @@ def test_artists_that_taught_the_probe_nothing_are_named(targets: tuple[Targets,
     assert [posterior.mean(0).argmax() for posterior in targets[1].unlabelled] == [JAZZ, METAL]
 
 
-def test_folds_hold_artists_out_and_every_clip_once(clips: list[Clip], class_lists: ClassLists) -> None:
+def test_folds_hold_artists_out_and_every_clip_once(clips: list[Clip], teachers: Path) -> None:
     train = [
         replace(clip, recording=replace(clip.recording, artist=f"{clip.recording.artist} {number}"))
         for clip in of_split(clips, "train")
         for number in range(3)
     ]
-    folds = list(in_folds(train, class_lists))
+    folds = list(in_folds(train, teachers))
     assert sorted(clip.recording.artist for _, _, held_out in folds for clip in held_out) == sorted(
         clip.recording.artist for clip in train
     )
