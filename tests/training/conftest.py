@@ -88,7 +88,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Recording, Pat
 def clips(songs: list[tuple[Recording, Path]], tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     """All songs, prepared."""
     folder = tmp_path_factory.mktemp("clips")
-    assert prepare(songs, FakeTeachers(), folder) == len(songs)
+    assert prepare(songs, FakeTeachers, folder) == len(songs)
     return load_clips(folder, [entry for entry, _ in songs])
 
 
