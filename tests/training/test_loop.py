@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,33 +17,31 @@ from acousticsense.training import network as networks
 from acousticsense.training.clips import N_OUTPUTS, Clip
 from acousticsense.training.export import export
 from acousticsense.training.loop import train
-from acousticsense.training.recipe import Recipe, recipe_of
+from acousticsense.training.recipe import Recipe
 from acousticsense.training.recordings import Recording
 from acousticsense.training.report import group_hold_out, report, write_clips
 from acousticsense.training.tagger import Tagger
 from acousticsense.training.targets import make_targets
 from tests.training.conftest import of_split
 
-SMALL = {"batch_size": 4, "steps": 3, "warmup_steps": 1, "ema_decay": 0.5, "cqt": 0.25, "title": "small"}
+SMALL = Recipe(
+    architecture="mobilenetv3_small_050", title="small", batch_size=4, steps=3, warmup_steps=1, ema_decay=0.5, cqt=0.25
+)
 RECIPES = {
-    "small_cnn": recipe_of({**SMALL, "architecture": "mobilenetv3_small_050"}),
-    "small_vit": recipe_of(
-        {
-            **SMALL,
-            "architecture": "vit_tiny_patch16_224",
-            "model_args": {"embed_dim": 32, "depth": 1, "num_heads": 1},
-            "train_args": {"patch_drop_rate": 0.5},
-            "begins_as": "mimetic",
-            "taught_by": ["small_cnn"],
-        }
+    "small_cnn": SMALL,
+    "small_vit": replace(
+        SMALL,
+        architecture="vit_tiny_patch16_224",
+        model_args={"embed_dim": 32, "depth": 1, "num_heads": 1},
+        train_args={"patch_drop_rate": 0.5},
+        begins_as="mimetic",
+        taught_by=["small_cnn"],
     ),
-    "larger_vit": recipe_of(
-        {
-            **SMALL,
-            "architecture": "vit_tiny_patch16_224",
-            "model_args": {"embed_dim": 64, "depth": 1, "num_heads": 2},
-            "begins_as": "small_vit",
-        }
+    "larger_vit": replace(
+        SMALL,
+        architecture="vit_tiny_patch16_224",
+        model_args={"embed_dim": 64, "depth": 1, "num_heads": 2},
+        begins_as="small_vit",
     ),
 }
 
@@ -85,7 +84,7 @@ def test_a_finished_run_is_left_alone_and_a_longer_recipe_goes_on(
     run("small_cnn", clips, teachers, tmp_path)
     run("small_cnn", clips, teachers, tmp_path)
     assert [line["step"] for line in history(tmp_path, "small_cnn")] == [3]
-    monkeypatch.setitem(RECIPES, "small_cnn", recipe_of({**SMALL, "steps": 4, "architecture": "mobilenetv3_small_050"}))
+    monkeypatch.setitem(RECIPES, "small_cnn", replace(SMALL, steps=4))
     run("small_cnn", clips, teachers, tmp_path)
     assert [line["step"] for line in history(tmp_path, "small_cnn")] == [3, 4]
 

@@ -13,7 +13,7 @@ from acousticsense.training.grow import grow
 from acousticsense.training.mimetic import initialise
 from acousticsense.training.network import Student
 from acousticsense.training.optimiser import Muon, make_optimisers, orthogonal
-from acousticsense.training.recipe import read_recipe, recipe_names, recipe_of
+from acousticsense.training.recipe import read_recipe, recipe_names
 
 
 def transformer(width: int, heads: int, depth: int = 2) -> Any:
@@ -98,8 +98,11 @@ def test_every_recipe_names_a_network_and_recipes_that_there_are() -> None:
         with torch.device("meta"):
             timm.create_model(recipe.architecture, num_classes=17, **arguments)
         assert set(recipe.needs) <= set(recipe_names())
+        assert min(recipe.steps, recipe.batch_size, recipe.warmup_steps) > 0
+        assert all(0 <= share <= 1 for share in (recipe.ema_decay, recipe.mixed, recipe.augmented, recipe.cqt))
+        assert min(recipe.learning_rate, recipe.matrix_learning_rate, recipe.weight_decay, recipe.feature_loss) >= 0
 
 
-def test_a_recipe_with_an_unknown_field_is_refused() -> None:
-    with pytest.raises(ValueError, match="colour"):
-        recipe_of({"architecture": "resnet18", "title": "t", "steps": 1, "colour": "red"})
+def test_a_recipe_that_is_not_there_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match="resnet51"):
+        read_recipe("resnet51")

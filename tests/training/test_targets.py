@@ -19,7 +19,7 @@ from acousticsense.training.augment import augment
 from acousticsense.training.clips import N_OUTPUTS, Clip
 from acousticsense.training.dataset import Batch, TrainingImages, clip_odds, cut
 from acousticsense.training.labels import labels_table
-from acousticsense.training.recipe import recipe_of
+from acousticsense.training.recipe import Recipe
 from acousticsense.training.targets import Targets, in_folds, known_label, make_targets
 from tests.training.conftest import RATE_HZ, of_split, recording
 
@@ -87,7 +87,7 @@ def test_classes_are_drawn_nearly_alike(targets: tuple[Targets, Targets], clips:
 def test_batches_are_the_same_for_the_same_seed_and_go_on_where_a_run_stopped(
     targets: tuple[Targets, Targets], clips: list[Clip]
 ) -> None:
-    recipe = recipe_of({"architecture": "resnet18", "title": "t", "steps": 1, "batch_size": 3, "cqt": 0.5})
+    recipe = Recipe(architecture="resnet18", title="t", steps=1, batch_size=3, cqt=0.5)
     train = of_split(clips, "train")
     tagger = build_network("efficientat_mn04", N_OUTPUTS).eval()
     every = iter(TrainingImages(train, targets[0], tagger, recipe))
@@ -102,7 +102,7 @@ def test_batches_are_the_same_for_the_same_seed_and_go_on_where_a_run_stopped(
 def test_several_processes_make_the_same_batches_in_the_same_order(
     targets: tuple[Targets, Targets], clips: list[Clip]
 ) -> None:
-    recipe = recipe_of({"architecture": "resnet18", "title": "t", "steps": 1, "batch_size": 2})
+    recipe = Recipe(architecture="resnet18", title="t", steps=1, batch_size=2)
     tagger = build_network("efficientat_mn04", N_OUTPUTS).eval()
     images = TrainingImages(of_split(clips, "train"), targets[0], tagger, recipe)
     alone, together = (
@@ -140,9 +140,8 @@ def with_sound(clip: Clip, waveform: NDArray[np.floating], path: Path) -> Clip:
 
 def drawn(clips: list[Clip], soft: list[NDArray[np.float32]], **values: float) -> tuple[FakeTagger, Batch]:
     """The first batch of mel images, with a tagger that remembers."""
-    recipe = recipe_of(
-        {"architecture": "resnet18", "title": "t", "steps": 1, "batch_size": 12, "cqt": 0.0, "augmented": 0.0, **values}
-    )
+    plain = Recipe(architecture="resnet18", title="t", steps=1, batch_size=12, cqt=0.0, augmented=0.0)
+    recipe = replace(plain, **values)  # type: ignore[arg-type]  # all of them are shares
     tagger = FakeTagger()
     return tagger, next(iter(TrainingImages(clips, Targets(soft, soft), tagger, recipe)))
 
