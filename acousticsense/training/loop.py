@@ -93,13 +93,7 @@ class _Run:
             for teacher in recipe.taught_by
         ]
         self._average = ModelEmaV3(self._student.network, decay=recipe.ema_decay, use_warmup=True)
-        self._optimisers = make_optimisers(
-            self._student,
-            self._student.outputs,
-            learning_rate=recipe.learning_rate,
-            matrix_learning_rate=recipe.matrix_learning_rate,
-            weight_decay=recipe.weight_decay,
-        )
+        self._optimisers = make_optimisers(self._student, recipe)
         self._highest = [optimiser.param_groups[0]["lr"] for optimiser in self._optimisers]
         if (folder / _CHECKPOINT).exists():
             self._restore()

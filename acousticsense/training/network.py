@@ -67,11 +67,6 @@ class Student(nn.Module):
         """The last layer."""
         return cast(nn.Linear, self.network.get_classifier())
 
-    @property
-    def outputs(self) -> tuple[nn.Module, ...]:
-        """The layers that give answers."""
-        return self.classifier, self.regression
-
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (n, 17) and features (n, D) of images (n, 3, S, S)."""
         hidden = self.network.forward_head(self.network.forward_features(images), pre_logits=True)

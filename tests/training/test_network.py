@@ -13,7 +13,7 @@ from acousticsense.training.grow import grow
 from acousticsense.training.mimetic import initialise
 from acousticsense.training.network import Student
 from acousticsense.training.optimiser import Muon, make_optimisers, orthogonal
-from acousticsense.training.recipe import read_recipe, recipe_names
+from acousticsense.training.recipe import Recipe, read_recipe, recipe_names
 
 
 def transformer(width: int, heads: int, depth: int = 2) -> Any:
@@ -65,9 +65,7 @@ def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
 
 def test_muon_moves_matrices_and_adamw_the_rest() -> None:
     student = Student(timm.create_model("resnet18", num_classes=17), 384)
-    adamw, muon = make_optimisers(
-        student, student.outputs, learning_rate=1e-3, matrix_learning_rate=1e-3, weight_decay=0.1
-    )
+    adamw, muon = make_optimisers(student, Recipe(architecture="resnet18", title="t", steps=1))
     count = [sum(len(group["params"]) for group in optimiser.param_groups) for optimiser in (adamw, muon)]
     assert isinstance(muon, Muon)
     assert sum(count) == len(list(student.parameters()))
