@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from acousticsense.files import atomic_write
 from acousticsense.training.clips import Clip
 from acousticsense.training.dataset import Batch, TrainingImages
 from acousticsense.training.network import WEIGHTS_FILE, Student, make_network, trained_network
@@ -87,10 +88,12 @@ class _Run:
         self._recipe, self._folder, self._device, self._half = recipe, folder, device, half
         self.step, self._spent_s = 0, 0.0
         layout = torch.contiguous_format if "vit" in recipe.architecture else torch.channels_last
-        self._student: Any = _moved(Student(make_network(recipe, runs), FEATURE_WIDTHS["mn04"]), device, layout)
+        # Any: PyTorch's own types do not know of memory formats.
+        student: Any = Student(make_network(recipe, runs), FEATURE_WIDTHS["mn04"])
+        teachers: list[Any] = [trained_network(teacher, runs) for teacher in recipe.taught_by]
+        self._student = student.to(device, memory_format=layout)
         self._teachers = [
-            _moved(trained_network(teacher, runs), device, torch.channels_last).requires_grad_(False)
-            for teacher in recipe.taught_by
+            teacher.to(device, memory_format=torch.channels_last).requires_grad_(False) for teacher in teachers
         ]
         self._average = ModelEmaV3(self._student.network, decay=recipe.ema_decay, use_warmup=True)
         self._optimisers = make_optimisers(self._student, recipe)
@@ -147,7 +150,8 @@ class _Run:
         logger.info("%s", said)
         with (self._folder / _HISTORY).open("a", encoding="utf-8") as history:
             history.write(json.dumps(said) + "\n")
-        _save(network.state_dict(), self._folder / WEIGHTS_FILE)
+        with atomic_write(self._folder / WEIGHTS_FILE) as file:
+            torch.save(network.state_dict(), file)
         state = {
             "student": self._student.state_dict(),
             "average": network.state_dict(),
@@ -155,7 +159,8 @@ class _Run:
             "step": self.step,
             "spent_s": self._spent_s,
         }
-        _save(state, self._folder / _CHECKPOINT)
+        with atomic_write(self._folder / _CHECKPOINT) as file:
+            torch.save(state, file)
 
     def _restore(self) -> None:
         state = torch.load(self._folder / _CHECKPOINT, map_location=self._device, weights_only=True)
@@ -165,15 +170,3 @@ class _Run:
             optimiser.load_state_dict(saved)
         self.step, self._spent_s = state["step"], state["spent_s"]
         logger.info("goes on from step %d", self.step)
-
-
-def _moved(network: Any, device: str, layout: torch.memory_format) -> Any:
-    """The network on a device, its kernels in the layout that is fastest for it."""
-    return network.to(device, memory_format=layout)
-
-
-def _save(state: Any, path: Path) -> None:
-    """Writes beside the target and renames, so that a stop never leaves half a file."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.rename(path)
