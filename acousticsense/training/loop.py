@@ -17,12 +17,12 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from acousticsense.files import atomic_write
-from acousticsense.training.clips import Clip
+from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
 from acousticsense.training.dataset import Batch, TrainingImages
 from acousticsense.training.network import WEIGHTS_FILE, Student, make_network, trained_network
 from acousticsense.training.optimiser import make_optimisers
 from acousticsense.training.recipe import Recipe, read_recipe
-from acousticsense.training.score import score
+from acousticsense.training.score import answers_of, figures
 from acousticsense.training.targets import Targets
 from acousticsense.training.teachers.teachers import FEATURE_WIDTHS
 
@@ -143,10 +143,12 @@ class _Run:
             for group in optimiser.param_groups:
                 group["lr"] = share * highest
 
-    def save(self, figures: Mapping[str, Any], validation: Sequence[Clip]) -> None:
-        """Writes the checkpoint and the averaged weights, and adds figures to the history."""
+    def save(self, more: Mapping[str, Any], validation: Sequence[Clip]) -> None:
+        """Writes the checkpoint and the averaged weights, and adds figures, and what else is given, to the history."""
         network = self._average.module
-        said = {"step": self.step, "minutes": round(self._spent_s / 60, 1), **figures, **score(network, validation)}
+        answers = answers_of(network, [clip for clip in validation if clip.label != NOT_MUSIC_INDEX])
+        right = {name: round(value, 4) for name, value in figures(answers.logits, answers.labels).items()}
+        said = {"step": self.step, "minutes": round(self._spent_s / 60, 1), **more, **right}
         logger.info("%s", said)
         with (self._folder / _HISTORY).open("a", encoding="utf-8") as history:
             history.write(json.dumps(said) + "\n")

@@ -6,7 +6,7 @@ The head is a multinomial logistic regression of the soft labels on the pooled f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,22 +15,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from acousticsense.evaluation.calibration import Answers, fit_calibration
+from acousticsense.evaluation.calibration import Answers
 from acousticsense.files import sha256_of
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import OWN_ARCHITECTURES
 from acousticsense.models.spec import ModelSpec
 from acousticsense.models.weights import write_state_dict
-from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
-from acousticsense.training.export import earlier_looks, not_music_figures
+from acousticsense.training.clips import Clip
+from acousticsense.training.export import calibrated, earlier_looks
 from acousticsense.training.linear_head import fit_head
+from acousticsense.training.score import measured
 from acousticsense.training.targets import Targets
 from acousticsense.training.teachers import mn04, musicnn
 from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, MN04_FILE, MUSICNN_FILE, columns, network_of
 
 __all__ = [
     "TAGGERS",
-    "Judged",
     "Tagger",
     "head_of_clips",
     "install_tagger",
@@ -109,26 +109,12 @@ TAGGERS: Final[Mapping[str, Tagger]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """What a head says of clips that it was not fitted on.
-
-    Attributes:
-        logits: (n, n_outputs) of the first window of each.
-        labels: (n,) index of the genre; -1 for what is not music.
-    """
-
-    logits: Floats
-    labels: NDArray[np.int64]
-
-
-def judged(tagger: Tagger, head: nn.Linear, clips: Sequence[Clip]) -> Judged:
-    """Answers to those of prepared clips that can be measured on."""
-    measured = [clip for clip in clips if clip.recording.is_measurable or clip.label == NOT_MUSIC_INDEX]
-    features = np.stack([clip.features[0, tagger.features] for clip in measured])
-    labels = [-1 if clip.label == NOT_MUSIC_INDEX else clip.label for clip in measured]
+def judged(tagger: Tagger, head: nn.Linear, clips: Sequence[Clip]) -> Answers:
+    """What a head says of the first window of each clip that can be measured on."""
+    chosen, labels = measured(clips)
+    features = np.stack([clip.features[0, tagger.features] for clip in chosen])
     with torch.inference_mode():
-        return Judged(logits=head(torch.from_numpy(features)).numpy(), labels=np.array(labels))
+        return Answers(logits=head(torch.from_numpy(features)).numpy(), labels=labels, n_labels=len(GENRES))
 
 
 def head_of_clips(tagger: Tagger, clips: Sequence[Clip], targets: Targets) -> nn.Linear:
@@ -150,7 +136,7 @@ def tagger_network(tagger: Tagger, release: Path, head: nn.Linear) -> nn.Module:
 
 
 def install_tagger(
-    tagger: Tagger, release: Path, folder: Path, head: nn.Linear, *, validation: Judged, folds: Sequence[Judged]
+    tagger: Tagger, release: Path, folder: Path, head: nn.Linear, *, validation: Answers, folds: Sequence[Answers]
 ) -> ModelSpec:
     """Writes weights and description of a tagger into `folder`.
 
@@ -159,53 +145,24 @@ def install_tagger(
         release: its weights as released.
         folder: of the model; it is made where there is none.
         head: from `fit_head`.
-        validation: its answers to validation clips, of which figures are told.
-        folds: answers to training clips, of heads that learned nothing from their artists; with these, the calibration
-            rests on several times as many.
+        validation: its answers to validation clips.
+        folds: as `calibrated` takes them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.safetensors"
     write_state_dict(tagger_network(tagger, release, head).state_dict(), weights)
-    logits, labels = (
-        np.concatenate([getattr(part, name) for part in (validation, *folds)]) for name in ("logits", "labels")
-    )
-    genres = labels[labels >= 0]
-    fit = fit_calibration(
-        Answers(logits=logits, labels=labels, n_labels=len(GENRES)),
-        measured_on=f"{len(genres)} recordings of {len(set(genres))} genres, artists held out",
-    )
-    is_music = validation.labels >= 0
+    calibration, figures = calibrated(validation, folds)
     spec = ModelSpec(
         name=folder.name,
         architecture=tagger.name,
         labels=GENRES,
         has_not_music=True,
         front_end=OWN_ARCHITECTURES[tagger.name].front_end,
-        # The thresholds were chosen by these very answers: how right they are is said by other music, or not at all.
-        calibration=replace(fit.calibration, level_accuracy={}, level_counts={}),
+        calibration=calibration,
         weights_sha256=sha256_of(weights),
         licence=tagger.licence,
         provenance=tagger.provenance,
-        metrics={
-            "real_validation": _figures(validation.logits[is_music], validation.labels[is_music]),
-            "not_music_validation": not_music_figures(
-                validation.logits, validation.labels, fit.calibration.not_music_at
-            ),
-            "validation_shortfalls": list(fit.unmet_criteria),
-            **earlier_looks(folder),
-        },
+        metrics={**figures, **earlier_looks(folder)},
     )
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     return spec
-
-
-def _figures(logits: Floats, labels: NDArray[np.int64]) -> dict[str, float]:
-    ranks = (-logits[:, : len(GENRES)]).argsort(1)
-    right = ranks[:, 0] == labels
-    recalls = [right[labels == label].mean() for label in np.unique(labels)]
-    return {
-        "top1": round(float(right.mean()), 4),
-        "top3": round(float((ranks[:, :3] == labels[:, None]).any(1).mean()), 4),
-        "macro_recall": round(float(np.mean(recalls)), 4),
-        "clips": len(labels),
-    }
