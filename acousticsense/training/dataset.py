@@ -23,8 +23,7 @@ from acousticsense.spectrogram import EFFICIENTAT_MEL, NATIVE_WINDOWS, Spectrogr
 from acousticsense.training.augment import augment
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
 from acousticsense.training.decode import Sound
-from acousticsense.training.front_ends import MEL
-from acousticsense.training.images import window_image
+from acousticsense.training.images import MEL, window_image
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.targets import Targets
 from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, columns, features_and_logits, gain_to_level

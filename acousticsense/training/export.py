@@ -19,7 +19,7 @@ from acousticsense.models.genres import GENRES
 from acousticsense.models.spec import Alternative, Calibration, ModelSpec
 from acousticsense.models.weights import write_state_dict
 from acousticsense.training.clips import N_OUTPUTS, Clip
-from acousticsense.training.front_ends import CQT, MEL
+from acousticsense.training.images import CQT, MEL
 from acousticsense.training.network import trained_network
 from acousticsense.training.recipe import Recipe, read_recipe
 from acousticsense.training.score import answers_of, figures, logits_of

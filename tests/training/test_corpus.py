@@ -16,8 +16,7 @@ from acousticsense.spectrogram import NATIVE_WINDOWS, SpectrogramKind, clip_imag
 from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip, load_clips, waveform_file
 from acousticsense.training.corpus import prepare, prepare_side_by_side, window_starts
 from acousticsense.training.dataset import cut
-from acousticsense.training.front_ends import CQT, MEL
-from acousticsense.training.images import first_inputs, window_image
+from acousticsense.training.images import CQT, MEL, first_inputs, window_image
 from acousticsense.training.recordings import Recording
 from acousticsense.training.sounds import made_sounds, sound_of
 from tests.training.conftest import RATE_HZ, FakeTeachers, recording

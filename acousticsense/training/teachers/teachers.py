@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
 from acousticsense.spectrogram import FrontEnd, log_spectrogram
 from acousticsense.training.decode import Sound
-from acousticsense.training.front_ends import LEVEL_DBFS
+from acousticsense.training.images import LEVEL_DBFS
 from acousticsense.training.teachers import mn04, musicnn, yamnet
 
 __all__ = [
