@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from acousticsense.training.grow import grow
-from acousticsense.training.mimetic import initialise
-from acousticsense.training.network import Student
+from acousticsense.training.network import Student, initialise_mimetically
 from acousticsense.training.optimiser import Muon, make_optimisers, orthogonal
 from acousticsense.training.recipe import Recipe, read_recipe, recipe_names
 
@@ -49,7 +48,7 @@ def test_a_transformer_of_another_depth_is_refused() -> None:
 
 def test_mimetic_attention_looks_like_a_trained_one() -> None:
     network = transformer(128, 2).requires_grad_(False)
-    initialise(network)
+    initialise_mimetically(network)
     attention = network.blocks[0].attn
     queries, keys, values = attention.qkv.weight.view(3, 2, 64, 128).unbind(0)
     assert torch.diag(queries[0].T @ keys[0]).mean() > 0.2
