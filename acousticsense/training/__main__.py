@@ -14,7 +14,6 @@ from acousticsense.training.clips import Clip, load_clips
 from acousticsense.training.corpus import prepare_side_by_side
 from acousticsense.training.export import export
 from acousticsense.training.fetch import fetch
-from acousticsense.training.labels import labels_table
 from acousticsense.training.loop import train
 from acousticsense.training.network import WEIGHTS_FILE
 from acousticsense.training.readers import in_full, read_fma, read_jamendo
@@ -24,7 +23,7 @@ from acousticsense.training.report import group_hold_out, report, write_clips
 from acousticsense.training.sounds import made_sounds
 from acousticsense.training.split import splits_csv
 from acousticsense.training.tagger import TAGGERS, head_of_clips, install_tagger, judged, tagger_network
-from acousticsense.training.targets import in_folds, make_targets
+from acousticsense.training.targets import in_folds, labels_table, make_targets
 from acousticsense.training.teachers.teachers import Teachers
 
 logger = logging.getLogger(__name__)

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from acousticsense.evaluation.markdown import table
 from acousticsense.models.genres import GENRES
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
 from acousticsense.training.recordings import GTZAN, SOUNDS, Recording
+from acousticsense.training.score import figures
 from acousticsense.training.teachers.zero_shot import zero_shot_posterior
 
-__all__ = ["Targets", "in_folds", "known_label", "make_targets"]
+__all__ = ["Targets", "in_folds", "known_label", "labels_table", "make_targets"]
 
 Floats = NDArray[np.float32]
 
@@ -157,3 +159,29 @@ def _with_known_label(product: Floats, clip: Clip) -> Floats:
         return product
     label_weight = 1.0 if clip.recording.package == SOUNDS else _LABEL_WEIGHT.get(clip.recording.confidence, 0.3)
     return np.asarray((1 - label_weight) * product + label_weight * known, np.float32)
+
+
+def labels_table(parts: Sequence[tuple[str, Sequence[Clip], Targets]]) -> str:
+    """How right soft labels of artists that taught the probe nothing are: a table in Markdown.
+
+    Args:
+        parts: names and sets of clips; of each there is a row, and one of GTZAN's songs alone.
+    """
+    rows = []
+    for name, clips, targets in parts:
+        said = np.array([posterior.mean(0)[:NOT_MUSIC_INDEX] for posterior in targets.unlabelled])
+        measured = np.array([clip.recording.is_measurable for clip in clips])
+        songs = measured & np.array([clip.recording.known_by == GTZAN for clip in clips])
+        labels = np.array([-1 if clip.label is None else clip.label for clip in clips])
+        rows.append(_row(name, said[measured], labels[measured]))
+        if songs.any():
+            rows.append(_row(f"{name}, songs", said[songs], labels[songs]))
+    return table(("clips", "number", "Top-1", "Rap as Hip-Hop", "Top-3", "macro recall"), rows)
+
+
+def _row(name: str, said: Floats, labels: NDArray[np.int64]) -> list[str]:
+    right = figures(said, labels)
+    rap, hip_hop = GENRES.index("Rap"), GENRES.index("Hip-Hop")
+    best, known = (np.where(classes == rap, hip_hop, classes) for classes in (said.argmax(1), labels))
+    shares = (right["top1"], (best == known).mean(), right["top3"], right["macro_recall"])
+    return [name, str(len(labels)), *(f"{share:.3f}" for share in shares)]

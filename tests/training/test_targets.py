@@ -18,9 +18,8 @@ from acousticsense.models.networks import build_network
 from acousticsense.training.augment import augment
 from acousticsense.training.clips import N_OUTPUTS, Clip
 from acousticsense.training.dataset import Batch, TrainingImages, clip_odds, cut
-from acousticsense.training.labels import labels_table
 from acousticsense.training.recipe import Recipe
-from acousticsense.training.targets import Targets, in_folds, known_label, make_targets
+from acousticsense.training.targets import Targets, in_folds, known_label, labels_table, make_targets
 from tests.training.conftest import RATE_HZ, of_split, recording
 
 JAZZ, METAL, HIP_HOP, RAP = (GENRES.index(genre) for genre in ("Jazz", "Metal", "Hip-Hop", "Rap"))
