@@ -17,8 +17,7 @@ from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
 from acousticsense.models.spec import NEVER
 from acousticsense.spectrogram import NATIVE_WINDOWS
-from acousticsense.training.linear_head import fit_head
-from acousticsense.training.tagger import TAGGERS, Tagger, install_tagger, tagger_network
+from acousticsense.training.tagger import TAGGERS, Tagger, fit_head, install_tagger, tagger_network
 from acousticsense.training.teachers import musicnn
 from tests.models.test_efficientat import in_the_releases_names
 
