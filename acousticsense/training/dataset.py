@@ -128,15 +128,10 @@ class TrainingImages(IterableDataset[Batch]):
 
 
 def cut(waveform: NDArray[np.int16], sample_rate_hz: int, source: np.random.Generator) -> tuple[Window, float]:
-    """About 10 s from anywhere, or a short excerpt repeated, often at another tempo.
+    """About 10 s from anywhere in a waveform (n,) of one sample at least, or a short excerpt repeated, often at another
+    tempo.
 
-    Args:
-        waveform: (n,) samples, at least one.
-        sample_rate_hz: theirs.
-        source: of every choice.
-
-    Returns:
-        The window, and the second of the recording that is in the middle of what it shows.
+    Returns the window, and the second of the recording that is in the middle of what it shows.
     """
     tempo = source.uniform(*_TEMPO) if source.random() < _OTHER_TEMPO else 1.0
     length = round(NATIVE_WINDOWS.window_s * sample_rate_hz * tempo)

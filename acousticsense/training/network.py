@@ -28,12 +28,8 @@ _VALUE_PROJECTION: Final = (0.4, 0.4)
 def make_network(recipe: Recipe, runs: Path) -> nn.Module:
     """The network as its training begins.
 
-    Args:
-        recipe: which.
-        runs: folder of all runs, where the network that it grows from was trained.
-
     Raises:
-        FileNotFoundError: that one has not been trained.
+        FileNotFoundError: the network that it grows from has not been trained in the folder of all runs.
     """
     torch.manual_seed(recipe.seed)
     network = _create(recipe, **recipe.train_args)

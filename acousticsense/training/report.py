@@ -57,12 +57,9 @@ def write_clips(out: Path, clips: Iterable[tuple[Recording, Path]]) -> int:
 
 
 def report(models: Path, names: Sequence[str], clips: Sequence[tuple[Recording, Path]]) -> None:
-    """Evaluates models on the test clips and writes card, figures and metrics beside their weights.
+    """Evaluates models of a folder on `clips`, which are `group_hold_out`, each with its file.
 
-    Args:
-        models: the folder of models.
-        names: which of them.
-        clips: `group_hold_out`, each with its file.
+    Card, figures and metrics are written beside the models' weights.
     """
     recordings = {path: recording for recording, path in clips}
     labelled = [LabelledClip(path, recording.genre or "") for path, recording in recordings.items()]

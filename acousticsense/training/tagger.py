@@ -178,28 +178,16 @@ def _unscaled(head: nn.Linear, mean: Tensor, deviation: Tensor) -> nn.Linear:
 
 
 def tagger_network(tagger: Tagger, release: Path, head: nn.Linear) -> nn.Module:
-    """The released trunk with our head, in eval mode.
-
-    Args:
-        tagger: which.
-        release: its weights as released.
-        head: from `fit_head`.
-    """
+    """The released trunk with a head from `fit_head`, in eval mode."""
     return network_of(tagger.name, tagger.read_trunk(release), head)
 
 
 def install_tagger(
     tagger: Tagger, release: Path, folder: Path, head: nn.Linear, *, validation: Answers, folds: Sequence[Answers]
 ) -> ModelSpec:
-    """Writes weights and description of a tagger into `folder`.
+    """Writes weights and description of a tagger into the folder of a model, which is made where there is none.
 
-    Args:
-        tagger: which.
-        release: its weights as released.
-        folder: of the model; it is made where there is none.
-        head: from `fit_head`.
-        validation: its answers to validation clips.
-        folds: as `calibrated` takes them.
+    `release`, `head`, `validation` and `folds` are as `tagger_network` and `calibrated` take them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "model.safetensors"
