@@ -2,8 +2,8 @@
 
 The order of work is the order of the commands of `python -m acousticsense.training`:
 
-    corpus -> features -> train -> grow -> export -> report
+    corpus -> labels -> train -> export -> taggers -> report
 
-Every stage writes files below one work folder and skips what is already there, so each command can be stopped at any
-minute and given again. `docs/training.md` tells the whole story.
+`all` gives them one after the other. Audio, clips and runs are kept below one work folder; `corpus` and `train` go on
+where they were stopped. `docs/training.md` tells the whole story.
 """

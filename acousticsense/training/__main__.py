@@ -14,7 +14,6 @@ from acousticsense.training.clips import Clip, load_clips
 from acousticsense.training.corpus import prepare_side_by_side
 from acousticsense.training.export import export
 from acousticsense.training.fetch import fetch
-from acousticsense.training.labels import labels_table
 from acousticsense.training.loop import train
 from acousticsense.training.network import WEIGHTS_FILE
 from acousticsense.training.readers import in_full, read_fma, read_jamendo
@@ -24,9 +23,8 @@ from acousticsense.training.report import group_hold_out, report, write_clips
 from acousticsense.training.sounds import made_sounds
 from acousticsense.training.split import splits_csv
 from acousticsense.training.tagger import TAGGERS, head_of_clips, install_tagger, judged, tagger_network
-from acousticsense.training.targets import in_folds, make_targets
+from acousticsense.training.targets import in_folds, labels_table, make_targets
 from acousticsense.training.teachers.teachers import Teachers
-from acousticsense.training.teachers.zero_shot import ClassLists
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +104,7 @@ def _files(options: Options, wanted: tuple[Recording, ...] | list[Recording]) ->
     """Recordings of the list with their files, fetched where that is needed."""
     given = {SONGS: options.songs, FREE_RECORDINGS: options.free_recordings}
     folders = {name: folder for name, folder in given.items() if folder}
-    return [(entry.recording, entry.path) for entry in fetch(wanted, options.work, folders)]
+    return list(fetch(wanted, options.work, folders))
 
 
 def _collections(options: Options) -> list[tuple[Recording, Path]]:
@@ -122,7 +120,7 @@ def _clips_of(options: Options, split: str) -> list[Clip]:
 
 def _labels(options: Options) -> None:
     clips, validation = _clips_of(options, "train"), _clips_of(options, "val")
-    targets, others = make_targets(clips, validation, ClassLists.beside(options.work / "teachers"))
+    targets, others = make_targets(clips, validation, options.work / "teachers")
     parts = (("training, in folds", clips, targets), ("validation", validation, others))
     logger.info("Soft labels of artists that taught the probe nothing:\n%s", labels_table(parts))
 
@@ -130,7 +128,7 @@ def _labels(options: Options) -> None:
 def _train(options: Options) -> None:
     clips, validation = _clips_of(options, "train"), _clips_of(options, "val")
     teachers, runs = options.work / "teachers", options.work / "runs"
-    targets, _ = make_targets(clips, [], ClassLists.beside(teachers))
+    targets, _ = make_targets(clips, [], teachers)
     mn04 = TAGGERS["efficientat_mn04"]
     tagger = tagger_network(mn04, teachers / mn04.file, head_of_clips(mn04, clips, targets))
     for name in in_order(_recipes(options), runs):
@@ -175,9 +173,8 @@ def _taggers(options: Options) -> None:
     if not wanted:
         return
     teachers, clips, validation = options.work / "teachers", _clips_of(options, "train"), _clips_of(options, "val")
-    lists = ClassLists.beside(teachers)
-    targets, _ = make_targets(clips, [], lists)
-    folds = list(in_folds(clips, lists))
+    targets, _ = make_targets(clips, [], teachers)
+    folds = list(in_folds(clips, teachers))
     # No genre is to count for more than in the test.
     chosen = set(group_hold_out((clip.recording for clip in clips), "train"))
     for tagger in wanted:

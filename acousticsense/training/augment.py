@@ -8,21 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["augment"]
-
 Floats = NDArray[np.float32]
 
 
 def augment(values: Floats, source: np.random.Generator) -> Floats:
-    """A random view of one window.
-
-    Args:
-        values: (bins, frames) natural logarithms.
-        source: of every choice.
-
-    Returns:
-        The same shape.
-    """
+    """A random view of one window: (bins, frames) natural logarithms in and out."""
     view = _transposed(values, source)
     view = view + _equaliser(len(view), source)[:, None]
     if source.random() < 0.5:

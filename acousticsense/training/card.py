@@ -10,8 +10,6 @@ from acousticsense.evaluation.results import Evaluation
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
-__all__ = ["card"]
-
 _CARD: Final = """\
 # {name}
 
@@ -42,7 +40,7 @@ gives both a share. Counted as one, Top-1 is {as_one}.
 
 ## What it learned from
 
-{training}. `acousticsense/training/data/recordings.csv` names artist, licence and source of each recording, and
+{learned}. `acousticsense/training/data/recordings.csv` names artist, licence and source of each recording, and
 `splits.csv` beside it what was kept out. Songs: Magnatune (Emotify, CC BY-NC-SA), GTZAN (a research collection of
 commercial recordings), Jamendo and UltraStar (Creative Commons), collections of Iranian, Indian, Turkish and Spanish
 music; music of free games (Debian); a few tracks that networks made (Suno, ACE-Step). What nobody had labelled got
@@ -69,8 +67,7 @@ Licence of the weights: {licence}.
 
 def card(
     spec: ModelSpec,
-    results: Mapping[SpectrogramKind, Evaluation],
-    songs: Mapping[SpectrogramKind, Evaluation | None],
+    results: Mapping[SpectrogramKind, Mapping[str, Evaluation]],
     *,
     title: str,
     most: int,
@@ -79,22 +76,29 @@ def card(
 
     Args:
         spec: the model, with all figures.
-        results: its evaluation on test music for each image, the main one first.
-        songs: the part of it that is of GTZAN, if any is.
+        results: its evaluation for each image, the main one first: "real_test" is on test music, "songs_test" the part
+            of it that is of GTZAN, if any is.
         title: what people call the network.
         most: clips that a genre counts for at most.
     """
-    main, result = next(iter(results.items()))
+    main = spec.front_end.kind
+    result = results[main]["real_test"]
     size, training = spec.front_end.image_size, spec.metrics.get("training", {})
-    seen, what, effort = (
+    seen, what, learned, effort = (
         (
             "An image",
             f"{size}x{size} images ({' or '.join(spec.kinds)}), weights in 8 bits",
+            f"{training['corpus']['recordings and sounds']} recordings and sounds",
             f"Trained {training['step']} steps: {training['minutes']} minutes of one core, "
             "not counting the making of images.",
         )
         if spec.front_end.reads_images
-        else ("A log-mel spectrogram", "weights in 32 bits", "Only the head was fitted here, in a minute.")
+        else (
+            "A log-mel spectrogram",
+            "weights in 32 bits",
+            "Recordings of public sources",
+            "Only the head was fitted here, in a minute.",
+        )
     )
     arguments = ", ".join(f"{name}={value}" for name, value in spec.model_args.items())
     text = _CARD.format(
@@ -111,24 +115,25 @@ def card(
         n=result.n,
         most=most,
         looks="once" if spec.metrics["test_looks"] == 1 else f"{spec.metrics['test_looks']} times",
-        figures=_figures(results, songs),
+        figures=_figures(results),
         recalls=_recalls(result),
         as_one=f"{_top1_with_one_rap(result):.3f}",
         unmeasured=", ".join(result.unmeasured) or "none",
-        confidence=" ".join(_confidence(spec.for_spectrogram(kind), results[kind]) for kind in spec.kinds),
-        training=_learned(spec),
+        confidence=" ".join(
+            _confidence(spec.for_spectrogram(kind), parts["real_test"]) for kind, parts in results.items()
+        ),
+        learned=learned,
         licence=spec.licence,
     )
     return filled(text)
 
 
-def _figures(results: Mapping[SpectrogramKind, Evaluation], songs: Mapping[SpectrogramKind, Evaluation | None]) -> str:
-    rows = []
-    for kind, result in results.items():
-        for what, figures in ((f"**this model, {kind} image**", result), (f"{kind} image, songs alone", songs[kind])):
-            if figures:
-                shares = (figures.accuracy, figures.top3, figures.macro_recall, figures.ece)
-                rows.append((what, figures.n, *(f"{share:.3f}" for share in shares)))
+def _figures(results: Mapping[SpectrogramKind, Mapping[str, Evaluation]]) -> str:
+    named, rows = {"real_test": "**this model, {} image**", "songs_test": "{} image, songs alone"}, []
+    for kind, parts in results.items():
+        for part, figures in parts.items():
+            shares = (figures.accuracy, figures.top3, figures.macro_recall, figures.ece)
+            rows.append((named[part].format(kind), figures.n, *(f"{share:.3f}" for share in shares)))
     return table(("", "clips", "Top-1", "Top-3", "macro recall", "calibration error"), rows)
 
 
@@ -164,8 +169,3 @@ def _confidence(spec: ModelSpec, result: Evaluation) -> str:
         f"With the {spec.front_end.kind} image: temperature {spec.calibration.temperature} and thresholds are from "
         f"{spec.calibration.measured_on}; in the test, of clips of 3 s and more, {told}.{not_music}"
     )
-
-
-def _learned(spec: ModelSpec) -> str:
-    corpus = spec.metrics.get("training", {}).get("corpus", {})
-    return ", ".join(f"{count} {what}" for what, count in corpus.items()) or "Recordings of public sources"

@@ -14,16 +14,6 @@ from numpy.typing import NDArray
 from acousticsense.models.genres import GENRES
 from acousticsense.training.recordings import SOUNDS, Recording
 
-__all__ = [
-    "NOT_MUSIC_INDEX",
-    "N_OUTPUTS",
-    "Clip",
-    "clip_file",
-    "is_prepared",
-    "load_clips",
-    "waveform_file",
-]
-
 Floats = NDArray[np.float32]
 
 #: The output after the genres: "this is not music".

@@ -16,6 +16,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
+from acousticsense.files import atomic_write
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS
 from acousticsense.training.clips import clip_file, is_prepared, waveform_file
 from acousticsense.training.decode import Sound, read_sound
@@ -23,8 +24,6 @@ from acousticsense.training.images import first_images
 from acousticsense.training.recordings import SOUNDS, Recording
 from acousticsense.training.sounds import sound_of
 from acousticsense.training.teachers.teachers import Teachers
-
-__all__ = ["prepare", "prepare_side_by_side", "window_starts"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +41,16 @@ _SOFTEST: Final = 1e-4
 _CANNOT_BE_READ: Final = (OSError, soundfile.LibsndfileError, subprocess.SubprocessError)
 
 
-def prepare(recordings: Iterable[tuple[Recording, Path]], teachers: Teachers, folder: Path) -> int:
+def prepare(recordings: Iterable[tuple[Recording, Path]], make_teachers: Callable[[], Teachers], folder: Path) -> int:
     """Prepares every recording that is not yet there; returns how many there are then. What cannot be read is logged.
 
     Args:
         recordings: each with the file it is in (which sounds that are made here have not).
-        teachers: the teachers.
+        make_teachers: reads the teachers, which cannot be handed from process to process.
         folder: where clips are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    count = 0
+    teachers, count = make_teachers(), 0
     for recording, path in recordings:
         target = clip_file(folder, recording)
         if not is_prepared(target):
@@ -73,17 +72,11 @@ def prepare(recordings: Iterable[tuple[Recording, Path]], teachers: Teachers, fo
 def prepare_side_by_side(
     recordings: Sequence[tuple[Recording, Path]], make_teachers: Callable[[], Teachers], folder: Path, processes: int
 ) -> int:
-    """As `prepare`, in so many processes of one thread each; `make_teachers` is called in each of them."""
+    """As `prepare`, in so many processes of one thread each."""
     shares = [recordings[first::processes] for first in range(processes)]
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        return sum(pool.map(_prepare_share, shares, repeat(make_teachers), repeat(folder)))
-
-
-def _prepare_share(
-    recordings: Sequence[tuple[Recording, Path]], make_teachers: Callable[[], Teachers], folder: Path
-) -> int:
-    torch.set_num_threads(1)
-    return prepare(recordings, make_teachers(), folder)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return sum(pool.map(prepare, shares, repeat(make_teachers), repeat(folder)))
 
 
 def _write(target: Path, sound: Sound, teachers: Teachers) -> None:
@@ -93,16 +86,16 @@ def _write(target: Path, sound: Sound, teachers: Teachers) -> None:
     np.save(waveform_file(target), np.round(sound.samples / loudest * np.iinfo(np.int16).max).astype(np.int16))
     starts_s = window_starts(len(sound.samples) / sound.sample_rate_hz)
     features, scores = teachers(sound, starts_s, NATIVE_WINDOWS.window_s)
-    partial = target.with_suffix(".partial.npz")
-    np.savez(
-        partial,
-        sample_rate_hz=sound.sample_rate_hz,
-        images=first_images(sound),
-        starts_s=starts_s,
-        features=features,
-        scores=scores,
-    )
-    partial.rename(target)
+    images = first_images(sound)
+    with atomic_write(target) as file:
+        np.savez(
+            file,
+            sample_rate_hz=sound.sample_rate_hz,
+            images=images,
+            starts_s=starts_s,
+            features=features,
+            scores=scores,
+        )
 
 
 def window_starts(duration_s: float) -> NDArray[np.float32]:

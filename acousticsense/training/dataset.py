@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -20,17 +20,13 @@ from torch import Tensor, nn
 from torch.utils.data import IterableDataset, get_worker_info
 
 from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL, NATIVE_WINDOWS, SpectrogramKind
-from acousticsense.spectrogram.spectrogram import log_spectrogram
 from acousticsense.training.augment import augment
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
 from acousticsense.training.decode import Sound
-from acousticsense.training.front_ends import MEL
-from acousticsense.training.images import window_image
+from acousticsense.training.images import MEL, window_image
 from acousticsense.training.recipe import Recipe
 from acousticsense.training.targets import Targets
-from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, columns, gain_to_level
-
-__all__ = ["Batch", "TrainingImages", "Window", "clip_odds", "cut"]
+from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, columns, features_and_logits, gain_to_level
 
 Floats = NDArray[np.float32]
 
@@ -97,13 +93,12 @@ class TrainingImages(IterableDataset[Batch]):
 
     def _draw(self, source: np.random.Generator) -> Batch:
         drawn = [self._example(source) for _ in range(self._recipe.batch_size)]
-        features, answers = _outputs(
-            self._tagger, torch.from_numpy(np.stack([window.for_tagger for window, _ in drawn]))
-        )
+        waveforms = torch.from_numpy(np.stack([window.for_tagger for window, _ in drawn]))
+        features, logits = features_and_logits(self._tagger, EFFICIENTAT_MEL, waveforms)
         scaled = np.clip((features.numpy() - self._mean) / self._deviation, -4, 4).astype(np.float32)
         targets = torch.from_numpy(np.stack([target for _, target in drawn]))
         images = torch.stack([self._image(window.for_image, source) for window, _ in drawn])
-        return Batch(images, (targets + answers) / 2, torch.from_numpy(scaled))
+        return Batch(images, (targets + logits.softmax(1)) / 2, torch.from_numpy(scaled))
 
     def _image(self, window: Floats, source: np.random.Generator) -> Tensor:
         kind: SpectrogramKind = "cqt" if source.random() < self._recipe.cqt else "mel"
@@ -131,15 +126,10 @@ class TrainingImages(IterableDataset[Batch]):
 
 
 def cut(waveform: NDArray[np.int16], sample_rate_hz: int, source: np.random.Generator) -> tuple[Window, float]:
-    """About 10 s from anywhere, or a short excerpt repeated, often at another tempo.
+    """About 10 s from anywhere in a waveform (n,) of one sample at least, or a short excerpt repeated, often at another
+    tempo.
 
-    Args:
-        waveform: (n,) samples, at least one.
-        sample_rate_hz: theirs.
-        source: of every choice.
-
-    Returns:
-        The window, and the second of the recording that is in the middle of what it shows.
+    Returns the window, and the second of the recording that is in the middle of what it shows.
     """
     tempo = source.uniform(*_TEMPO) if source.random() < _OTHER_TEMPO else 1.0
     length = round(NATIVE_WINDOWS.window_s * sample_rate_hz * tempo)
@@ -157,14 +147,6 @@ def cut(waveform: NDArray[np.int16], sample_rate_hz: int, source: np.random.Gene
 
 def _ten_seconds(sound: Sound, sample_rate_hz: int) -> Floats:
     return np.resize(sound.at(sample_rate_hz), round(NATIVE_WINDOWS.window_s * sample_rate_hz))
-
-
-@torch.no_grad()
-def _outputs(tagger: Any, windows: Tensor) -> tuple[Tensor, Tensor]:
-    """The tagger's features (n, 384) and probabilities (n, 17) of windows (n, 320,000)."""
-    log_mels = EFFICIENTAT_MEL.to_input(log_spectrogram(windows, EFFICIENTAT_MEL)[:, None])
-    features = tagger.forward_head(tagger.forward_features(log_mels), pre_logits=True)
-    return features, tagger.classifier(features).softmax(1)
 
 
 def clip_odds(clips: Sequence[Clip], targets: Targets) -> NDArray[np.float64]:

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from acousticsense.audio.resample import at_rate
 
-__all__ = ["Sound", "read_sound"]
-
 #: Note lists with their samples, played by libopenmpt.
 _MODULES: Final = frozenset({".mod", ".xm", ".s3m", ".it", ".stm"})
 
@@ -50,30 +48,23 @@ def read_sound(path: Path, *, max_s: float) -> Sound:
         soundfile.LibsndfileError: the file cannot be decoded.
         OSError, subprocess.SubprocessError: the notes cannot be played.
     """
-    suffix = path.suffix.lower()
-    if suffix not in _MODULES | _MIDI:
+    if path.suffix.lower() not in _MODULES | _MIDI:
         return _read_file(path, max_s)
     with tempfile.TemporaryDirectory() as folder:
-        rendered = Path(folder) / "played.wav"
-        if suffix in _MODULES:
-            _play_module(path, rendered, max_s)
-        else:
-            _play_midi(path, rendered)
-        return _read_file(rendered, max_s)
+        played = Path(folder) / "played.wav"
+        subprocess.run(_player(path, played, max_s), check=True, capture_output=True, timeout=120)
+        return _read_file(played, max_s)
 
 
-def _play_module(path: Path, target: Path, max_s: float) -> None:
-    options = ["--quiet", "--batch", "--end-time", str(max_s), "--output", str(target)]
-    subprocess.run(["openmpt123", *options, str(path)], check=True, capture_output=True, timeout=120)
-
-
-def _play_midi(path: Path, target: Path) -> None:
-    """Without its SoundFont, FluidSynth would play silence."""
-    if not _SOUND_FONT.is_file():
+def _player(notes: Path, target: Path, max_s: float) -> list[str]:
+    """The command that plays notes into a wav file."""
+    if notes.suffix.lower() in _MODULES:
+        options = ["--quiet", "--batch", "--end-time", str(max_s), "--output", str(target)]
+        return ["openmpt123", *options, str(notes)]
+    if not _SOUND_FONT.is_file():  # FluidSynth would play silence
         raise FileNotFoundError(f"{_SOUND_FONT} is missing. Install fluid-soundfont-gm.")
-    usual = ["-ni", "-q", "-r", str(_MIDI_RATE_HZ), "-g", "0.4", "-O", "s16", "-T", "wav", "-F", str(target)]
-    command = ["fluidsynth", *usual, "-o", "synth.dynamic-sample-loading=1", str(_SOUND_FONT), str(path)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    options = ["-ni", "-q", "-r", str(_MIDI_RATE_HZ), "-g", "0.4", "-O", "s16", "-T", "wav", "-F", str(target)]
+    return ["fluidsynth", *options, "-o", "synth.dynamic-sample-loading=1", str(_SOUND_FONT), str(notes)]
 
 
 def _read_file(path: Path, max_s: float) -> Sound:

@@ -10,24 +10,19 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from acousticsense.evaluation.calibration import Answers, CalibrationFit, fit_calibration
+from acousticsense.evaluation.calibration import Answers, fit_calibration
 from acousticsense.files import sha256_of
 from acousticsense.models.checkpoint import load_network
 from acousticsense.models.genres import GENRES
 from acousticsense.models.spec import Alternative, Calibration, ModelSpec
 from acousticsense.models.weights import write_state_dict
-from acousticsense.spectrogram.front_end import FrontEnd
-from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
-from acousticsense.training.front_ends import CQT, MEL
+from acousticsense.training.clips import N_OUTPUTS, Clip
+from acousticsense.training.images import CQT, MEL
 from acousticsense.training.network import trained_network
 from acousticsense.training.recipe import Recipe, read_recipe
-from acousticsense.training.score import logits_of, score
-
-__all__ = ["calibrate", "earlier_looks", "export", "not_music_figures"]
+from acousticsense.training.score import answers_of, figures, logits_of
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +70,7 @@ def export(name: str, runs: Path, out: Path, validation: Sequence[Clip]) -> Mode
             f"The packed network names the trained one's label for {agreement:.0%} of the clips only: look at which "
             "tensors 8 bits spoil."
         )
+    (by_mel, on_mel), (by_cqt, on_cqt) = (calibrated(answers_of(packed, validation, kind)) for kind in ("mel", "cqt"))
     spec = ModelSpec(
         name=name,
         architecture=recipe.architecture,
@@ -82,7 +78,8 @@ def export(name: str, runs: Path, out: Path, validation: Sequence[Clip]) -> Mode
         labels=GENRES,
         has_not_music=True,
         front_end=MEL,
-        alternatives=(Alternative(front_end=CQT),),
+        alternatives=(Alternative(front_end=CQT, calibration=by_cqt, metrics=on_cqt),),
+        calibration=by_mel,
         weights_sha256=sha256_of(folder / _WEIGHTS),
         licence=_LICENCE,
         provenance=_provenance(recipe),
@@ -90,9 +87,9 @@ def export(name: str, runs: Path, out: Path, validation: Sequence[Clip]) -> Mode
             "training": _last(runs / name),
             "packing": {"n": len(validation), "top1_agreement": round(agreement, 4)},
             **earlier_looks(folder),
+            **on_mel,
         },
     )
-    spec = calibrate(spec, packed, validation)
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     logger.info("%s: %s", folder, spec.metrics)
     return spec
@@ -105,29 +102,26 @@ def earlier_looks(folder: Path) -> dict[str, int]:
     return {"test_looks": metrics["test_looks"]} if "test_looks" in metrics else {}
 
 
-def calibrate(spec: ModelSpec, network: nn.Module, validation: Sequence[Clip]) -> ModelSpec:
-    """The description with temperature, thresholds and validation figures for both images."""
-    by_mel, by_cqt = (_calibrated(network, validation, front_end) for front_end in (MEL, CQT))
-    alternative = replace(spec.alternatives[0], calibration=by_cqt[0], metrics=by_cqt[1])
-    return replace(spec, calibration=by_mel[0], metrics={**spec.metrics, **by_mel[1]}, alternatives=(alternative,))
+def calibrated(validation: Answers, folds: Sequence[Answers] = ()) -> tuple[Calibration, dict[str, Any]]:
+    """Temperature and thresholds, and the figures of a description that go with them.
 
-
-def _calibrated(
-    network: nn.Module, validation: Sequence[Clip], front_end: FrontEnd
-) -> tuple[Calibration, dict[str, Any]]:
-    """Calibration and validation figures for one kind of image, of the first window of each clip."""
-    kind = front_end.kind
-    measured = [clip for clip in validation if clip.recording.is_measurable or clip.label == NOT_MUSIC_INDEX]
-    logits = logits_of(network, measured, kind)
-    labels = np.array([-1 if clip.label == NOT_MUSIC_INDEX else clip.label for clip in measured])
-    genres = len(set(labels.tolist()) - {-1})
-    measured_on = f"{(labels >= 0).sum()} validation recordings of {genres} genres"
-    fit: CalibrationFit = fit_calibration(
-        Answers(logits=logits, labels=labels, n_labels=NOT_MUSIC_INDEX), measured_on=measured_on
+    Args:
+        validation: answers to validation clips, of which the figures are.
+        folds: answers to training clips of networks that learned nothing from their artists; with these, the
+            calibration rests on several times as many.
+    """
+    logits = np.concatenate([part.logits for part in (validation, *folds)])
+    labels = np.concatenate([part.labels for part in (validation, *folds)])
+    genres = labels[labels >= 0]
+    what, apart = ("recordings", ", artists held out") if folds else ("validation recordings", "")
+    fit = fit_calibration(
+        replace(validation, logits=logits, labels=labels),
+        measured_on=f"{len(genres)} {what} of {len(set(genres))} genres{apart}",
     )
+    right = figures(validation.logits, validation.labels)
     metrics = {
-        "real_validation": score(network, validation, kind),
-        "not_music_validation": not_music_figures(logits, labels, fit.calibration.not_music_at),
+        "real_validation": {name: round(value, 4) for name, value in right.items()},
+        "not_music_validation": _not_music_figures(validation, fit.calibration.not_music_at),
         "validation_bands": fit.calibration.level_accuracy,
         "validation_shortfalls": list(fit.unmet_criteria),
     }
@@ -135,14 +129,12 @@ def _calibrated(
     return replace(fit.calibration, level_accuracy={}, level_counts={}), metrics
 
 
-def not_music_figures(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], threshold: float | None
-) -> dict[str, float]:
+def _not_music_figures(answers: Answers, threshold: float | None) -> dict[str, float]:
     """How much that is not music is caught, and how much music is refused."""
-    scores = torch.from_numpy(logits).softmax(1)[:, NOT_MUSIC_INDEX].numpy()
-    if threshold is None or (labels >= 0).all():
+    scores, is_music = answers.not_music(), answers.labels >= 0
+    if scores is None or threshold is None or is_music.all():
         return {}
-    caught, refused = scores[labels < 0] >= threshold, scores[labels >= 0] >= threshold
+    caught, refused = scores[~is_music] >= threshold, scores[is_music] >= threshold
     return {"sounds": len(caught), "caught": float(caught.mean()), "music_refused": float(refused.mean())}
 
 

@@ -7,24 +7,21 @@ from __future__ import annotations
 import json
 import logging
 import lzma
-import os
 import shutil
 import subprocess
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.request import Request, urlopen
 
-from acousticsense.files import sha256_of
+from acousticsense.files import atomic_write
 from acousticsense.training.recordings import DEBIAN, NPM, PYPI, Recording
-
-__all__ = ["Fetched", "fetch"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,46 +48,42 @@ _CANNOT_BE_HAD: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fetched:
-    """A recording that is now a file here."""
-
-    recording: Recording
-    path: Path
-    package_version: str
-    sha256: str
-
-
-def fetch(recordings: Iterable[Recording], work: Path, folders: Mapping[str, Path]) -> Iterator[Fetched]:
-    """Yields each recording as a local file; what cannot be had is logged and left out.
+def fetch(recordings: Iterable[Recording], work: Path, folders: Mapping[str, Path]) -> Iterator[tuple[Recording, Path]]:
+    """Yields each recording with its file here; what cannot be had is logged and left out.
 
     Args:
         recordings: what to bring.
-        work: the work folder; packages are kept in `debs`, whoever publishes them, single files in `audio`.
+        work: the work folder; packages are kept in `debs`, whoever publishes them, and files out of archives inside
+            packages in `audio`.
         folders: local folders by the name that stands where a package would (FREE_RECORDINGS, SONGS, ...).
     """
     for recording in recordings:
         try:
-            path, version = _locate(recording, work, folders)
+            path = _locate(recording, work, folders)
+            path.stat()
         except _CANNOT_BE_HAD as error:
             logger.warning("%s is left out: %s", recording.key, error)
-            continue
-        yield Fetched(recording=recording, path=path, package_version=version, sha256=sha256_of(path))
+        else:
+            yield recording, path
 
 
-def _locate(recording: Recording, work: Path, folders: Mapping[str, Path]) -> tuple[Path, str]:
-    """The file and the version of the package it comes from."""
+def _locate(recording: Recording, work: Path, folders: Mapping[str, Path]) -> Path:
+    """Where the file of a recording is, once its package is here and unpacked."""
     if recording.source not in (DEBIAN, NPM, PYPI):
         if recording.package not in folders:
             raise LookupError(f"no folder of {recording.package} was given")
-        path = folders[recording.package] / recording.path
-        path.stat()
-        return path, ""
+        return folders[recording.package] / recording.path
     package = _download(recording, work / "debs")
-    target = work / "audio" / (recording.key[-180:] + Path(recording.path).suffix)
+    outer, _, member = recording.path.partition(_MEMBER_MARK)
+    if not member:
+        return _unpack(package) / outer
+    target = work / "audio" / (recording.key[-180:] + Path(member).suffix)
     if not target.exists():
-        _extract(package, recording.path, target)
-    return target, package.name.split("_")[1] if recording.source == DEBIAN else ""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        archive_file = _unpack(package) / outer
+        with zipfile.ZipFile(archive_file) as archive, archive.open(member) as source, atomic_write(target) as sink:
+            shutil.copyfileobj(source, sink)
+    return target
 
 
 def _download(recording: Recording, folder: Path) -> Path:
@@ -99,22 +92,16 @@ def _download(recording: Recording, folder: Path) -> Path:
     name, source = recording.package, recording.source
     if source == DEBIAN:
         here = sorted(folder.glob(f"{name}_*.deb"))
-        if here:
-            return here[0]
-        logger.info("downloading %s", name)
-        return _debian_package(name, folder)
+        return here[0] if here else _debian_package(name, folder)
     target = folder / f"{name.replace('/', '_')}.{'tgz' if source == NPM else 'zip'}"
     if not target.exists():
         logger.info("downloading %s", name)
-        partial = _partial(target)
         address = _npm_address(name) if source == NPM else _pypi_address(name)
-        with urlopen(address, timeout=_TIMEOUT_S) as answer, partial.open("wb") as sink:
-            announced = answer.headers.get("Content-Length")
+        with urlopen(address, timeout=_TIMEOUT_S) as answer, atomic_write(target) as sink:
             shutil.copyfileobj(answer, sink)
-        if announced and partial.stat().st_size != int(announced):
-            partial.unlink()
-            raise OSError(f"{address} broke off before its {announced} bytes")
-        partial.rename(target)
+            announced = answer.headers.get("Content-Length")
+            if announced and sink.tell() != int(announced):
+                raise OSError(f"{address} broke off before its {announced} bytes")
     return target
 
 
@@ -124,6 +111,7 @@ def _debian_package(name: str, folder: Path) -> Path:
     Raises:
         LookupError: apt has brought none.
     """
+    logger.info("downloading %s", name)
     with TemporaryDirectory(dir=folder) as apart:
         subprocess.run(["apt-get", "download", "-q", name], cwd=apart, check=True, capture_output=True)
         for package in Path(apart).glob(f"{name}_*.deb"):
@@ -153,20 +141,14 @@ def _pypi_address(package: str) -> str:
 
 
 def _unpack(package: Path) -> Path:
-    """The files of a package, below a folder beside it."""
+    """The files of a package, below a folder beside it, which appears when it is whole."""
     folder = package.with_suffix("")
     if not folder.exists():
-        partial = _partial(folder)
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            _unpack_into(package, partial)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-        try:
-            partial.rename(folder)
-        except OSError:  # a process beside this one was faster
-            shutil.rmtree(partial)
+        with TemporaryDirectory(dir=package.parent) as apart:
+            draft = Path(apart) / folder.name
+            _unpack_into(package, draft)
+            with suppress(OSError):  # a command beside this one was faster
+                draft.rename(folder)
     return folder
 
 
@@ -192,26 +174,7 @@ def _untar(package: Path, folder: Path) -> None:
             target = (within / member.name).resolve()
             if not target.is_relative_to(within):
                 raise ValueError(f"{member.name} would lie outside of the package")
-            if (source := archive.extractfile(member)) and member.isfile():
+            if member.isfile() and (source := archive.extractfile(member)):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with source, target.open("wb") as sink:
                     shutil.copyfileobj(source, sink)
-
-
-def _partial(target: Path) -> Path:
-    """Where this process prepares a file or folder; others may be preparing the same."""
-    return target.with_name(f"{target.name}.{os.getpid()}.partial")
-
-
-def _extract(package: Path, path: str, target: Path) -> None:
-    """Copies one file out of a package, or out of a zip archive inside it, to `target`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    outer, _, member = path.partition(_MEMBER_MARK)
-    file = _unpack(package) / outer
-    partial = _partial(target)
-    if member:
-        with zipfile.ZipFile(file) as archive, archive.open(member) as source, partial.open("wb") as sink:
-            shutil.copyfileobj(source, sink)
-    else:
-        shutil.copyfile(file, partial)
-    partial.rename(target)

@@ -13,8 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["grow"]
-
 
 @torch.no_grad()
 def grow(small: Any, large: Any, *, seed: int) -> None:

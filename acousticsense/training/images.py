@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,18 +11,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, FrontEnd, SpectrogramKind
+from acousticsense.spectrogram.front_end import NATIVE_CQT, NATIVE_MEL, NATIVE_WINDOWS, FrontEnd, SpectrogramKind
 from acousticsense.spectrogram.image import to_image
 from acousticsense.spectrogram.spectrogram import log_spectrogram
 from acousticsense.spectrogram.windows import clip_images
 from acousticsense.training.clips import Clip
 from acousticsense.training.decode import Sound
-from acousticsense.training.front_ends import CQT, MEL
-
-__all__ = ["first_images", "first_inputs", "window_image"]
 
 Floats = NDArray[np.float32]
 
+#: RMS level that every window is brought to, dB below full scale.
+LEVEL_DBFS: Final = -20.0
+
+#: The two images that our networks are trained on.
+MEL: Final[FrontEnd] = replace(NATIVE_MEL, level_dbfs=LEVEL_DBFS)
+CQT: Final[FrontEnd] = replace(NATIVE_CQT, level_dbfs=LEVEL_DBFS)
 _FRONT_ENDS: Final[dict[SpectrogramKind, FrontEnd]] = {"mel": MEL, "cqt": CQT}
 
 

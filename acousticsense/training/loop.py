@@ -16,16 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from acousticsense.training.clips import Clip
+from acousticsense.files import atomic_write
+from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip
 from acousticsense.training.dataset import Batch, TrainingImages
 from acousticsense.training.network import WEIGHTS_FILE, Student, make_network, trained_network
 from acousticsense.training.optimiser import make_optimisers
 from acousticsense.training.recipe import Recipe, read_recipe
-from acousticsense.training.score import score
+from acousticsense.training.score import answers_of, figures
 from acousticsense.training.targets import Targets
 from acousticsense.training.teachers.teachers import FEATURE_WIDTHS
-
-__all__ = ["train"]
 
 logger = logging.getLogger(__name__)
 
@@ -87,19 +86,15 @@ class _Run:
         self._recipe, self._folder, self._device, self._half = recipe, folder, device, half
         self.step, self._spent_s = 0, 0.0
         layout = torch.contiguous_format if "vit" in recipe.architecture else torch.channels_last
-        self._student: Any = _moved(Student(make_network(recipe, runs), FEATURE_WIDTHS["mn04"]), device, layout)
+        # Any: PyTorch's own types do not know of memory formats.
+        student: Any = Student(make_network(recipe, runs), FEATURE_WIDTHS["mn04"])
+        teachers: list[Any] = [trained_network(teacher, runs) for teacher in recipe.taught_by]
+        self._student = student.to(device, memory_format=layout)
         self._teachers = [
-            _moved(trained_network(teacher, runs), device, torch.channels_last).requires_grad_(False)
-            for teacher in recipe.taught_by
+            teacher.to(device, memory_format=torch.channels_last).requires_grad_(False) for teacher in teachers
         ]
         self._average = ModelEmaV3(self._student.network, decay=recipe.ema_decay, use_warmup=True)
-        self._optimisers = make_optimisers(
-            self._student,
-            self._student.outputs,
-            learning_rate=recipe.learning_rate,
-            matrix_learning_rate=recipe.matrix_learning_rate,
-            weight_decay=recipe.weight_decay,
-        )
+        self._optimisers = make_optimisers(self._student, recipe)
         self._highest = [optimiser.param_groups[0]["lr"] for optimiser in self._optimisers]
         if (folder / _CHECKPOINT).exists():
             self._restore()
@@ -146,14 +141,17 @@ class _Run:
             for group in optimiser.param_groups:
                 group["lr"] = share * highest
 
-    def save(self, figures: Mapping[str, Any], validation: Sequence[Clip]) -> None:
-        """Writes the checkpoint and the averaged weights, and adds figures to the history."""
+    def save(self, more: Mapping[str, Any], validation: Sequence[Clip]) -> None:
+        """Writes the checkpoint and the averaged weights, and adds figures, and what else is given, to the history."""
         network = self._average.module
-        said = {"step": self.step, "minutes": round(self._spent_s / 60, 1), **figures, **score(network, validation)}
+        answers = answers_of(network, [clip for clip in validation if clip.label != NOT_MUSIC_INDEX])
+        right = {name: round(value, 4) for name, value in figures(answers.logits, answers.labels).items()}
+        said = {"step": self.step, "minutes": round(self._spent_s / 60, 1), **more, **right}
         logger.info("%s", said)
         with (self._folder / _HISTORY).open("a", encoding="utf-8") as history:
             history.write(json.dumps(said) + "\n")
-        _save(network.state_dict(), self._folder / WEIGHTS_FILE)
+        with atomic_write(self._folder / WEIGHTS_FILE) as file:
+            torch.save(network.state_dict(), file)
         state = {
             "student": self._student.state_dict(),
             "average": network.state_dict(),
@@ -161,7 +159,8 @@ class _Run:
             "step": self.step,
             "spent_s": self._spent_s,
         }
-        _save(state, self._folder / _CHECKPOINT)
+        with atomic_write(self._folder / _CHECKPOINT) as file:
+            torch.save(state, file)
 
     def _restore(self) -> None:
         state = torch.load(self._folder / _CHECKPOINT, map_location=self._device, weights_only=True)
@@ -171,15 +170,3 @@ class _Run:
             optimiser.load_state_dict(saved)
         self.step, self._spent_s = state["step"], state["spent_s"]
         logger.info("goes on from step %d", self.step)
-
-
-def _moved(network: Any, device: str, layout: torch.memory_format) -> Any:
-    """The network on a device, its kernels in the layout that is fastest for it."""
-    return network.to(device, memory_format=layout)
-
-
-def _save(state: Any, path: Path) -> None:
-    """Writes beside the target and renames, so that a stop never leaves half a file."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.rename(path)

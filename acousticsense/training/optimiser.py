@@ -14,7 +14,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Muon", "make_optimisers", "orthogonal"]
+from acousticsense.training.network import Student
+from acousticsense.training.recipe import Recipe
 
 #: Coefficients and number of the Newton-Schulz iterations (K. Jordan et al.).
 _NEWTON_SCHULZ: Final = (3.4445, -4.7750, 2.0315)
@@ -58,44 +59,33 @@ class Muon(torch.optim.Optimizer):
                 weight.sub_(update.view_as(weight), alpha=group["lr"] * scale)
 
 
-def make_optimisers(
-    network: nn.Module,
-    outputs: Iterable[nn.Module],
-    *,
-    learning_rate: float,
-    matrix_learning_rate: float,
-    weight_decay: float,
-) -> tuple[torch.optim.Optimizer, ...]:
-    """AdamW, and Muon for the weights between layers unless its rate is 0.
+def make_optimisers(student: Student, recipe: Recipe) -> tuple[torch.optim.Optimizer, ...]:
+    """AdamW, and Muon for the weights between layers unless its rate is 0, at the highest rates of the recipe.
 
-    Args:
-        network: whose parameters are trained.
-        outputs: layers that give answers; they are AdamW's.
-        learning_rate: highest, of AdamW.
-        matrix_learning_rate: highest, of Muon.
-        weight_decay: of matrices and kernels; biases, norms, class tokens and positions do not decay.
+    The layers that give answers are AdamW's. Biases, norms, class tokens and positions do not decay.
     """
-    matrices = _matrices(network, outputs) if matrix_learning_rate else []
+    matrices = _matrices(student) if recipe.matrix_learning_rate else []
     known = {id(matrix) for matrix in matrices}
-    rest = [(name, value) for name, value in network.named_parameters() if id(value) not in known]
+    rest = [(name, value) for name, value in student.named_parameters() if id(value) not in known]
     decays = [value for name, value in rest if value.ndim >= 2 and not _is_position(name)]
     stays = [value for name, value in rest if value.ndim < 2 or _is_position(name)]
-    groups = [{"params": decays, "weight_decay": weight_decay}, {"params": stays, "weight_decay": 0.0}]
-    adamw = torch.optim.AdamW(groups, lr=learning_rate)
-    return (adamw, Muon(matrices, lr=matrix_learning_rate, weight_decay=weight_decay)) if matrices else (adamw,)
+    groups = [{"params": decays, "weight_decay": recipe.weight_decay}, {"params": stays, "weight_decay": 0.0}]
+    adamw = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    if not matrices:
+        return (adamw,)
+    return adamw, Muon(matrices, lr=recipe.matrix_learning_rate, weight_decay=recipe.weight_decay)
 
 
 def _is_position(name: str) -> bool:
     return name.endswith(("pos_embed", "cls_token"))
 
 
-def _matrices(network: nn.Module, outputs: Iterable[nn.Module]) -> list[Tensor]:
+def _matrices(student: Student) -> list[Tensor]:
     """Weights of the linear and convolutional layers that lie between others."""
-    last = {id(layer) for layer in outputs}
     return [
         layer.weight
-        for layer in network.modules()
+        for layer in student.modules()
         if isinstance(layer, nn.Linear | nn.Conv2d)
-        and id(layer) not in last
+        and layer not in (student.classifier, student.regression)
         and layer.weight[0].numel() >= _FEWEST_INPUTS
     ]

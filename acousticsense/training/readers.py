@@ -11,11 +11,12 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from acousticsense.training.recordings import FMA, GTZAN, JAMENDO, SONGS, Recording, is_reserved, read_data
 
-__all__ = ["in_full", "read_fma", "read_jamendo"]
+#: Where a track may lie, its genre if its names agree on one, and fields of `Recording`.
+_Track = tuple[list[Path], str | None, dict[str, Any]]
 
 #: Rows above FMA's tracks: groups of columns, names of columns, and the name of the index.
 _FMA_HEADERS: Final = 3
@@ -50,46 +51,34 @@ def read_fma(folder: Path, ours: Iterable[Recording]) -> list[tuple[Recording, P
     """What there is of FMA (M. Defferrard et al., arXiv 1612.01840): `fma_metadata/tracks.csv`, `fma_*/000/000002.mp3`.
 
     Raises:
-        FileNotFoundError: there is no such table.
+        FileNotFoundError: `tracks.csv` or `genres.csv` is not there.
     """
-    metadata = folder / "fma_metadata"
-    names = _names(FMA)
-    titles = _fma_genres(metadata / "genres.csv")
+    alike = Recording(
+        package=FMA, path="", confidence="medium", known_by="FMA", source="github.com/mdeff/fma", use="train"
+    )
+    return _for_training(folder, _fma_tracks(folder), alike, ours)
+
+
+def _fma_tracks(folder: Path) -> Iterator[_Track]:
+    metadata, names = folder / "fma_metadata", _names(FMA)
+    with (metadata / "genres.csv").open(encoding="utf-8", newline="") as file:
+        titles = {int(row["genre_id"]): row["title"] for row in csv.DictReader(file)}
     with (metadata / "tracks.csv").open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         groups, columns, _ = (next(rows) for _ in range(_FMA_HEADERS))
         index = {(group, column): place for place, (group, column) in enumerate(zip(groups, columns, strict=True))}
         audio = sorted(path for path in folder.glob("fma_*") if path != metadata and path.is_dir())
-        found = []
         for row in rows:
             number = f"{int(row[0]):06d}"
-            inside = Path(number[:3]) / f"{number}.mp3"
-            path = next((place / inside for place in audio if (place / inside).exists()), None)
-            if path is not None:
-                top = row[index["track", "genre_top"]]
-                below = [titles.get(each, "") for each in ast.literal_eval(row[index["track", "genres"]] or "[]")]
-                recording = Recording(
-                    package=FMA,
-                    path=str(path.relative_to(folder)),
-                    title=row[index["track", "title"]],
-                    artist=row[index["artist", "name"]],
-                    licence=row[index["track", "license"]],
-                    genre=_agreed(below, names) or names.get(top),
-                    confidence="medium",
-                    known_by="FMA",
-                    source="github.com/mdeff/fma",
-                    use="train",
-                )
-                found.append((recording, path))
-    return list(_for_training(found, ours))
-
-
-def _fma_genres(table: Path) -> dict[str | int, str]:
-    """Genre number -> title; empty when there is no such table."""
-    if not table.exists():
-        return {}
-    with table.open(encoding="utf-8", newline="") as file:
-        return {int(row["genre_id"]): row["title"] for row in csv.DictReader(file)}
+            paths = [place / number[:3] / f"{number}.mp3" for place in audio]
+            below = [titles.get(each, "") for each in ast.literal_eval(row[index["track", "genres"]] or "[]")]
+            genre = _agreed(below, names) or names.get(row[index["track", "genre_top"]])
+            fields = {
+                "title": row[index["track", "title"]],
+                "artist": row[index["artist", "name"]],
+                "licence": row[index["track", "license"]],
+            }
+            yield paths, genre, fields
 
 
 def read_jamendo(folder: Path, ours: Iterable[Recording]) -> list[tuple[Recording, Path]]:
@@ -98,28 +87,21 @@ def read_jamendo(folder: Path, ours: Iterable[Recording]) -> list[tuple[Recordin
     Raises:
         FileNotFoundError: there is no such table.
     """
-    names, found = _names(JAMENDO), []
+    source = "github.com/MTG/mtg-jamendo-dataset"
+    alike = Recording(package=JAMENDO, path="", confidence="medium", known_by="MTG-Jamendo", source=source, use="train")
+    return _for_training(folder, _jamendo_tracks(folder), alike, ours)
+
+
+def _jamendo_tracks(folder: Path) -> Iterator[_Track]:
+    names = _names(JAMENDO)
     table = next((path for path in (folder, folder / "data") if (path / "autotagging_genre.tsv").exists()), folder)
     with (table / "autotagging_genre.tsv").open(encoding="utf-8") as file:
         next(file)
         for line in file:
             _, artist, _, inside, _, *tags = line.rstrip("\n").split("\t")
-            low = Path(inside).with_suffix(".low.mp3")
-            path = next((folder / each for each in (inside, low) if (folder / each).exists()), None)
-            if path is not None:
-                recording = Recording(
-                    package=JAMENDO,
-                    path=str(path.relative_to(folder)),
-                    artist=artist,
-                    licence="CC, see its page",
-                    genre=_agreed([tag.removeprefix(_JAMENDO_PREFIX) for tag in tags], names),
-                    confidence="medium",
-                    known_by="MTG-Jamendo",
-                    source="github.com/MTG/mtg-jamendo-dataset",
-                    use="train",
-                )
-                found.append((recording, path))
-    return list(_for_training(found, ours))
+            paths = [folder / inside, (folder / inside).with_suffix(".low.mp3")]
+            genre = _agreed([tag.removeprefix(_JAMENDO_PREFIX) for tag in tags], names)
+            yield paths, genre, {"artist": artist, "licence": "CC, see its page"}
 
 
 def _names(collection: str) -> dict[str, str]:
@@ -134,11 +116,23 @@ def _agreed(names: Iterable[str], known: Mapping[str, str]) -> str | None:
 
 
 def _for_training(
-    found: Iterable[tuple[Recording, Path]], ours: Iterable[Recording]
-) -> Iterator[tuple[Recording, Path]]:
-    """Those whose artist is neither kept for judging nor one of our validation or test music; unlabelled if unnamed."""
+    folder: Path, tracks: Iterable[_Track], alike: Recording, ours: Iterable[Recording]
+) -> list[tuple[Recording, Path]]:
+    """Tracks that are there, but for artists that are kept for judging or of our own validation or test music.
+
+    Args:
+        folder: of the collection.
+        tracks: all that its table names.
+        alike: what all of them have in common; what labels are known by, and how surely, is theirs that have one.
+        ours: our own list.
+    """
     our_artists = {recording.artist.casefold() for recording in ours if recording.split != "train" and recording.artist}
-    for recording, path in found:
-        is_kept = is_reserved(package=recording.package, artist=recording.artist)
-        if not is_kept and recording.artist.casefold() not in our_artists:
-            yield recording if recording.genre else replace(recording, confidence="", known_by=""), path
+    found = []
+    for paths, genre, fields in tracks:
+        path = next((path for path in paths if path.exists()), None)
+        if path is not None:
+            recording = replace(alike, path=str(path.relative_to(folder)), genre=genre, **fields)
+            is_kept = is_reserved(package=recording.package, artist=recording.artist)
+            if not is_kept and recording.artist.casefold() not in our_artists:
+                found.append((recording if genre else replace(recording, confidence="", known_by=""), path))
+    return found

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Annotated, Any
-
-from pydantic import Field, JsonValue, TypeAdapter
-from pydantic.dataclasses import dataclass
-
-from acousticsense.spectrogram.front_end import STRICT
-
-__all__ = ["Recipe", "read_recipe", "recipe_names"]
-
-_Share = Annotated[float, Field(ge=0, le=1)]
-_Rate = Annotated[float, Field(ge=0)]
-_Count = Annotated[int, Field(gt=0)]
+from typing import Any
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How one network is trained.
 
@@ -46,31 +36,29 @@ class Recipe:
     """
 
     architecture: str
-    model_args: dict[str, JsonValue] = Field(default_factory=dict)
-    train_args: dict[str, JsonValue] = Field(default_factory=dict)
+    model_args: dict[str, Any] = field(default_factory=dict)
+    train_args: dict[str, Any] = field(default_factory=dict)
     title: str
     begins_as: str = ""
-    taught_by: tuple[str, ...] = ()
-    steps: _Count
-    batch_size: _Count = 32
-    learning_rate: _Rate = 0.002
-    matrix_learning_rate: _Rate = 0.004
-    weight_decay: _Rate = 0.05
+    taught_by: Sequence[str] = ()
+    steps: int
+    batch_size: int = 32
+    learning_rate: float = 0.002
+    matrix_learning_rate: float = 0.004
+    weight_decay: float = 0.05
     warmup_steps: int = 100
-    ema_decay: _Share = 0.995
-    mixed: _Share = 0.5
-    augmented: _Share = 0.6
-    cqt: _Share = 0.25
-    feature_loss: _Rate = 1.0
+    ema_decay: float = 0.995
+    mixed: float = 0.5
+    augmented: float = 0.6
+    cqt: float = 0.25
+    feature_loss: float = 1.0
     seed: int = 18
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The recipes that must be trained before."""
-        return self.taught_by if self.begins_as in ("", "mimetic") else (*self.taught_by, self.begins_as)
-
-
-_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Recipe)
+        grows = self.begins_as not in ("", "mimetic")
+        return (*self.taught_by, self.begins_as) if grows else tuple(self.taught_by)
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -83,12 +71,7 @@ def read_recipe(name: str) -> Recipe:
     """The shipped recipe of that name.
 
     Raises:
-        pydantic.ValidationError: a field is missing, unknown or out of range.
+        FileNotFoundError: there is none.
     """
     text = (files("acousticsense.training") / "recipes" / f"{name}.json").read_text(encoding="utf-8")
-    return recipe_of(json.loads(text))
-
-
-def recipe_of(values: Mapping[str, Any]) -> Recipe:
-    """A recipe of the contents of a file."""
-    return _RECIPE.validate_python(dict(values), strict=False)
+    return Recipe(**json.loads(text))

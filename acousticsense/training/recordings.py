@@ -16,23 +16,6 @@ from typing import Final, Literal, cast
 
 from acousticsense.models.genres import GENRES
 
-__all__ = [
-    "DEBIAN",
-    "FMA",
-    "FREE_RECORDINGS",
-    "GTZAN",
-    "JAMENDO",
-    "NPM",
-    "PYPI",
-    "SONGS",
-    "SOUNDS",
-    "Recording",
-    "Split",
-    "is_reserved",
-    "read_data",
-    "recordings",
-]
-
 Split = Literal["train", "val", "test"]
 
 #: Where packages are public. Those of the last two are named with the version: `name@1.0` and `name==1.0`.

@@ -26,8 +26,6 @@ from acousticsense.training.recipe import read_recipe
 from acousticsense.training.recordings import GTZAN, Recording, Split
 from acousticsense.training.tagger import TAGGERS
 
-__all__ = ["MOST_PER_GENRE", "group_hold_out", "report", "write_clips"]
-
 logger = logging.getLogger(__name__)
 
 #: No genre counts for more than this many clips.
@@ -57,12 +55,9 @@ def write_clips(out: Path, clips: Iterable[tuple[Recording, Path]]) -> int:
 
 
 def report(models: Path, names: Sequence[str], clips: Sequence[tuple[Recording, Path]]) -> None:
-    """Evaluates models on the test clips and writes card, figures and metrics beside their weights.
+    """Evaluates models of a folder on `clips`, which are `group_hold_out`, each with its file.
 
-    Args:
-        models: the folder of models.
-        names: which of them.
-        clips: `group_hold_out`, each with its file.
+    Card, figures and metrics are written beside the models' weights.
     """
     recordings = {path: recording for recording, path in clips}
     labelled = [LabelledClip(path, recording.genre or "") for path, recording in recordings.items()]
@@ -70,46 +65,27 @@ def report(models: Path, names: Sequence[str], clips: Sequence[tuple[Recording, 
     for name in names:
         folder = models / name
         classifier = GenreClassifier.load(folder, settings=exact)
-        results = {kind: evaluate(classifier.for_spectrogram(kind), labelled) for kind in classifier.spec.kinds}
-        songs = {kind: _of_songs(result, recordings) for kind, result in results.items()}
-        for kind, result in results.items():
+        spec, results = classifier.spec, {}
+        for kind in spec.kinds:
+            result = evaluate(classifier.for_spectrogram(kind), labelled)
             named = [replace(clip, path=Path(recordings[clip.path].key)) for clip in result.clips]
             write_report(measure(named, unreadable=result.unreadable), folder / "evaluation" / kind)
             logger.info("%s %s: top1 %.3f top3 %.3f", name, kind, result.accuracy, result.top3)
-        spec = _with_figures(classifier.spec, results, songs)
+            songs = [clip for clip in result.clips if recordings[clip.path].known_by == GTZAN]
+            results[kind] = {"real_test": result, **({"songs_test": measure(songs)} if songs else {})}
+        spec = _with_figures(spec, results)
         (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
         title = TAGGERS[name].title if name in TAGGERS else read_recipe(name).title
-        text = card(spec, results, songs, title=title, most=MOST_PER_GENRE)
+        text = card(spec, results, title=title, most=MOST_PER_GENRE)
         (folder / "README.md").write_text(text, encoding="utf-8")
 
 
-def _of_songs(result: Evaluation, recordings: Mapping[Path, Recording]) -> Evaluation | None:
-    """The part of an evaluation that is of GTZAN's excerpts, if any is."""
-    songs = [clip for clip in result.clips if recordings[clip.path].known_by == GTZAN]
-    return measure(songs) if songs else None
-
-
-def _with_figures(
-    spec: ModelSpec, results: Mapping[SpectrogramKind, Evaluation], songs: Mapping[SpectrogramKind, Evaluation | None]
-) -> ModelSpec:
+def _with_figures(spec: ModelSpec, results: Mapping[SpectrogramKind, Mapping[str, Evaluation]]) -> ModelSpec:
     """The description with what was measured on test music, for each image; every look is counted."""
     looks = spec.metrics.get("test_looks", 0) + 1
-
-    def figures(kind: SpectrogramKind) -> dict[str, object]:
-        part = songs[kind]
-        return {"real_test": results[kind].metrics(), **({"songs_test": part.metrics()} if part else {})}
-
-    kind = spec.front_end.kind
-    return replace(
-        spec,
-        calibration=with_counts(spec.calibration, results[kind].level_counts),
-        metrics={**spec.metrics, **figures(kind), "test_looks": looks},
-        alternatives=tuple(
-            replace(
-                other,
-                calibration=with_counts(other.calibration, results[other.front_end.kind].level_counts),
-                metrics={**other.metrics, **figures(other.front_end.kind)},
-            )
-            for other in spec.alternatives
-        ),
-    )
+    for kind in reversed(spec.kinds):  # the main one last, so that it is the main one again
+        shown = spec.for_spectrogram(kind)
+        figures = {name: part.metrics() for name, part in results[kind].items()}
+        calibration = with_counts(shown.calibration, results[kind]["real_test"].level_counts)
+        spec = replace(shown, calibration=calibration, metrics={**shown.metrics, **figures})
+    return replace(spec, metrics={**spec.metrics, "test_looks": looks})

@@ -20,8 +20,6 @@ from scipy import signal
 from acousticsense.training.decode import Sound
 from acousticsense.training.recordings import SOUNDS, Recording, Split, read_data
 
-__all__ = ["made_sounds", "sound_of"]
-
 SAMPLE_RATE_HZ: Final = 44_100
 
 Samples = NDArray[np.float32]

@@ -16,8 +16,6 @@ from typing import Final
 
 from acousticsense.training.recordings import FREE_RECORDINGS, SONGS, Recording, Split
 
-__all__ = ["Group", "draw", "groups", "splits_csv"]
-
 #: What each split should get of a genre's measurable tracks, by what their sources allow.
 SHARES: Final[Mapping[tuple[Split, ...], Mapping[Split, float]]] = {
     ("train", "val", "test"): {"train": 0.35, "val": 0.15, "test": 0.5},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from acousticsense.evaluation.markdown import table
 from acousticsense.models.genres import GENRES
 from acousticsense.training.clips import N_OUTPUTS, NOT_MUSIC_INDEX, Clip
 from acousticsense.training.recordings import GTZAN, SOUNDS, Recording
-from acousticsense.training.teachers.zero_shot import ClassLists, zero_shot_posterior
-
-__all__ = ["Targets", "in_folds", "known_label", "make_targets"]
+from acousticsense.training.score import figures
+from acousticsense.training.teachers.zero_shot import zero_shot_posterior
 
 Floats = NDArray[np.float32]
 
@@ -69,16 +70,17 @@ def known_label(recording: Recording) -> Floats:
     return known
 
 
-def make_targets(train: Sequence[Clip], others: Sequence[Clip], lists: ClassLists) -> tuple[Targets, Targets]:
+def make_targets(train: Sequence[Clip], others: Sequence[Clip], teachers: Path) -> tuple[Targets, Targets]:
     """Targets of the training clips, and of other clips.
 
     Args:
         train: clips of the training split.
         others: clips that nothing is learned from; their labels are not used.
-        lists: what the teachers' outputs are called.
+        teachers: the folder of their weights, with the lists of what their outputs are called.
     """
-    scores = np.concatenate([clip.scores for clip in train])
-    own = [zero_shot_posterior(clip.scores, scores, lists) for clip in (*train, *others)]
+    scores = np.concatenate([clip.scores for clip in (*train, *others)])
+    ends = np.cumsum([len(clip.scores) for clip in (*train, *others)])
+    own = np.split(zero_shot_posterior(scores, scores[: ends[len(train) - 1]], teachers), ends[:-1])
     folds = _folds(train)
     posteriors: list[Floats] = [np.empty(0, np.float32)] * len(train)
     for fold in range(_FOLDS):
@@ -96,13 +98,13 @@ def make_targets(train: Sequence[Clip], others: Sequence[Clip], lists: ClassList
     return Targets(soft, mine), Targets(rest, rest)
 
 
-def in_folds(train: Sequence[Clip], lists: ClassLists) -> Iterator[tuple[list[Clip], Targets, list[Clip]]]:
+def in_folds(train: Sequence[Clip], teachers: Path) -> Iterator[tuple[list[Clip], Targets, list[Clip]]]:
     """For each fold of artists the clips of all others, targets that know nothing of the fold, and the fold's clips."""
     folds = _folds(train)
     for fold in range(_FOLDS):
         rest = [clip for clip, of in zip(train, folds, strict=True) if of != fold]
         held_out = [clip for clip, of in zip(train, folds, strict=True) if of == fold]
-        yield rest, make_targets(rest, [], lists)[0], held_out
+        yield rest, make_targets(rest, [], teachers)[0], held_out
 
 
 def _folds(clips: Sequence[Clip]) -> NDArray[np.int64]:
@@ -155,3 +157,29 @@ def _with_known_label(product: Floats, clip: Clip) -> Floats:
         return product
     label_weight = 1.0 if clip.recording.package == SOUNDS else _LABEL_WEIGHT.get(clip.recording.confidence, 0.3)
     return np.asarray((1 - label_weight) * product + label_weight * known, np.float32)
+
+
+def labels_table(parts: Sequence[tuple[str, Sequence[Clip], Targets]]) -> str:
+    """How right soft labels of artists that taught the probe nothing are: a table in Markdown.
+
+    Args:
+        parts: names and sets of clips; of each there is a row, and one of GTZAN's songs alone.
+    """
+    rows = []
+    for name, clips, targets in parts:
+        said = np.array([posterior.mean(0)[:NOT_MUSIC_INDEX] for posterior in targets.unlabelled])
+        measured = np.array([clip.recording.is_measurable for clip in clips])
+        songs = measured & np.array([clip.recording.known_by == GTZAN for clip in clips])
+        labels = np.array([-1 if clip.label is None else clip.label for clip in clips])
+        rows.append(_row(name, said[measured], labels[measured]))
+        if songs.any():
+            rows.append(_row(f"{name}, songs", said[songs], labels[songs]))
+    return table(("clips", "number", "Top-1", "Rap as Hip-Hop", "Top-3", "macro recall"), rows)
+
+
+def _row(name: str, said: Floats, labels: NDArray[np.int64]) -> list[str]:
+    right = figures(said, labels)
+    rap, hip_hop = GENRES.index("Rap"), GENRES.index("Hip-Hop")
+    best, known = (np.where(classes == rap, hip_hop, classes) for classes in (said.argmax(1), labels))
+    shares = (right["top1"], (best == known).mean(), right["top3"], right["macro_recall"])
+    return [name, str(len(labels)), *(f"{share:.3f}" for share in shares)]

@@ -17,7 +17,7 @@ from acousticsense.training.corpus import prepare
 from acousticsense.training.decode import Sound
 from acousticsense.training.recordings import Recording, Split
 from acousticsense.training.teachers.teachers import FEATURE_WIDTHS, SCORE_WIDTHS, Teachers
-from acousticsense.training.teachers.zero_shot import _AUDIOSET, ClassLists
+from acousticsense.training.teachers.zero_shot import _AUDIOSET, _CLASSES
 
 RATE_HZ = 22_050
 
@@ -88,7 +88,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Recording, Pat
 def clips(songs: list[tuple[Recording, Path]], tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     """All songs, prepared."""
     folder = tmp_path_factory.mktemp("clips")
-    assert prepare(songs, FakeTeachers(), folder) == len(songs)
+    assert prepare(songs, FakeTeachers, folder) == len(songs)
     return load_clips(folder, [entry for entry, _ in songs])
 
 
@@ -97,12 +97,13 @@ def of_split(clips: list[Clip], split: Split) -> list[Clip]:
 
 
 @pytest.fixture(scope="session")
-def class_lists(tmp_path_factory: pytest.TempPathFactory) -> ClassLists:
-    """A class list in AudioSet's format with the classes that name genres; for both taggers."""
-    path = tmp_path_factory.mktemp("lists") / "class_labels_indices.csv"
+def teachers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two lists, in AudioSet's format, of the classes that name genres; no weights."""
+    folder = tmp_path_factory.mktemp("teachers")
     names = [name for group in _AUDIOSET.values() for name in group]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["index", "mid", "display_name"])
-        rows.writerows([index, f"/m/{index}", name] for index, name in enumerate(names))
-    return ClassLists(path, path)
+    for list_name in _CLASSES.values():
+        with (folder / list_name).open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["index", "mid", "display_name"])
+            rows.writerows([index, f"/m/{index}", name] for index, name in enumerate(names))
+    return folder

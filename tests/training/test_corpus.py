@@ -17,8 +17,7 @@ from acousticsense.spectrogram.windows import clip_images
 from acousticsense.training.clips import NOT_MUSIC_INDEX, Clip, load_clips, waveform_file
 from acousticsense.training.corpus import prepare, prepare_side_by_side, window_starts
 from acousticsense.training.dataset import cut
-from acousticsense.training.front_ends import CQT, MEL
-from acousticsense.training.images import first_inputs, window_image
+from acousticsense.training.images import CQT, MEL, first_inputs, window_image
 from acousticsense.training.recordings import Recording
 from acousticsense.training.sounds import made_sounds, sound_of
 from tests.training.conftest import RATE_HZ, FakeTeachers, recording
@@ -39,7 +38,7 @@ def test_the_first_image_is_the_one_that_the_application_draws(
 def test_noise_is_drawn_as_the_application_draws_it_at_any_rate(rate_hz: int, tmp_path: Path) -> None:
     path, entry = tmp_path / "noise.wav", recording("noise", None)
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 5 * rate_hz), rate_hz, subtype="FLOAT")
-    prepare([(entry, path)], FakeTeachers(), tmp_path)
+    prepare([(entry, path)], FakeTeachers, tmp_path)
     waveform = read_clip(path, sample_rate_hz=MEL.sample_rate_hz, duration_s=10).waveform
     expected = MEL.to_input(clip_images(waveform, MEL, NATIVE_WINDOWS).inputs[:1])
     assert (first_inputs(load_clips(tmp_path, [entry]), "mel") - expected).abs().mean() < 0.01
@@ -52,7 +51,7 @@ def test_images_of_training_windows_look_the_same(kind: SpectrogramKind, rate_hz
     music *= np.linspace(0.2, 1, len(music), dtype=np.float32)
     soundfile.write(tmp_path / "song.wav", music, rate_hz)
     entry = recording("song", "Jazz")
-    prepare([(entry, tmp_path / "song.wav")], FakeTeachers(), tmp_path)
+    prepare([(entry, tmp_path / "song.wav")], FakeTeachers, tmp_path)
     (clip,) = load_clips(tmp_path, [entry])
     windows = (cut(clip.waveform, clip.sample_rate_hz, np.random.default_rng(seed))[0] for seed in range(20))
     different = [
@@ -67,7 +66,7 @@ def test_loudness_is_gone_from_images(tmp_path: Path, songs: list[tuple[Recordin
     for name, gain in (("loud", 1.0), ("quiet", 0.03)):
         soundfile.write(tmp_path / f"{name}.wav", gain * waveform, RATE_HZ, subtype="FLOAT")
         entry = recording(name, "Metal")
-        prepare([(entry, tmp_path / f"{name}.wav")], FakeTeachers(), tmp_path)
+        prepare([(entry, tmp_path / f"{name}.wav")], FakeTeachers, tmp_path)
         images.append(first_inputs(load_clips(tmp_path, [entry]), "mel"))
     assert (images[0] - images[1]).abs().max() < 0.03
 
@@ -90,7 +89,7 @@ def test_what_cannot_be_read_or_is_silent_is_left_out_and_said(
     for name, sample in (("silent", 0.0), ("nan", np.nan), ("infinite", np.inf)):
         soundfile.write(tmp_path / f"{name}.wav", np.full(RATE_HZ, sample), RATE_HZ, subtype="FLOAT")
     entries = [(recording(path.stem, None), path) for path in sorted(tmp_path.glob("*.wav"))]
-    assert prepare(entries, FakeTeachers(), tmp_path) == 0
+    assert prepare(entries, FakeTeachers, tmp_path) == 0
     assert "broken" in caplog.text
     assert caplog.text.count("no sound that could be used") == 3
 
@@ -104,7 +103,7 @@ def test_processes_share_the_recordings(tmp_path: Path, songs: list[tuple[Record
 def test_sounds_that_are_not_music_are_made_alike_each_time(tmp_path: Path) -> None:
     noise = next(sound for sound in made_sounds() if sound.path == "train/4")
     assert np.array_equal(sound_of(noise).samples, sound_of(noise).samples)
-    prepare([(noise, Path())], FakeTeachers(), tmp_path)
+    prepare([(noise, Path())], FakeTeachers, tmp_path)
     assert load_clips(tmp_path, [noise])[0].label == NOT_MUSIC_INDEX
 
 
@@ -113,11 +112,11 @@ def test_clips_that_are_not_prepared_are_not_loaded(tmp_path: Path) -> None:
 
 
 def test_half_a_clip_is_prepared_again(tmp_path: Path, songs: list[tuple[Recording, Path]]) -> None:
-    prepare(songs[:1], FakeTeachers(), tmp_path)
+    prepare(songs[:1], FakeTeachers, tmp_path)
     entry = songs[0][0]
     waveform_file(load_clips(tmp_path, [entry])[0].file).unlink()
     assert load_clips(tmp_path, [entry]) == []
-    assert prepare(songs[:1], FakeTeachers(), tmp_path) == 1
+    assert prepare(songs[:1], FakeTeachers, tmp_path) == 1
     assert len(load_clips(tmp_path, [entry])[0].waveform) == 12 * RATE_HZ
 
 
@@ -128,11 +127,11 @@ def test_a_clip_whose_preparation_is_stopped_counts_as_not_prepared(
         def __call__(self, *_: object) -> NoReturn:
             raise KeyboardInterrupt
 
-    prepare(songs[:1], FakeTeachers(), tmp_path)
+    prepare(songs[:1], FakeTeachers, tmp_path)
     entry = songs[0][0]
     waveform_file(load_clips(tmp_path, [entry])[0].file).unlink()
     with pytest.raises(KeyboardInterrupt):
-        prepare(songs[:1], Stopped(), tmp_path)
+        prepare(songs[:1], Stopped, tmp_path)
     assert load_clips(tmp_path, [entry]) == []
 
 

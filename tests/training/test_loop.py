@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,34 +17,31 @@ from acousticsense.training import network as networks
 from acousticsense.training.clips import N_OUTPUTS, Clip
 from acousticsense.training.export import export
 from acousticsense.training.loop import train
-from acousticsense.training.recipe import Recipe, recipe_of
+from acousticsense.training.recipe import Recipe
 from acousticsense.training.recordings import Recording
 from acousticsense.training.report import group_hold_out, report, write_clips
 from acousticsense.training.tagger import Tagger
 from acousticsense.training.targets import make_targets
-from acousticsense.training.teachers.zero_shot import ClassLists
 from tests.training.conftest import of_split
 
-SMALL = {"batch_size": 4, "steps": 3, "warmup_steps": 1, "ema_decay": 0.5, "cqt": 0.25, "title": "small"}
+SMALL = Recipe(
+    architecture="mobilenetv3_small_050", title="small", batch_size=4, steps=3, warmup_steps=1, ema_decay=0.5, cqt=0.25
+)
 RECIPES = {
-    "small_cnn": recipe_of({**SMALL, "architecture": "mobilenetv3_small_050"}),
-    "small_vit": recipe_of(
-        {
-            **SMALL,
-            "architecture": "vit_tiny_patch16_224",
-            "model_args": {"embed_dim": 32, "depth": 1, "num_heads": 1},
-            "train_args": {"patch_drop_rate": 0.5},
-            "begins_as": "mimetic",
-            "taught_by": ["small_cnn"],
-        }
+    "small_cnn": SMALL,
+    "small_vit": replace(
+        SMALL,
+        architecture="vit_tiny_patch16_224",
+        model_args={"embed_dim": 32, "depth": 1, "num_heads": 1},
+        train_args={"patch_drop_rate": 0.5},
+        begins_as="mimetic",
+        taught_by=["small_cnn"],
     ),
-    "larger_vit": recipe_of(
-        {
-            **SMALL,
-            "architecture": "vit_tiny_patch16_224",
-            "model_args": {"embed_dim": 64, "depth": 1, "num_heads": 2},
-            "begins_as": "small_vit",
-        }
+    "larger_vit": replace(
+        SMALL,
+        architecture="vit_tiny_patch16_224",
+        model_args={"embed_dim": 64, "depth": 1, "num_heads": 2},
+        begins_as="small_vit",
     ),
 }
 
@@ -62,9 +60,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
-def run(name: str, clips: list[Clip], lists: ClassLists, runs: Path) -> None:
+def run(name: str, clips: list[Clip], teachers: Path, runs: Path) -> None:
     learned = of_split(clips, "train")
-    targets, _ = make_targets(learned, [], lists)
+    targets, _ = make_targets(learned, [], teachers)
     tagger = build_network("efficientat_mn04", N_OUTPUTS).eval()
     train(name, learned, targets, tagger=tagger, validation=of_split(clips, "val"), runs=runs)
 
@@ -74,29 +72,27 @@ def history(runs: Path, name: str) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
-def test_networks_are_trained_one_after_the_other(
-    name: str, clips: list[Clip], class_lists: ClassLists, runs: Path
-) -> None:
-    run(name, clips, class_lists, runs)
+def test_networks_are_trained_one_after_the_other(name: str, clips: list[Clip], teachers: Path, runs: Path) -> None:
+    run(name, clips, teachers, runs)
     assert history(runs, name)[-1]["step"] == 3
     assert networks.trained_network(name, runs)(torch.zeros(1, 3, 224, 224)).shape == (1, 17)
 
 
 def test_a_finished_run_is_left_alone_and_a_longer_recipe_goes_on(
-    clips: list[Clip], class_lists: ClassLists, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clips: list[Clip], teachers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("small_cnn", clips, class_lists, tmp_path)
-    run("small_cnn", clips, class_lists, tmp_path)
+    run("small_cnn", clips, teachers, tmp_path)
+    run("small_cnn", clips, teachers, tmp_path)
     assert [line["step"] for line in history(tmp_path, "small_cnn")] == [3]
-    monkeypatch.setitem(RECIPES, "small_cnn", recipe_of({**SMALL, "steps": 4, "architecture": "mobilenetv3_small_050"}))
-    run("small_cnn", clips, class_lists, tmp_path)
+    monkeypatch.setitem(RECIPES, "small_cnn", replace(SMALL, steps=4))
+    run("small_cnn", clips, teachers, tmp_path)
     assert [line["step"] for line in history(tmp_path, "small_cnn")] == [3, 4]
 
 
 def test_a_trained_network_becomes_a_model_with_a_card(
-    clips: list[Clip], songs: list[tuple[Recording, Path]], class_lists: ClassLists, runs: Path, tmp_path: Path
+    clips: list[Clip], songs: list[tuple[Recording, Path]], teachers: Path, runs: Path, tmp_path: Path
 ) -> None:
-    run("small_cnn", clips, class_lists, runs)
+    run("small_cnn", clips, teachers, runs)
     spec = export("small_cnn", runs, tmp_path, of_split(clips, "val"))
     assert spec.kinds == ("mel", "cqt")
     assert spec.front_end.level_dbfs == -20.0
@@ -112,7 +108,7 @@ def test_a_trained_network_becomes_a_model_with_a_card(
 
 
 def test_the_stage_trains_with_the_tagger(
-    clips: list[Clip], class_lists: ClassLists, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clips: list[Clip], teachers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = []
 
@@ -121,7 +117,7 @@ def test_the_stage_trains_with_the_tagger(
         return build_network(tagger.name, head.out_features).eval()
 
     monkeypatch.setattr(stages, "_clips_of", lambda _options, split: of_split(clips, split))
-    monkeypatch.setattr(stages.ClassLists, "beside", lambda _folder: class_lists)
+    (tmp_path / "teachers").symlink_to(teachers)
     monkeypatch.setattr(stages, "tagger_network", network)
     assert stages.main(["train", "--work", str(tmp_path), "--only", "small_cnn"]) == 0
     assert history(tmp_path / "runs", "small_cnn")[-1]["step"] == 3

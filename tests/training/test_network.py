@@ -10,10 +10,9 @@ import torch
 from torch import nn
 
 from acousticsense.training.grow import grow
-from acousticsense.training.mimetic import initialise
-from acousticsense.training.network import Student
+from acousticsense.training.network import Student, initialise_mimetically
 from acousticsense.training.optimiser import Muon, make_optimisers, orthogonal
-from acousticsense.training.recipe import read_recipe, recipe_names, recipe_of
+from acousticsense.training.recipe import Recipe, read_recipe, recipe_names
 
 
 def transformer(width: int, heads: int, depth: int = 2) -> Any:
@@ -49,7 +48,7 @@ def test_a_transformer_of_another_depth_is_refused() -> None:
 
 def test_mimetic_attention_looks_like_a_trained_one() -> None:
     network = transformer(128, 2).requires_grad_(False)
-    initialise(network)
+    initialise_mimetically(network)
     attention = network.blocks[0].attn
     queries, keys, values = attention.qkv.weight.view(3, 2, 64, 128).unbind(0)
     assert torch.diag(queries[0].T @ keys[0]).mean() > 0.2
@@ -65,9 +64,7 @@ def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
 
 def test_muon_moves_matrices_and_adamw_the_rest() -> None:
     student = Student(timm.create_model("resnet18", num_classes=17), 384)
-    adamw, muon = make_optimisers(
-        student, student.outputs, learning_rate=1e-3, matrix_learning_rate=1e-3, weight_decay=0.1
-    )
+    adamw, muon = make_optimisers(student, Recipe(architecture="resnet18", title="t", steps=1))
     count = [sum(len(group["params"]) for group in optimiser.param_groups) for optimiser in (adamw, muon)]
     assert isinstance(muon, Muon)
     assert sum(count) == len(list(student.parameters()))
@@ -98,8 +95,11 @@ def test_every_recipe_names_a_network_and_recipes_that_there_are() -> None:
         with torch.device("meta"):
             timm.create_model(recipe.architecture, num_classes=17, **arguments)
         assert set(recipe.needs) <= set(recipe_names())
+        assert min(recipe.steps, recipe.batch_size, recipe.warmup_steps) > 0
+        assert all(0 <= share <= 1 for share in (recipe.ema_decay, recipe.mixed, recipe.augmented, recipe.cqt))
+        assert min(recipe.learning_rate, recipe.matrix_learning_rate, recipe.weight_decay, recipe.feature_loss) >= 0
 
 
-def test_a_recipe_with_an_unknown_field_is_refused() -> None:
-    with pytest.raises(ValueError, match="colour"):
-        recipe_of({"architecture": "resnet18", "title": "t", "steps": 1, "colour": "red"})
+def test_a_recipe_that_is_not_there_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match="resnet51"):
+        read_recipe("resnet51")

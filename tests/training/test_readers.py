@@ -53,6 +53,12 @@ def test_what_the_names_of_fma_do_not_agree_on_stays_unlabelled(fma: Path) -> No
     assert not found["Odd"].is_labelled
 
 
+def test_a_table_of_fma_that_is_missing_is_named(fma: Path) -> None:
+    (fma / "fma_metadata" / "genres.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"genres\.csv"):
+        read_fma(fma, [])
+
+
 def test_jamendo_is_read_by_its_table_and_folders(tmp_path: Path) -> None:
     (tmp_path / "autotagging_genre.tsv").write_text(
         "TRACK_ID\tARTIST_ID\tALBUM_ID\tPATH\tDURATION\tTAGS\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from acousticsense.evaluation.calibration import Answers
 from acousticsense.models.catalog import Catalog
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
 from acousticsense.models.spec import NEVER
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS
-from acousticsense.training.linear_head import fit_head
-from acousticsense.training.tagger import TAGGERS, Judged, Tagger, install_tagger, tagger_network
+from acousticsense.training.tagger import TAGGERS, Tagger, fit_head, install_tagger, tagger_network
 from acousticsense.training.teachers import musicnn
 from tests.models.test_efficientat import in_the_releases_names
 
@@ -40,11 +41,11 @@ def head(width: int) -> torch.nn.Linear:
     return fit_head(features, soft(classes), np.ones(len(classes), np.float32))
 
 
-def answers(fitted: torch.nn.Linear, n: int, *, width: int, seed: int) -> Judged:
+def answers(fitted: torch.nn.Linear, n: int, *, width: int, seed: int) -> Answers:
     """Of a head to n clips, a seventeenth of which is not music."""
     features, classes = separable(n, width=width, seed=seed)
     logits = fitted(torch.from_numpy(features)).detach().numpy()
-    return Judged(logits=logits, labels=np.where(classes == len(GENRES), -1, classes))
+    return Answers(logits=logits, labels=np.where(classes == len(GENRES), -1, classes), n_labels=len(GENRES))
 
 
 def in_tensorflows_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -137,7 +138,7 @@ def test_the_calibration_knows_more_than_the_validation_music(
     width = released.num_features
     fitted = head(width)
     validation, fold = (answers(fitted, n, width=width, seed=seed) for n, seed in ((170, 3), (1700, 4)))
-    wrong = Judged(logits=fold.logits, labels=np.roll(fold.labels, 1))
+    wrong = replace(fold, labels=np.roll(fold.labels, 1))
     doubtful, sure = (
         install_tagger(tagger, release, tmp_path / name, fitted, validation=validation, folds=folds).calibration
         for name, folds in (("doubtful", [wrong]), ("sure", []))

@@ -18,18 +18,16 @@ from acousticsense.models.networks import build_network
 from acousticsense.training.augment import augment
 from acousticsense.training.clips import N_OUTPUTS, Clip
 from acousticsense.training.dataset import Batch, TrainingImages, clip_odds, cut
-from acousticsense.training.labels import labels_table
-from acousticsense.training.recipe import recipe_of
-from acousticsense.training.targets import Targets, in_folds, known_label, make_targets
-from acousticsense.training.teachers.zero_shot import ClassLists
+from acousticsense.training.recipe import Recipe
+from acousticsense.training.targets import Targets, in_folds, known_label, labels_table, make_targets
 from tests.training.conftest import RATE_HZ, of_split, recording
 
 JAZZ, METAL, HIP_HOP, RAP = (GENRES.index(genre) for genre in ("Jazz", "Metal", "Hip-Hop", "Rap"))
 
 
 @pytest.fixture(scope="module")
-def targets(clips: list[Clip], class_lists: ClassLists) -> tuple[Targets, Targets]:
-    return make_targets(of_split(clips, "train"), of_split(clips, "val"), class_lists)
+def targets(clips: list[Clip], teachers: Path) -> tuple[Targets, Targets]:
+    return make_targets(of_split(clips, "train"), of_split(clips, "val"), teachers)
 
 
 def test_soft_labels_are_probabilities_of_every_window(targets: tuple[Targets, Targets], clips: list[Clip]) -> None:
@@ -51,13 +49,13 @@ def test_artists_that_taught_the_probe_nothing_are_named(targets: tuple[Targets,
     assert [posterior.mean(0).argmax() for posterior in targets[1].unlabelled] == [JAZZ, METAL]
 
 
-def test_folds_hold_artists_out_and_every_clip_once(clips: list[Clip], class_lists: ClassLists) -> None:
+def test_folds_hold_artists_out_and_every_clip_once(clips: list[Clip], teachers: Path) -> None:
     train = [
         replace(clip, recording=replace(clip.recording, artist=f"{clip.recording.artist} {number}"))
         for clip in of_split(clips, "train")
         for number in range(3)
     ]
-    folds = list(in_folds(train, class_lists))
+    folds = list(in_folds(train, teachers))
     assert sorted(clip.recording.artist for _, _, held_out in folds for clip in held_out) == sorted(
         clip.recording.artist for clip in train
     )
@@ -88,7 +86,7 @@ def test_classes_are_drawn_nearly_alike(targets: tuple[Targets, Targets], clips:
 def test_batches_are_the_same_for_the_same_seed_and_go_on_where_a_run_stopped(
     targets: tuple[Targets, Targets], clips: list[Clip]
 ) -> None:
-    recipe = recipe_of({"architecture": "resnet18", "title": "t", "steps": 1, "batch_size": 3, "cqt": 0.5})
+    recipe = Recipe(architecture="resnet18", title="t", steps=1, batch_size=3, cqt=0.5)
     train = of_split(clips, "train")
     tagger = build_network("efficientat_mn04", N_OUTPUTS).eval()
     every = iter(TrainingImages(train, targets[0], tagger, recipe))
@@ -103,7 +101,7 @@ def test_batches_are_the_same_for_the_same_seed_and_go_on_where_a_run_stopped(
 def test_several_processes_make_the_same_batches_in_the_same_order(
     targets: tuple[Targets, Targets], clips: list[Clip]
 ) -> None:
-    recipe = recipe_of({"architecture": "resnet18", "title": "t", "steps": 1, "batch_size": 2})
+    recipe = Recipe(architecture="resnet18", title="t", steps=1, batch_size=2)
     tagger = build_network("efficientat_mn04", N_OUTPUTS).eval()
     images = TrainingImages(of_split(clips, "train"), targets[0], tagger, recipe)
     alone, together = (
@@ -141,9 +139,8 @@ def with_sound(clip: Clip, waveform: NDArray[np.floating], path: Path) -> Clip:
 
 def drawn(clips: list[Clip], soft: list[NDArray[np.float32]], **values: float) -> tuple[FakeTagger, Batch]:
     """The first batch of mel images, with a tagger that remembers."""
-    recipe = recipe_of(
-        {"architecture": "resnet18", "title": "t", "steps": 1, "batch_size": 12, "cqt": 0.0, "augmented": 0.0, **values}
-    )
+    plain = Recipe(architecture="resnet18", title="t", steps=1, batch_size=12, cqt=0.0, augmented=0.0)
+    recipe = replace(plain, **values)  # type: ignore[arg-type]  # all of them are shares
     tagger = FakeTagger()
     return tagger, next(iter(TrainingImages(clips, Targets(soft, soft), tagger, recipe)))
 

@@ -6,28 +6,12 @@ github.com/fschmid56/EfficientAT.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from acousticsense.models.conversion import to_timm
-from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.weights import read_state_dict
-from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL
-from acousticsense.spectrogram.spectrogram import log_spectrogram
-
-__all__ = ["SAMPLE_RATE_HZ", "Mn04", "read_trunk"]
-
-SAMPLE_RATE_HZ: Final = EFFICIENTAT_MEL.sample_rate_hz
-
-#: The windows that come are at one level already.
-_FRONT_END: Final = replace(EFFICIENTAT_MEL, level_dbfs=None)
-
-_FIRST, _SECOND = "classifier.2", "classifier.5"
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -39,23 +23,13 @@ def read_trunk(path: Path) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in _read(path).items() if name.startswith("features.")}
 
 
-class Mn04:
-    """The tagger: waveforms in, pooled features and AudioSet logits out."""
-
-    def __init__(self, weights: Path) -> None:
-        released = _read(weights)
-        self._network = EfficientAT(1)
-        self._network.features.load_state_dict(
-            {name.removeprefix("features."): tensor for name, tensor in read_trunk(weights).items()}
-        )
-        self._network.eval()
-        self._layers = [(released[f"{name}.weight"], released[f"{name}.bias"]) for name in (_FIRST, _SECOND)]
-
-    @torch.no_grad()
-    def __call__(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (n, 384) and logits (n, 527) of float32 (n, n_samples) at 32 kHz."""
-        log_mels = _FRONT_END.to_input(log_spectrogram(waveforms, _FRONT_END)[:, None])
-        maps = self._network.forward_features(log_mels)
-        features = self._network.forward_head(maps, pre_logits=True)
-        hidden = functional.hardswish(functional.linear(features, *self._layers[0]))
-        return features, functional.linear(hidden, *self._layers[1])
+def read_classifier(path: Path) -> nn.Module:
+    """The release's own layers from the features (n, 384) to logits of AudioSet's classes (n, 527)."""
+    released = _read(path)
+    layers = []
+    for name in ("classifier.2", "classifier.5"):
+        weight, bias = released[f"{name}.weight"], released[f"{name}.bias"]
+        layer = nn.Linear(weight.shape[1], weight.shape[0])
+        layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+        layers.append(layer)
+    return nn.Sequential(layers[0], nn.Hardswish(), layers[1])

@@ -6,30 +6,15 @@ Weights come from `convert_musicnn`, under the names that TensorFlow gave them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
-from torch.nn import functional
-
-from acousticsense.models.musicnn import Musicnn as Network
-from acousticsense.spectrogram.front_end import MUSICNN_MEL
-from acousticsense.spectrogram.spectrogram import log_spectrogram
-
-__all__ = ["CONVOLUTIONS", "NORMS", "PARTS", "SAMPLE_RATE_HZ", "Musicnn", "read_trunk"]
-
-SAMPLE_RATE_HZ: Final = MUSICNN_MEL.sample_rate_hz
-
-#: The windows that come are at one level already.
-_FRONT_END: Final = replace(MUSICNN_MEL, level_dbfs=None)
+from torch import Tensor, nn
 
 #: The network of the package that is used; it is the prefix of its tensors.
 _NETWORK: Final = "MSD_musicnn"
-
-_TAGS: Final = "dense_1"
 
 #: Names of our layers and of their parts -> the package's.
 CONVOLUTIONS: Final = {
@@ -70,19 +55,10 @@ def _trunk(released: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "dense.bias", released["dense/bias"]
 
 
-class Musicnn:
-    """musicnn: waveforms in, features and tag logits out."""
-
-    def __init__(self, weights: Path) -> None:
-        released = _read(weights)
-        self._network = Network(1)
-        self._network.load_state_dict({**self._network.state_dict(), **dict(_trunk(released))})
-        self._network.eval()
-        self._tags = released[f"{_TAGS}/kernel"].T, released[f"{_TAGS}/bias"]
-
-    @torch.no_grad()
-    def __call__(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (n, 200) and logits (n, 50) of float32 (n, n_samples) at 16 kHz, averaged over 3 s patches."""
-        log_mels = _FRONT_END.to_input(log_spectrogram(waveforms, _FRONT_END)[:, None])
-        features = self._network.forward_head(self._network.forward_features(log_mels), pre_logits=True)
-        return features, functional.linear(features, *self._tags)
+def read_classifier(path: Path) -> nn.Module:
+    """The package's own layer from the features (n, 200) to logits of its tags (n, 50)."""
+    released = _read(path)
+    kernel = released["dense_1/kernel"]
+    layer = nn.Linear(*kernel.shape)
+    layer.weight, layer.bias = nn.Parameter(kernel.T), nn.Parameter(released["dense_1/bias"])
+    return layer

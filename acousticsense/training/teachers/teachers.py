@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from acousticsense.models.networks import OWN_ARCHITECTURES, build_network
+from acousticsense.spectrogram.front_end import FrontEnd
+from acousticsense.spectrogram.spectrogram import log_spectrogram
 from acousticsense.training.decode import Sound
-from acousticsense.training.front_ends import LEVEL_DBFS
+from acousticsense.training.images import LEVEL_DBFS
 from acousticsense.training.teachers import mn04, musicnn, yamnet
-
-__all__ = ["FEATURE_WIDTHS", "MN04_FILE", "MUSICNN_FILE", "SCORE_WIDTHS", "Teachers", "columns", "gain_to_level"]
 
 #: Widths of the teachers' features and scores, in the order in which they stand side by side.
 FEATURE_WIDTHS: Final = {"mn04": 384, "musicnn": 200, "yamnet": 521}
@@ -38,13 +41,45 @@ def columns(widths: dict[str, int], teacher: str) -> slice:
     return slice(first, first + widths[teacher])
 
 
+def network_of(architecture: str, trunk: Mapping[str, Tensor], classifier: nn.Module) -> nn.Module:
+    """A released trunk with a classifier on its features, in eval mode.
+
+    Args:
+        architecture: one of `OWN_ARCHITECTURES`.
+        trunk: its weights up to the features.
+        classifier: features (n, D) -> logits.
+    """
+    network = build_network(architecture, 1)
+    network.classifier = classifier
+    own = {f"classifier.{name}": tensor for name, tensor in classifier.state_dict().items()}
+    network.load_state_dict({**trunk, **own})
+    return network.eval()
+
+
+@torch.no_grad()
+def features_and_logits(network: Any, front_end: FrontEnd, waveforms: Tensor) -> tuple[Tensor, Tensor]:
+    """What a `network_of` says of waveforms.
+
+    Args:
+        network: which.
+        front_end: what it is fed; with a level, waveforms are brought to it first.
+        waveforms: float32 (n, n_samples) at the front end's rate.
+
+    Returns:
+        Pooled features (n, D), and the classifier's logits.
+    """
+    log_mels = front_end.to_input(log_spectrogram(waveforms, front_end)[:, None])
+    features = network.forward_head(network.forward_features(log_mels), pre_logits=True)
+    return features, network.classifier(features)
+
+
 class Teachers:
     """mn04, musicnn and YAMNet over the same windows."""
 
     def __init__(self, folder: Path) -> None:
         self._teachers: tuple[tuple[int, _Teacher], ...] = (
-            (mn04.SAMPLE_RATE_HZ, mn04.Mn04(folder / MN04_FILE)),
-            (musicnn.SAMPLE_RATE_HZ, musicnn.Musicnn(folder / MUSICNN_FILE)),
+            _as_released("efficientat_mn04", mn04, folder / MN04_FILE),
+            _as_released("musicnn", musicnn, folder / MUSICNN_FILE),
             (yamnet.SAMPLE_RATE_HZ, yamnet.Yamnet(folder / YAMNET_FILE)),
         )
 
@@ -55,6 +90,13 @@ class Teachers:
         answers = [_features_and_scores(teacher, sound, rate, starts_s, window_s) for rate, teacher in self._teachers]
         features, scores = (np.concatenate(parts, axis=1) for parts in zip(*answers, strict=True))
         return features, scores
+
+
+def _as_released(architecture: str, reader: Any, release: Path) -> tuple[int, _Teacher]:
+    """The rate of a network with its own classifier, and the network; windows that come are at one level already."""
+    front_end = replace(OWN_ARCHITECTURES[architecture].front_end, level_dbfs=None)
+    network = network_of(architecture, reader.read_trunk(release), reader.read_classifier(release))
+    return front_end.sample_rate_hz, partial(features_and_logits, network, front_end)
 
 
 def _features_and_scores(

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
-__all__ = ["SAMPLE_RATE_HZ", "Yamnet"]
-
 SAMPLE_RATE_HZ: Final = 16_000
 
 _N_FFT: Final = 512

@@ -6,7 +6,7 @@ Each genre's score is the best of the teacher's own classes that name it.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from acousticsense.models.genres import GENRES
 from acousticsense.training.teachers.teachers import SCORE_WIDTHS, columns
-
-__all__ = ["ClassLists", "mn04_zero_shot", "yamnet_zero_shot", "zero_shot_posterior"]
 
 #: Inverse temperature of the scores, and what is added to each probability so that none is 0.
 _SHARPNESS: Final = 0.7
@@ -49,43 +47,12 @@ _AUDIOSET: Final = {
 }
 
 
-@dataclass(frozen=True)
-class ClassLists:
-    """The public lists of what the outputs of mn04 and YAMNet are called.
-
-    Attributes:
-        mn04: AudioSet's `class_labels_indices.csv`.
-        yamnet: YAMNet's `yamnet_class_map.csv`.
-    """
-
-    mn04: Path
-    yamnet: Path
-
-    @classmethod
-    def beside(cls, folder: Path) -> ClassLists:
-        """Both lists in the folder of the teachers' weights."""
-        return cls(folder / "class_labels_indices.csv", folder / "yamnet_class_map.csv")
-
-
-def mn04_zero_shot(scores: NDArray[np.float32], lists: ClassLists) -> NDArray[np.float32]:
-    """Genre scores (n, 16) from the teachers's scores (n, S)."""
-    return _named(scores[:, columns(SCORE_WIDTHS, "mn04")], lists.mn04)
-
-
-def yamnet_zero_shot(scores: NDArray[np.float32], lists: ClassLists) -> NDArray[np.float32]:
-    """Genre scores (n, 16) from the teachers's scores (n, S)."""
-    return _named(scores[:, columns(SCORE_WIDTHS, "yamnet")], lists.yamnet)
-
-
-def _named(logits: NDArray[np.float32], class_list: Path) -> NDArray[np.float32]:
-    """The best logit among the classes that name each genre: (n, 16)."""
-    with class_list.open(encoding="utf-8", newline="") as file:
-        index = {row["display_name"]: int(row["index"]) for row in csv.DictReader(file)}
-    return np.stack([logits[:, [index[name] for name in _AUDIOSET[genre]]].max(1) for genre in GENRES], 1)
+#: The public lists of what a teacher's outputs are called, AudioSet's and YAMNet's, in the folder of their weights.
+_CLASSES: Final = {"mn04": "class_labels_indices.csv", "yamnet": "yamnet_class_map.csv"}
 
 
 def zero_shot_posterior(
-    scores: NDArray[np.float32], background: NDArray[np.float32], lists: ClassLists
+    scores: NDArray[np.float32], background: NDArray[np.float32], teachers: Path
 ) -> NDArray[np.float32]:
     """What mn04 and YAMNet say: genre probabilities (n, 16), the geometric mean of both.
 
@@ -94,12 +61,28 @@ def zero_shot_posterior(
     Args:
         scores: the teachers' logits side by side, (n, S).
         background: the same for other music, (m, S).
-        lists: what the outputs are called.
+        teachers: the folder of their weights and lists of classes.
+
+    Raises:
+        FileNotFoundError: a list is not there.
     """
-    relative = [
-        answer(scores, lists) - answer(background, lists).mean(0) for answer in (mn04_zero_shot, yamnet_zero_shot)
-    ]
-    shares = np.stack([np.exp(_SHARPNESS * logits) for logits in relative])
-    shares /= shares.sum(2, keepdims=True)
-    mean = np.exp(np.log(shares + _SMOOTHING).mean(0))
+    shares = []
+    for teacher, file in _CLASSES.items():
+        outputs = columns(SCORE_WIDTHS, teacher)
+        index = _index_of_classes(teachers / file)
+        usual = _named(background[:, outputs], index).mean(0)
+        shares.append(np.exp(_SHARPNESS * (_named(scores[:, outputs], index) - usual)))
+    posteriors = np.stack(shares)
+    posteriors /= posteriors.sum(2, keepdims=True)
+    mean = np.exp(np.log(posteriors + _SMOOTHING).mean(0))
     return np.asarray(mean / mean.sum(1, keepdims=True), np.float32)
+
+
+def _index_of_classes(file: Path) -> dict[str, int]:
+    with file.open(encoding="utf-8", newline="") as rows:
+        return {row["display_name"]: int(row["index"]) for row in csv.DictReader(rows)}
+
+
+def _named(logits: NDArray[np.float32], index: Mapping[str, int]) -> NDArray[np.float32]:
+    """The best logit among the classes that name each genre: (n, 16)."""
+    return np.stack([logits[:, [index[name] for name in _AUDIOSET[genre]]].max(1) for genre in GENRES], 1)
