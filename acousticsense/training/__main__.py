@@ -1,4 +1,4 @@
-"""`python -m acousticsense.training STAGE --work DIR`: every stage goes on where it was stopped."""
+"""`python -m acousticsense.training STAGE --work DIR`: `corpus` and `train` go on where they were stopped."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--fma", type=Path, help="the data set FMA: fma_metadata and fma_small, _medium or _large")
     common.add_argument("--jamendo", type=Path, help="MTG-Jamendo: autotagging_genre.tsv and its folders of mp3")
     common.add_argument("--models", type=Path, default=Path("models"), help="where models go")
-    common.add_argument("--only", nargs="+", metavar="NAME", help="recipes; all of them when left out")
-    common.add_argument("--processes", type=int, default=1, help="that prepare clips and training images")
-    common.add_argument("--threads", type=int, default=1, help="of PyTorch")
+    names = (*recipe_names(), *TAGGERS)
+    common.add_argument("--only", nargs="+", metavar="NAME", choices=names, help="models; all of them when left out")
+    common.add_argument("--processes", type=_count, default=1, help="that prepare clips and training images")
+    common.add_argument("--threads", type=_count, default=1, help="of PyTorch")
     common.add_argument(
         "--minutes", type=float, default=math.inf, help="of processor time in the steps of each training"
     )
@@ -75,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     lists.add_argument("--csv", type=Path, required=True, help="columns path and genre")
     lists.set_defaults(run=_clips)
     return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
 
 
 def _all(options: Options) -> None:

@@ -119,9 +119,21 @@ def test_the_stage_trains_with_the_tagger(
     monkeypatch.setattr(stages, "_clips_of", lambda _options, split: of_split(clips, split))
     (tmp_path / "teachers").symlink_to(teachers)
     monkeypatch.setattr(stages, "tagger_network", network)
+    monkeypatch.setattr(stages, "recipe_names", lambda: tuple(RECIPES))
     assert stages.main(["train", "--work", str(tmp_path), "--only", "small_cnn"]) == 0
     assert history(tmp_path / "runs", "small_cnn")[-1]["step"] == 3
     assert given == [("efficientat_mn04", "mn04_as_mAP_432.pt", N_OUTPUTS)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"), [(["--only", "resnet5"], "choose from"), (["--processes", "0"], "must be 1 or more")]
+)
+def test_wrong_options_are_refused_in_words(
+    wrong: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        stages.main(["train", "--work", str(tmp_path), *wrong])
+    assert reason in capsys.readouterr().err
 
 
 def test_networks_that_teach_come_first(tmp_path: Path) -> None:
