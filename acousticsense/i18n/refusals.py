@@ -10,7 +10,7 @@ from acousticsense.i18n.texts import read_sections
 
 _SECTIONS: Final = read_sections("refusals")
 #: Values that are words of this program.
-_NAMES: Final[dict[str, str]] = _SECTIONS.pop("Values that are words of this program")
+_NAMES: Final[dict[str, str]] = _SECTIONS.pop("names")
 #: English sentence -> Chinese sentence. `{}` is a value, which the Chinese one may name by its place, from 0 on, or
 #: leave out; `{words}` is another of these sentences.
 REFUSALS: Final[dict[str, str]] = {

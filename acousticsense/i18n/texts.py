@@ -1,4 +1,4 @@
-"""Reads the sentences in `data/`: one JSON file for each module, which groups them under a heading."""
+"""Reads the sentences in `data/`: JSON files that group them under headings."""
 
 from __future__ import annotations
 

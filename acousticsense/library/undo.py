@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, BinaryIO, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
@@ -30,6 +30,10 @@ def _path_text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be text")
     return value
+
+
+#: Of each line.
+_BEGINNING: Final = b'{"path": '
 
 
 class _Entry(BaseModel):
@@ -73,6 +77,7 @@ def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
 
     Raises:
         OSError: the record cannot be written.
+        TagError: the file is there and no undo record.
     """
     status = old.stat()
     pieces = tuple(lined_up(old, new))
@@ -87,7 +92,7 @@ def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
     )
     is_new = not record.exists()
     with record.open("a+b") as file:
-        _drop_unfinished(file)
+        _end_last_line(file)
         file.write(json.dumps(entry.model_dump(exclude={"alignment"})).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -95,14 +100,35 @@ def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
         sync_folder(record.parent)
 
 
-def _drop_unfinished(file: BinaryIO) -> None:
-    """Cuts off a last line that a full disk or a kill left without its end: its file was not replaced."""
+def _end_last_line(file: BinaryIO) -> None:
+    """Makes sure that the next line does not join the last: one that a kill or a full disk cut short is dropped.
+
+    Its file was not replaced.
+
+    Raises:
+        TagError: the file is no undo record.
+    """
     if not (size := file.seek(0, os.SEEK_END)):
         return
     file.seek(size - 1)
-    if file.read(1) != b"\n":
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
+    if file.read(1) == b"\n":
+        return
+    file.seek(0)
+    last = file.read().rpartition(b"\n")[2]
+    if _is_entry(last):
+        file.write(b"\n")
+    elif last[: len(_BEGINNING)] == _BEGINNING[: len(last)]:
+        file.truncate(size - len(last))
+    else:
+        raise TagError(f"{file.name} is no undo record.", hint="Name another file by --record.")
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        _Entry.model_validate(json.loads(line))
+    except ValueError:
+        return False
+    return True
 
 
 def undo(record: Path) -> Iterator[Undone]:

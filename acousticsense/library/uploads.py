@@ -159,19 +159,19 @@ class SentFiles:
 
     def _unpack(self, place: int, archive: Archive, entry: Entry, target: Path) -> None:
         """Unpacks within the limits; bytes count once for each place, whether or not they can be used."""
-        others = sum(n_bytes for other, n_bytes in self._unpacked_bytes.items() if other != place)
-        left = self._limits.max_unpacked_bytes - others
-        if left <= 0:
-            raise AudioTooLargeError(
-                f"The archives hold more than {self._limits.max_unpacked_bytes / 2**20:.0f} MiB.",
-                hint="Send the rest by itself.",
-            )
-        try:
-            with self._unpacking:
-                self._switch_to(archive)
+        with self._unpacking:
+            others = sum(n_bytes for other, n_bytes in self._unpacked_bytes.items() if other != place)
+            left = self._limits.max_unpacked_bytes - others
+            if left <= 0:
+                raise AudioTooLargeError(
+                    f"The archives hold more than {self._limits.max_unpacked_bytes / 2**20:.0f} MiB.",
+                    hint="Send the rest by itself.",
+                )
+            self._switch_to(archive)
+            try:
                 archive.unpack(entry, target, max_bytes=min(left, self._limits.max_file_bytes))
-        finally:
-            self._unpacked_bytes[place] = target.stat().st_size if target.exists() else 0
+            finally:
+                self._unpacked_bytes[place] = target.stat().st_size if target.exists() else 0
 
     def _switch_to(self, archive: Archive | None) -> None:
         """Has one archive open at a time, of however many."""

@@ -45,6 +45,8 @@ def run_tags(
                     between()
             job.zip = target
     except OSError as error:
+        if not job.writes:
+            raise
         raise LibraryError(
             f"The copies cannot be written ({error.strerror or error}).", hint="Try again later, or with fewer files."
         ) from error

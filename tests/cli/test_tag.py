@@ -183,6 +183,18 @@ def test_a_tag_that_cannot_be_written_is_a_1(library: Path, tmp_path: Path) -> N
     assert read_genre(library / "a" / "sky-vibe.ogg")
 
 
+def test_a_tag_whose_undo_cannot_be_noted_is_not_written(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, notes = library / "a" / "starfall.mp3", tmp_path / "notes.txt"
+    notes.write_text("no record")
+    before = song.read_bytes()
+    assert main(["tag", str(song), "--accept", "0", "--write-tags", "--record", str(notes)]) == 1
+    assert f"refuse {song}: (no genre); {notes} is no undo record." in capsys.readouterr().err
+    assert song.read_bytes() == before
+    assert notes.read_text() == "no record"
+
+
 @pytest.fixture
 def music_folder(tmp_path: Path) -> Path:
     """24 files with real sound, each its own, and 6 that are broken."""

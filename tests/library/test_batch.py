@@ -150,11 +150,14 @@ def test_what_archives_unpack_to_is_bounded_and_every_file_still_has_a_row(
             archive.writestr(f"bomb {index}.wav", bytes(2**20))
         archive.writestr("b.mp3", song)
     limits = BatchLimits(max_files=20, max_file_bytes=2**19, max_unpacked_bytes=2**20 + len(song))
-    rows = analysed(classifier, uploads_of(path), limits).rows()
+    batch = analysed(classifier, uploads_of(path), limits)
+    rows = batch.rows()
     codes = [row.error.code if row.error else "" for row in rows]
     assert codes == ["", *["audio_too_large"] * 5]
     assert rows[-1].error is not None
     assert "The archives hold more than 1 MiB" in rows[-1].error.message
+    batch.files.fetch(0, tmp_path / "again.mp3")  # its bytes are counted already
+    assert (tmp_path / "again.mp3").read_bytes() == song
     assert left_behind(tmp_path) == []
 
 

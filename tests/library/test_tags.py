@@ -156,15 +156,25 @@ def test_links_owners_and_permissions(files: Path, tmp_path: Path) -> None:
     assert "read-only" in plan_tag(str(files / "flac.flac"), "Jazz").reason
 
 
-def test_a_line_of_the_record_without_an_end_is_dropped_when_the_next_is_noted(files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tail", [b'\n{"path": "a disk that is full', b'\n{"pa', b""])
+def test_a_record_goes_on_after_a_line_without_an_end(files: Path, tmp_path: Path, tail: bytes) -> None:
     songs, record = (files / "id3v23.mp3", files / "flac.flac"), tmp_path / "undo.jsonl"
     before = [song.read_bytes() for song in songs]
     for song in songs:
         write(song, "Jazz", record)
-        with record.open("ab") as file:
-            file.write(b'{"path": "a disk that is full')
+        record.write_bytes(record.read_bytes().rstrip(b"\n") + tail)
     assert [undone.outcome for undone in undo(record)] == ["restored", "restored"]
     assert [song.read_bytes() for song in songs] == before
+
+
+def test_what_is_no_record_is_left_alone_and_so_is_the_song(files: Path, tmp_path: Path) -> None:
+    song, notes = files / "flac.flac", tmp_path / "notes.txt"
+    notes.write_text("To do:\nlisten to the album")
+    before = song.read_bytes()
+    with pytest.raises(TagError, match=r"notes\.txt is no undo record\."):
+        write(song, "Jazz", notes)
+    assert notes.read_text() == "To do:\nlisten to the album"
+    assert song.read_bytes() == before
 
 
 def test_taking_a_genre_back_leaves_a_link_one(files: Path, tmp_path: Path) -> None:
