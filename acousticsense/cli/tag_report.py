@@ -39,6 +39,10 @@ def check_places(options: argparse.Namespace) -> None:
             check_store(path)
         elif path is not None:
             check_output(path)
+    if options.record is not None:
+        from acousticsense.library.undo import check_record
+
+        check_record(options.record)
 
 
 def write_lists(rows: LedgerRun, options: argparse.Namespace) -> None:

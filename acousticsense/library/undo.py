@@ -67,6 +67,23 @@ class Undone:
     reason: str = ""
 
 
+def check_record(path: Path) -> None:
+    """Looks whether a record may be begun or gone on with at a path.
+
+    Raises:
+        LibraryError: there is a file that is no undo record, or cannot be read.
+    """
+    try:
+        beginning = b""
+        if path.is_file():
+            with path.open("rb") as file:
+                beginning = file.read(len(_BEGINNING))
+    except OSError as error:
+        raise LibraryError(f"The undo record {path} cannot be read ({error.strerror}).") from error
+    if not _BEGINNING.startswith(beginning):
+        raise LibraryError(f"{path} is no undo record.", hint="Name another file by --record.")
+
+
 def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
     """Adds to a record, or begins one with, how to make `old`, which still stands in its place, out of `new`.
 
@@ -77,7 +94,7 @@ def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
 
     Raises:
         OSError: the record cannot be written.
-        TagError: the file is there and no undo record.
+        TagError: its last line is none of an undo record; see `check_record` for the first.
     """
     status = old.stat()
     pieces = tuple(lined_up(old, new))
@@ -106,7 +123,7 @@ def _end_last_line(file: BinaryIO) -> None:
     Its file was not replaced.
 
     Raises:
-        TagError: the file is no undo record.
+        TagError: the last line is none of an undo record.
     """
     if not (size := file.seek(0, os.SEEK_END)):
         return
@@ -117,7 +134,7 @@ def _end_last_line(file: BinaryIO) -> None:
     last = file.read().rpartition(b"\n")[2]
     if _is_entry(last):
         file.write(b"\n")
-    elif last[: len(_BEGINNING)] == _BEGINNING[: len(last)]:
+    elif _BEGINNING.startswith(last[: len(_BEGINNING)]):
         file.truncate(size - len(last))
     else:
         raise TagError(f"{file.name} is no undo record.", hint="Name another file by --record.")

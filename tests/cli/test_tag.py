@@ -17,6 +17,7 @@ import mutagen
 import pytest
 
 from acousticsense.cli.main import main
+from acousticsense.errors import TagError
 from acousticsense.library.tags import read_genre
 from tests.library.conftest import EXAMPLES
 
@@ -183,16 +184,33 @@ def test_a_tag_that_cannot_be_written_is_a_1(library: Path, tmp_path: Path) -> N
     assert read_genre(library / "a" / "sky-vibe.ogg")
 
 
-def test_a_tag_whose_undo_cannot_be_noted_is_not_written(
-    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("content", ["no record", "no record\n", "path,genre\na.mp3,Jazz\n"])
+def test_another_file_than_a_record_is_refused_before_any_work(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:
-    song, notes = library / "a" / "starfall.mp3", tmp_path / "notes.txt"
-    notes.write_text("no record")
+    notes = tmp_path / "notes.txt"
+    notes.write_text(content)
+    assert main(["tag", str(library), "--accept", "0", "--write-tags", "--record", str(notes)]) == 1
+    said = capsys.readouterr().err
+    assert f"{notes} is no undo record. Name another file by --record." in said
+    assert "done" not in said
+    assert notes.read_text() == content
+
+
+def test_a_tag_that_cannot_be_verified_is_told(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def differ(*_: object) -> None:
+        raise TagError("It differs.")
+
+    song = library / "a" / "starfall.mp3"
     before = song.read_bytes()
-    assert main(["tag", str(song), "--accept", "0", "--write-tags", "--record", str(notes)]) == 1
-    assert f"refuse {song}: (no genre); {notes} is no undo record." in capsys.readouterr().err
+    monkeypatch.setattr("acousticsense.library.tags._verify", differ)
+    record = tmp_path / "undo.jsonl"
+    assert main(["tag", str(song), "--accept", "0", "--write-tags", "--record", str(record)]) == 1
+    assert f"refuse {song}: (no genre); It differs." in capsys.readouterr().err
     assert song.read_bytes() == before
-    assert notes.read_text() == "no record"
+    assert not record.exists()
 
 
 @pytest.fixture
