@@ -88,15 +88,16 @@ def same(one: Row, other: Row) -> bool:
 
 
 @contextmanager
-def cluster() -> Iterator[Any]:
-    """A head that does no work and two nodes with one core each."""
+def cluster(**system_config: int) -> Iterator[Any]:
+    """A head that does no work and two nodes with one core each; further settings of Ray's own by their names."""
     import ray
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     nodes: Any = Cluster()
     try:
-        _start(nodes, num_cpus=0, include_dashboard=False, no_monitor=True, _system_config={"worker_niceness": 0})
+        system_config = {"worker_niceness": 0, **system_config}
+        _start(nodes, num_cpus=0, include_dashboard=False, no_monitor=True, _system_config=system_config)
         _start(nodes, num_cpus=1)
         _start(nodes, num_cpus=1)
         yield nodes

@@ -40,7 +40,10 @@ ROOT = EXAMPLES.parent
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head that does no work and two nodes with one core each, which find the tests' modules."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    with cluster() as started:
+    # Ray takes a node for dead after half a minute by default.
+    with cluster(
+        health_check_period_ms=1000, health_check_timeout_ms=3000, health_check_failure_threshold=3
+    ) as started:
         yield started
 
 
