@@ -137,10 +137,12 @@ def with_sound(clip: Clip, waveform: NDArray[np.floating], path: Path) -> Clip:
     return replace(clip, file=path.with_suffix(".npz"), sample_rate_hz=RATE_HZ)
 
 
-def drawn(clips: list[Clip], soft: list[NDArray[np.float32]], **values: float) -> tuple[FakeTagger, Batch]:
-    """The first batch of mel images, with a tagger that remembers."""
-    plain = Recipe(architecture="resnet18", title="t", steps=1, batch_size=12, cqt=0.0, augmented=0.0)
-    recipe = replace(plain, **values)  # type: ignore[arg-type]  # all of them are shares
+#: Mel images of one recording each, as they are.
+PLAIN = Recipe(architecture="resnet18", title="t", steps=1, batch_size=12, cqt=0.0, augmented=0.0, mixed=0.0)
+
+
+def drawn(clips: list[Clip], soft: list[NDArray[np.float32]], recipe: Recipe) -> tuple[FakeTagger, Batch]:
+    """The first batch, with a tagger that remembers."""
     tagger = FakeTagger()
     return tagger, next(iter(TrainingImages(clips, Targets(soft, soft), tagger, recipe)))
 
@@ -150,7 +152,7 @@ def test_the_tagger_is_given_the_sound_of_each_image(clips: list[Clip], tmp_path
     time_s = np.arange(60 * RATE_HZ) / RATE_HZ
     rising = with_sound(clips[2], np.sin(2 * np.pi * (200 + 40 * time_s) * time_s), tmp_path / "rising.npy")
     soft = np.eye(N_OUTPUTS, dtype=np.float32)[[JAZZ] * len(rising.starts_s)]
-    tagger, batch = drawn([rising], [soft], mixed=0.0)
+    tagger, batch = drawn([rising], [soft], PLAIN)
     assert batch.targets[:, RAP].numpy() == pytest.approx(0.5, abs=0.01)  # half of each target is its answer
     assert batch.targets[:, JAZZ].numpy() == pytest.approx(0.5, abs=0.01)  # and half the soft label
     heights = [-float(image[0].mean(1).argmax()) for image in batch.images]
@@ -166,7 +168,7 @@ def test_two_recordings_at_once_have_both_labels_by_their_power(clips: list[Clip
         for clip, frequency_hz in ((clips[0], 300), (clips[3], 6000))
     ]
     soft = [np.eye(N_OUTPUTS, dtype=np.float32)[[genre]] for genre in (JAZZ, METAL)]
-    tagger, batch = drawn(pair, soft, mixed=1.0)
+    tagger, batch = drawn(pair, soft, replace(PLAIN, mixed=1.0))
     louder = [float(log_mel[:50].max() - log_mel[50:].max()) for log_mel in tagger.log_mels]  # the low tone, by so much
     assert (batch.targets[:, JAZZ] + batch.targets[:, METAL]).numpy() == pytest.approx(0.5, abs=1e-4)
     assert np.corrcoef(louder, (batch.targets[:, JAZZ] - batch.targets[:, METAL]).numpy())[0, 1] > 0.8
@@ -203,7 +205,7 @@ def test_windows_have_the_level_of_the_image_at_both_rates() -> None:
 
 
 def test_features_are_the_taggers_standardised(clips: list[Clip], targets: tuple[Targets, Targets]) -> None:
-    tagger, batch = drawn(of_split(clips, "train"), targets[0].soft)
+    tagger, batch = drawn(of_split(clips, "train"), targets[0].soft, replace(PLAIN, mixed=0.5))
     for found, given in zip(tagger.features.numpy().T, batch.features.numpy().T, strict=True):
         is_inside = np.abs(given) < 3.99
         if is_inside.sum() > 2:
@@ -212,12 +214,12 @@ def test_features_are_the_taggers_standardised(clips: list[Clip], targets: tuple
     assert (np.abs(batch.features.numpy()) < 3.99).mean() > 0.05
 
 
-@pytest.mark.parametrize("share", ["cqt", "augmented"])
+@pytest.mark.parametrize("recipe", [replace(PLAIN, cqt=1.0), replace(PLAIN, augmented=1.0)], ids=["cqt", "augmented"])
 def test_shares_of_other_images_change_images_alone(
-    share: str, clips: list[Clip], targets: tuple[Targets, Targets]
+    recipe: Recipe, clips: list[Clip], targets: tuple[Targets, Targets]
 ) -> None:
     train = of_split(clips, "train")
-    plain, other = (drawn(train, targets[0].soft, mixed=0.0, **{share: value})[1] for value in (0.0, 1.0))
+    plain, other = (drawn(train, targets[0].soft, each)[1] for each in (PLAIN, recipe))
     assert plain.targets.equal(other.targets)
     assert plain.features.equal(other.features)
     assert not any(one.allclose(two, atol=0.05) for one, two in zip(plain.images, other.images, strict=True))
