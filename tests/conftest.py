@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,8 +69,9 @@ def run_alone(work: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, work).result()
 
 
+@lru_cache(maxsize=8)
 def play_chords(duration_s: float = 12.0, *, seed: int = 0) -> NDArray[np.float32]:
-    """A stereo piece (n, 2): chords with overtones and a noisy beat, so that every band holds something."""
+    """A stereo piece (n, 2), read-only: chords with overtones and a noisy beat, so that every band holds something."""
     rng = np.random.default_rng(seed)
     time_s = np.arange(int(duration_s * RATE_HZ)) / RATE_HZ
     piece = np.zeros_like(time_s)
@@ -81,7 +83,9 @@ def play_chords(duration_s: float = 12.0, *, seed: int = 0) -> NDArray[np.float3
             piece[here] += decay * np.sin(2 * np.pi * root_hz * ratio * time_s[here]) / ratio
         piece[here] += 0.4 * decay**3 * rng.standard_normal(here.sum())
     piece *= 0.5 / np.abs(piece).max()
-    return np.stack([piece, np.roll(piece, 300) * 0.9], axis=1).astype(np.float32)
+    stereo = np.stack([piece, np.roll(piece, 300) * 0.9], axis=1).astype(np.float32)
+    stereo.flags.writeable = False
+    return stereo
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,9 @@ from acousticsense.finetune.options import Options
 from acousticsense.finetune.progress import Report, silent
 from acousticsense.finetune.tracks import gather
 from acousticsense.finetune.trainer import Trainer
-from acousticsense.models.catalog import Catalog, load_resolved, resolve
+from acousticsense.models.catalog import Catalog, resolve
 from acousticsense.models.importer import check_new, install
+from acousticsense.models.load import load_resolved
 from acousticsense.models.spec import ModelSpec
 from acousticsense.models.weights import eight_bit_names
 from acousticsense.settings import Settings

@@ -22,7 +22,8 @@ from acousticsense.inference.device import pick_device
 from acousticsense.inference.posterior import Posterior, posterior_of, probabilities_of
 from acousticsense.inference.prediction import ModelInfo, Prediction
 from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, limits_of, prepare
-from acousticsense.models.catalog import Catalog, load_resolved, resolve
+from acousticsense.models.catalog import Catalog, resolve
+from acousticsense.models.load import load_resolved
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind

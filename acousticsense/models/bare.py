@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final, cast
 
 import timm
 
 from acousticsense.errors import CheckpointError
 from acousticsense.models.checkpoint import fits, infer_architecture, read_head
+from acousticsense.models.formats import UPSTREAM_FILE
 from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
 from acousticsense.models.networks import OWN_ARCHITECTURES, UPSTREAM_ARCHITECTURES, input_size, timm_name
 from acousticsense.models.spec import ModelSpec
@@ -30,24 +30,9 @@ from acousticsense.spectrogram.front_end import (
 
 logger = logging.getLogger(__name__)
 
-#: File name suffixes that are taken for weights.
-WEIGHTS_SUFFIXES: Final = frozenset({".safetensors", ".pt", ".pth", ".ckpt", ".bin"})
-
-#: How ccmusic-database/music_genre calls the weights in each of its folders.
-_UPSTREAM_FILE: Final = "save.pt"
-#: Of several weights in a folder, the ones that its other files are versions of.
-_PREFERRED: Final = (_UPSTREAM_FILE, "model.safetensors")
-
 #: Upstream's folder names: architecture, spectrogram, and in older revisions class count and date.
 _UPSTREAM_NAME: Final = re.compile(r"(?P<architecture>\w+?)_(?:mel|cqt|chroma)(?:_.*)?")
 _KIND: Final = re.compile(r"(?:^|[_-])(mel|cqt|chroma)(?:$|[_-])")
-
-
-def choose_weights(names: Collection[str]) -> str | None:
-    """The weights among the files of a folder that has no description: upstream's, ours, or the only ones there are."""
-    preferred = [name for name in _PREFERRED if name in names]
-    candidates = [name for name in names if PurePosixPath(name).suffix in WEIGHTS_SUFFIXES]
-    return next(iter(preferred or (candidates if len(candidates) == 1 else [])), None)
 
 
 def describe(path: Path) -> ModelSpec:
@@ -75,7 +60,7 @@ def _described(path: Path, _mtime_ns: int, _size: int) -> ModelSpec:
     head = read_head(tensors, network_name)
     figure = bool(head.hidden) or named is not None
     return ModelSpec(
-        name=path.parent.name if path.name == _UPSTREAM_FILE else path.stem,
+        name=path.parent.name if path.name == UPSTREAM_FILE else path.stem,
         architecture=network_name,
         labels=_labels(head.n_outputs, figure=figure),
         head=head.hidden,

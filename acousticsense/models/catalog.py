@@ -1,4 +1,7 @@
-"""The `models/` folder as a list of models, and everything else that can name one: a folder, a file, a hub id."""
+"""The `models/` folder as a list of models, and everything else that can name one: a folder, a file, a hub id.
+
+PyTorch and timm take seconds to import: what needs them imports them where it does, so that listing is quick.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from torch import nn
-
 from acousticsense.errors import (
     AcousticSenseError,
     CheckpointError,
@@ -18,11 +19,9 @@ from acousticsense.errors import (
     quoted,
 )
 from acousticsense.files import sha256_of
-from acousticsense.models.bare import WEIGHTS_SUFFIXES, choose_weights, describe
-from acousticsense.models.checkpoint import check_answers, load_network
+from acousticsense.models.formats import WEIGHTS_SUFFIXES, choose_weights
 from acousticsense.models.hub import fetch, is_hub_reference
 from acousticsense.models.spec import SPEC_FILE, ModelSpec
-from acousticsense.models.weights import read_state_dict
 
 #: The model that answers when none is named.
 DEFAULT_MODEL: Final = "efficientat_mn04"
@@ -46,6 +45,25 @@ class ResolvedModel:
 
     spec: ModelSpec
     weights: Path
+
+    def check_hash(self) -> str:
+        """SHA-256 of the weights, which must be the recorded one where one is.
+
+        Raises:
+            CorruptCheckpointError: they are not the recorded weights.
+            CheckpointError: they cannot be read.
+        """
+        recorded = self.spec.weights_sha256
+        try:
+            sha256 = sha256_of(self.weights)
+        except OSError as error:
+            raise CheckpointError(f"{self.weights} cannot be read: {error.strerror}.") from error
+        if recorded and sha256 != recorded:
+            raise CorruptCheckpointError(
+                f"{self.weights} is not the recorded file: expected SHA-256 {recorded}, found {sha256}.",
+                hint="Copy or download the model again.",
+            )
+        return sha256
 
 
 class Catalog:
@@ -112,11 +130,13 @@ def without_copies(entries: Iterable[CatalogEntry]) -> Iterator[CatalogEntry]:
 
 
 def _verified(catalog: Catalog, entry: CatalogEntry) -> CatalogEntry:
+    from acousticsense.models.weights import read_state_dict
+
     if entry.spec is None:
         return entry
     try:
         found = catalog.find(entry.name)
-        _check_hash(found)
+        found.check_hash()
         read_state_dict(found.weights)
     except AcousticSenseError as error:
         return replace(entry, error=error)
@@ -160,26 +180,6 @@ def _existing(text: str) -> Path | None:
         return None
 
 
-def load_resolved(found: ResolvedModel) -> tuple[nn.Module, ModelSpec]:
-    """The network of a model that was found, and its description with the hash of the weights filled in.
-
-    Raises:
-        CorruptCheckpointError: the weights are not the recorded ones, are damaged, or make answers that are no numbers.
-        CheckpointError: the weights do not fit, or the network cannot be fed what the description says.
-    """
-    spec = replace(found.spec, weights_sha256=_check_hash(found))
-    network, _ = load_network(
-        found.weights,
-        architecture=spec.architecture,
-        model_args=spec.model_args,
-        n_outputs=spec.n_outputs,
-        head=spec.head,
-        image_size=spec.front_end.image_size,
-    )
-    check_answers(network, spec.name, spec.front_end.input_shape(spec.windows), spec.n_outputs)
-    return network, spec
-
-
 def is_safe_name(name: str) -> bool:
     """Whether a name is a plain folder name: no separators, no leading dot."""
     return _SAFE_NAME.fullmatch(name) is not None
@@ -218,19 +218,6 @@ def _from_folder(folder: Path) -> ResolvedModel:
 
 
 def _from_file(path: Path) -> ResolvedModel:
+    from acousticsense.models.bare import describe
+
     return ResolvedModel(describe(path), path)
-
-
-def _check_hash(found: ResolvedModel) -> str:
-    """SHA-256 of the weights, which must be the recorded one where one is."""
-    recorded = found.spec.weights_sha256
-    try:
-        sha256 = sha256_of(found.weights)
-    except OSError as error:
-        raise CheckpointError(f"{found.weights} cannot be read: {error.strerror}.") from error
-    if recorded and sha256 != recorded:
-        raise CorruptCheckpointError(
-            f"{found.weights} is not the recorded file: expected SHA-256 {recorded}, found {sha256}.",
-            hint="Copy or download the model again.",
-        )
-    return sha256

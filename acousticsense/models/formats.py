@@ -1,11 +1,20 @@
-"""Files that people take for weights: what they are, and how to make weights of them."""
+"""Files that people take for weights: which of a folder's it is, what they are, and how to make weights of them."""
 
 from __future__ import annotations
 
 import re
 import zipfile
-from pathlib import Path
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
 from typing import Final
+
+#: File name suffixes that are taken for weights.
+WEIGHTS_SUFFIXES: Final = frozenset({".safetensors", ".pt", ".pth", ".ckpt", ".bin"})
+
+#: How ccmusic-database/music_genre calls the weights in each of its folders.
+UPSTREAM_FILE: Final = "save.pt"
+#: Of several weights in a folder, the ones that its other files are versions of.
+_PREFERRED: Final = (UPSTREAM_FILE, "model.safetensors")
 
 _HEAD_BYTES: Final = 512
 _SAVE: Final = 'torch.save(network.state_dict(), "weights.pt")'
@@ -54,6 +63,13 @@ _ZIPPED: Final = (
         'Rewrite it: safetensors.numpy.save_file(dict(numpy.load("file.npz")), "weights.safetensors")',
     ),
 )
+
+
+def choose_weights(names: Collection[str]) -> str | None:
+    """The weights among the files of a folder that has no description: upstream's, ours, or the only ones there are."""
+    preferred = [name for name in _PREFERRED if name in names]
+    candidates = [name for name in names if PurePosixPath(name).suffix in WEIGHTS_SUFFIXES]
+    return next(iter(preferred or (candidates if len(candidates) == 1 else [])), None)
 
 
 def foreign_format(path: Path) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ from huggingface_hub.errors import (
 )
 
 from acousticsense.errors import CheckpointError, DownloadError
-from acousticsense.models.bare import WEIGHTS_SUFFIXES, choose_weights
+from acousticsense.models.formats import WEIGHTS_SUFFIXES, choose_weights
 from acousticsense.models.remote import RemoteFile, RemoteFolder, bring, earlier_copies, list_files
 from acousticsense.models.spec import SPEC_FILE, ModelSpec
 

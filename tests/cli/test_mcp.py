@@ -37,10 +37,13 @@ def test_an_agent_gets_the_answers_of_the_command_line(tiny_models: Path, capsys
         tools = {tool.name for tool in (await session.list_tools()).tools}
         predicted = await session.call_tool("predict", {"path": SONG, "duration_s": 5, "offset_s": 2})
         timeline = await session.call_tool("timeline", {"path": SONG})
-        wrong = await session.call_tool("predict", {"path": "/nothing/here.mp3"})
-        return tools, predicted, timeline, wrong
+        short = {"path": SONG, "window_s": 4, "min_segment_s": 5}
+        merged = await session.call_tool("timeline", short)
+        nowhere = await session.call_tool("predict", {"path": "/nothing/here.mp3"})
+        negative = await session.call_tool("timeline", {**short, "min_segment_s": -1})
+        return tools, predicted, timeline, merged, nowhere, negative
 
-    tools, predicted, timeline, wrong = run_alone(talk([], tiny_models, use))
+    tools, predicted, timeline, merged, nowhere, negative = run_alone(talk([], tiny_models, use))
     assert tools == {"predict", "timeline"}
     model = ["--model", str(tiny_models / "tiny"), "--json"]
     assert main(["predict", SONG, "--duration", "5", "--offset", "2", *model]) == 0
@@ -49,21 +52,11 @@ def test_an_agent_gets_the_answers_of_the_command_line(tiny_models: Path, capsys
     assert main(["timeline", SONG, *model]) == 0
     expected = json.loads(capsys.readouterr().out)
     assert _value(timeline)["segments"] == expected["segments"]
-    assert wrong.isError
-    assert "There is no file '/nothing/here.mp3'" in wrong.content[0].text
-
-
-def test_an_agent_can_have_short_segments_merged(tiny_models: Path) -> None:
-    async def use(session: ClientSession) -> tuple[Any, ...]:
-        asked = {"path": SONG, "window_s": 4, "min_segment_s": 5}
-        return await session.call_tool("timeline", asked), await session.call_tool(
-            "timeline", {**asked, "min_segment_s": -1}
-        )
-
-    merged, wrong = run_alone(talk([], tiny_models, use))
     assert _value(merged)["min_segment_s"] == 5
-    assert wrong.isError
-    assert "Give 0 to 3600 seconds" in wrong.content[0].text
+    assert nowhere.isError
+    assert "There is no file '/nothing/here.mp3'" in nowhere.content[0].text
+    assert negative.isError
+    assert "Give 0 to 3600 seconds" in negative.content[0].text
 
 
 def test_similar_is_there_where_a_library_is_named(tiny_models: Path, tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from acousticsense.finetune.head import Examples, fit_head
 from acousticsense.finetune.tracks import gather
 from acousticsense.finetune.trainer import kept_array
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.models.catalog import Catalog, load_resolved
+from acousticsense.models.catalog import Catalog
 from acousticsense.models.importer import install
+from acousticsense.models.load import load_resolved
 from acousticsense.settings import Settings
 from tests.conftest import RATE_HZ, play_chords
 

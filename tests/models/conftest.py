@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from acousticsense.models.catalog import Catalog, load_resolved
+from acousticsense.models.catalog import Catalog
 from acousticsense.models.importer import import_checkpoint
+from acousticsense.models.load import load_resolved
 from acousticsense.models.networks import build_network
 from acousticsense.models.spec import ModelSpec
 from tests.torchvision_networks import torchvision_network

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ from acousticsense.errors import (
 )
 from acousticsense.files import sha256_of
 from acousticsense.i18n.refusals import refusal
-from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, load_resolved, resolve
+from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, resolve
 from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
+from acousticsense.models.load import load_resolved
 from acousticsense.models.networks import build_network
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import (
@@ -49,6 +52,17 @@ class TestCatalog:
         bad, good = catalog.list()
         assert (bad.name, bad.spec, good.name, good.error) == ("bad", None, "good", None)
         assert "model.json" in str(bad.error)
+
+    def test_listing_needs_no_pytorch(self, tiny_models: Path) -> None:
+        """It takes seconds to import."""
+        code = f"""
+import sys
+from pathlib import Path
+from acousticsense.models.catalog import Catalog
+print(*(entry.name for entry in Catalog(Path({str(tiny_models)!r})).list()), *({{"torch", "timm"}} & set(sys.modules)))
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == sorted(folder.name for folder in tiny_models.iterdir())
 
     def test_an_unknown_name_lists_what_there_is(self, checkpoint: Path, catalog: Catalog) -> None:
         with pytest.raises(UnknownModelError, match=r"no model 'x'\. .* holds no model"):

@@ -16,9 +16,10 @@ from acousticsense.analysis.ensemble import ENSEMBLE_FILE
 from acousticsense.analysis.explain import explain
 from acousticsense.analysis.timeline import make_timeline
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, load_resolved
+from acousticsense.models.catalog import DEFAULT_MODEL, Catalog
 from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.genres import GENRES
+from acousticsense.models.load import load_resolved
 from acousticsense.models.musicnn import Musicnn
 from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.settings import Settings

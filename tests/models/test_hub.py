@@ -18,8 +18,9 @@ import torch
 from torch import nn
 
 from acousticsense.errors import DownloadError
-from acousticsense.models.catalog import Catalog, load_resolved, resolve
+from acousticsense.models.catalog import Catalog, resolve
 from acousticsense.models.hub import fetch, is_hub_reference
+from acousticsense.models.load import load_resolved
 from acousticsense.spectrogram.front_end import upstream_front_end
 from tests.torchvision_networks import logits, state_dict, torchvision_network
 
