@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.inference.preprocess import Decoder, Recipe, decode
+from acousticsense.inference.decoding import Decoder, Recipe, decode
 from acousticsense.serving.decoders import DecoderProcesses
 from acousticsense.settings import Settings
 from benchmarks.common import machine, make_song, parser, tell

@@ -30,9 +30,10 @@ from acousticsense.analysis.results import Consensus, EnsembleResult, Member
 from acousticsense.audio.source import Source
 from acousticsense.errors import AcousticSenseError, CheckpointError
 from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.decoding import Decoder, Recipe, decode, limits_of
 from acousticsense.inference.device import pick_device
 from acousticsense.inference.model_cache import LoadedModel, ModelCache
-from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, limits_of
+from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.models.catalog import Catalog
 from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.settings import Settings

@@ -13,7 +13,8 @@ import torch
 from acousticsense.analysis.results import Member
 from acousticsense.audio.source import Source
 from acousticsense.errors import AcousticSenseError, CheckpointError, RequestError
-from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, draw
+from acousticsense.inference.decoding import Decoder, Recipe, decode
+from acousticsense.inference.preprocess import PreparedClip, draw
 from acousticsense.models.catalog import Catalog, without_copies
 from acousticsense.models.spec import EnsembleSpec, ModelSpec
 from acousticsense.spectrogram.front_end import SpectrogramKind

@@ -26,9 +26,9 @@ from acousticsense.audio.source import Source
 from acousticsense.audio.types import HealthReport
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.decoding import StreamOpener, open_excerpt
 from acousticsense.inference.posterior import Posterior
 from acousticsense.inference.prediction import Timing
-from acousticsense.inference.preprocess import StreamOpener, open_excerpt
 from acousticsense.spectrogram.windows import clip_images
 
 Samples = NDArray[np.float32]

@@ -27,7 +27,7 @@ from acousticsense.library.storage import absolute
 from acousticsense.serving.requests import ClipRequest, parse
 
 if TYPE_CHECKING:
-    from acousticsense.inference.preprocess import Recipe
+    from acousticsense.inference.decoding import Recipe
     from acousticsense.library.ledger import LedgerRun
     from acousticsense.library.predict import BatchPredictor
     from acousticsense.library.run import Engine, LibraryRun

@@ -22,7 +22,8 @@ from acousticsense.finetune.augment import vary
 from acousticsense.finetune.progress import Report, silent
 from acousticsense.finetune.tracks import Track
 from acousticsense.i18n.messages import text
-from acousticsense.inference.preprocess import Recipe, prepare
+from acousticsense.inference.decoding import Recipe
+from acousticsense.inference.preprocess import prepare
 from acousticsense.models.networks import classifier_name
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy

@@ -24,8 +24,8 @@ from acousticsense.finetune.out_of_fold import OutOfFold
 from acousticsense.finetune.progress import Report, silent
 from acousticsense.finetune.tracks import Material
 from acousticsense.finetune.unfreeze import ImageExamples, put_head, train_last_blocks
+from acousticsense.inference.decoding import limits_of
 from acousticsense.inference.device import pick_device
-from acousticsense.inference.preprocess import limits_of
 from acousticsense.models.spec import ModelSpec
 from acousticsense.settings import Settings
 

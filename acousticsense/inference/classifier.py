@@ -18,10 +18,11 @@ from acousticsense.audio.source import Source
 from acousticsense.inference.answer import Analysis, analysis_of
 from acousticsense.inference.backends import Backend, Precision, SharedForward, TorchBackend, best_precision, to_device
 from acousticsense.inference.backends.selection import check_installed, network_store, stored_backend
+from acousticsense.inference.decoding import Decoder, Recipe, decode, limits_of
 from acousticsense.inference.device import pick_device
 from acousticsense.inference.posterior import Posterior, posterior_of, probabilities_of
 from acousticsense.inference.prediction import ModelInfo, Prediction
-from acousticsense.inference.preprocess import Decoder, PreparedClip, Recipe, decode, limits_of, prepare
+from acousticsense.inference.preprocess import PreparedClip, prepare
 from acousticsense.models.catalog import Catalog, resolve
 from acousticsense.models.load import load_resolved
 from acousticsense.models.spec import ModelSpec

@@ -14,8 +14,8 @@ from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError
 from acousticsense.inference.backends import to_device
 from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.decoding import Recipe
 from acousticsense.inference.posterior import Posterior
-from acousticsense.inference.preprocess import Recipe
 
 #: Seconds from the middle of a song that stand for it: beginnings and ends are often not what a song is like.
 _SECONDS: Final = 30.0

@@ -1,82 +1,15 @@
-"""What happens to a clip before a network is asked: decode, check its health, draw its images. CPU work, no weights.
-
-A `Recipe` is small, frozen and picklable, so that any process can prepare clips for a model that lives elsewhere.
-"""
+"""What happens to a clip before a network is asked: decode, check its health, draw its images. CPU work, no weights."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 import torch
 
-from acousticsense.audio.clip import AudioClip, read_clip
-from acousticsense.audio.health import check
-from acousticsense.audio.limits import AudioLimits
 from acousticsense.audio.source import Source
-from acousticsense.audio.stream import open_stream
-from acousticsense.audio.track import Samples
-from acousticsense.audio.types import ClipInfo, HealthNote, HealthReport
-from acousticsense.settings import Settings
-from acousticsense.spectrogram.front_end import FrontEnd, WindowPolicy
+from acousticsense.inference.decoding import DecodedClip, Decoder, Recipe, decode
 from acousticsense.spectrogram.windows import SpectrogramImages, clip_images
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a file becomes images.
-
-    Attributes:
-        windows: how the excerpt is cut.
-        duration_s: seconds to decode; None is the whole track.
-        offset_s: where the excerpt begins.
-        anchor: "center" takes the excerpt from the middle of the track.
-    """
-
-    front_end: FrontEnd
-    windows: WindowPolicy
-    limits: AudioLimits
-    duration_s: float | None
-    offset_s: float = 0.0
-    anchor: Literal["start", "center"] = "start"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodedClip:
-    """An excerpt of sound, ready to be drawn by any recipe of the same sample rate.
-
-    Attributes:
-        decode_ms: milliseconds that decoding and the health check took.
-    """
-
-    audio: AudioClip
-    health: HealthReport
-    decode_ms: float
-
-
-class SoundStream(Protocol):
-    """Sound block by block, as `AudioStream` gives it. `info` and `notes` are complete when all blocks were read."""
-
-    expected_s: float | None
-
-    def blocks(self) -> Iterator[Samples]:
-        """Mono blocks (n,), one after the other, once."""
-
-    @property
-    def info(self) -> ClipInfo:
-        """Where the excerpt lies and what the file is."""
-
-    @property
-    def notes(self) -> tuple[HealthNote, ...]:
-        """What was skipped, assumed or cut."""
-
-
-#: What stands in for `decode` and for `open_excerpt`, in another process for instance.
-Decoder = Callable[[Source, Recipe], DecodedClip]
-StreamOpener = Callable[[Source, Recipe], AbstractContextManager[SoundStream]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,32 +23,6 @@ class PreparedClip(DecodedClip):
 
     images: SpectrogramImages
     spectrogram_ms: float
-
-
-def open_excerpt(source: Source, recipe: Recipe) -> AbstractContextManager[SoundStream]:
-    """The excerpt of a recipe, to be read block by block; raises like `open_stream`."""
-    return open_stream(
-        source,
-        sample_rate_hz=recipe.front_end.sample_rate_hz,
-        duration_s=recipe.duration_s,
-        offset_s=recipe.offset_s,
-        limits=recipe.limits,
-    )
-
-
-def decode(source: Source, recipe: Recipe) -> DecodedClip:
-    """Decodes an excerpt and checks its health; raises like `prepare`."""
-    started = time.perf_counter()
-    audio = read_clip(
-        source,
-        duration_s=recipe.duration_s,
-        offset_s=recipe.offset_s,
-        anchor=recipe.anchor,
-        sample_rate_hz=recipe.front_end.sample_rate_hz,
-        limits=recipe.limits,
-    )
-    health = check(audio)
-    return DecodedClip(audio=audio, health=health, decode_ms=1000 * (time.perf_counter() - started))
 
 
 def prepare(
@@ -144,14 +51,4 @@ def draw(clip: DecodedClip, recipe: Recipe, *, device: str | torch.device = "cpu
         images=images,
         decode_ms=clip.decode_ms,
         spectrogram_ms=1000 * (time.perf_counter() - started),
-    )
-
-
-def limits_of(settings: Settings) -> AudioLimits:
-    """The decoding limits that the settings ask for."""
-    return AudioLimits(
-        max_file_bytes=settings.max_upload_mb * 2**20,
-        max_clip_s=settings.max_clip_s,
-        max_stream_s=settings.max_timeline_s,
-        max_pcm_bytes=settings.max_pcm_mb * 2**20,
     )

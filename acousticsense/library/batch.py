@@ -12,7 +12,7 @@ from pathlib import Path
 
 from acousticsense.errors import AudioError, LibraryError, RequestError
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.inference.preprocess import Recipe
+from acousticsense.inference.decoding import Recipe
 from acousticsense.library.engine import EngineOptions, LocalEngine
 from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.routing import decide, expectation

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.audio.types import ClipInfo, HealthReport
-from acousticsense.inference.preprocess import Recipe, prepare
+from acousticsense.inference.decoding import Recipe
+from acousticsense.inference.preprocess import prepare
 from acousticsense.library import storage
 from acousticsense.library.rows import RowError
 

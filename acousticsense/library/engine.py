@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar
 
-from acousticsense.inference.preprocess import Recipe
+from acousticsense.inference.decoding import Recipe
 from acousticsense.library.decode import Outcome, decode_file
 from acousticsense.library.pool import Decode, DecoderPool
 from acousticsense.settings import available_cores

@@ -20,7 +20,7 @@ from acousticsense import __version__
 from acousticsense.models.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from acousticsense.inference.preprocess import Recipe
+    from acousticsense.inference.decoding import Recipe
 
 
 @dataclass(frozen=True)

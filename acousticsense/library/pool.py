@@ -16,8 +16,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Final
 
+import torch
+
 from acousticsense.errors import DecoderCrashError, DecoderTimeoutError, LibraryError
-from acousticsense.inference.preprocess import Recipe
+from acousticsense.inference.decoding import Recipe
 from acousticsense.library.decode import DecodedFile, FailedFile, Outcome, decode_file
 from acousticsense.library.processes import ChildProcess, begin_decoder
 from acousticsense.library.rows import RowError
@@ -201,6 +203,7 @@ def _size(outcome: Outcome) -> int:
 def _serve(connection: Connection, decode: Decode, recipe: Recipe) -> None:
     """A process's life: says that it is ready, then answers each path with an outcome until nobody asks."""
     begin_decoder(niceness=_NICENESS, has_network=True)  # a file may be an object in a store
+    torch.set_num_threads(1)  # each process has a core
     try:
         connection.send(None)
         while True:

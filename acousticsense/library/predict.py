@@ -10,8 +10,8 @@ import torch
 from acousticsense.errors import CheckpointError, printable
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.confidence import verdict_of
+from acousticsense.inference.decoding import Recipe
 from acousticsense.inference.prediction import ModelInfo
-from acousticsense.inference.preprocess import Recipe
 from acousticsense.library.decode import DecodedFile, FailedFile, Outcome
 from acousticsense.library.identity import settings_digest
 from acousticsense.library.rows import Row, RowError

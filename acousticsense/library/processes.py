@@ -12,8 +12,6 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import Any, Final
 
-import torch
-
 from acousticsense.errors import DecoderCrashError, DecoderTimeoutError
 
 #: Held while a process is started or asked for its end: starting one also polls all others, and an exit status can be
@@ -31,7 +29,7 @@ _KEPT_BYTES: Final = 64 * 2**20
 
 
 def begin_decoder(*, niceness: int, has_network: bool) -> None:
-    """Called first in the process: it ends with its owner, leaves Ctrl-C to it and uses one thread.
+    """Called first in the process: it ends with its owner and leaves Ctrl-C to it.
 
     Args:
         niceness: added to the process's own; the higher, the more it gives way.
@@ -43,7 +41,6 @@ def begin_decoder(*, niceness: int, has_network: bool) -> None:
     _keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the owner ends its processes in good order
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
     if hasattr(os, "nice"):
         os.nice(niceness)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from acousticsense.errors import AcousticSenseError, LibraryError
-from acousticsense.inference.preprocess import Recipe
+from acousticsense.inference.decoding import Recipe
 from acousticsense.library.pool import Decode, DecoderPool
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind

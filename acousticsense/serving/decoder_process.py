@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import AcousticSenseError, AudioTooLargeError
-from acousticsense.inference.preprocess import DecodedClip, Recipe, decode, open_excerpt
+from acousticsense.inference.decoding import DecodedClip, Recipe, decode, open_excerpt
 from acousticsense.library.processes import ChildProcess, begin_decoder
 from acousticsense.library.tag_task import TagTask, carry_out
 from acousticsense.library.tags import TagPlan

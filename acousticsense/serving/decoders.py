@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from acousticsense.audio.source import Source, opened
 from acousticsense.audio.track import Samples
 from acousticsense.audio.types import ClipInfo, HealthNote
-from acousticsense.inference.preprocess import DecodedClip, Recipe
+from acousticsense.inference.decoding import DecodedClip, Recipe
 from acousticsense.library.tag_task import TagTask
 from acousticsense.library.tags import TagPlan
 from acousticsense.serving.decoder_process import DecoderProcess, End, Task

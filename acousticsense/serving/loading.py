@@ -13,9 +13,9 @@ from acousticsense.analysis.ensemble import Ensemble
 from acousticsense.errors import AcousticSenseError
 from acousticsense.inference.accelerator import Accelerator
 from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.decoding import Decoder
 from acousticsense.inference.device import pick_device
 from acousticsense.inference.model_cache import ModelCache
-from acousticsense.inference.preprocess import Decoder
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog
 from acousticsense.settings import Settings
 from acousticsense.spectrogram.windows import clip_images

@@ -14,7 +14,8 @@ from acousticsense.audio.source import Source
 from acousticsense.inference.answer import Analysis
 from acousticsense.inference.answer_cache import AnswerCache, content_digest
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.inference.preprocess import PreparedClip, StreamOpener
+from acousticsense.inference.decoding import StreamOpener
+from acousticsense.inference.preprocess import PreparedClip
 from acousticsense.serving.loading import LoadedModels
 from acousticsense.serving.metrics import Metrics
 from acousticsense.serving.requests import ClipRequest, EnsembleRequest, PredictRequest, TimelineRequest

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from acousticsense.inference.preprocess import Recipe
+from acousticsense.inference.decoding import Recipe
 from acousticsense.library.decode import Outcome, decode_file
 
 

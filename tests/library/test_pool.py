@@ -11,7 +11,7 @@ import pytest
 
 from acousticsense.audio.limits import AudioLimits
 from acousticsense.errors import LibraryError
-from acousticsense.inference.preprocess import Recipe
+from acousticsense.inference.decoding import Recipe
 from acousticsense.library import pool as pool_module
 from acousticsense.library.decode import DecodedFile
 from acousticsense.library.pool import DecoderPool

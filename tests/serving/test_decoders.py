@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,7 +28,7 @@ from acousticsense.errors import (
     DecoderTimeoutError,
     RequestError,
 )
-from acousticsense.inference.preprocess import Recipe, decode, open_excerpt
+from acousticsense.inference.decoding import Recipe, decode, open_excerpt
 from acousticsense.serving.decoder_process import memory_limit
 from acousticsense.serving.decoders import DecoderProcesses
 from acousticsense.serving.mailbox import MAILBOX_BYTES
@@ -60,6 +61,21 @@ def test_a_clip_is_the_same_from_a_path_bytes_and_a_file(decoders: DecoderProces
         np.testing.assert_array_equal(clip.audio.waveform, expected.audio.waveform)
         np.testing.assert_array_equal(clip.audio.channels, expected.audio.channels)
         assert (clip.audio.info, clip.health) == (expected.audio.info, expected.health)
+
+
+def test_decoding_needs_no_pytorch(music_mp3: Path) -> None:
+    """It takes a second to import, and memory in the process that decoders are forked from."""
+    code = f"""
+import sys
+from acousticsense.audio.limits import AudioLimits
+from acousticsense.serving import decoder_process
+from acousticsense.spectrogram.front_end import NATIVE_MEL, NATIVE_WINDOWS
+recipe = decoder_process.Recipe(front_end=NATIVE_MEL, windows=NATIVE_WINDOWS, limits=AudioLimits(), duration_s=3.0)
+clip = decoder_process.decode({str(music_mp3)!r}, recipe)
+print(clip.audio.info.duration_s, *({{"torch", "timm"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["3.0"]
 
 
 def test_a_song_that_is_larger_than_the_mailbox_is_decoded_as_well(decoders: DecoderProcesses) -> None:
