@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from acousticsense.analysis.heatmap import HeatMethod
 from acousticsense.errors import UnexplainableError
+
+if TYPE_CHECKING:
+    from timm.models.vision_transformer import VisionTransformer
 
 _N = TypeVar("_N", bound=nn.Module)
 
@@ -30,6 +32,8 @@ Score = Callable[[Tensor], Tensor]
 
 def method_for(network: nn.Module) -> HeatMethod:
     """How a network is explained."""
+    from timm.models.vision_transformer import VisionTransformer  # timm takes seconds to import
+
     return "attention" if isinstance(network, VisionTransformer) else "grad_cam"
 
 
@@ -48,7 +52,7 @@ def relevance(network: nn.Module, inputs: Tensor, score: Score) -> Tensor:
         UnexplainableError: nothing is known that explains this kind of network.
     """
     if method_for(network) == "attention":
-        return _value_relevance(cast(VisionTransformer, network), inputs, score)
+        return _value_relevance(cast("VisionTransformer", network), inputs, score)
     return _grad_cam(network, inputs, score)
 
 

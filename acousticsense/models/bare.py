@@ -9,8 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 
-import timm
-
 from acousticsense.errors import CheckpointError
 from acousticsense.models.checkpoint import fits, infer_architecture, read_head
 from acousticsense.models.formats import UPSTREAM_FILE
@@ -73,6 +71,8 @@ def _described(path: Path, _mtime_ns: int, _size: int) -> ModelSpec:
 
 def _named_architecture(path: Path) -> str | None:
     """Reads upstream's naming: "vgg19_bn_mel_16cls_2024-01-10_22-44-40" is vgg19_bn."""
+    import timm
+
     for name in (path.stem, path.parent.name):
         match = _UPSTREAM_NAME.fullmatch(name)
         if match and (match["architecture"] in UPSTREAM_ARCHITECTURES or timm.is_model(match["architecture"])):

@@ -7,34 +7,97 @@ a linear layer on the pooled features. The parameters have torchvision's names o
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
-from torchvision.models.mobilenetv3 import InvertedResidual, InvertedResidualConfig, MobileNetV3
-from torchvision.ops.misc import SqueezeExcitation
+from torch.nn import functional
 
 _WIDTH: Final = 0.4
 
-#: MobileNetV3-Large (Howard et al., arXiv 1905.02244, table 1): input, kernel, expanded, output channels,
-#: squeeze-excitation, activation, stride.
-_BLOCKS: Final[tuple[tuple[int, int, int, int, bool, str, int], ...]] = (
-    (16, 3, 16, 16, False, "RE", 1),
-    (16, 3, 64, 24, False, "RE", 2),
-    (24, 3, 72, 24, False, "RE", 1),
-    (24, 5, 72, 40, True, "RE", 2),
-    (40, 5, 120, 40, True, "RE", 1),
-    (40, 5, 120, 40, True, "RE", 1),
-    (40, 3, 240, 80, False, "HS", 2),
-    (80, 3, 200, 80, False, "HS", 1),
-    (80, 3, 184, 80, False, "HS", 1),
-    (80, 3, 184, 80, False, "HS", 1),
-    (80, 3, 480, 112, True, "HS", 1),
-    (112, 3, 672, 112, True, "HS", 1),
-    (112, 5, 672, 160, True, "HS", 2),
-    (160, 5, 960, 160, True, "HS", 1),
-    (160, 5, 960, 160, True, "HS", 1),
+
+class _Shape(NamedTuple):
+    """A block at full width."""
+
+    kernel: int
+    n_expanded: int
+    n_out: int
+    is_gated: bool
+    activation: type[nn.Module]
+    stride: int
+
+
+#: MobileNetV3-Large: A. Howard et al., arXiv 1905.02244, table 1.
+_BLOCKS: Final = (
+    _Shape(3, 16, 16, False, nn.ReLU, 1),
+    _Shape(3, 64, 24, False, nn.ReLU, 2),
+    _Shape(3, 72, 24, False, nn.ReLU, 1),
+    _Shape(5, 72, 40, True, nn.ReLU, 2),
+    _Shape(5, 120, 40, True, nn.ReLU, 1),
+    _Shape(5, 120, 40, True, nn.ReLU, 1),
+    _Shape(3, 240, 80, False, nn.Hardswish, 2),
+    _Shape(3, 200, 80, False, nn.Hardswish, 1),
+    _Shape(3, 184, 80, False, nn.Hardswish, 1),
+    _Shape(3, 184, 80, False, nn.Hardswish, 1),
+    _Shape(3, 480, 112, True, nn.Hardswish, 1),
+    _Shape(3, 672, 112, True, nn.Hardswish, 1),
+    _Shape(5, 672, 160, True, nn.Hardswish, 2),
+    _Shape(5, 960, 160, True, nn.Hardswish, 1),
+    _Shape(5, 960, 160, True, nn.Hardswish, 1),
 )
+_STEM_CHANNELS: Final = 16
+
+
+def _multiple_of_8(width: float) -> int:
+    """The nearest multiple of 8 that is at most a tenth below a width, as all of MobileNetV3's are."""
+    rounded = max(8, int(width + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * width else rounded + 8
+
+
+def _convolution(
+    n_in: int, n_out: int, kernel: int, *activation: nn.Module, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """A convolution that keeps size / stride, batch normalisation, and an activation if there is one."""
+    layer = nn.Conv2d(n_in, n_out, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm2d(n_out, eps=1e-3, momentum=0.01), *activation)
+
+
+class _Gate(nn.Module):
+    """Squeeze and excitation; by a sigmoid, where MobileNetV3 has a hard one."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        squeezed = _multiple_of_8(channels // 4)
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        squeezed = functional.relu(self.fc1(functional.adaptive_avg_pool2d(inputs, 1)))
+        return inputs * torch.sigmoid(self.fc2(squeezed))
+
+
+class _Block(nn.Module):
+    """An inverted residual: expand, filter each channel, gate, project; added to the input where sizes allow."""
+
+    def __init__(self, n_in: int, shape: _Shape) -> None:
+        super().__init__()
+        n_expanded, self.n_out = _multiple_of_8(_WIDTH * shape.n_expanded), _multiple_of_8(_WIDTH * shape.n_out)
+        self.is_residual = shape.stride == 1 and n_in == self.n_out
+        self.block = nn.Sequential()
+        if n_expanded != n_in:
+            self.block.append(_convolution(n_in, n_expanded, 1, shape.activation()))
+        self.block.append(
+            _convolution(
+                n_expanded, n_expanded, shape.kernel, shape.activation(), stride=shape.stride, groups=n_expanded
+            )
+        )
+        if shape.is_gated:
+            self.block.append(_Gate(n_expanded))
+        self.block.append(_convolution(n_expanded, self.n_out, 1))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs = cast(Tensor, self.block(inputs))
+        return outputs + inputs if self.is_residual else outputs
 
 
 class EfficientAT(nn.Module):
@@ -47,13 +110,13 @@ class EfficientAT(nn.Module):
 
     def __init__(self, n_outputs: int) -> None:
         super().__init__()
-        settings = [InvertedResidualConfig(*block, 1, _WIDTH) for block in _BLOCKS]
-        # Its gates are sigmoids where MobileNetV3 has hard ones.
-        gate = partial(SqueezeExcitation, scale_activation=nn.Sigmoid)
-        block = cast("type[nn.Module]", partial(InvertedResidual, se_layer=gate))
-        self.features = cast(nn.Sequential, MobileNetV3(settings, last_channel=1, num_classes=1, block=block).features)
-        stem = cast(nn.Sequential, self.features[0])
-        stem[0] = nn.Conv2d(1, cast(nn.Conv2d, stem[0]).out_channels, 3, stride=2, padding=1, bias=False)
+        channels = _multiple_of_8(_WIDTH * _STEM_CHANNELS)
+        self.features = nn.Sequential(_convolution(1, channels, 3, nn.Hardswish(), stride=2))
+        for shape in _BLOCKS:
+            block = _Block(channels, shape)
+            self.features.append(block)
+            channels = block.n_out
+        self.features.append(_convolution(channels, self.num_features, 1, nn.Hardswish()))
         self.classifier = nn.Linear(self.num_features, n_outputs)
 
     def forward_features(self, inputs: Tensor) -> Tensor:

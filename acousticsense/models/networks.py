@@ -1,7 +1,7 @@
 """Networks: `timm.create_model(architecture, **model_args)`, with the classifier heads that checkpoints bring along.
 
-Beside timm's there are those of `OWN_ARCHITECTURES`, which are fed something else than images, and those of
-`REGISTERED`, which timm knows once they are imported.
+Beside timm's there are those of `OWN_ARCHITECTURES`, which are fed something else than images, and `vgg`'s, which timm
+knows once it is imported. timm takes two seconds to import, which the default model does without.
 
 Those of timm have its parameter names, also where the weights come from torchvision: for each network of
 `UPSTREAM_ARCHITECTURES` the two libraries compute the same function once the names are converted (`conversion`).
@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-import timm
 import torch
 from torch import nn
 
 from acousticsense.errors import CheckpointError
 from acousticsense.models.efficientat import EfficientAT
 from acousticsense.models.musicnn import Musicnn
-from acousticsense.models.vgg import vgg19_bn_slim
 from acousticsense.spectrogram.front_end import EFFICIENTAT_MEL, MUSICNN_MEL, FrontEnd
 
 #: Networks of ccmusic-database/music_genre: torchvision's name -> the timm model that computes the same function.
@@ -67,18 +65,25 @@ OWN_ARCHITECTURES: Final = MappingProxyType(
     }
 )
 
-#: Functions of ours that timm's own list has since they were imported.
-REGISTERED: Final = (vgg19_bn_slim,)
-
 _AS_PUBLISHED: Final[Mapping[str, Any]] = MappingProxyType({})
-
-#: What else timm's functions take, which would fetch or read weights or change what comes out: not for a file to say.
-_RESERVED: Final = frozenset(
-    {*inspect.signature(timm.create_model).parameters, "num_classes", "features_only", "out_indices", "in_chans"}
-)
 
 #: Side of VGG's last feature map, as torchvision pools it before the classifier.
 _VGG_GRID: Final = 7
+
+
+def _timm() -> Any:
+    """timm, which knows the networks of `vgg` as well."""
+    import timm
+
+    import acousticsense.models.vgg  # noqa: F401
+
+    return timm
+
+
+def _reserved() -> frozenset[str]:
+    """What else timm's functions take, which would fetch or read weights or change what comes out."""
+    arguments = inspect.signature(_timm().create_model).parameters
+    return frozenset({*arguments, "num_classes", "features_only", "out_indices", "in_chans"})
 
 
 def timm_name(architecture: str) -> str:
@@ -92,9 +97,9 @@ def timm_name(architecture: str) -> str:
     if architecture in OWN_ARCHITECTURES:
         return architecture
     # is_model also keeps out timm's "hf-hub:..." and "local-dir:..." names, which would fetch or read further files.
-    if timm.is_model(architecture):
+    if _timm().is_model(architecture):
         return architecture
-    known = [*UPSTREAM_ARCHITECTURES, *OWN_ARCHITECTURES, *timm.list_models()]
+    known = [*UPSTREAM_ARCHITECTURES, *OWN_ARCHITECTURES, *_timm().list_models()]
     close = difflib.get_close_matches(architecture, known, n=3)
     hint = f"Did you mean {' or '.join(close)}?" if close else "Use a timm model name such as vit_base_patch16_224."
     raise CheckpointError(f"There is no network architecture called {architecture!r}.", hint=hint)
@@ -158,12 +163,14 @@ def build_network(
 
 
 def _created(name: str, n_outputs: int, model_args: Mapping[str, Any], image_size: int) -> nn.Module:
-    if reserved := sorted(key for key in model_args if key in _RESERVED or key.startswith("pretrained")):
-        raise CheckpointError(f"model_args has {reserved[0]!r}: only sizes and options of the network belong there.")
     try:
         if name in OWN_ARCHITECTURES:
             return OWN_ARCHITECTURES[name].build(n_outputs, **model_args)
-        return timm.create_model(name, num_classes=n_outputs, **{**_size_argument(name, image_size), **model_args})
+        for key in sorted(model_args):
+            if key in _reserved() or key.startswith("pretrained"):
+                raise CheckpointError(f"model_args has {key!r}: only sizes and options of the network belong there.")
+        options = {**_size_argument(name, image_size), **model_args}
+        return cast(nn.Module, _timm().create_model(name, num_classes=n_outputs, **options))
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError, RuntimeError) as error:
         if not model_args:
             raise
@@ -228,7 +235,7 @@ def attach_head(network: nn.Module, name: str, n_outputs: int, head: tuple[int, 
 
 
 def _pretrained_cfg(architecture: str) -> Any:
-    return timm.get_pretrained_cfg(timm_name(architecture))
+    return _timm().get_pretrained_cfg(timm_name(architecture))
 
 
 def _size_argument(name: str, image_size: int) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import io
 from functools import lru_cache
 from typing import Final
 
-import matplotlib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -61,4 +60,6 @@ def _levels(values: NDArray[np.float32]) -> NDArray[np.intp]:
 @lru_cache(maxsize=1)
 def _magma() -> NDArray[np.uint8]:
     """RGB (256, 3) of the colormap that `specshow` chooses for values of one sign."""
+    import matplotlib  # slow to import, and for upstream's images alone
+
     return np.round(matplotlib.colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +54,18 @@ def classifier() -> GenreClassifier:
 def test_the_default_is_the_tagger_with_our_labels(classifier: GenreClassifier) -> None:
     assert classifier.spec.name == DEFAULT_MODEL == TAGGER
     assert classifier.spec.labels == GENRES
+
+
+def test_the_default_answers_without_timm() -> None:
+    """It takes as long to import as all the rest."""
+    code = f"""
+import sys
+from acousticsense import load_model, predict_genre
+predict_genre(load_model(), {str(EXAMPLES[0])!r})
+print(*({{"timm", "torchvision", "torch._dynamo"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_the_default_is_right_more_often_on_validation_music_than_any_other() -> None:

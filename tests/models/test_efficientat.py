@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torchvision.models.mobilenetv3 import InvertedResidual, InvertedResidualConfig, MobileNetV3
+from torchvision.ops.misc import SqueezeExcitation
 
 from acousticsense.errors import CheckpointError, IncompatibleCheckpointError, RequestError
 from acousticsense.models.catalog import Catalog
 from acousticsense.models.checkpoint import load_network
-from acousticsense.models.efficientat import EfficientAT
+from acousticsense.models.efficientat import _BLOCKS, EfficientAT
 from acousticsense.models.genres import GENRES
 from acousticsense.models.importer import import_checkpoint
 from acousticsense.models.networks import OWN_ARCHITECTURES, build_network, classifier_name, timm_name
@@ -60,6 +64,24 @@ def test_it_has_the_published_trunk() -> None:
     trunk = network().features
     assert sum(parameter.numel() for parameter in trunk.parameters()) == 516_128
     assert {norm.eps for norm in trunk.modules() if isinstance(norm, nn.BatchNorm2d)} == {1e-3}
+
+
+def test_it_computes_what_torchvisions_blocks_compute() -> None:
+    """With gates that are sigmoids, and one channel of input."""
+    inputs = (16, *(shape.n_out for shape in _BLOCKS))
+    settings = [
+        InvertedResidualConfig(n_in, *shape[:4], "RE" if shape.activation is nn.ReLU else "HS", shape.stride, 1, 0.4)
+        for n_in, shape in zip(inputs, _BLOCKS, strict=False)
+    ]
+    block: Any = partial(InvertedResidual, se_layer=partial(SqueezeExcitation, scale_activation=nn.Sigmoid))
+    theirs: Any = MobileNetV3(settings, last_channel=1, num_classes=1, block=block).features
+    theirs[0][0] = nn.Conv2d(1, 8, 3, stride=2, padding=1, bias=False)
+    ours = network()
+    ours.features.load_state_dict(theirs.state_dict())
+    log_mels = torch.randn(2, 1, 128, 300)
+    with torch.inference_mode():
+        for mode in (True, False):  # a step of training moves what inference normalises by
+            assert torch.equal(ours.train(mode).forward_features(log_mels), theirs.train(mode)(log_mels))
 
 
 def test_arguments_are_for_networks_of_timm() -> None:
