@@ -1,4 +1,4 @@
-"""Starts the web page and the REST API: `python app_gradio.py [--host H] [--port P] [--model M] [--device D]`."""
+"""Starts the web page and the REST API: `python app_gradio.py [OPTIONS]`, those of `acousticsense serve`."""
 
 from __future__ import annotations
 

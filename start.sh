@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prepares the environment on the first run, then starts AcousticSense on port 8000.
 #
-#   bash start.sh [--host H] [--port P] [--model M] [--device D]   serve; PORT or ACOUSTICSENSE_PORT set the port, too
+#   bash start.sh [--host H] [--port P] [--model M] [--device D] [--backend B]   serve; PORT or ACOUSTICSENSE_PORT set the port, too
 #   bash start.sh test [PYTEST ARGUMENTS]                          run the tests
 #   bash start.sh run COMMAND [ARGUMENTS]                          run a command in the environment: acousticsense, python, ...
 #

@@ -41,8 +41,9 @@ def _run(options: argparse.Namespace) -> int:
     from acousticsense.evaluation.report import report_markdown, write_report
 
     items = read_items(options.data)
-    if options.record and not options.models:
-        raise RequestError("--record is for several models together.", hint="Name them with --models.")
+    for option in ("record", "calibrate"):
+        if getattr(options, option) and not options.models:
+            raise RequestError(f"--{option} is for several models together.", hint="Name them with --models.")
     if options.calibrate:
         return _calibrate(_predictor(options), [(item.path, item.genre) for item in items], options)
     if options.out:

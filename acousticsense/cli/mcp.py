@@ -29,7 +29,9 @@ def add(commands: Any) -> None:
     """Adds the command to the parser's `commands`."""
     parser = commands.add_parser("mcp", help="tools for agents, over standard input and output (extra mcp)")
     add_model_options(parser)
-    parser.add_argument("--library", metavar="LEDGER", help="where similar songs are looked for: a ledger of tag")
+    parser.add_argument(
+        "--library", metavar="LEDGER", help="where similar songs are looked for, a ledger that similar filled"
+    )
     parser.set_defaults(run=_run)
 
 

@@ -289,8 +289,9 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
     assert len(recorded.weights) == 2
     assert recorded.metrics["real_test"]["n"] == 2
     assert recorded.calibration.level_accuracy == {}  # two clips say nothing about a verdict
-    assert main(["evaluate", str(labelled), "--record"]) == 1  # of a single model, `training report` tells
-    capsys.readouterr()
+    for option in ("--record", "--calibrate"):  # of a single model, `training report` tells
+        assert main(["evaluate", str(labelled), option]) == 1
+        assert "Name them with --models" in capsys.readouterr().err
     assert main([*command[:3], "resnet50", "--record"]) == 1  # figures of another ensemble
     assert "other models or images" in capsys.readouterr().err
     assert EnsembleSpec.read(few_models / "ensemble.json") == recorded
