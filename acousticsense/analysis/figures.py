@@ -70,7 +70,7 @@ class LevelGrid:
 
 
 def level_grid(images: SpectrogramImages, *, reference_db: float | None = None) -> LevelGrid:
-    """The clip's spectrogram in levels.
+    """The clip's spectrogram in levels; all 0 where nothing is louder than anything else: digital silence.
 
     Args:
         reference_db: what is called loudest, as `loudest_db` gives it; by default the clip's own maximum.
@@ -83,7 +83,8 @@ def level_grid(images: SpectrogramImages, *, reference_db: float | None = None) 
     # In place, since this is done for every answer whether or not somebody looks.
     loudest = values.max() if reference_db is None else np.float32(reference_db / unit_db)
     levels = (values - loudest) * np.float32(255 * unit_db / RANGE_DB)
-    levels += 255
+    if reference_db is not None or values.min() < loudest:
+        levels += 255
     np.rint(np.clip(levels, 0, 255, out=levels), out=levels)
     return LevelGrid(levels=levels.astype(np.uint8), frames_per_column=step, front_end=images.front_end)
 

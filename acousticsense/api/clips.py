@@ -26,6 +26,7 @@ from acousticsense.api.responses import (
     PredictResponse,
     SimilarResponse,
 )
+from acousticsense.api.waiting import while_asked
 from acousticsense.i18n.messages import preferred_language
 from acousticsense.inference.payload import prediction_payload
 from acousticsense.library.similar import similar_payload
@@ -42,6 +43,7 @@ from acousticsense.serving.service import PredictionService
 
 Route = Callable[[Request], Awaitable[dict[str, Any]]]
 R = TypeVar("R", bound=AnyRequest)
+T = TypeVar("T")
 
 
 def clip_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
@@ -65,6 +67,9 @@ def clip_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
         body = await read_body(request, upload_dir)
         return body, parse(kind, body.fields)
 
+    async def computed(request: Request, work: Callable[[], T]) -> T:
+        return await while_asked(request, service.answer(work))
+
     def image_url(request: Request, image_id: str) -> str:
         return service.image_url(str(request.base_url), image_id)
 
@@ -73,7 +78,7 @@ def clip_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
     async def predict(request: Request) -> dict[str, Any]:
         """Predicts one audio file: genre probabilities, verdict, health notes and a link to the spectrogram."""
         body, wanted = await read(request, PredictRequest)
-        analysis = await service.answer(lambda: service.work.predict(body.source, wanted))
+        analysis = await computed(request, lambda: service.work.predict(body.source, wanted))
         answer = prediction_payload(analysis.prediction, top_k=wanted.top_k, language=_language(request))
         answer["mel_spectrogram_url"] = url = image_url(request, service.keep_image(analysis))
         if body.is_json:
@@ -85,7 +90,7 @@ def clip_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
     async def ensemble(request: Request) -> dict[str, Any]:
         """Asks several models about one audio file: a row for each and each image, and what they say together."""
         body, wanted = await read(request, EnsembleRequest)
-        result = await service.answer(lambda: service.work.predict_together(body.source, wanted))
+        result = await computed(request, lambda: service.work.predict_together(body.source, wanted))
         return ensemble_payload(result, top_k=wanted.top_k, language=_language(request))
 
     @post("/api/compare", CompareResponse, versions_body(CompareRequest))
@@ -94,7 +99,7 @@ def clip_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
         service.refuse_if_full()
         versions, fields = await read_versions(request)
         wanted = parse(CompareRequest, fields)
-        comparisons = await service.answer(lambda: service.work.compare(versions, wanted))
+        comparisons = await computed(request, lambda: service.work.compare(versions, wanted))
         answer = comparison_payload(*comparisons, top_k=wanted.top_k, language=_language(request))
         for name, analysis in analyses_of(comparisons).items():
             answer[name]["mel_spectrogram_url"] = image_url(request, service.keep_image(analysis))
@@ -104,7 +109,7 @@ def clip_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
     async def explain(request: Request) -> dict[str, Any]:
         """Predicts one audio file and shows where the model looked for one label: a heat map over the spectrogram."""
         body, wanted = await read(request, ExplainRequest)
-        explanation = await service.answer(lambda: service.work.explain(body.source, wanted, wanted.label))
+        explanation = await computed(request, lambda: service.work.explain(body.source, wanted, wanted.label))
         prediction, heatmap = explanation.analysis.prediction, explanation.heatmap
         answer = explanation_payload(prediction, heatmap, top_k=wanted.top_k, language=_language(request))
         answer["heatmap_url"] = image_url(request, service.keep_heatmap(explanation))
@@ -114,7 +119,7 @@ def clip_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
     async def similar(request: Request) -> dict[str, Any]:
         """Finds the songs of the server's library that are nearest to one, by the features of the default model."""
         body, wanted = await read(request, SimilarRequest)
-        return similar_payload(*await service.answer(lambda: service.neighbours.nearest(body.source, wanted.top_k)))
+        return similar_payload(*await computed(request, lambda: service.neighbours.nearest(body.source, wanted.top_k)))
 
     @router.get(
         "/api/spectrograms/{image_id}.png",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from acousticsense.analysis.exports import audacity_labels, cue_sheet, rekordbox_xml, timeline_csv
 from acousticsense.analysis.payload import timeline_payload
@@ -20,12 +19,10 @@ from acousticsense.analysis.results import Timeline
 from acousticsense.api.docs import ERRORS, clip_body, errors
 from acousticsense.api.parsing import read_body
 from acousticsense.api.responses import TimelineFile, TimelineResponse
-from acousticsense.serving.jobs import TimelineJob
+from acousticsense.api.waiting import while_asked
 from acousticsense.serving.requests import TimelineRequest, parse
 from acousticsense.serving.service import PredictionService
 
-#: How often a request looks whether its timeline is there, and whether its client is.
-_LOOK_EVERY_S: Final = 0.1
 #: A finished timeline as a file: suffix -> media type and what writes it.
 _FILES: Final[dict[str, tuple[str, Callable[[Timeline, str], str]]]] = {
     # A byte-order mark tells spreadsheets that the file is UTF-8.
@@ -57,8 +54,7 @@ def timeline_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
         service.refuse_if_full(timelines=True)
         body = await read_body(request, upload_dir)
         job = service.start_timeline(body.source, parse(TimelineRequest, body.fields))
-        await _wait_for(job, request)
-        made = job.result()
+        made = await while_asked(request, job.outcome())
         files = f"{service.base_url(str(request.base_url))}/api/timelines/{service.timelines.put(made)}"
         return {**timeline_payload(made), "files": {kind: f"{files}.{kind}" for kind in _FILES}}
 
@@ -74,14 +70,3 @@ def timeline_routes(service: PredictionService, upload_dir: Path) -> APIRouter:
         return Response(await run_in_threadpool(write, made, song), media_type=media_type)
 
     return router
-
-
-async def _wait_for(job: TimelineJob, request: Request) -> None:
-    """Returns when the job is finished; raises ClientDisconnect when the client goes away before, which ends it."""
-    try:
-        while not job.finished:
-            if await request.is_disconnected():
-                raise ClientDisconnect
-            await asyncio.sleep(_LOOK_EVERY_S)
-    finally:
-        job.cancel()

@@ -70,7 +70,7 @@ class Job(Generic[T]):
         """Ends the work after the images in hand; a finished job stays as it is."""
         self._cancelled.set()
         self._future.cancel()
-        self._decide()
+        _decide(self.decided)
 
     def run_in(self, limiter: ConcurrencyLimiter, work: Callable[[], T]) -> None:
         """Starts `work` when it is its turn; raises OverloadError when too many wait."""
@@ -80,20 +80,22 @@ class Job(Generic[T]):
             return work()
 
         self._limiter, self._future = limiter, limiter.submit(begun)
-        self.when_over(self._decide)
+        decided = self.decided  # of the job itself, the future would keep job and result alive
+        self.when_over(lambda: _decide(decided))
 
     def when_over(self, do: Callable[[], None]) -> None:
         """Does something as soon as the job has ended in any way."""
         self._future.add_done_callback(lambda _: do())
 
-    def _decide(self) -> None:
-        with suppress(InvalidStateError):  # both ways at once
-            self.decided.set_result(None)
-
     def stop_if_cancelled(self) -> None:
         """Raises CancelledError when nobody waits for the result any more."""
         if self.cancelled:
             raise CancelledError
+
+
+def _decide(decided: Future[None]) -> None:
+    with suppress(InvalidStateError):  # both ways at once
+        decided.set_result(None)
 
 
 class TrackJob(Job[T]):

@@ -35,11 +35,19 @@ class ConcurrencyLimiter:
             OverloadError: the queue is full.
         """
 
+        held = [work]  # what is cancelled waits for a thread like all else, without holding what it would have needed
+
         def run() -> T:
             try:
                 self._refuse_if_closed()
-                return work()
+                return held.pop()()
             finally:
+                self._leave()
+
+        def over(future: Future[T]) -> None:
+            held.clear()
+            self._submitted.remove(future)
+            if future.cancelled():
                 self._leave()
 
         with self._changed:
@@ -51,18 +59,13 @@ class ConcurrencyLimiter:
             self._leave()
             raise
         self._submitted.append(future)
-        future.add_done_callback(self._over)
+        future.add_done_callback(over)
         return future
 
     def place(self, future: Future[Any]) -> int:
         """Place of some work among what waits, from 1; 0 when it has begun or is over."""
         waiting = [other for other in tuple(self._submitted) if not (other.running() or other.done())]
         return waiting.index(future) + 1 if future in waiting else 0
-
-    def _over(self, future: Future[Any]) -> None:
-        self._submitted.remove(future)
-        if future.cancelled():
-            self._leave()
 
     def _leave(self) -> None:
         with self._changed:

@@ -28,7 +28,7 @@ def mel_power(waveform: Tensor, front_end: FrontEnd) -> Tensor:
     filters the waveform by y[n] = x[n+1] - pre_emphasis * x[n] first, which leaves one sample less.
     """
     if front_end.pre_emphasis:
-        waveform = waveform[..., 1:] - front_end.pre_emphasis * waveform[..., :-1]
+        waveform = (waveform[..., :-1] * -front_end.pre_emphasis).add_(waveform[..., 1:])
     compute = _kaldi_power(front_end, waveform.device) if front_end.style == "kaldi" else None
     flat = waveform.reshape(-1, waveform.shape[-1])
     margin = front_end.n_fft // 2

@@ -15,6 +15,9 @@ from acousticsense.spectrogram.front_end import FrontEnd
 from acousticsense.spectrogram.mel import mel_centres_hz, mel_power
 from acousticsense.spectrogram.upstream import decibels
 
+#: Samples that are brought to double precision at a time.
+_SAMPLES_AT_ONCE: Final = 2**20
+
 
 def log_spectrogram(waveform: Tensor, front_end: FrontEnd) -> Tensor:
     """The logarithmic spectrogram of each waveform, brought to `level_dbfs` first if the recipe has one.
@@ -66,5 +69,8 @@ _VALUES: Final = {"mel": mel_power, "cqt": cqt_magnitude, "chroma": chroma_share
 
 def _at_level(waveform: Tensor, level_dbfs: float) -> Tensor:
     """Each waveform (..., n_samples) scaled to an RMS of `level_dbfs`; digital silence stays silent."""
-    rms = waveform.double().square().mean(-1, keepdim=True).sqrt().float()
+    # In parts, since a long clip in double precision takes a lot of memory.
+    parts = torch.split(waveform, _SAMPLES_AT_ONCE, dim=-1)
+    energy = torch.stack([part.double().square().sum(-1, keepdim=True) for part in parts]).sum(0)
+    rms = (energy / waveform.shape[-1]).sqrt().float()
     return waveform * torch.where(rms > 0, 10 ** (level_dbfs / 20) / rms, 1.0)

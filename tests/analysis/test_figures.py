@@ -12,6 +12,7 @@ from PIL import Image
 
 from acousticsense.analysis.figures import input_png, level_grid, loudest_db, row_notes, spectrogram_drawing, values_png
 from acousticsense.spectrogram.front_end import (
+    EFFICIENTAT_MEL,
     NATIVE_CQT,
     NATIVE_MEL,
     NATIVE_WINDOWS,
@@ -108,6 +109,12 @@ def test_an_a4_lights_the_row_called_a4() -> None:
     row = int(grid.levels.astype(float).mean(axis=1).argmax())
     assert row_notes(NATIVE_CQT)[row] == "A4"
     assert frequencies_hz(NATIVE_CQT)[row] == pytest.approx(440, rel=1e-4)
+
+
+@pytest.mark.parametrize("front_end", [NATIVE_MEL, NATIVE_CQT, EFFICIENTAT_MEL])
+def test_digital_silence_is_dark(front_end: FrontEnd) -> None:
+    silence = clip_images(np.zeros(10 * front_end.sample_rate_hz, np.float32), front_end, NATIVE_WINDOWS)
+    assert level_grid(silence).levels.max() == 0
 
 
 def test_two_clips_can_share_what_is_called_loudest() -> None:

@@ -20,6 +20,7 @@ import httpx
 import pytest
 import soundfile
 import torch
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 from safetensors.torch import save_file
@@ -630,19 +631,18 @@ def test_a_cancelled_timeline_ends_and_makes_room(
     assert job.done_s < 12
 
 
-def test_the_work_ends_when_the_client_goes_away(
-    own_service: PredictionService, tmp_path: Path, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow = Slow(own_service, monkeypatch)
-    app = create_api(own_service, upload_dir=tmp_path)
-    uri = "data:audio/mpeg;base64," + base64.b64encode(music_mp3.read_bytes()).decode()
-    body = json.dumps({"data": [uri], "window_s": 1}).encode()
-    messages = [{"type": "http.request", "body": body}]
+def data_uri(audio: Path) -> str:
+    return "data:audio/mpeg;base64," + base64.b64encode(audio.read_bytes()).decode()
+
+
+def status_for_who_leaves(app: FastAPI, path: str, fields: dict[str, Any], leaves: Callable[[], bool]) -> int:
+    """The status that a client is told which sends JSON and goes away as soon as `leaves` says so."""
+    messages = [{"type": "http.request", "body": json.dumps(fields).encode()}]
 
     async def receive() -> dict[str, Any]:
         if messages:
             return messages.pop()
-        while not slow.waiting.acquire(blocking=False):
+        while not leaves():
             await asyncio.sleep(0.01)
         return {"type": "http.disconnect"}
 
@@ -656,8 +656,8 @@ def test_the_work_ends_when_the_client_goes_away(
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": "POST",
-        "path": "/api/timeline",
-        "raw_path": b"/api/timeline",
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
         "scheme": "http",
@@ -666,10 +666,31 @@ def test_the_work_ends_when_the_client_goes_away(
         "headers": [(b"content-type", b"application/json"), (b"host", b"music.test")],
     }
     run_alone(app(scope, receive, send))
-    assert sent[0]["status"] == 499
+    return int(sent[0]["status"])
+
+
+def test_the_work_ends_when_the_client_goes_away(
+    own_service: PredictionService, tmp_path: Path, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(own_service, monkeypatch)
+    app = create_api(own_service, upload_dir=tmp_path)
+    fields = {"data": [data_uri(music_mp3)], "window_s": 1}
+    assert status_for_who_leaves(app, "/api/timeline", fields, lambda: slow.waiting.acquire(blocking=False)) == 499
     slow.may_go_on.release(1)
     own_service.queues.timelines.wait_until_empty(60)
     own_service.refuse_if_full(timelines=True)
+
+
+@pytest.mark.parametrize("path", ["/api/predict", "/api/ensemble", "/api/explain"])
+def test_who_goes_away_leaves_the_queue(
+    own_service: PredictionService, tmp_path: Path, music_mp3: Path, path: str
+) -> None:
+    app = create_api(own_service, upload_dir=tmp_path)
+    fields = {"data": [data_uri(music_mp3)]}
+    with busy(own_service):
+        before = own_service.queues.predictions.inside
+        assert status_for_who_leaves(app, path, fields, lambda: own_service.queues.predictions.inside > before) == 499
+        assert own_service.queues.predictions.inside == before
 
 
 def test_a_private_request_leaves_nothing_for_the_next(client: TestClient, music_wav: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -74,3 +76,18 @@ def test_a_job_is_decided_when_it_is_given_up_though_its_work_goes_on(may_end: t
     assert not job.finished
     may_end.set()
     assert job.result() == "done"
+
+
+def test_a_job_that_is_over_is_forgotten_with_its_result(may_end: threading.Event) -> None:
+    """Without waiting for the collector of cycles: a result may be hundreds of MB."""
+    may_end.set()
+    job = started("done", may_end)
+    assert job.result() == "done"
+    job.decided.result(60)
+    is_gone = weakref.ref(job)
+    gc.disable()
+    try:
+        del job
+        assert is_gone() is None
+    finally:
+        gc.enable()

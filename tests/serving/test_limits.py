@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from concurrent.futures import Future
 from contextvars import ContextVar
 
@@ -50,6 +51,27 @@ def test_work_that_fails_or_is_cancelled_makes_room(limiter: ConcurrencyLimiter)
     assert all(future.result() for future in working)
     limiter.wait_until_empty(60)
     assert limiter.inside == 0
+
+
+def test_what_is_cancelled_holds_nothing_while_others_work() -> None:
+    limiter = ConcurrencyLimiter(concurrency=1, queue_size=5, name="holding")
+    done = threading.Event()
+    working = limiter.submit(lambda: done.wait(60))
+    body = Body()
+    is_gone = weakref.ref(body)
+    waiting = limiter.submit(body.read)
+    del body
+    waiting.cancel()
+    assert is_gone() is None
+    done.set()
+    assert working.result()
+
+
+class Body:
+    """What a request sent."""
+
+    def read(self) -> str:
+        return "sound"
 
 
 def test_what_waits_is_refused_when_it_closes_and_what_runs_is_finished() -> None:
