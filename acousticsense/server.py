@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Final
@@ -70,6 +72,8 @@ def serve(settings: Settings) -> None:
     check_installed(settings.backend)
     resolve(settings.model or None, Catalog(settings.models), cache_dir=settings.cache_dir)
     _log.info("AcousticSense: %s  (REST: /docs)", url_of(settings.host, settings.port))
+    # uvicorn raises the signal again when it has shut down, which must not keep Python from removing temporary files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -188,7 +188,8 @@ def _client(scope: Scope) -> str:
         known = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return address if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))
+    known = getattr(known, "ipv4_mapped", None) or known  # ::ffff:1.2.3.4 is 1.2.3.4
+    return str(known) if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))
 
 
 def _given_secret(authorization: str) -> bytes | None:

@@ -106,10 +106,11 @@ class ModelCache(Generic[T]):
 
     def _release(self, *, keep: str) -> None:
         counted = [entry.loaded for key, entry in self._entries.items() if entry.loaded and key not in self._pinned]
-        total = sum(model.size_bytes for model in counted)
-        for left, model in zip(range(len(counted), 0, -1), counted, strict=True):
+        left, total = len(counted), sum(model.size_bytes for model in counted)
+        for model in counted:
             if left <= self._max_count and total <= self._max_bytes:
                 return
             if model.name != keep:
                 del self._entries[model.name]
+                left -= 1
                 total -= model.size_bytes

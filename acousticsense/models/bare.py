@@ -13,7 +13,13 @@ from acousticsense.errors import CheckpointError
 from acousticsense.models.checkpoint import fits, infer_architecture, read_head
 from acousticsense.models.formats import UPSTREAM_FILE
 from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
-from acousticsense.models.networks import OWN_ARCHITECTURES, UPSTREAM_ARCHITECTURES, input_size, timm_name
+from acousticsense.models.networks import (
+    OWN_ARCHITECTURES,
+    UPSTREAM_ARCHITECTURES,
+    input_size,
+    timm_name,
+    timm_with_ours,
+)
 from acousticsense.models.spec import ModelSpec
 from acousticsense.models.weights import read_state_dict
 from acousticsense.spectrogram.front_end import (
@@ -71,12 +77,11 @@ def _described(path: Path, _mtime_ns: int, _size: int) -> ModelSpec:
 
 def _named_architecture(path: Path) -> str | None:
     """Reads upstream's naming: "vgg19_bn_mel_16cls_2024-01-10_22-44-40" is vgg19_bn."""
-    import timm
-
     for name in (path.stem, path.parent.name):
         match = _UPSTREAM_NAME.fullmatch(name)
-        if match and (match["architecture"] in UPSTREAM_ARCHITECTURES or timm.is_model(match["architecture"])):
-            return match["architecture"]
+        architecture = match["architecture"] if match else ""
+        if architecture in UPSTREAM_ARCHITECTURES or timm_with_ours().is_model(architecture):
+            return architecture
     return None
 
 

@@ -26,7 +26,6 @@ from acousticsense.models.spec import SPEC_FILE, ModelSpec
 #: The model that answers when none is named.
 DEFAULT_MODEL: Final = "efficientat_mn04"
 
-#: The description of a model in its folder.
 _SAFE_NAME: Final = re.compile(r"\w[\w.+-]{0,99}")
 
 

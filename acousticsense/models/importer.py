@@ -22,7 +22,7 @@ from acousticsense.models.spec import SPEC_FILE, ModelSpec
 from acousticsense.models.weights import write_state_dict
 from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, UPSTREAM_WINDOWS, SpectrogramKind
 
-#: How the folders are named in which a model is put together, and those that wait for their successor.
+#: How the folders are named in which a model is put together.
 _DRAFT: Final = ".importing-"
 
 

@@ -71,8 +71,8 @@ _AS_PUBLISHED: Final[Mapping[str, Any]] = MappingProxyType({})
 _VGG_GRID: Final = 7
 
 
-def _timm() -> Any:
-    """timm, which knows the networks of `vgg` as well."""
+def timm_with_ours() -> Any:
+    """timm, which knows the networks of `vgg` then."""
     import timm
 
     import acousticsense.models.vgg  # noqa: F401
@@ -82,7 +82,7 @@ def _timm() -> Any:
 
 def _reserved() -> frozenset[str]:
     """What else timm's functions take, which would fetch or read weights or change what comes out."""
-    arguments = inspect.signature(_timm().create_model).parameters
+    arguments = inspect.signature(timm_with_ours().create_model).parameters
     return frozenset({*arguments, "num_classes", "features_only", "out_indices", "in_chans"})
 
 
@@ -97,9 +97,9 @@ def timm_name(architecture: str) -> str:
     if architecture in OWN_ARCHITECTURES:
         return architecture
     # is_model also keeps out timm's "hf-hub:..." and "local-dir:..." names, which would fetch or read further files.
-    if _timm().is_model(architecture):
-        return architecture
-    known = [*UPSTREAM_ARCHITECTURES, *OWN_ARCHITECTURES, *_timm().list_models()]
+    if timm_with_ours().is_model(architecture):
+        return architecture.partition(".")[0]  # behind the point stands what timm's own weights were trained on
+    known = [*UPSTREAM_ARCHITECTURES, *OWN_ARCHITECTURES, *timm_with_ours().list_models()]
     close = difflib.get_close_matches(architecture, known, n=3)
     hint = f"Did you mean {' or '.join(close)}?" if close else "Use a timm model name such as vit_base_patch16_224."
     raise CheckpointError(f"There is no network architecture called {architecture!r}.", hint=hint)
@@ -170,7 +170,7 @@ def _created(name: str, n_outputs: int, model_args: Mapping[str, Any], image_siz
             if key in _reserved() or key.startswith("pretrained"):
                 raise CheckpointError(f"model_args has {key!r}: only sizes and options of the network belong there.")
         options = {**_size_argument(name, image_size), **model_args}
-        return cast(nn.Module, _timm().create_model(name, num_classes=n_outputs, **options))
+        return cast(nn.Module, timm_with_ours().create_model(name, num_classes=n_outputs, **options))
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError, RuntimeError) as error:
         if not model_args:
             raise
@@ -235,7 +235,7 @@ def attach_head(network: nn.Module, name: str, n_outputs: int, head: tuple[int, 
 
 
 def _pretrained_cfg(architecture: str) -> Any:
-    return _timm().get_pretrained_cfg(timm_name(architecture))
+    return timm_with_ours().get_pretrained_cfg(timm_name(architecture))
 
 
 def _size_argument(name: str, image_size: int) -> dict[str, Any]:

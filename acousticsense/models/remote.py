@@ -99,8 +99,9 @@ def _bring_from_modelscope(file: RemoteFile, folder: RemoteFolder) -> Path:
     part = path.with_name(f".{path.name}.{file.sha256}.part")
     with FileLock(path.with_name(f".{path.name}.lock")):
         if not (path.is_file() and file.sha256 in (None, sha256_of(path))):
-            with part.open("ab") as sink:
-                http_get(folder.modelscope_url("repo", FilePath=file.path), sink, resume_size=sink.tell())
+            if not (part.is_file() and file.sha256 == sha256_of(part)):  # it may be whole, and only not renamed
+                with part.open("ab") as sink:
+                    http_get(folder.modelscope_url("repo", FilePath=file.path), sink, resume_size=sink.tell())
             _checked(part, file).replace(path)
     return path
 

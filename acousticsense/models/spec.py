@@ -273,7 +273,7 @@ def _renewed(text: str) -> str:
         raw = json.loads(text)
         bare = raw.pop("alternative_front_ends")
         return json.dumps({**raw, "alternatives": [{"front_end": recipe} for recipe in bare]})
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return text  # validation says what is wrong
 
 

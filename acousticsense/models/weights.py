@@ -57,7 +57,10 @@ def read_weights(path: Path) -> Weights:
     content: object = _read_safetensors(path) if start[8:] == b"{" else _read_pickle(path)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors.")
-    found = unwrapped(content, path)
+    try:
+        found = unwrapped(content, path)
+    except RecursionError as error:
+        raise CheckpointError(f"{path} holds a dictionary that contains itself, or too many in each other.") from error
     if odd := next((name for name, tensor in found.tensors.items() if not _is_plain(tensor)), None):
         raise CheckpointError(f"{path}: {odd!r} is not a plain array of real numbers, so it cannot be used.")
     return found

@@ -151,7 +151,8 @@ def memory_limit(n_bytes: int) -> Iterator[None]:
         return
     used = 1024 * int(status.split("VmData:")[1].split()[0])
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (used + n_bytes, before[1]))
+    limit = used + n_bytes if before[1] == resource.RLIM_INFINITY else min(used + n_bytes, before[1])
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
     try:
         yield
     finally:

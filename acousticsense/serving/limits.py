@@ -39,7 +39,7 @@ class ConcurrencyLimiter:
 
         def run() -> T:
             try:
-                self._refuse_if_closed()
+                self.refuse_if_closed()
                 return held.pop()()
             finally:
                 self._leave()
@@ -79,7 +79,7 @@ class ConcurrencyLimiter:
 
     def refuse_if_full(self) -> None:
         """Raises OverloadError when the next piece of work would be refused."""
-        self._refuse_if_closed()
+        self.refuse_if_closed()
         if self.full:
             raise OverloadError("The server is busy and its queue is full.", hint="Try again in a few seconds.")
 
@@ -87,7 +87,8 @@ class ConcurrencyLimiter:
         """Refuses from now on what comes and what still waits; what is being done is finished."""
         self._is_closed = True
 
-    def _refuse_if_closed(self) -> None:
+    def refuse_if_closed(self) -> None:
+        """Raises OverloadError when it was closed."""
         if self._is_closed:
             raise OverloadError("The server is stopping.", hint="Try again when it is back.", retry_after_s=10)
 

@@ -103,7 +103,9 @@ def give_way(job: Job[Any], ahead: Sequence[ConcurrencyLimiter]) -> None:
 
     Raises:
         CancelledError: the job was given up.
+        OverloadError: the server stops.
     """
     job.stop_if_cancelled()
     for limiter in ahead:
+        limiter.refuse_if_closed()
         limiter.wait_until_empty(_PATIENCE_S)

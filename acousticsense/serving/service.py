@@ -193,9 +193,7 @@ class PredictionService:
                 "There is no genre to write.",
                 hint="Say from which confidence answers are accepted, or correct a genre.",
             )
-        if batch.tags:
-            batch.tags.discard()
-        job = batch.tags = TagJob(len(genres), writes=write)
+        job = TagJob(len(genres), writes=write)
         work = partial(
             run_tags,
             job,
@@ -207,6 +205,9 @@ class PredictionService:
             between=lambda: give_way(job, (self.queues.predictions,)),
         )
         self.queues.start(job, self.queues.batches, work, batch.batch.files.paths)
+        if batch.tags:
+            batch.tags.discard()
+        batch.tags = job
         return job
 
     def start_finetune(self, batch: BatchJob, name: str) -> FinetuneJob:

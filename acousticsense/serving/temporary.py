@@ -200,9 +200,12 @@ class UploadFolder:
             if now_s - since_s < age_s or path in self._in_use:
                 self._found_s[path] = changed, since_s
                 return status.st_size
-            path.unlink()
         except FileNotFoundError:
             return 0
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            return status.st_size
         with contextlib.suppress(OSError):  # another file came meanwhile
             path.parent.rmdir()
         return 0

@@ -26,6 +26,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from acousticsense.api.routes import create_api
+from acousticsense.errors import OverloadError
 from acousticsense.models.genres import GENRES
 from acousticsense.models.networks import build_network
 from acousticsense.models.spec import ModelSpec
@@ -629,6 +630,18 @@ def test_a_cancelled_timeline_ends_and_makes_room(
         job.result()
     own_service.refuse_if_full(timelines=True)
     assert job.done_s < 12
+
+
+def test_a_timeline_ends_when_the_server_stops(
+    own_service: PredictionService, music_mp3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(own_service, monkeypatch)
+    job = own_service.start_timeline(music_mp3, TimelineRequest(window_s=1.0))
+    assert slow.waiting.acquire(timeout=60)
+    own_service.stop()
+    slow.may_go_on.release(1)  # the batch in hand, and no other
+    with pytest.raises(OverloadError, match="stopping"):
+        job.result()
 
 
 def data_uri(audio: Path) -> str:

@@ -223,6 +223,15 @@ def test_one_client_may_ask_so_often_and_another_still_may() -> None:
     assert 1 <= int(refused.headers["retry-after"]) <= 60
 
 
+def test_clients_of_a_proxy_that_maps_addresses_are_told_apart() -> None:
+    app = client_of(max_requests_per_minute=1).app
+    statuses = [
+        TestClient(app, client=(address, 50_000)).post("/api/predict").status_code
+        for address in ("::ffff:1.2.3.4", "::ffff:9.9.9.9", "1.2.3.4")
+    ]
+    assert statuses == [200, 200, 429]
+
+
 def test_secrets_are_shown_nowhere() -> None:
     settings = Settings(password="sesame", api_tokens="token-1")
     assert "sesame" not in repr(settings)

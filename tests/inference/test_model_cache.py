@@ -54,6 +54,18 @@ def test_the_stalest_goes_first_over_the_count(loader: Loader) -> None:
     assert kept.peek("b") is None
 
 
+def test_one_that_was_used_while_another_came_goes_over_the_count_as_well() -> None:
+    def load(name: str) -> str:
+        if name == "new":
+            kept.get("used")
+        return name
+
+    kept = ModelCache(load, len, max_count=1, max_bytes=10_000)
+    kept.get("used")
+    kept.get("new")
+    assert names(kept) == ["new"]
+
+
 def test_the_stalest_goes_first_over_the_bytes_but_the_newest_stays(loader: Loader) -> None:
     kept = model_cache(loader, max_bytes=110)
     for name in ("small", "large", "a"):

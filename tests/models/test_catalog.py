@@ -24,7 +24,7 @@ from acousticsense.i18n.refusals import refusal
 from acousticsense.models.catalog import DEFAULT_MODEL, Catalog, resolve
 from acousticsense.models.genres import CCMUSIC_LABELS, GENRES
 from acousticsense.models.load import load_resolved
-from acousticsense.models.networks import build_network
+from acousticsense.models.networks import build_network, skeleton
 from acousticsense.models.spec import ModelSpec
 from acousticsense.spectrogram.front_end import (
     EFFICIENTAT_MEL,
@@ -209,6 +209,22 @@ class TestUpstreamFolders:
         torch.save(state_dict(build_network("resnet18", 16)), folder / "save.pt")
         spec = load(catalog, "resnet18_cqt")[1]
         assert (spec.architecture, spec.front_end.kind, spec.labels) == ("resnet18", "cqt", CCMUSIC_LABELS)
+
+    def test_so_does_one_of_ours(self, catalog: Catalog) -> None:
+        folder = catalog.root / "vgg19_bn_slim_mel_16cls"
+        folder.mkdir(parents=True)
+        torch.save(state_dict(skeleton("vgg19_bn_slim", 16).to_empty(device="cpu")), folder / "save.pt")
+        assert catalog.spec(folder.name).architecture == "vgg19_bn_slim"
+
+    def test_a_checkpoint_in_circles_hides_no_other(self, checkpoint: Path, catalog: Catalog) -> None:
+        imported(checkpoint, catalog, "good")
+        circle: dict[str, Any] = {}
+        circle["state_dict"] = circle
+        (catalog.root / "bad").mkdir()
+        torch.save(circle, catalog.root / "bad" / "save.pt")
+        bad, good = catalog.list()
+        assert good.error is None
+        assert "contains itself" in str(bad.error)
 
     def test_tensors_have_the_last_word(self, upstreams: nn.Module, catalog: Catalog) -> None:
         folder = catalog.root / "vgg19_bn_mel"

@@ -243,6 +243,13 @@ class TestCache:
         assert (folder / "save.pt").read_bytes() == content
         assert len(hub.transfers()) == 1
 
+    def test_a_file_that_was_only_not_renamed_is_taken(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
+        folder = tmp_path / "ms" / REPOSITORY / FOLDER
+        folder.mkdir(parents=True)
+        (folder / f".save.pt.{hashlib.sha256(content).hexdigest()}.part").write_bytes(content)
+        assert (fetch(f"ms:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ) / "save.pt").is_file()
+        assert hub.transfers() == []
+
     def test_a_new_version_of_the_same_size_is_noticed(self, hub: StandInHub, content: bytes, tmp_path: Path) -> None:
         fetch(f"hf:{REPOSITORY}/{FOLDER}", cache_dir=tmp_path, environ=hub.environ)
         hub.files[f"{FOLDER}/save.pt"] = content[::-1]

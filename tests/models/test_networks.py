@@ -27,6 +27,10 @@ def test_upstream_names_mean_timm_networks_of_the_same_input(architecture: str) 
     assert input_size(architecture) == image_size_of(architecture)
 
 
+def test_what_timms_own_weights_were_trained_on_does_not_matter() -> None:
+    assert timm_name("mobilenetv3_large_100.ra_in1k") == "mobilenetv3_large_100"
+
+
 @pytest.mark.parametrize("architecture", UPSTREAM_ARCHITECTURES)
 def test_an_mlp_head_hangs_on_the_features_upstream_used(architecture: str) -> None:
     feature_width = FEATURE_WIDTHS[architecture]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import queue
+import resource
 import signal
 import subprocess
 import sys
@@ -144,6 +145,15 @@ def test_memory_is_bounded_while_a_clip_is_decoded() -> None:
     with pytest.raises(MemoryError), memory_limit(64 * 2**20):
         np.ones(2**28, np.uint8)
     assert np.ones(2**27, np.uint8).all()
+
+
+def test_the_bound_on_memory_keeps_to_that_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2**30, 2**30))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
+    with memory_limit(2**40):
+        pass
+    assert asked == [(2**30, 2**30), (2**30, 2**30)]
 
 
 def test_a_stream_has_the_same_blocks_and_ends_with_the_same_notes(decoders: DecoderProcesses, music_mp3: Path) -> None:

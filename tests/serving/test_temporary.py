@@ -52,6 +52,17 @@ class TestAge:
         folder.sweep()
         assert not path.parent.exists()
 
+    def test_what_cannot_be_removed_is_counted_and_keeps_nothing_else(self, tmp_path: Path, now: list[float]) -> None:
+        stuck, idle = upload(tmp_path, 1), upload(tmp_path, 2)
+        stuck.unlink()
+        (stuck / "folder").mkdir(parents=True)
+        folder = UploadFolder(tmp_path, max_bytes=KIB, in_use=FilesInUse())
+        folder.sweep()
+        now[0] = 3700
+        folder.sweep()
+        assert not idle.exists()
+        assert stuck.exists()
+
     def test_one_in_use_stays_and_its_age_counts_from_its_release(self, tmp_path: Path, now: list[float]) -> None:
         path, in_use = upload(tmp_path, 1), FilesInUse()
         folder = UploadFolder(tmp_path, max_bytes=KIB, in_use=in_use)

@@ -31,6 +31,7 @@ def network_key(spec: ModelSpec, wanted: str) -> str:
         revision=_REVISION,
         weights=spec.weights_sha256,
         architecture=spec.architecture,
+        model_args=dict(spec.model_args),
         input_shape=spec.front_end.input_shape(spec.windows),
         libraries=library_versions(),
         cpu=_cpu(),
