@@ -11,6 +11,7 @@ from typing import Final
 
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense.errors import OverloadError
@@ -28,6 +29,8 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: What is read and thrown away of a body that was refused, at most.
 _DRAIN_BYTES: Final = 256 * 2**20
 _DRAIN_S: Final = 10.0
+#: Seconds for which a client may send nothing in the middle of a form.
+_SILENCE_S: Final = 30.0
 
 _log: Final = logging.getLogger(__name__)
 
@@ -49,7 +52,10 @@ class DiskLimit:
 
         async def noted() -> Message:
             nonlocal is_over
-            message = await receive()
+            try:
+                message = await (receive() if is_over else asyncio.wait_for(receive(), _SILENCE_S))
+            except asyncio.TimeoutError:
+                raise ClientDisconnect from None  # what came so far must not keep others' room for ever
             is_over = not message.get("more_body")
             return message
 

@@ -23,7 +23,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _path_error)
     app.add_exception_handler(ClientDisconnect, _nobody_reads)
-    app.add_exception_handler(Exception, _fault)
 
 
 def _own_error(_: Request, error: Exception) -> Response:
@@ -49,8 +48,8 @@ def _nobody_reads(_: Request, __: Exception) -> Response:
     return Response(status_code=CLIENT_GONE)
 
 
-def _fault(_: Request, error: Exception) -> Response:
-    """A fault of ours: logged by the server with its traceback, told without its inside."""
+def fault_response(error: Exception) -> Response:
+    """A fault of ours, told without its inside."""
     fault = {
         "code": "internal_error",
         "message": f"Something went wrong on the server ({type(error).__name__}).",

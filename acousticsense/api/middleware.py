@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from acousticsense.api.errors import fault_response
 from acousticsense.errors import AudioTooLargeError, OverloadError
 from acousticsense.serving.http_errors import refusal_response
+
+_log: Final = logging.getLogger(__name__)
 
 #: Base64 makes a file a third larger; the rest is room for other fields.
 _BODY_PER_FILE_BYTE: Final = 1.4
@@ -81,8 +85,11 @@ class AddRootPath:
         await self._app(scope, receive, send)
 
 
-class AnswerWhenCancelled:
-    """Says 503 where the server stops before a request is answered, instead of closing without a word."""
+class AlwaysAnswer:
+    """Says 503 where the server stops before a request is answered, and 500 where a fault of ours is the reason.
+
+    Frameworks answer faults outside of all middleware: without the request's id, also in the log, and without headers.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -104,6 +111,11 @@ class AnswerWhenCancelled:
                 error = OverloadError(words, hint="Send it again.", retry_after_s=5)
                 await refusal_response(error)(scope, receive, send)
             raise
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise
+            _log.exception("a request failed")
+            await fault_response(error)(scope, receive, send)
 
 
 class HeadAsGet:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from acousticsense.api.middleware import AnswerWhenCancelled, StripRootPath
+from acousticsense.api.middleware import AlwaysAnswer, StripRootPath
 from acousticsense.api.request_log import RequestLog
 from acousticsense.errors import AccessError, RateLimitError
 from acousticsense.i18n.reader import reader_language
@@ -63,7 +63,7 @@ _WINDOW_S: Final = 60.0
 
 def add_security(app: FastAPI, settings: Settings) -> None:
     """Puts the guards in front of everything that `app` answers; what is added last sees a request first."""
-    app.add_middleware(AnswerWhenCancelled)
+    app.add_middleware(AlwaysAnswer)
     app.add_middleware(RateLimit, per_minute=settings.max_requests_per_minute)
     app.add_middleware(AccessControl, secrets=settings.secrets)
     app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)

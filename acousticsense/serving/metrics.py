@@ -40,7 +40,7 @@ class Metrics:
         self._files = Counter("acousticsense_batch_files", "Files of batches that have a row.", registry=registry)
         self._errors = Counter(
             "acousticsense_errors",
-            "Requests that were read and then failed, by error code.",
+            "Requests that a queue refused, or that failed while they were computed, by error code.",
             ["code"],
             registry=registry,
         )

@@ -131,6 +131,9 @@ class UploadFolder:
 
         try:
             yield count
+        except BaseException:
+            is_kept = False
+            raise
         finally:
             with self._lock:
                 self._arriving -= n_arrived

@@ -247,6 +247,27 @@ def test_an_id_that_was_sent_is_kept_if_it_can_stand_in_a_log(sent: str, kept: b
     assert answered
 
 
+def test_a_fault_of_ours_has_an_id_in_the_answer_and_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FastAPI()
+
+    @app.get("/fault")
+    def fault() -> None:
+        raise ZeroDivisionError("of our own making")
+
+    monkeypatch.setattr(caplog.handler, "formatter", JsonFormatter())
+    add_security(app, Settings())
+    answered = TestClient(app).get("/fault")
+    assert answered.status_code == 500
+    assert answered.json()["error"]["code"] == "internal_error"
+    assert "of our own making" not in answered.text
+    assert answered.headers["x-content-type-options"] == "nosniff"
+    (line,) = caplog.text.splitlines()
+    assert "ZeroDivisionError" in json.loads(line)["traceback"]
+    assert json.loads(line)["request_id"] == answered.headers["x-request-id"]
+
+
 def test_a_line_says_what_was_asked_and_nothing_of_its_content(caplog: pytest.LogCaptureFixture) -> None:
     client = client_of(log_requests=True)
     with caplog.at_level(logging.INFO, "acousticsense.requests"):
