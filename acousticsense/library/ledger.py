@@ -23,6 +23,8 @@ from acousticsense.library.rows import Row
 
 #: Raised when the tables change; a ledger with another number is not touched.
 _VERSION: Final = 1
+#: Of the table `runs`, by which a ledger is known: whatever else has tables is another program's file.
+_RUNS_COLUMNS: Final = frozenset(("id", "roots", "settings", "fresh", "started"))
 #: How long to wait for another writer.
 BUSY_S: Final = 60.0
 
@@ -60,7 +62,7 @@ class Ledger:
         path: the file; made, with its folder, when there is none.
 
     Raises:
-        LibraryError: it cannot be opened or is no ledger of this version.
+        LibraryError: it cannot be opened or is no ledger of this version; the file is as it was.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,13 +73,31 @@ class Ledger:
             except OSError as error:
                 raise sqlite3.OperationalError(str(error)) from error
             self._database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            version = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
-                raise sqlite3.DatabaseError(f"it has version {version}, this program writes version {_VERSION}")
-            self._database.executescript(_TABLES)
-            self._database.execute(f"PRAGMA user_version = {_VERSION}")
+            try:
+                self._check()
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute("PRAGMA synchronous = NORMAL")
+                self._database.executescript(_TABLES)
+                self._database.execute(f"PRAGMA user_version = {_VERSION}")
+            except BaseException:
+                self._database.close()
+                raise
+
+    def _check(self) -> None:
+        """Refuses a file that is neither empty nor a ledger of this version, by reading alone.
+
+        The version does not tell: other programs count theirs in the same place, from 0 on.
+        """
+        is_empty = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        columns = {name for (name,) in self._database.execute("SELECT name FROM pragma_table_info('runs')")}
+        if not is_empty and not columns >= _RUNS_COLUMNS:
+            raise LibraryError(
+                f"{self.path} is no ledger: it is the database of another program.",
+                hint="Name another file, or one that is not there yet.",
+            )
+        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise sqlite3.DatabaseError(f"it has version {version}, this program writes version {_VERSION}")
 
     def close(self) -> None:
         """Closes the file."""

@@ -121,7 +121,7 @@ def similar_payload(songs: Iterable[SimilarSong], n_songs: int) -> dict[str, obj
 
 
 def is_ledger(place: str) -> bool:
-    """Whether a place is a ledger: an SQLite file."""
+    """Whether a place is to be opened as a ledger: it is an SQLite file. `Ledger` refuses those of other programs."""
     try:
         with Path(place).open("rb") as file:
             return file.read(16) == b"SQLite format 3\0"

@@ -212,6 +212,30 @@ def test_a_file_that_is_no_ledger_is_a_sentence_and_stays(tmp_path: Path) -> Non
         Ledger(tmp_path / "new" / "ledger.sqlite")
 
 
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("table", ["listing (song TEXT)", "runs (id INTEGER, km REAL)", "notes (text TEXT)"])
+def test_the_database_of_another_program_is_refused_and_stays(tmp_path: Path, table: str, version: int) -> None:
+    path = tmp_path / "other.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"CREATE TABLE {table}")
+        database.execute(f"PRAGMA user_version = {version}")
+    before = path.read_bytes()
+    with pytest.raises(LibraryError, match=r"other\.sqlite is no ledger") as raised:
+        Ledger(path)
+    assert "another file" in raised.value.hint
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["other.sqlite"]
+
+
+def test_an_empty_file_and_a_ledger_whose_making_was_cut_short_become_whole(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with closing(sqlite3.connect(tmp_path / "cut")) as database:
+        database.execute("CREATE TABLE runs (id INTEGER PRIMARY KEY, roots, settings, fresh, started)")
+    for name in ("empty", "cut"):
+        with closing(Ledger(tmp_path / name)) as ledger:
+            assert list(ledger.begin(["x"], settings="s", network="n").rows()) == []
+
+
 def test_a_stamp_is_none_for_what_is_not_there(tmp_path: Path) -> None:
     assert stamp(str(tmp_path / "none")) is None
     assert stamp("nul\0byte") is None

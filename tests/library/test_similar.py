@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +95,13 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path):
     assert not is_ledger(str(path))
     with pytest.raises(LibraryError, match="cannot be used"):
         FeatureTable(path, "x")
+
+
+def test_the_database_of_another_program_is_refused_and_stays(tmp_path: Path):
+    path = tmp_path / "photos.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE features (photo TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(LibraryError, match="is no ledger"):
+        FeatureTable(path, "x")
+    assert path.read_bytes() == before
