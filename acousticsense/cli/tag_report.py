@@ -69,14 +69,34 @@ def _decided(rows: LedgerRun, options: argparse.Namespace) -> Iterator[Decided]:
 
 
 def write_tags(rows: LedgerRun, options: argparse.Namespace, stopped: threading.Event) -> int:
-    """Writes, or only plans, the accepted genres; returns how many of them could not be written."""
+    """Writes, or only plans, the accepted genres; returns how many of them could not be written.
+
+    What was written, and how to take it back, is said whatever ends it.
+
+    Raises:
+        LibraryError: the ledger cannot be used any longer.
+    """
+    outcomes: Counter[str] = Counter()
+    record = options.record or Path(time.strftime("acousticsense-undo-%Y%m%d-%H%M%S.jsonl"))
+    try:
+        _write_accepted(rows, options, stopped, record, outcomes)
+    finally:
+        done = "would be written" if options.dry_run else "written"
+        say(f"tags: {outcomes['write']} {done}, {outcomes['keep']} kept as they are, {outcomes['refuse']} refused")
+        if outcomes["write"] and not options.dry_run:
+            say(f"to take them back: acousticsense tag --undo {record}")
+    return outcomes["refuse"]
+
+
+def _write_accepted(
+    rows: LedgerRun, options: argparse.Namespace, stopped: threading.Event, record: Path, outcomes: Counter[str]
+) -> None:
+    """File by file; counts in `outcomes` what became of each as soon as it is known."""
     from acousticsense.library.identity import stamp
     from acousticsense.library.routing import decide
     from acousticsense.library.tag_task import TagTask, carry_out
     from acousticsense.library.tags import plan_line
 
-    outcomes: Counter[str] = Counter()
-    record = options.record or Path(time.strftime("acousticsense-undo-%Y%m%d-%H%M%S.jsonl"))
     for path, row in rows.rows():
         if stopped.is_set():
             break
@@ -98,11 +118,6 @@ def write_tags(rows: LedgerRun, options: argparse.Namespace, stopped: threading.
             say(plan_line(plan))
         elif plan.action == "write" and (now := stamp(path)) is not None:
             rows.restamp(path, now)
-    done = "would be written" if options.dry_run else "written"
-    say(f"tags: {outcomes['write']} {done}, {outcomes['keep']} kept as they are, {outcomes['refuse']} refused")
-    if outcomes["write"] and not options.dry_run:
-        say(f"to take them back: acousticsense tag --undo {record}")
-    return outcomes["refuse"]
 
 
 def take_back(record: Path) -> int:

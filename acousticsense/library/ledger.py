@@ -28,6 +28,9 @@ _RUNS_COLUMNS: Final = frozenset(("id", "roots", "settings", "fresh", "started")
 #: How long to wait for another writer.
 BUSY_S: Final = 60.0
 
+#: Rows read at a time.
+_PAGE_ROWS: Final = 1000
+
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, roots TEXT NOT NULL, settings TEXT NOT NULL, fresh INTEGER NOT NULL,
@@ -211,12 +214,28 @@ class LedgerRun:
             )
 
     def rows(self) -> Iterator[tuple[str, Row]]:
-        """Path and row of the listed files whose row counts, in the order of the list."""
-        with ledger_errors(self._ledger.path):
-            found = self._ledger._database.execute(
-                "SELECT listing.path, rows.row FROM listing JOIN rows ON rows.path = listing.path AND rows.settings = ?"
-                " WHERE listing.run = ? AND listing.done ORDER BY listing.position",
-                (self._settings, self._run),
-            )
-            for path, row in found:
+        """Path and row of the listed files whose row counts, in the order of the list.
+
+        Between two of them the ledger can be written: SQLite lets nobody write who still reads what was there before
+        another run wrote.
+
+        Raises:
+            LibraryError: the ledger cannot be read, or a row of it cannot be used.
+        """
+        position = 0
+        while page := self._page(position):
+            for _, path, row in page:
                 yield os.fsdecode(path), Row.from_dict(json.loads(row))
+            position = page[-1][0]
+
+    def _page(self, position: int) -> list[tuple[int, bytes, str]]:
+        """The next rows behind a position of the list."""
+        # The plus keeps SQLite from going by the index of runs, for which it would sort the whole list for each page.
+        query = (
+            "SELECT listing.position, listing.path, rows.row FROM listing"
+            " JOIN rows ON rows.path = listing.path AND rows.settings = ?"
+            " WHERE +listing.run = ? AND listing.done AND listing.position > ? ORDER BY listing.position LIMIT ?"
+        )
+        with ledger_errors(self._ledger.path):
+            found = self._ledger._database.execute(query, (self._settings, self._run, position, _PAGE_ROWS))
+            return found.fetchall()

@@ -17,7 +17,7 @@ import mutagen
 import pytest
 
 from acousticsense.cli.main import main
-from acousticsense.errors import TagError
+from acousticsense.errors import LibraryError, TagError
 from acousticsense.library.tags import read_genre
 from tests.library.conftest import EXAMPLES
 
@@ -182,6 +182,25 @@ def test_a_tag_that_cannot_be_written_is_a_1(library: Path, tmp_path: Path) -> N
     assert main(["tag", str(library / "a"), "--accept", "0", "--write-tags", "--record", record]) == 1
     assert read_genre(library / "a" / "starfall.mp3") == ""
     assert read_genre(library / "a" / "sky-vibe.ogg")
+
+
+def test_what_was_written_before_a_fault_is_told_and_can_be_taken_back(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_locked(*_: object) -> None:
+        raise LibraryError("The ledger is locked.")
+
+    songs = [library / "a" / name for name in ("sky-vibe.ogg", "starfall.mp3")]
+    before = [song.read_bytes() for song in songs]
+    monkeypatch.setattr("acousticsense.library.ledger.LedgerRun.restamp", be_locked)
+    record = tmp_path / "undo.jsonl"
+    assert main(["tag", str(library), "--accept", "0", "--write-tags", "--record", str(record)]) == 1
+    said = capsys.readouterr().err
+    assert "tags: 1 written" in said
+    assert f"acousticsense tag --undo {record}" in said
+    assert "The ledger is locked" in said
+    assert main(["tag", "--undo", str(record)]) == 0
+    assert [song.read_bytes() for song in songs] == before
 
 
 @pytest.mark.parametrize("content", ["no record", "no record\n", "path,genre\na.mp3,Jazz\n"])

@@ -16,7 +16,7 @@ from acousticsense.errors import LibraryError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.library import identity
 from acousticsense.library.engine import EngineOptions, LocalEngine
-from acousticsense.library.identity import network_digest, settings_digest, stamp
+from acousticsense.library.identity import FileStamp, network_digest, settings_digest, stamp
 from acousticsense.library.ledger import Ledger, LedgerRun
 from acousticsense.library.predict import BatchPredictor
 from acousticsense.library.rows import Row
@@ -177,6 +177,28 @@ def test_two_runs_over_the_same_files_at_once_are_both_whole(classifier: GenreCl
         list(batches)
         assert len(list(first_rows.rows())) == first.counts.seen == 5
         assert len(list(second_rows.rows())) == second.counts.seen == 5
+
+
+def test_rows_are_written_while_they_are_read_and_other_runs_write(
+    classifier: GenreClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acousticsense.library.ledger._PAGE_ROWS", 2)
+    paths = [f"/music/{number}.mp3" for number in (3, 1, 2, 5, 4)]
+    here, now = FileStamp(1, 1, 1), FileStamp(2, 2, 2)
+    row = Row(path="of any of them", model=classifier.info, settings_digest="s")
+    path = tmp_path / "ledger.sqlite"
+    with closing(Ledger(path)) as ledger, closing(Ledger(path)) as other_ledger:
+        run, other = (each.begin(["/music"], settings="s", network="n") for each in (ledger, other_ledger))
+        for song in (*paths, "/music/to do.mp3"):
+            run.enlist(song, here)
+        run.record([(song, row, here) for song in paths])
+        seen = []
+        for song, _ in run.rows():
+            other.record([("/music/other.mp3", row, here)])
+            run.restamp(song, now)
+            seen.append(song)
+        assert seen == paths
+        assert all(other.enlist(song, now) for song in paths)
 
 
 def test_a_ledger_of_an_earlier_version_keeps_its_rows(counting: CountingClassifier, library: Path) -> None:
