@@ -61,12 +61,21 @@ def check_options(options: argparse.Namespace, parser: argparse.ArgumentParser) 
     """Ends the program with status 2 when options contradict each other."""
     if not options.paths and not options.undo:
         parser.error("name files or folders, or --undo RECORD")
+    if options.undo and (others := _beside_undo(options, parser)):
+        parser.error(f"--undo takes back all that its record says and goes with nothing else: leave out {others}")
     if options.accept is None and (options.write_tags or options.accepted or options.review or options.rejected):
         parser.error("say how sure an answer must be to be accepted, for instance --accept 0.85")
     if not options.write_tags and (options.dry_run or options.overwrite or options.keep_mtime or options.record):
         parser.error("--dry-run, --overwrite, --keep-mtime and --record go with --write-tags")
     if options.ray_address is not None and options.engine != "ray":
         parser.error("--ray-address goes with --engine ray")
+
+
+def _beside_undo(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    """What was given and would be without effect, as the command line calls it."""
+    alone = vars(parser.parse_args([f"--undo={options.undo}"]))
+    given = [name for name, value in alone.items() if getattr(options, name) != value]
+    return ", ".join("PATH" if name == "paths" else f"--{name.removesuffix('_s').replace('_', '-')}" for name in given)
 
 
 def _share(text: str) -> float:

@@ -150,6 +150,29 @@ def test_tags_are_planned_written_and_taken_back(
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+@pytest.mark.parametrize(
+    ("others", "named"),
+    [
+        (["{song}"], "PATH"),
+        (["--accept", "0", "--write-tags", "--dry-run"], "--accept, --write-tags, --dry-run"),
+        (["--csv", "{folder}/rows.csv", "--fresh"], "--csv, --fresh"),
+        (["--timeout", "5", "--ray-address", "auto", "--engine", "ray"], "--engine, --ray-address, --timeout"),
+        (["--duration", "5", "--model", "tiny"], "--model, --duration"),
+    ],
+)
+def test_undo_goes_with_nothing_else(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], others: Sequence[str], named: str
+) -> None:
+    song, record = library / "a" / "starfall.mp3", tmp_path / "undo.jsonl"
+    assert main(["tag", str(song), "--accept", "0", "--write-tags", "--record", str(record)]) == 0
+    written = song.read_bytes()
+    with pytest.raises(SystemExit) as stop:
+        main(["tag", "--undo", str(record), *(other.format(song=song, folder=tmp_path) for other in others)])
+    assert stop.value.code == 2
+    assert f"goes with nothing else: leave out {named}\n" in capsys.readouterr().err
+    assert song.read_bytes() == written
+
+
 def test_names_that_are_no_text_go_all_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = os.fsencode(tmp_path) + b"/Gen\xe8ve"
     os.mkdir(folder)  # noqa: PTH102 - a Path is text
