@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Final
 
 from acousticsense.cli.options import add_clip_options, positive
 from acousticsense.library.storage import output
+
+#: Far beyond any file, and within what the system's clocks can wait for.
+_MAX_TIMEOUT_S: Final = 86_400
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +91,6 @@ def _share(text: str) -> float:
 
 def _seconds(text: str) -> float:
     value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
+    if not 0.0 < value <= _MAX_TIMEOUT_S:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most {_MAX_TIMEOUT_S} (a day), not {text}")
     return value

@@ -89,6 +89,8 @@ def test_the_answers_are_those_of_predict(library: Path, tmp_path: Path, capsys:
         (["tag", "x", "--accept", "85"], 2, "between 0 and 1"),
         (["tag", "x", "--resume", "--fresh"], 2, "not allowed with"),
         (["tag", "x", "--timeout", "0"], 2, "above 0"),
+        (["tag", "x", "--timeout", "1e300"], 2, "at most 86400 (a day), not 1e300"),
+        (["tag", "x", "--timeout", "nan"], 2, "above 0"),
         (["tag", "@nowhere"], 1, "The list 'nowhere' cannot be read"),
         (["tag", "{empty}"], 1, "No audio file was found"),
         (["tag", "x", "--csv", "nowhere/rows.csv"], 1, "cannot be written"),
