@@ -121,15 +121,22 @@ def _write_accepted(
 
 
 def take_back(record: Path) -> int:
-    """Undoes what a record says; the exit code."""
+    """Undoes what a record says; the exit code.
+
+    Raises:
+        LibraryError: the record cannot be read, is none or is damaged; what was restored until then is said.
+    """
     from acousticsense.library.undo import undo
 
     outcomes: Counter[str] = Counter()
-    for undone in undo(record):
-        outcomes[undone.outcome] += 1
-        if undone.outcome == "failed":
-            say(f"{undone.path}: left as it is: {undone.reason}")
-    say(f"{outcomes['restored']} restored, {outcomes['untouched']} as before already, {outcomes['failed']} failed")
+    files = undo(record)
+    try:
+        for undone in files:
+            outcomes[undone.outcome] += 1
+            if undone.outcome == "failed":
+                say(f"{undone.path}: left as it is: {undone.reason}")
+    finally:
+        say(f"{outcomes['restored']} restored, {outcomes['untouched']} as before already, {outcomes['failed']} failed")
     return 1 if outcomes["failed"] else 0
 
 

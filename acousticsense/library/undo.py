@@ -81,7 +81,7 @@ def check_record(path: Path) -> None:
     except OSError as error:
         raise LibraryError(f"The undo record {path} cannot be read ({error.strerror}).") from error
     if not _BEGINNING.startswith(beginning):
-        raise LibraryError(f"{path} is no undo record.", hint="Name another file by --record.")
+        raise LibraryError(f"{path} is no undo record.", hint="Name another file.")
 
 
 def record_undo(record: Path, old: Path, new: Path, *, name: str = "") -> None:
@@ -137,7 +137,7 @@ def _end_last_line(file: BinaryIO) -> None:
     elif _BEGINNING.startswith(last[: len(_BEGINNING)]):
         file.truncate(size - len(last))
     else:
-        raise TagError(f"{file.name} is no undo record.", hint="Name another file by --record.")
+        raise TagError(f"{file.name} is no undo record.", hint="Name another file.")
 
 
 def _is_entry(line: bytes) -> bool:
@@ -152,17 +152,25 @@ def undo(record: Path) -> Iterator[Undone]:
     """Takes back what a record says, the latest first; a file that was changed since is left alone.
 
     Raises:
-        LibraryError: the record cannot be read.
+        LibraryError: the record cannot be read, is empty or is none; or, at the line in question, it is damaged.
     """
+    check_record(record)
     try:
-        lines = record.read_bytes().splitlines()
+        content = record.read_bytes()
     except OSError as error:
         raise LibraryError(f"The undo record {record} cannot be read ({error.strerror}).") from error
+    if not content:
+        raise LibraryError(f"{record} is no undo record: it is empty.", hint="Name another file.")
+    return _undo_lines(record, content)
+
+
+def _undo_lines(record: Path, content: bytes) -> Iterator[Undone]:
+    lines = content.splitlines()
     for number, line in reversed(list(enumerate(lines, start=1))):
         try:
             entry = _Entry.model_validate(json.loads(line))
         except ValueError as error:
-            if number == len(lines):
+            if number == len(lines) and not content.endswith(b"\n"):
                 continue  # the run was killed while it wrote this line: the file was not replaced yet
             raise LibraryError(f"Line {number} of {record} is damaged: {_reason(error)}.") from error
         yield _undo_entry(entry)

@@ -228,6 +228,28 @@ def test_what_was_written_before_a_fault_is_told_and_can_be_taken_back(
     assert [song.read_bytes() for song in songs] == before
 
 
+@pytest.mark.parametrize("content", ["", "no record", "no record\n", '{"path": "x"}\n'])
+def test_undoing_what_is_no_record_is_a_1(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text(content)
+    assert main(["tag", "--undo", str(notes)]) == 1
+    assert str(notes) in capsys.readouterr().err
+
+
+def test_what_was_restored_before_a_damaged_line_is_told(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, record = library / "a" / "starfall.mp3", tmp_path / "undo.jsonl"
+    before = song.read_bytes()
+    assert main(["tag", str(song), "--accept", "0", "--write-tags", "--record", str(record)]) == 0
+    record.write_bytes(b'{"path": damaged\n' + record.read_bytes())
+    assert main(["tag", "--undo", str(record)]) == 1
+    said = capsys.readouterr().err
+    assert "1 restored" in said
+    assert "Line 1" in said
+    assert song.read_bytes() == before
+
+
 @pytest.mark.parametrize("content", ["no record", "no record\n", "path,genre\na.mp3,Jazz\n"])
 def test_another_file_than_a_record_is_refused_before_any_work(
     library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
@@ -236,7 +258,7 @@ def test_another_file_than_a_record_is_refused_before_any_work(
     notes.write_text(content)
     assert main(["tag", str(library), "--accept", "0", "--write-tags", "--record", str(notes)]) == 1
     said = capsys.readouterr().err
-    assert f"{notes} is no undo record. Name another file by --record." in said
+    assert f"{notes} is no undo record. Name another file." in said
     assert "done" not in said
     assert notes.read_text() == content
 

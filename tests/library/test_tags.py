@@ -269,11 +269,18 @@ def test_undo_leaves_alone_what_was_changed_since(files: Path, tmp_path: Path) -
 
 
 def test_a_record_that_is_damaged_or_gone_is_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "undo.jsonl").write_text('nonsense\n{"path": "x"}\n')
+    (tmp_path / "undo.jsonl").write_text('{"path": nonsense\n{"path": "cut off')
     with pytest.raises(LibraryError, match="Line 1"):
         list(undo(tmp_path / "undo.jsonl"))
     with pytest.raises(LibraryError, match="cannot be read"):
         list(undo(tmp_path / "none.jsonl"))
+
+
+@pytest.mark.parametrize("content", ["", "To do:\nlisten", "path,genre\n", "{}\n"])
+def test_what_is_no_record_is_not_undone(tmp_path: Path, content: str) -> None:
+    (tmp_path / "notes.txt").write_text(content)
+    with pytest.raises(LibraryError, match=r"notes\.txt is no undo record"):
+        undo(tmp_path / "notes.txt")
 
 
 @pytest.mark.parametrize("alignment", ["start", "end"])
@@ -298,7 +305,7 @@ def test_a_record_of_an_earlier_version_is_undone(tmp_path: Path, alignment: str
 
 
 def test_a_record_with_a_wrong_value_names_it(tmp_path: Path) -> None:
-    (tmp_path / "undo.jsonl").write_text('{"path": "x", "old_size": "large"}\n{}\n')
+    (tmp_path / "undo.jsonl").write_text('{"path": "x", "old_size": "large"}\n')
     with pytest.raises(LibraryError, match=r"Line 1 of .* is damaged: old_size: Input should be a valid integer"):
         list(undo(tmp_path / "undo.jsonl"))
 
