@@ -21,7 +21,16 @@ from tqdm import tqdm
 
 from acousticsense.cli.options import classifier_of, settings_of
 from acousticsense.cli.tag_options import add_options, check_options
-from acousticsense.cli.tag_report import check_places, row_line, say, sum_up, take_back, write_lists, write_tags
+from acousticsense.cli.tag_report import (
+    check_places,
+    name_record,
+    row_line,
+    say,
+    sum_up,
+    take_back,
+    write_lists,
+    write_tags,
+)
 from acousticsense.errors import LibraryError
 from acousticsense.library.storage import absolute
 from acousticsense.serving.requests import ClipRequest, parse
@@ -64,6 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     from acousticsense.library.run import LibraryRun
     from acousticsense.library.walk import Walk
 
+    name_record(options)
     check_places(options)
     walk = Walk(options.paths)
     classifier = classifier_of(options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from acousticsense.audio.names import check_output
-from acousticsense.errors import printable
+from acousticsense.errors import RequestError, printable
 from acousticsense.library.storage import check_store
 
 if TYPE_CHECKING:
@@ -25,6 +26,22 @@ if TYPE_CHECKING:
 
 #: What is decided about an answer, as options name it, and in words.
 _DECISIONS: Final = {"accepted": "accepted", "review": "to review", "rejected": "rejected"}
+
+
+def name_record(options: argparse.Namespace) -> None:
+    """Names the undo record where tags are to be written and nobody named it.
+
+    Raises:
+        RequestError: it would lie in the current folder, and nothing can be written there.
+    """
+    if not options.write_tags or options.dry_run or options.record is not None:
+        return
+    options.record = Path(time.strftime("acousticsense-undo-%Y%m%d-%H%M%S.jsonl"))
+    if not os.access(os.curdir, os.W_OK):
+        raise RequestError(
+            f"The undo record cannot be written into the current folder, '{Path.cwd()}'.",
+            hint="Name another place with --record FILE.",
+        )
 
 
 def check_places(options: argparse.Namespace) -> None:
@@ -77,19 +94,18 @@ def write_tags(rows: LedgerRun, options: argparse.Namespace, stopped: threading.
         LibraryError: the ledger cannot be used any longer.
     """
     outcomes: Counter[str] = Counter()
-    record = options.record or Path(time.strftime("acousticsense-undo-%Y%m%d-%H%M%S.jsonl"))
     try:
-        _write_accepted(rows, options, stopped, record, outcomes)
+        _write_accepted(rows, options, stopped, outcomes)
     finally:
         done = "would be written" if options.dry_run else "written"
         say(f"tags: {outcomes['write']} {done}, {outcomes['keep']} kept as they are, {outcomes['refuse']} refused")
         if outcomes["write"] and not options.dry_run:
-            say(f"to take them back: acousticsense tag --undo {record}")
+            say(f"to take them back: acousticsense tag --undo {options.record}")
     return outcomes["refuse"]
 
 
 def _write_accepted(
-    rows: LedgerRun, options: argparse.Namespace, stopped: threading.Event, record: Path, outcomes: Counter[str]
+    rows: LedgerRun, options: argparse.Namespace, stopped: threading.Event, outcomes: Counter[str]
 ) -> None:
     """File by file; counts in `outcomes` what became of each as soon as it is known."""
     from acousticsense.library.identity import stamp
@@ -108,7 +124,7 @@ def _write_accepted(
                 genre=row.genre,
                 overwrite=options.overwrite,
                 keep_mtime=options.keep_mtime,
-                record=None if options.dry_run else record,
+                record=None if options.dry_run else options.record,
             )
         )
         outcomes[plan.action] += 1

@@ -263,6 +263,30 @@ def test_another_file_than_a_record_is_refused_before_any_work(
     assert notes.read_text() == content
 
 
+def test_a_folder_that_takes_no_undo_record_is_refused_before_any_work(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = os.access
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "access", lambda place, mode: place != os.curdir and may(place, mode))  # root may all
+    write = ["tag", str(library / "a" / "starfall.mp3"), "--accept", "0", "--write-tags"]
+    assert main(write) == 1
+    said = capsys.readouterr().err
+    assert f"cannot be written into the current folder, '{tmp_path}'. Name another place with --record" in said
+    assert "done" not in said
+    assert main([*write, "--dry-run"]) == 0
+    assert main([*write, "--record", str(tmp_path / "undo.jsonl")]) == 0
+
+
+def test_an_undo_record_that_nobody_named_lies_in_the_current_folder(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["tag", str(library / "a" / "starfall.mp3"), "--accept", "0", "--write-tags"]) == 0
+    (record,) = tmp_path.glob("acousticsense-undo-*.jsonl")
+    assert f"acousticsense tag --undo {record.name}" in capsys.readouterr().err
+
+
 def test_a_tag_that_cannot_be_verified_is_told(
     library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
