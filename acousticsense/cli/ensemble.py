@@ -33,7 +33,7 @@ def _run(options: argparse.Namespace) -> int:
 
     wanted = parse(EnsembleRequest, vars(options))
     settings = settings_of(options)
-    check_outputs(options.csv)
+    check_outputs(options.csv, read=[options.file])
     result = Ensemble.load(device=settings.device, settings=settings).predict(
         options.file,
         models=wanted.models,

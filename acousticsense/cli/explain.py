@@ -30,7 +30,7 @@ def _run(options: argparse.Namespace) -> int:
     from acousticsense.analysis.figures import heatmap_drawing
 
     wanted = parse(ExplainRequest, vars(options))
-    check_outputs(options.png)
+    check_outputs(options.png, read=[options.file])
     classifier = classifier_of(options)
     explained = explain(classifier, options.file, wanted.label, duration_s=wanted.duration_s, offset_s=wanted.offset_s)
     prediction, heatmap = explained.analysis.prediction, explained.heatmap

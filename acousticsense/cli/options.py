@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from acousticsense.errors import RequestError
+from acousticsense.library.storage import is_remote
 from acousticsense.settings import BACKENDS, Settings
 from acousticsense.spectrogram.front_end import SpectrogramKind
 
@@ -54,13 +58,54 @@ def classifier_of(options: argparse.Namespace) -> GenreClassifier:
     return GenreClassifier.load(device=settings.device, settings=settings).for_spectrogram(options.spectrogram)
 
 
-def check_outputs(*places: Path | None) -> None:
-    """Raises RequestError when a file to be written cannot be, before any work is done."""
+def check_outputs(*places: Path | None, read: Iterable[str]) -> None:
+    """Refuses files to be written before any work is done.
+
+    Args:
+        places: the files; None is one that was not asked for.
+        read: the files that the command reads.
+
+    Raises:
+        RequestError: one cannot be written, or would overwrite another one or what is read.
+    """
     from acousticsense.audio.names import check_output
 
-    for place in places:
-        if place is not None:
-            check_output(place)
+    written = [place for place in places if place is not None]
+    for place in written:
+        check_output(place)
+    check_distinct(written, read)
+
+
+def check_distinct(written: Iterable[Path | str], read: Iterable[str]) -> None:
+    """Refuses files that are written although the same command writes or reads them under another option.
+
+    Args:
+        written: paths, or URLs of objects in a store.
+        read: the same.
+
+    Raises:
+        RequestError: one content would overwrite the other.
+    """
+    used = {_identity(place) for place in read}
+    for place in written:
+        identity = _identity(place)
+        if identity is not None and identity in used:
+            raise RequestError(
+                f"'{place}' has two uses in this command, and one content would overwrite the other.",
+                hint="Name another file.",
+            )
+        used.add(identity)
+
+
+def _identity(place: Path | str) -> object:
+    """The same for all names of one file; None for a device or a pipe, which takes one content after the other."""
+    if isinstance(place, str) and is_remote(place):
+        return place
+    try:
+        status = Path(place).stat()
+    except OSError:
+        return os.path.realpath(place)
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def write_output(path: Path, content: bytes) -> None:

@@ -74,11 +74,12 @@ def _run(options: argparse.Namespace) -> int:
     from acousticsense.library.walk import Walk
 
     name_record(options)
-    check_places(options)
+    place = options.ledger or settings.cache_dir / "library.sqlite"
+    check_places(options, place)
     walk = Walk(options.paths)
     classifier = classifier_of(options)
     recipe = classifier.recipe(duration_s=wanted.duration_s, offset_s=wanted.offset_s)
-    with closing(Ledger(options.ledger or settings.cache_dir / "library.sqlite")) as ledger:
+    with closing(Ledger(place)) as ledger:
         rows = ledger.begin(
             [absolute(path) for path in options.paths],
             settings=settings_digest(classifier.spec, recipe),

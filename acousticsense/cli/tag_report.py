@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from acousticsense.audio.names import check_output
+from acousticsense.cli.options import check_distinct
 from acousticsense.errors import RequestError, printable
-from acousticsense.library.storage import check_store
+from acousticsense.library.storage import absolute, check_store
 
 if TYPE_CHECKING:
     from acousticsense.library.export import Decided
@@ -44,18 +45,30 @@ def name_record(options: argparse.Namespace) -> None:
         )
 
 
-def check_places(options: argparse.Namespace) -> None:
-    """Refuses outputs that cannot be written before hours are spent on them."""
+def check_places(options: argparse.Namespace, ledger: Path) -> None:
+    """Refuses outputs before hours are spent on them.
+
+    Args:
+        ledger: the file that keeps the rows.
+
+    Raises:
+        RequestError: one cannot be written, or would overwrite another one, the ledger or what is read.
+        LibraryError: the package that writes it is not installed, or the undo record is another file.
+    """
     if options.parquet:
         from acousticsense.library.export import check_parquet
 
         check_parquet()
     lists = (options.csv, options.jsonl, options.parquet, options.accepted, options.review, options.rejected)
-    for path in (*lists, options.record):
+    written = [path for path in (*lists, options.record) if path is not None]
+    for path in written:
         if isinstance(path, str):
             check_store(path)
-        elif path is not None:
+        else:
             check_output(path)
+    read = [path[1:] if path.startswith("@") else absolute(path) for path in options.paths if path != "@-"]
+    beside = [Path(f"{ledger}{ending}") for ending in ("", "-wal", "-shm")]  # SQLite's own files lie beside a ledger
+    check_distinct([*beside, *written], read)
     if options.record is not None:
         from acousticsense.library.undo import check_record
 

@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     from acousticsense.analysis.timeline import make_timeline
 
     wanted = parse(TimelineRequest, vars(options))
-    check_outputs(options.csv, options.labels)
+    check_outputs(options.csv, options.labels, read=[options.file])
     timeline = make_timeline(
         classifier_of(options),
         options.file,

@@ -209,6 +209,30 @@ def test_no_list_or_image_takes_the_place_of_music(
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["timeline", "{song}", "--labels", "{song}"],
+        ["explain", "{song}", "--png", "{song}"],
+        ["ensemble", "{song}", "--csv", "{song}"],
+        ["timeline", "{song}", "--csv", "{out}", "--labels", "{out}"],
+    ],
+)
+def test_no_output_takes_the_place_of_another_or_of_the_song(
+    music_mp3: Path, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, out = tmp_path / "a song without a suffix", tmp_path / "out"
+    song.write_bytes(music_mp3.read_bytes())
+    assert main([argument.format(song=song, out=out) for argument in arguments]) == 1
+    assert "has two uses in this command, and one content would overwrite the other" in capsys.readouterr().err
+    assert song.read_bytes() == music_mp3.read_bytes()
+    assert not out.exists()
+
+
+def test_a_device_takes_two_outputs(music_mp3: Path) -> None:
+    assert main(["timeline", str(music_mp3), "--csv", os.devnull, "--labels", os.devnull]) == 0
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--window", "100"], "window_s is 100"),

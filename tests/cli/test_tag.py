@@ -125,6 +125,42 @@ def test_parquet_without_its_package_is_refused_before_any_work(
     assert not ledger.exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{song}", "--csv", "{new}", "--ledger", "{new}"],
+        ["{song}", "--csv", "{new}-wal", "--ledger", "{new}"],
+        ["{song}", "--csv", "{cache}/library.sqlite"],
+        ["{song}", "--csv", "{new}", "--jsonl", "{folder}/a/../new"],
+        ["{song}", "--csv", "{link}", "--jsonl", "{list}"],
+        ["{song}", "--jsonl", "memory://lists/rows", "--csv", "memory://lists/rows"],
+        ["{song}", "--accept", "0", "--accepted", "{new}", "--review", "{new}"],
+        ["{song}", "--accept", "0", "--write-tags", "--record", "{new}", "--csv", "{new}"],
+        ["{song}", "--accept", "0", "--write-tags", "--record", "{new}", "--ledger", "{new}"],
+        ["@{list}", "--csv", "{list}"],
+        ["@{link}", "--csv", "{list}"],
+        ["{list}", "--csv", "{list}"],
+        ["@{list}", "--ledger", "{list}"],
+    ],
+)
+def test_what_would_overwrite_something_else_of_the_command_is_refused_before_any_work(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str]
+) -> None:
+    (tmp_path / "cache").mkdir()
+    listing = library / "list.csv"
+    listing.write_text("path\na/starfall.mp3\n")
+    (library / "link").symlink_to(listing)
+    names = {"song": library / "a" / "starfall.mp3", "folder": library, "new": library / "new", "list": listing}
+    names |= {"link": library / "link", "cache": tmp_path / "cache"}
+    assert main(["tag", *(argument.format(**names) for argument in arguments)]) == 1
+    said = capsys.readouterr().err
+    assert "has two uses in this command, and one content would overwrite the other. Name another file." in said
+    assert "done" not in said
+    assert listing.read_text() == "path\na/starfall.mp3\n"
+    assert not (library / "new").exists()
+    assert not list((tmp_path / "cache").iterdir())
+
+
 def test_tags_are_planned_written_and_taken_back(
     library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
