@@ -30,8 +30,13 @@ def is_address(entry: str) -> bool:
     return _ADDRESS.match(entry) is not None
 
 
+def names_nothing(entry: str) -> bool:
+    """Whether an entry is empty. Joined with a folder, it would stand for all that is in it."""
+    return entry.lower() in ("", "file:", "file://")
+
+
 def listed(name: str) -> Iterator[str]:
-    """The entries of a list: paths made absolute from the list's folder, addresses as they are.
+    """The entries of a list: paths made absolute from the list's folder, addresses and empty entries as they are.
 
     Args:
         name: the list; "-" is the standard input. What is named .csv or .tsv is read as a table.
@@ -49,7 +54,8 @@ def listed(name: str) -> Iterator[str]:
         raise LibraryError(f"The list '{name}' cannot be read ({error.strerror}).", hint="Check its path.") from error
     folder = os.path.abspath("" if name == "-" else os.path.dirname(name))
     for entry in _entries(text_of(content), folder):
-        yield entry if is_address(entry) or is_remote(entry) else locate(entry, folder)
+        as_it_is = is_address(entry) or is_remote(entry) or names_nothing(entry)
+        yield entry if as_it_is else locate(entry, folder)
 
 
 def _entries(text: str, folder: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from acousticsense.errors import LibraryError
 from acousticsense.evaluation.places import locate
 from acousticsense.library import storage
 from acousticsense.library.identity import FileStamp
-from acousticsense.library.playlist import is_address, listed
+from acousticsense.library.playlist import is_address, listed, names_nothing
 from acousticsense.library.rows import RowError
 
 
@@ -64,6 +64,9 @@ class Walk:
             yield from self._entry(entry)
 
     def _entry(self, entry: str) -> Iterator[Found]:
+        if names_nothing(entry):
+            yield self._missing(entry, "An empty path names no file.", "Name a file or a folder.")
+            return
         is_url = entry[:5].lower() == "file:"
         path = storage.absolute(locate(entry, os.curdir) if is_url else entry)
         if storage.is_remote(path):

@@ -97,6 +97,7 @@ def test_the_answers_are_those_of_predict(library: Path, tmp_path: Path, capsys:
         (["tag", "x", "--csv", "{empty}/song.MP3"], 1, "is named like audio"),
         (["tag", "x", "--accept", "0.5", "--review", "{empty}"], 1, "is a folder"),
         (["tag", "{empty}/nowhere"], 1, "1 of the places that were named lead to nothing"),
+        (["tag", ""], 1, "1 of the places that were named lead to nothing"),
         (["tag", "{empty}/*.mp3"], 1, "1 of the places that were named lead to nothing"),
         (["tag", "x", "--ledger", "/dev/null/ledger"], 1, "The ledger"),
         (["tag", "--undo", "nowhere"], 1, "cannot be read"),

@@ -59,6 +59,17 @@ def test_lists_name_paths_relative_to_themselves(folder: Path, monkeypatch: pyte
         Walk(["@nowhere.txt"])
 
 
+@pytest.mark.parametrize("nothing", ["", "file:", "FILE://"])
+def test_an_empty_path_leads_to_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, nothing: str) -> None:
+    monkeypatch.chdir(folder / "b" / "c")
+    (folder / "list.pls").write_text(f"[playlist]\nFile1={nothing}\nFile2=a.wav\n")
+    walk = Walk([nothing, f"@{folder}/list.pls"])
+    found = list(walk)
+    assert [entry.path for entry in found] == [nothing, nothing, str(folder / "a.wav")]
+    assert [entry.error.message for entry in found if entry.error] == ["An empty path names no file."] * 2
+    assert walk.n_missing == 2
+
+
 def test_links_in_circles_end(folder: Path) -> None:
     (folder / "b" / "up").symlink_to(folder)
     (folder / "loop").symlink_to(folder / "loop")
