@@ -2,7 +2,8 @@
 
 Exit codes: 0 when every file has a row (and every tag that was to be written is there), 1 when something that was
 asked for could not be done, 2 when the command itself is wrong, 130 when it was interrupted. A file that cannot be
-analysed has a row that says why, and is no reason for a 1; a place that was named and is not there is one.
+analysed has a row that says why, and is no reason for a 1; a place that was named and is not there or cannot be read
+is one.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def _carry_out(
         say("Interrupted. Nothing is lost: the same command goes on from here.")
         return _INTERRUPTED
     if walk.n_missing:
-        say(f"{walk.n_missing} of the places that were named lead to nothing.")
+        say(f"{walk.n_missing} of the places that were named lead to nothing or cannot be read.")
     return 1 if n_failed or walk.n_missing else 0
 
 

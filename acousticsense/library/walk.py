@@ -48,7 +48,7 @@ class Walk:
 
     Attributes:
         ignored: files in folders that are not named like audio, so far.
-        n_missing: arguments that lead to nothing, so far.
+        n_missing: arguments that lead to nothing or cannot be read, so far.
     """
 
     def __init__(self, arguments: Iterable[str]) -> None:
@@ -76,26 +76,37 @@ class Walk:
         elif "\0" in path:
             yield self._missing(path.replace("\0", "\\x00"), "No name holds a zero byte.", "Check the list.")
         elif os.path.isdir(path):
-            yield from self._folder(path, frozenset())
+            for found in self._folder(path, frozenset()):
+                self.n_missing += found.path == path  # the folder itself comes out with its error alone
+                yield found
         elif glob.has_magic(path) and not os.path.lexists(path):
             yield from self._pattern(path)
         else:
-            self.n_missing += not os.path.lexists(path)
+            self.n_missing += not os.path.exists(path)  # a link to nothing is no place either
             yield Found(path)
 
     def _missing(self, place: str, message: str, hint: str) -> Found:
         self.n_missing += 1
         return Found(place, RowError.of(LibraryError(message, hint=hint)))
 
+    def _no_match(self, pattern: str) -> Found:
+        return self._missing(pattern, "No file matches this pattern.", "Check the pattern.")
+
     def _objects(self, place: str) -> Iterator[Found]:
+        seen = False
         try:
             for url, stamp in storage.objects(place):
+                seen = True
                 if url == place or _is_audio(url):
                     yield Found(url, stamp=stamp)
                 else:
                     self.ignored += 1
         except LibraryError as error:
+            self.n_missing += not seen
             yield Found(place, RowError.of(error))
+            return
+        if not seen and glob.has_magic(place):
+            yield self._no_match(place)
 
     def _pattern(self, pattern: str) -> Iterator[Found]:
         matched = False
@@ -109,7 +120,7 @@ class Walk:
             else:
                 self.ignored += 1
         if not matched:
-            yield self._missing(pattern, "No file matches this pattern.", "Check the pattern.")
+            yield self._no_match(pattern)
 
     def _folder(self, folder: str, above: frozenset[tuple[int, int]]) -> Iterator[Found]:
         try:

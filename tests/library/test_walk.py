@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from acousticsense.errors import LibraryError, printable
+from acousticsense.library.identity import FileStamp
 from acousticsense.library.walk import Walk
 
 
@@ -84,6 +85,53 @@ def test_a_folder_that_must_not_be_read_is_said(folder: Path) -> None:
     (folder / "b").chmod(0o755)
     assert found["b"].error is not None
     assert "a.wav" in found
+
+
+def test_a_named_place_that_cannot_be_read_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(place: str) -> object:
+        if place == str(folder / "b"):
+            raise PermissionError(13, "Permission denied", place)
+        return listing(place)
+
+    listing = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)  # root may read every folder
+    named, above = Walk([str(folder / "b")]), Walk([str(folder)])
+    (found,) = named
+    assert found.error is not None
+    assert "cannot be read" in found.error.message
+    assert named.n_missing == 1
+    assert str(folder / "b") in [entry.path for entry in above]
+    assert above.n_missing == 0
+
+
+def test_a_link_to_nothing_that_is_named_is_missing(folder: Path) -> None:
+    (folder / "gone.mp3").symlink_to("nowhere.mp3")
+    named, above = Walk([str(folder / "gone.mp3")]), Walk([str(folder)])
+    assert [entry.path for entry in named] == [str(folder / "gone.mp3")]
+    assert named.n_missing == 1
+    assert str(folder / "gone.mp3") in [entry.path for entry in above]
+    assert above.n_missing == 0
+
+
+@pytest.mark.parametrize("place", ["memory://walk/nothing", "memory://walk/*.mp3"])
+def test_what_a_store_does_not_have_is_missing(place: str) -> None:
+    walk = Walk([place])
+    (found,) = walk
+    assert found.path == place
+    assert found.error is not None
+    assert walk.n_missing == 1
+
+
+def test_a_store_that_fails_is_missing_only_where_it_gave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def objects(place: str) -> Iterator[tuple[str, FileStamp]]:
+        if place.endswith("half"):
+            yield f"{place}/one.mp3", FileStamp(1, 1, 1)
+        raise LibraryError("The store does not answer.")
+
+    monkeypatch.setattr("acousticsense.library.storage.objects", objects)
+    walk = Walk(["s3://none", "s3://half"])
+    assert [entry.path for entry in walk] == ["s3://none", "s3://half/one.mp3", "s3://half"]
+    assert walk.n_missing == 1
 
 
 def test_names_that_are_no_unicode(tmp_path: Path) -> None:
