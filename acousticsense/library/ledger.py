@@ -77,17 +77,18 @@ class Ledger:
                 raise sqlite3.OperationalError(str(error)) from error
             self._database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
             try:
-                self._check()
+                version = self._checked_version()
                 self._database.execute("PRAGMA journal_mode = WAL")
                 self._database.execute("PRAGMA synchronous = NORMAL")
                 self._database.executescript(_TABLES)
-                self._database.execute(f"PRAGMA user_version = {_VERSION}")
+                if version != _VERSION:  # whoever reads the same ledger takes any write for a change of its rows
+                    self._database.execute(f"PRAGMA user_version = {_VERSION}")
             except BaseException:
                 self._database.close()
                 raise
 
-    def _check(self) -> None:
-        """Refuses a file that is neither empty nor a ledger of this version, by reading alone.
+    def _checked_version(self) -> int:
+        """The version of a ledger, 0 of a new one; refuses what is none of this version, by reading alone.
 
         The version does not tell: other programs count theirs in the same place, from 0 on.
         """
@@ -98,9 +99,10 @@ class Ledger:
                 f"{self.path} is no ledger: it is the database of another program.",
                 hint="Name another file, or one that is not there yet.",
             )
-        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        version = int(self._database.execute("PRAGMA user_version").fetchone()[0])
         if version not in (0, _VERSION):
             raise sqlite3.DatabaseError(f"it has version {version}, this program writes version {_VERSION}")
+        return version
 
     def close(self) -> None:
         """Closes the file."""

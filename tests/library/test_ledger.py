@@ -261,3 +261,12 @@ def test_an_empty_file_and_a_ledger_whose_making_was_cut_short_become_whole(tmp_
 def test_a_stamp_is_none_for_what_is_not_there(tmp_path: Path) -> None:
     assert stamp(str(tmp_path / "none")) is None
     assert stamp("nul\0byte") is None
+
+
+def test_opening_a_ledger_is_no_change_to_those_who_have_it_open(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    with closing(sqlite3.connect(path)) as watching:
+        before = watching.execute("PRAGMA data_version").fetchone()
+        Ledger(path).close()
+        assert watching.execute("PRAGMA data_version").fetchone() == before
