@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,11 +19,17 @@ _BLOCK_BYTES: Final = 1 << 20
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that takes `path`'s place when the block ends; when it raises, what was there before stays.
 
-    The new file has the permissions that `open` would give it.
+    A link stays, and the file that it leads to is replaced. What is no regular file (a device, a pipe) cannot be
+    replaced and is written to directly. The new file has the permissions that `open` would give it.
 
     Raises:
         OSError: the folder or the disk says no.
     """
+    path, is_replaceable = _destination(path)
+    if not is_replaceable:
+        with path.open("wb") as file:
+            yield file
+        return
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         new = Path(file.name)
         try:
@@ -33,6 +40,18 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         except BaseException:
             new.unlink(missing_ok=True)
             raise
+
+
+def _destination(path: Path) -> tuple[Path, bool]:
+    """The file that a name leads to, and whether it can be replaced: it is regular or not yet there."""
+    real = Path(os.path.realpath(path))
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return real, True
+    # /dev/stdout can lead to a regular file that has no name any more; another one must not be made for it.
+    is_replaceable = stat.S_ISREG(found.st_mode) and real.exists() and real.samefile(path)
+    return (real, True) if is_replaceable else (path, False)
 
 
 def replace_file(new: Path, old: Path) -> None:
