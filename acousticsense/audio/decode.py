@@ -69,25 +69,30 @@ class _CodedStreamError(AudioDecodeError):
 def decoded(source: Source, limits: AudioLimits, begin: Callable[[Track], _T]) -> Iterator[_T]:
     """What `begin` makes of the track of the first decoder that it can work with; the track stays open meanwhile."""
     with opened(source, limits) as whole, ExitStack() as kept_open:
-        file = behind_tags(Slice(whole))
-        failures = _faults(file, limits)
-        for name, open_track in _decoders(file):
-            try:
-                file.seek(0)
-                with ExitStack() as attempt:
-                    begun = begin(attempt.enter_context(open_track(file)))
-                    kept_open.push(attempt.pop_all())
-                break
-            except _CodedStreamError:
-                raise
-            except AudioDecodeError as error:
-                if error.message not in failures:
-                    failures.append(error.message if error.hint else f"{name}: {error.message}")
-            except OSError as error:
-                raise unreadable(error) from error
-        else:
-            raise AudioDecodeError(f"This cannot be decoded as audio. {' '.join(failures)}", hint=FORMATS_HINT)
+        try:
+            begun = _begun(Slice(whole), limits, begin, kept_open)
+        except OSError as error:
+            raise unreadable(error) from error
         yield begun
+
+
+def _begun(whole: Slice, limits: AudioLimits, begin: Callable[[Track], _T], kept_open: ExitStack) -> _T:
+    """See `decoded`; what has to be closed later goes into `kept_open`."""
+    file = behind_tags(whole)
+    failures = _faults(file, limits)
+    for name, open_track in _decoders(file):
+        try:
+            file.seek(0)
+            with ExitStack() as attempt:
+                begun = begin(attempt.enter_context(open_track(file)))
+                kept_open.push(attempt.pop_all())
+            return begun
+        except _CodedStreamError:
+            raise
+        except AudioDecodeError as error:
+            if error.message not in failures:
+                failures.append(error.message if error.hint else f"{name}: {error.message}")
+    raise AudioDecodeError(f"This cannot be decoded as audio. {' '.join(failures)}", hint=FORMATS_HINT)
 
 
 def _decoders(file: Slice) -> tuple[tuple[str, _Opener], ...]:
@@ -207,7 +212,7 @@ def read_artist(path: Path) -> str:
         with opened(path, AudioLimits()) as file, ffmpeg_track(Slice(file)) as track:
             tags = track.tags
             return next((tags[key] for key in ("album_artist", "albumartist", "artist") if tags.get(key)), "")
-    except AudioError:
+    except (AudioError, OSError):
         return ""
 
 

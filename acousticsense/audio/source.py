@@ -6,7 +6,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -84,18 +84,30 @@ def _patched(content: bytes, at: int, octets: bytes) -> bytes:
 
 @contextmanager
 def opened(source: Source, limits: AudioLimits) -> Iterator[BinaryIO]:
-    """The source as a seekable binary file whose size is within the limits."""
-    if isinstance(source, (str, os.PathLike)):
-        with _open_path(Path(source)) as file:
-            yield _sized(file, limits)
-    elif isinstance(source, (bytes, bytearray, memoryview)):
-        yield _sized(io.BytesIO(source), limits)
-    elif hasattr(source, "read"):
-        yield _sized(_seekable(source, limits), limits)
-    else:
-        raise RequestError(
-            f"Audio was given as {type(source).__name__}.", hint="Give a path, bytes or a binary file object."
-        )
+    """The source as a seekable binary file whose size is within the limits.
+
+    Raises:
+        RequestError: it is no source, closed, or text.
+        AudioDecodeError: there is no such file, or it cannot be read.
+        AudioEmptyError: it has no bytes.
+        AudioTooLargeError: it has too many.
+    """
+    with ExitStack() as kept_open:
+        if isinstance(source, (str, os.PathLike)):
+            file = kept_open.enter_context(_open_path(Path(source)))
+        elif isinstance(source, (bytes, bytearray, memoryview)):
+            file = io.BytesIO(source)
+        elif hasattr(source, "read"):
+            file = source
+        else:
+            raise RequestError(
+                f"Audio was given as {type(source).__name__}.", hint="Give a path, bytes or a binary file object."
+            )
+        try:
+            sized = _sized(_seekable(file, limits) if file is source else file, limits)
+        except OSError as error:
+            raise unreadable(error) from error
+        yield sized
 
 
 def _shown(path: Path) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from acousticsense.audio.decode import read_artist
 from acousticsense.audio.limits import AudioLimits
 from acousticsense.audio.source import Slice
+from acousticsense.audio.stream import open_stream
 from acousticsense.errors import (
     AudioDecodeError,
     AudioTooLargeError,
@@ -75,6 +79,53 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     for missing in (tmp_path / "missing.wav", "a\0b", "http://127.0.0.1/song.mp3"):
         with pytest.raises(AudioDecodeError, match="There is no file"):
             read(missing)
+
+
+class FailingFile(io.BytesIO):
+    """A file on a disk that fails: once it was asked for something `n_good` times, or at once."""
+
+    def __init__(self, content: bytes, failing: str, n_good: int) -> None:
+        super().__init__(content)
+        self.failing, self.n_good = failing, n_good
+
+    def _count(self, name: str) -> None:
+        if name == self.failing:
+            self.n_good -= 1
+            if self.n_good < 0:
+                raise OSError(errno.EIO, "Input/output error")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._count("read")
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self._count("seek")
+        return super().seek(offset, whence)
+
+
+@pytest.mark.parametrize(("failing", "n_good"), [("read", 0), ("read", 1), ("read", 2), ("seek", 1), ("seek", 2)])
+def test_a_file_object_may_fail_before_it_is_decoded(wav: bytes, failing: str, n_good: int) -> None:
+    with pytest.raises(AudioDecodeError, match=r"The file cannot be read \(\[Errno 5\] Input/output error\)"):
+        read(FailingFile(wav, failing, n_good))
+
+
+@pytest.mark.parametrize("failing", ["read", "seek"])
+@pytest.mark.parametrize("sound", ["wav", "mp3"])
+def test_a_file_object_may_fail_at_any_time(failing: str, sound: str, request: pytest.FixtureRequest) -> None:
+    content = request.getfixturevalue(sound)
+    for n_good in range(40):
+        with suppress(AudioDecodeError):
+            read(FailingFile(content, failing, n_good), duration_s=0.5)
+        file = FailingFile(content, failing, n_good)
+        with suppress(AudioDecodeError), open_stream(file, sample_rate_hz=WANTED_HZ, duration_s=0.5) as stream:
+            list(stream.blocks())
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has such files")
+def test_a_file_whose_end_cannot_be_sought() -> None:
+    with pytest.raises(AudioDecodeError, match="The file cannot be read"):
+        read("/proc/self/mem")
+    assert read_artist(Path("/proc/self/mem")) == ""
 
 
 def test_a_file_over_the_limit(wav: bytes, tmp_path: Path) -> None:
