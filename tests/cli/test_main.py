@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from acousticsense.cli.main import main
 from acousticsense.models.networks import build_network
 
 ROOT = Path(__file__).resolve().parents[2]
+SONG = str(ROOT / "examples" / "starfall.mp3")
 
 
 @pytest.fixture(autouse=True)
@@ -250,21 +252,76 @@ def test_timelines_that_cannot_be(
     assert "Traceback" not in error
 
 
-def test_a_closed_pipe_ends_a_command_quietly(tiny_models: Path) -> None:
-    """As in `acousticsense predict *.mp3 | head -1`."""
-    nobody_reads, stdout = os.pipe()
-    os.close(nobody_reads)
+def run_to(stdout: Any, arguments: list[str], models: Path, **environment: str) -> tuple[int, str]:
+    """Runs the command in a process of its own; its exit code and what it says on the standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", "acousticsense", "models"],
-        env={**os.environ, "ACOUSTICSENSE_MODELS": str(tiny_models)},
+        [sys.executable, "-m", "acousticsense", *arguments],
+        env={**os.environ, "PYTHONUNBUFFERED": "", "ACOUSTICSENSE_MODELS": str(models), **environment},
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
         cwd=ROOT,
     )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["--version"]])
+def test_a_closed_pipe_ends_a_command_quietly(tiny_models: Path, arguments: list[str]) -> None:
+    """As in `acousticsense predict *.mp3 | head -1`, with the exit code that a shell gives other programs."""
+    nobody_reads, stdout = os.pipe()
+    os.close(nobody_reads)
+    assert run_to(stdout, arguments, tiny_models) == (141, "")
     os.close(stdout)
-    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+@pytest.mark.parametrize("arguments", [["models"], ["predict", SONG, "--json"], ["timeline", SONG, "--json"]])
+def test_a_full_disk_is_one_line(tiny_models: Path, arguments: list[str]) -> None:
+    """Output that fits a buffer and output that does not: of that nothing is left to be flushed."""
+    with Path("/dev/full").open("wb") as full:
+        status, error = run_to(full, arguments, tiny_models)
+    assert (status, error) == (1, "acousticsense: the output cannot be written (No space left on device).\n")
+
+
+def test_another_fault_is_not_taken_for_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_options: object) -> int:
+        raise OSError("of something else")
+
+    monkeypatch.setattr("acousticsense.cli.models._run", fail)
+    with pytest.raises(OSError, match="of something else"):
+        main(["models"])
+
+
+def test_closed_streams_are_no_fault(tiny_models: Path, tmp_path: Path) -> None:
+    table = tmp_path / "windows.csv"
+    command = [sys.executable, "-m", "acousticsense", "timeline", SONG, "--csv", str(table)]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command],
+        env={**os.environ, "ACOUSTICSENSE_MODELS": str(tiny_models)},
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0
+    assert table.read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_any_name_can_be_printed_in_any_encoding(
+    music_mp3: Path, tiny_models: Path, tmp_path: Path, encoding: str
+) -> None:
+    names = ["é中文😀.mp3", "other.mp3"]
+    for name in names:
+        (tmp_path / name).write_bytes(music_mp3.read_bytes())
+    output = tmp_path / "output"
+    arguments = ["predict", *(str(tmp_path / name) for name in names)]
+    for options in ([], ["--json"]):
+        with output.open("wb") as file:
+            assert run_to(file, [*arguments, *options], tiny_models, PYTHONIOENCODING=encoding) == (0, "")
+        lines = output.read_text(encoding=encoding).splitlines()
+        assert len(lines) == 2
+        assert r"\u4e2d\u6587\ud83d\ude00.mp3" in lines[0]
+    assert [Path(json.loads(line)["path"]).name for line in lines] == names
 
 
 def test_a_user_id_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
