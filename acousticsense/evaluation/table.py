@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from acousticsense.errors import SettingsError
+from acousticsense.errors import SettingsError, quoted
 from acousticsense.evaluation.places import as_text, text_of
 
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -44,7 +44,7 @@ def read_table(source: Path, needed: Sequence[str]) -> list[TableRow]:
         SettingsError: it cannot be read; says the line, the column and what to change.
     """
     try:
-        text = text_of(source.read_bytes())
+        text = text_of(source.read_bytes(), str(source))
     except OSError as error:
         raise SettingsError(f"{source} cannot be read ({error.strerror}).", hint="Check its path.") from error
     first = 1
@@ -53,6 +53,7 @@ def read_table(source: Path, needed: Sequence[str]) -> list[TableRow]:
         text, first = text[named.end() :], 2
     if not text.strip():
         raise SettingsError(f"{source} is empty.", hint=f"Its first line names the columns: {','.join(needed)}.")
+    _refuse_endless(source, text, first)
     delimiter = named[1] if named else _delimiter(text, needed)
     return list(_rows(source, text, delimiter, needed, first))
 
@@ -81,6 +82,16 @@ def _rows(source: Path, text: str, delimiter: str, needed: Sequence[str], first:
         yield row
 
 
+def _refuse_endless(source: Path, text: str, first: int) -> None:
+    """Raises SettingsError when a line is longer than the reader takes a cell to be."""
+    for number, line in enumerate(_LINE_END.split(text), first):
+        if len(line) > csv.field_size_limit():
+            raise SettingsError(
+                f"{source}, line {number} has {len(line)} characters; {csv.field_size_limit()} can be read.",
+                hint="Give every file a line of its own, and leave out columns of long text.",
+            )
+
+
 def _delimiter(text: str, needed: Sequence[str]) -> str:
     """The delimiter that makes a header of the first line; else the most frequent one in it."""
     line = next(line for line in _LINE_END.split(text) if line.strip())
@@ -98,7 +109,7 @@ def _checked(header: list[str], source: Path, delimiter: str, needed: Sequence[s
         if name not in header:
             raise SettingsError(
                 f"{source}, line {line} lacks a column {name!r}: separated by {_DELIMITERS.get(delimiter, delimiter)}, "
-                f"it reads {', '.join(map(repr, header[:5]))}.",
+                f"it reads {', '.join(map(quoted, header[:5]))}.",
                 hint=f"Make the first line {delimiter.join(needed)}, or rename its columns.",
             )
         if header.count(name) > 1:

@@ -6,11 +6,13 @@ import os
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from acousticsense.errors import SettingsError
 from acousticsense.evaluation.dataset import LabelledClip, listed_paths, read_items
 from acousticsense.evaluation.places import locate
+from acousticsense.library.playlist import listed
 
 A, B, U = "m/a.mp3", "m/b, c.mp3", "m/ü.mp3"
 
@@ -81,6 +83,9 @@ def test_western_windows_is_read(folder: Path) -> None:
         (f'path,genre\n{A},"Jazz\n{A},Jazz\n', "line 2, column 'genre': a quotation mark"),
         (f'path,genre\n"{A},Jazz\n"{B}",Jazz\n', "line 2, column 'path': a quotation mark"),
         (f'sep=,\npath,genre\n{A},Jazz\n"x,Jazz\n', "line 4, column 'path': a quotation mark"),
+        (f"path,genre\n{A}," + "x" * 200_000, "line 2 has 200008 characters; 131072 can be read"),
+        ("x" * 200_000, "line 1 has 200000 characters; 131072 can be read"),
+        (f"{'x' * 1000},genre\n{A},Jazz\n", "it reads 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…xxx"),
         ('path,genre\n"m/a.mp3,Jazz\n' + "m/d e.mp3,Jazz\n" * 10_000, "line 2, column 'path': a quotation mark"),
         (f"path,genre\n{A},Jazz\n,Rock\n", "line 3: the path is empty"),
         (f"path,genre\n{A},Jazz\nb.wav\n", "line 3: the genre is empty"),
@@ -91,6 +96,16 @@ def test_what_cannot_be_read_is_the_line_and_what_to_change(folder: Path, conten
     with pytest.raises(SettingsError) as caught:
         read(folder, content.encode())
     assert sentence in str(caught.value)
+
+
+def test_what_is_no_text_is_no_list(folder: Path) -> None:
+    song = Path(__file__).resolve().parents[2] / "examples" / "starfall.mp3"
+    silence = b"RIFF\x24\x10\0\0WAVEfmt \x10\0\0\0\1\0\2\0" + bytes(10_000)
+    for content in (song.read_bytes(), silence, np.random.default_rng(1).bytes(10_000)):
+        with pytest.raises(SettingsError, match=r"list\.csv is no list: it holds binary data"):
+            read(folder, content)
+        with pytest.raises(SettingsError, match="This is no list"):
+            list(listed(str(song)))
 
 
 def test_a_file_that_is_not_there_is_for_whoever_opens_it(folder: Path) -> None:
@@ -131,5 +146,6 @@ def test_names_are_what_exists(folder: Path) -> None:
         f"{folder}/m/a.mp3": os.fsencode(folder / A),
         "gone\\x.mp3": os.fsencode(folder / "gone\\x.mp3"),
     }
+    found["file:///no\0name.mp3"] = os.fsencode(f"{folder}/file:///no\0name.mp3")
     for name, path in found.items():
         assert os.fsencode(locate(name, str(folder))) == path, name
