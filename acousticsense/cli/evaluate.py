@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from acousticsense.cli.options import add_model_options, add_spectrogram_option, classifier_of, settings_of
-from acousticsense.errors import RequestError
+from acousticsense.errors import RequestError, printable
 
 if TYPE_CHECKING:
     from acousticsense.analysis.predictor import EnsemblePredictor
@@ -36,26 +37,30 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from acousticsense.evaluation.dataset import read_items
+    from acousticsense.evaluation.dataset import distinct, read_items
     from acousticsense.evaluation.evaluate import evaluate
     from acousticsense.evaluation.report import report_markdown, write_report
 
-    items = read_items(options.data)
     for option in ("record", "calibrate"):
         if getattr(options, option) and not options.models:
             raise RequestError(f"--{option} is for several models together.", hint="Name them with --models.")
+    found = distinct(read_items(options.data))
+    items = list(found.clips.values())
+    left_out = {**found.unreadable, **found.repeated}
     if options.calibrate:
+        for path, reason in left_out.items():
+            print(f"left out: {printable(path)}: {printable(reason)}", file=sys.stderr)
         return _calibrate(_predictor(options), [(item.path, item.genre) for item in items], options)
     if options.out:
         _make_folder(options.out)
     predicts = _predictor(options) if options.models else classifier_of(options)
-    result = evaluate(predicts, items)
+    result = evaluate(predicts, items, left_out)
     if options.record:
         _record(result, cast("EnsemblePredictor", predicts), options)
     if options.out:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else report_markdown(result))
-    return 1 if result.unreadable else 0
+    return 1 if len(result.unreadable) > len(found.repeated) else 0
 
 
 def _make_folder(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from acousticsense.audio.names import AUDIO_SUFFIXES, is_audio_name
 from acousticsense.errors import SettingsError
 from acousticsense.evaluation.places import locate
 from acousticsense.evaluation.table import TableRow, read_table
+from acousticsense.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,47 @@ def read_items(source: Path) -> list[LabelledClip]:
     if not items:
         raise SettingsError(f"{source} names no clips.", hint="Give a list with path,genre or a folder per genre.")
     return items
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distinct:
+    """Clips of which no two are the same file.
+
+    Attributes:
+        clips: SHA-256 of a file -> its clip, in the order of the source.
+        repeated: files that are left out because others are the same, with the reason.
+        unreadable: files that cannot be read, with the reason.
+    """
+
+    clips: Mapping[str, LabelledClip]
+    repeated: Mapping[str, str]
+    unreadable: Mapping[str, str]
+
+
+def distinct(items: Sequence[LabelledClip]) -> Distinct:
+    """Each file once: copies in one genre count once, a file that lies in two is left out."""
+    clips: dict[str, LabelledClip] = {}
+    repeated: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    contradicted: set[str] = set()
+    for item in items:
+        try:
+            sha256 = sha256_of(item.path)
+        except OSError as error:
+            unreadable[str(item.path)] = f"cannot be read: {error.strerror}"
+            continue
+        first = clips.setdefault(sha256, item)
+        if first is item:
+            continue
+        if first.genre == item.genre:
+            if first.path != item.path:  # else the list only names it twice
+                repeated[str(item.path)] = f"the same file as {first.path}"
+        else:
+            repeated[str(item.path)] = f"the same file is {first.genre} as {first.path}"
+            contradicted.add(sha256)
+    for sha256 in contradicted:
+        repeated[str(clips.pop(sha256).path)] = "the same file is in another genre too"
+    return Distinct(clips=clips, repeated=repeated, unreadable=unreadable)
 
 
 def listed_paths(source: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -28,17 +28,23 @@ class Predictor(Protocol):
         """Predicts a file."""
 
 
-def evaluate(classifier: Predictor, items: Sequence[LabelledClip]) -> Evaluation:
+def evaluate(
+    classifier: Predictor, items: Sequence[LabelledClip], left_out: Mapping[str, str] | None = None
+) -> Evaluation:
     """Predicts every clip and measures the answers.
 
     Args:
         classifier: usually a `GenreClassifier`.
         items: clips with their genres, each one of the model's labels or "not_music".
+        left_out: files that are not analysed, with the reason; the report lists them.
 
     Raises:
         SettingsError: a genre is not among the model's labels, or no clip could be analysed.
     """
-    results, unreadable = [], {}
+    results = []
+    unreadable = {printable(path): printable(reason) for path, reason in (left_out or {}).items()}
+    for path, reason in unreadable.items():
+        logger.warning("%s is left out: %s", path, reason)
     for number, item in enumerate(items, 1):
         if number % _PROGRESS_EVERY == 0:
             logger.info("%d of %d clips analysed", number, len(items))

@@ -53,7 +53,8 @@ def _summary(result: Evaluation) -> str:
         caught, refused, n = result.not_music.caught, result.not_music.refused, result.not_music.n
         notes.append(f"Not music: {caught:.0%} of {n} such clips are caught, {refused:.1%} of the music is refused.")
     if result.unreadable:
-        notes.append(f"Not analysed: {len(result.unreadable)} files that cannot be read, which count in no figure.")
+        n = len(result.unreadable)
+        notes.append(f"Not analysed: {n} files that cannot be read or repeat others; they count in no figure.")
     return "\n\n".join(notes)
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from acousticsense.audio.decode import read_artist
 from acousticsense.errors import SettingsError
-from acousticsense.evaluation.dataset import LabelledClip
-from acousticsense.files import sha256_of
+from acousticsense.evaluation.dataset import LabelledClip, distinct
 from acousticsense.models.genres import NOT_MUSIC
 
 logger = logging.getLogger(__name__)
@@ -75,27 +74,17 @@ def gather(items: Sequence[LabelledClip]) -> Material:
         SettingsError: fewer than two genres, or a genre with a single file.
     """
     _check([item.genre for item in items], unusable=0)
-    skipped: dict[str, str] = {}
-    tracks: dict[str, Track] = {}
-    contradicted: set[str] = set()
-    for item in items:
-        try:
-            sha256 = sha256_of(item.path)
-        except OSError as error:
-            skipped[str(item.path)] = f"cannot be read: {error.strerror}"
-            continue
-        first = tracks.get(sha256)
-        if first is None:
-            group = item.group or read_artist(item.path) or sha256
-            tracks[sha256] = Track(path=item.path, genre=item.genre, group=group.casefold(), sha256=sha256)
-        elif first.genre == item.genre:
-            skipped[str(item.path)] = f"the same file as {first.path}"
-        else:
-            skipped[str(item.path)] = f"the same file is {first.genre} as {first.path}"
-            contradicted.add(sha256)
-    for sha256 in contradicted:
-        skipped[str(tracks[sha256].path)] = "the same file is in another genre too"
-    kept = tuple(track for sha256, track in tracks.items() if sha256 not in contradicted)
+    found = distinct(items)
+    kept = tuple(
+        Track(
+            path=clip.path,
+            genre=clip.genre,
+            group=(clip.group or read_artist(clip.path) or sha256).casefold(),
+            sha256=sha256,
+        )
+        for sha256, clip in found.clips.items()
+    )
+    skipped = {**found.unreadable, **found.repeated}
     _check([track.genre for track in kept], unusable=len(skipped))
     return Material(tracks=kept, skipped=skipped)
 

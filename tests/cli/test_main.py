@@ -160,6 +160,27 @@ def test_evaluate(music_mp3: Path, music_wav: Path, tmp_path: Path, capsys: pyte
     assert (tmp_path / "report" / "confusion.png").stat().st_size > 0
 
 
+def test_evaluate_counts_no_file_twice(
+    music_mp3: Path,
+    music_wav: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows = [f"{music_mp3},Jazz", f"{music_wav},Rock", f"{music_wav},Rock", f"{music_mp3},Blues"]
+    table = tmp_path / "clips.csv"
+    table.write_text("\n".join(["path,genre", *rows]), encoding="utf-8")
+    assert main(["evaluate", str(table), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["n"] == 1
+    assert list(result["unreadable"]) == [str(music_mp3)]
+    assert "is in another genre too" in result["unreadable"][str(music_mp3)]
+    assert f"{music_mp3} is left out: the same file" in caplog.text
+    table.write_text(f"path,genre\n{music_wav},Rock\n/gone.mp3,Jazz\n", encoding="utf-8")
+    assert main(["evaluate", str(table), "--json"]) == 1
+    assert "/gone.mp3" in json.loads(capsys.readouterr().out)["unreadable"]
+
+
 def test_labels_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "labels.txt").write_bytes(b"\xff\xfe\xff")
     (tmp_path / "mine.pth").write_bytes(b"")
