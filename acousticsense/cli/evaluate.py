@@ -44,6 +44,11 @@ def _run(options: argparse.Namespace) -> int:
     for option in ("record", "calibrate"):
         if getattr(options, option) and not options.models:
             raise RequestError(f"--{option} is for several models together.", hint="Name them with --models.")
+    if options.models and options.model:
+        raise RequestError(
+            f"--models asks for several models together, and --model names one ({options.model}).",
+            hint="Leave one of the two out.",
+        )
     found = distinct(read_items(options.data))
     items = list(found.clips.values())
     left_out = {**found.unreadable, **found.repeated}

@@ -181,6 +181,11 @@ def test_evaluate_counts_no_file_twice(
     assert "/gone.mp3" in json.loads(capsys.readouterr().out)["unreadable"]
 
 
+def test_evaluate_asks_one_model_or_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(tmp_path), "--models", "tiny", "--model", "resnet50"]) == 1
+    assert "--model names one (resnet50). Leave one of the two out." in capsys.readouterr().err
+
+
 def test_labels_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "labels.txt").write_bytes(b"\xff\xfe\xff")
     (tmp_path / "mine.pth").write_bytes(b"")
