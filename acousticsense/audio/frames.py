@@ -98,8 +98,8 @@ class Uniform:
             self._resampler = soxr.ResampleStream(rate_hz, self._rate_hz, self._n_channels, "float32", quality="HQ")
 
 
-def _to_float(frame: Any) -> NDArray[Any]:
-    """Samples of a decoded frame as floats (n_channels, n), full scale at 1."""
+def _to_float(frame: Any) -> Samples:
+    """Samples of a decoded frame (n_channels, n), full scale at 1; what is beyond a float32 becomes infinite."""
     try:
         samples: NDArray[Any] = frame.to_ndarray()
     except ValueError as error:
@@ -110,4 +110,5 @@ def _to_float(frame: Any) -> NDArray[Any]:
         return (samples.astype(np.float32) - 128.0) / 128.0
     if samples.dtype.kind == "i":
         samples = samples * np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
-    return samples
+    with np.errstate(over="ignore"):  # as damage, `track.mend` says so
+        return samples.astype(np.float32, copy=False)

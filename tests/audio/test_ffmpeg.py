@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import io
+import warnings
 from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+import soundfile
 
 from acousticsense.audio.health import check
 from acousticsense.audio.limits import AudioLimits
+from acousticsense.audio.stream import open_stream
 from tests.audio.files import RATE_HZ, WANTED_HZ, Samples, codes, ffmpeg_file, lag, make_signal, read, sound_file
 
 SECONDS = 12.0
+
+
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "AU", "W64"])
+def test_numbers_beyond_a_float32_are_damage_and_no_warning(kind: str) -> None:
+    """In libsndfile and in FFmpeg, which reads the last two."""
+    samples = make_signal(2.0).astype(np.float64)
+    samples[500:510] = 1e300
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE_HZ, format=kind, subtype="DOUBLE")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "bad_samples" in codes(read(file))
+        with open_stream(file, sample_rate_hz=WANTED_HZ) as stream:
+            assert np.isfinite(np.concatenate(list(stream.blocks()))).all()
 
 
 def _tracks(
