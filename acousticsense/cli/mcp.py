@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from acousticsense import __version__
 from acousticsense.cli.options import add_model_options, settings_of
 from acousticsense.errors import SettingsError
 
@@ -61,6 +62,7 @@ def make_server(settings: Settings) -> tuple[FastMCP[None], PredictionService]:
 
     service = PredictionService(settings)
     server: FastMCP[None] = FastMCP("acousticsense", instructions=_INSTRUCTIONS)
+    server._mcp_server.version = __version__  # no argument of FastMCP leads there; else it is that of the package mcp
     for tool in _tools(service):
         server.add_tool(tool)
     return server, service

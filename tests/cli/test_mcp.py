@@ -14,6 +14,7 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import TextContent
 
+from acousticsense import __version__
 from acousticsense.cli.main import main
 from tests.conftest import run_alone
 from tests.library.conftest import EXAMPLES
@@ -28,7 +29,7 @@ async def talk(options: list[str], models: Path, use: Callable[[ClientSession], 
         command=sys.executable, args=["-m", "acousticsense", "mcp", *options], env=environment
     )
     async with stdio_client(server) as streams, ClientSession(*streams) as session:
-        await session.initialize()
+        assert (await session.initialize()).serverInfo.version == __version__
         return await use(session)
 
 
