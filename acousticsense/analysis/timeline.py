@@ -23,6 +23,7 @@ from acousticsense.analysis.results import MAX_WINDOW_S, MIN_HOP_S, MIN_WINDOW_S
 from acousticsense.analysis.segments import merge
 from acousticsense.audio.health import SILENCE_DB, loudest_db
 from acousticsense.audio.source import Source
+from acousticsense.audio.track import check_number
 from acousticsense.audio.types import HealthReport
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
@@ -129,6 +130,8 @@ def make_timeline(
 
 
 def _check(window_s: float, hop_s: float, min_segment_s: float) -> None:
+    for name, value in (("window_s", window_s), ("hop_s", hop_s), ("min_segment_s", min_segment_s)):
+        check_number(name, value, "Give a number of seconds.")
     if not MIN_WINDOW_S <= window_s <= MAX_WINDOW_S:
         raise RequestError(
             f"window_s is {window_s:g}.", hint=f"A window can have {MIN_WINDOW_S:g} to {MAX_WINDOW_S:g} seconds."

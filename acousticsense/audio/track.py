@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from typing import Any, Final, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acousticsense.audio.notes import Notes
-from acousticsense.errors import AudioDecodeError, AudioEmptyError, RequestError
+from acousticsense.errors import AudioDecodeError, AudioEmptyError, RequestError, quoted
 
 Samples = NDArray[np.float32]
 
@@ -52,10 +53,23 @@ class Excerpt:
     centred: bool
 
 
+def check_number(name: str, value: object, hint: str, kind: type = Real) -> None:
+    """Refuses what is no number, of the kind that is wanted: text from a form, or a truth value.
+
+    Raises:
+        RequestError: naming the argument, its value and what is allowed.
+    """
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise RequestError(f"{name} is {quoted(value)}.", hint=hint)
+
+
 def check_arguments(sample_rate_hz: int, duration_s: float | None, offset_s: float, anchor: str) -> None:
     """Raises RequestError when an argument is out of range."""
     if sample_rate_hz <= 0:
         raise RequestError(f"The sample rate asked for is {sample_rate_hz} Hz.", hint="It must be above 0.")
+    if duration_s is not None:
+        check_number("The duration asked for", duration_s, "Give a number of seconds, or None for the whole track.")
+    check_number("The offset asked for", offset_s, "Give a number of seconds from the start.")
     if duration_s is not None and not 0 < duration_s < float("inf"):
         raise RequestError(f"The duration asked for is {duration_s} s.", hint="It must be above 0.")
     if not 0 <= offset_s < float("inf"):

@@ -32,7 +32,9 @@ from acousticsense.spectrogram.windows import SpectrogramImages, clip_images
 
 #: Stands for "as many seconds as the model's window policy says".
 MODEL_DEFAULT: Final = "model"
-Duration = float | Literal["model"] | None
+#: Stands for the whole track, as None does.
+WHOLE_TRACK: Final = "all"
+Duration = float | Literal["model", "all"] | None
 
 #: Most images in one forward pass, by kind of device: bounds the memory that long clips take on a CPU, and is where
 #: a GPU's gain from larger batches ends.
@@ -196,11 +198,13 @@ class GenreClassifier:
 
         With the anchor "center", the excerpt is taken from the middle of the track.
         """
+        if duration_s == MODEL_DEFAULT:
+            duration_s = self.spec.windows.default_duration_s
         return Recipe(
             front_end=self.spec.front_end,
             windows=self.spec.windows,
             limits=self._limits,
-            duration_s=self.spec.windows.default_duration_s if duration_s == MODEL_DEFAULT else duration_s,
+            duration_s=None if duration_s == WHOLE_TRACK else duration_s,
             offset_s=offset_s,
             anchor=anchor,
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from pathlib import Path
+from typing import Literal
 
 from acousticsense.audio.source import Source
+from acousticsense.audio.track import check_number
 from acousticsense.errors import RequestError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.spectrogram.front_end import SpectrogramKind
@@ -24,7 +27,7 @@ def predict_genre(
     path: Source,
     *,
     top_k: int = 5,
-    duration_sec: float | None = 10.0,
+    duration_sec: float | Literal["all"] | None = 10.0,
     offset_sec: float = 0.0,
     spectrogram: SpectrogramKind | None = None,
 ) -> list[tuple[str, float]]:
@@ -34,7 +37,7 @@ def predict_genre(
         model: from `load_model`.
         path: any audio file (or bytes, or a binary file object).
         top_k: how many genres to return.
-        duration_sec: seconds to predict; None is the whole track.
+        duration_sec: seconds to predict; None or "all" is the whole track.
         offset_sec: where to begin.
         spectrogram: "mel" or "cqt", for models that know both; None is the model's default.
 
@@ -42,6 +45,7 @@ def predict_genre(
         AudioError: not audio, over a limit, or nothing in it.
         RequestError: an argument is out of range.
     """
+    check_number("top_k", top_k, "Ask for 1 or more genres.", Integral)
     if top_k < 1:
         raise RequestError(f"top_k is {top_k}.", hint="Ask for 1 or more genres.")
     classifier = model.for_spectrogram(spectrogram)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -170,6 +171,31 @@ def test_an_offset_beyond_the_end(classifier: GenreClassifier, music_wav: Path) 
 def test_an_image_the_model_does_not_know(classifier: GenreClassifier) -> None:
     with pytest.raises(RequestError, match="not trained on cqt"):
         classifier.for_spectrogram("cqt")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top_k": "3"}, "top_k is '3'"),
+        ({"top_k": 2.5}, r"top_k is '2\.5'"),
+        ({"top_k": 0}, "top_k is 0"),
+        ({"duration_sec": "10"}, "duration asked for is '10'"),
+        ({"offset_sec": "1"}, "offset asked for is '1'"),
+        ({"offset_sec": None}, "offset asked for is 'None'"),
+    ],
+)
+def test_what_is_no_number_is_refused(
+    classifier: GenreClassifier, music_wav: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RequestError, match=message) as caught:
+        predict_genre(classifier, music_wav, **options)
+    assert caught.value.hint
+
+
+def test_all_is_the_whole_track(classifier: GenreClassifier, music_wav: Path) -> None:
+    whole = predict_genre(classifier, music_wav, duration_sec=None)
+    assert predict_genre(classifier, music_wav, duration_sec="all") == whole
+    assert predict_genre(classifier, music_wav, duration_sec=np.float32(3), top_k=np.int64(5)) != whole  # type: ignore[arg-type]
 
 
 def test_one_model_sees_mel_or_cqt_each_with_its_own_calibration(cnn_models: Path, music_wav: Path) -> None:
