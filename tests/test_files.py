@@ -59,6 +59,7 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     assert link.is_symlink()
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux has a way to such files")
 def test_a_file_without_a_name_is_written_to(tmp_path: Path) -> None:
     """As /dev/stdout is where a program collects the output in a file that it has removed already."""
     with (tmp_path / "x").open("w+b") as nameless:
