@@ -34,13 +34,14 @@ def _fit(name: str) -> str:
 
 
 def preferred_language(accept_language: str | None) -> str:
-    """ "zh" when an Accept-Language header ranks Chinese above English, else "en"."""
+    """ "zh" when an Accept-Language header ranks Chinese above English, else "en"; weight 0 means "not this one"."""
     ranked: list[tuple[float, str]] = []
     for position, part in enumerate((accept_language or "").split(",")):
-        tag, _, weight = part.strip().partition(";q=")
+        tag, _, weight = "".join(part.lower().split()).partition(";q=")
         try:
             quality = float(weight or 1.0)
         except ValueError:
             quality = 0.0
-        ranked.append((-quality + position * 1e-6, tag.lower()[:2]))
+        if quality > 0:
+            ranked.append((-quality + position * 1e-6, tag[:2]))
     return next((tag for _, tag in sorted(ranked) if tag in LANGUAGES), "en")

@@ -33,6 +33,12 @@ def test_every_verdict_and_its_advice_has_words(verdict: Verdict) -> None:
         ("fr,zh;q=0.5,en;q=0.6", "en"),
         ("de-DE", "en"),
         ("zh;q=nonsense,en;q=0.1", "en"),
+        ("zh;q=0", "en"),
+        ("fr,zh;q=0.000", "en"),
+        ("zh; q=0, en; q=0.1", "en"),
+        ("en; q=0.1, zh ; Q=0.5", "zh"),
+        ("en;q=0, zh;q=0.1", "zh"),
+        ("zh;q=nan", "en"),
     ],
 )
 def test_the_language_a_browser_prefers(header: str | None, language: str) -> None:
