@@ -11,7 +11,6 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
@@ -24,17 +23,25 @@ from acousticsense.spectrogram.front_end import NATIVE_WINDOWS, SpectrogramKind
 
 #: Models in one request to the ensemble, at most.
 _MOST_MODELS: Final = 64
-#: What to write instead, by field.
+#: Seconds that an excerpt can begin after the start, and that can lie between windows, at most.
+_LATEST_S: Final = 10_000_000
+#: What to write instead, by field; `_explained` has the words for those with a few choices.
 _HINTS: Final = {
     "duration_s": "Ask for 0.1 to 86400 seconds, or all.",
-    "offset_s": "Give seconds from the start, 0 or more.",
+    "offset_s": f"Give seconds from the start, 0 to {_LATEST_S}.",
     "top_k": "Ask for 1 to 1000.",
     "private": "Send true or false.",
+    "model": "Send a name from /api/models.",
+    "label": "Send one of the model's labels.",
     "models": f"Send names with commas between, {_MOST_MODELS} at most.",
     "window_s": f"A window can have {MIN_WINDOW_S:g} to {MAX_WINDOW_S:g} seconds.",
-    "hop_s": f"It must be {MIN_HOP_S:g} seconds or more.",
+    "hop_s": f"It must be {MIN_HOP_S:g} to {_LATEST_S} seconds.",
     "min_segment_s": "Give 0 to 3600 seconds; 0 keeps all segments.",
 }
+#: Fields that are numbers.
+_NUMBERS: Final = ("duration_s", "offset_s", "top_k", "window_s", "hop_s", "min_segment_s")
+#: Digits of a number that are repeated to who sent it.
+_MOST_DIGITS: Final = 40
 #: How the documentation describes a duration; the example is what it tries out.
 _SECONDS: Final[dict[str, Any]] = {
     "anyOf": [{"type": "number", "minimum": 0.1, "maximum": 86_400}, {"type": "string", "enum": ["all"]}],
@@ -60,7 +67,7 @@ _FixedDuration = Annotated[
     WithJsonSchema(_SECONDS),
 ]
 _Kind = Annotated[SpectrogramKind | None, WithJsonSchema({"type": "string", "enum": ["", *get_args(SpectrogramKind)]})]
-_Offset = Annotated[float, Field(ge=0, le=1e7, description="where to begin, in seconds from the start")]
+_Offset = Annotated[float, Field(ge=0, le=_LATEST_S, description="where to begin, in seconds from the start")]
 
 _MODEL: Final[Any] = Field(default="", description="a name from /api/models; empty is the default")
 _SPECTROGRAM: Final[Any] = Field(
@@ -84,10 +91,10 @@ class AnyRequest(BaseModel):
         except ValidationError as error:
             raise _explained(error.errors()[0]) from error
 
-    @field_validator("*", mode="before")
+    @field_validator(*_NUMBERS, mode="before", check_fields=False)
     @classmethod
-    def _take_no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, bool) and info.field_name != "private":
+    def _take_no_truth_for_a_number(cls, value: object) -> object:
+        if isinstance(value, bool):
             raise ValueError("true and false are no numbers")
         return value
 
@@ -178,7 +185,7 @@ class TimelineRequest(AnyRequest):
     window_s: Annotated[float, Field(ge=MIN_WINDOW_S, le=MAX_WINDOW_S)] | None = Field(
         default=None, examples=[10], description="seconds in a window; left out, the model's own (10)"
     )
-    hop_s: Annotated[float, Field(ge=MIN_HOP_S, le=1e7)] | None = Field(
+    hop_s: Annotated[float, Field(ge=MIN_HOP_S, le=_LATEST_S)] | None = Field(
         default=None, examples=[10], description="from one window's start to the next, in seconds; left out, the window"
     )
     duration_s: _FixedDuration = Field(
@@ -213,9 +220,10 @@ def _explained(mistake: ErrorDetails) -> RequestError:
 
 
 def _shown(value: object) -> str:
-    """Numbers as they are, words in quotation marks."""
+    """Numbers as they are but for their end when they are long, words in quotation marks."""
+    words = str(value).strip()
     try:
-        float(str(value))
+        float(words)
     except ValueError:
         return quoted(value)
-    return str(value)[:40]
+    return words if len(words) <= _MOST_DIGITS else f"{words[:_MOST_DIGITS]}…"
