@@ -21,11 +21,14 @@ from acousticsense.web.model_names import KIND_MARK
 
 @contextmanager
 def refusals(language: str = "en") -> Iterator[None]:
-    """Makes an `AcousticSenseError` a `gr.Error`, the only one whose words Gradio passes on to the caller."""
+    """Makes an `AcousticSenseError` a `gr.Error`, the only one whose words Gradio passes on to the caller.
+
+    What a caller did wrong leaves no traceback in the server's log.
+    """
     try:
         yield
     except AcousticSenseError as error:
-        raise gr.Error(sentence_of(error, language)) from error
+        raise gr.Error(sentence_of(error, language), print_exception=False) from error
 
 
 def image_url(service: PredictionService, request: gr.Request, image_id: str) -> str:

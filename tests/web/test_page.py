@@ -516,8 +516,9 @@ def test_the_chosen_image_is_analysed_and_shown(cnn_models: Path, upload: Path) 
     ],
 )
 def test_gradios_own_endpoint_refuses_in_words(handlers: ClassifyHandlers, audio: dict[str, Any], words: str) -> None:
-    with pytest.raises(gr.Error, match=words):
+    with pytest.raises(gr.Error, match=words) as refused:
         run_alone(handlers.predict(audio, ENGLISH))
+    assert not refused.value.print_exception
 
 
 def test_public_endpoints_need_nothing_but_the_file(service: PredictionService) -> None:
