@@ -91,8 +91,10 @@ class LibraryHandlers:
         worked_s = time.monotonic() - started if started is not None else 0.0
         yield library_html(job.batch, job_id, "ready", language, worked_s=worked_s)
 
-    def _start(self, files: list[gr.FileData], wanted: PredictRequest) -> BatchJob:
-        return self._service.start_batch([uploaded(file) for file in files], wanted)
+    def _start(self, files: object, wanted: PredictRequest) -> BatchJob:
+        """A client of Gradio may send no list, or one without files: the refusal is that of every other endpoint."""
+        sent = files if isinstance(files, list) else [files]
+        return self._service.start_batch([uploaded(file) for file in sent or [None]], wanted)
 
     def stop(self, job_id: str) -> None:
         """Gives the work up; whoever tells of it says so, and what there is by then stays."""

@@ -187,6 +187,17 @@ def test_gradios_own_endpoint_answers_with_the_rows_of_the_command(
         run_alone(handlers.batch(sent, accept=7.0))
 
 
+@pytest.mark.parametrize("nothing", [None, [], [None], {}, 3])
+def test_gradios_own_endpoint_refuses_to_analyse_nothing(service: PredictionService, nothing: Any) -> None:
+    with pytest.raises(gr.Error, match="There is no audio file"):
+        run_alone(LibraryHandlers(service).batch(nothing))
+
+
+def test_one_file_that_is_no_list_is_analysed(service: PredictionService, files: list[str]) -> None:
+    one: Any = {"path": files[0], "orig_name": "song.mp3"}
+    assert len(run_alone(LibraryHandlers(service).batch(one))["rows"]) == 1
+
+
 def test_a_closed_page_ends_its_batch(service: PredictionService, many: Path) -> None:
     async def leave() -> None:
         run = LibraryHandlers(service).predict([sent(many)], 1.0, False, 0, "", ENGLISH)
