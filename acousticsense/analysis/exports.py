@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import PurePath
+from typing import Final
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -13,6 +15,8 @@ from acousticsense.i18n.messages import text
 
 #: Of a cue sheet: tracks at most, and frames in a second.
 _CUE_TRACKS, _CUE_FRAMES = 99, 75
+#: What would end a line, and what XML cannot hold: control characters, halves of pairs, and two that are none.
+_UNWRITABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 def timeline_csv(timeline: Timeline) -> str:
@@ -81,9 +85,9 @@ def rekordbox_xml(timeline: Timeline, name: str) -> str:
         collection,
         "TRACK",
         TrackID="1",
-        Name=PurePath(path).name,
+        Name=_writable(PurePath(path).name),
         TotalTime=str(round(timeline.segments[-1].end_s)),
-        Location=f"file://localhost/{quote(path.lstrip('/'), safe='/:')}",
+        Location=f"file://localhost/{quote(path.lstrip('/'), safe='/:', errors='surrogatepass')}",
     )
     for segment in timeline.segments:
         ET.SubElement(track, "POSITION_MARK", Name=_title(segment), Type="0", Start=f"{segment.start_s:.3f}", Num="-1")
@@ -94,12 +98,17 @@ def rekordbox_xml(timeline: Timeline, name: str) -> str:
 def _title(segment: Segment) -> str:
     title = segment.genre or text(f"verdict.{segment.verdict}")
     share = "" if segment.confidence is None else f" {segment.confidence:.0%}"
-    return " ".join(f"{title}{share}".split())
+    return " ".join(_writable(f"{title}{share}").split())
 
 
 def _in_quotes(words: str) -> str:
-    """Cue sheets know no escape for a quotation mark, and a line is a line."""
-    return " ".join(words.replace('"', "'").split())
+    """Cue sheets know no escape for a quotation mark."""
+    return _writable(words.replace('"', "'"))
+
+
+def _writable(words: str) -> str:
+    """Somebody's own words on one line, with a space for each character that a file cannot hold."""
+    return _UNWRITABLE.sub(" ", words)
 
 
 def _share(probability: float | None) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from acousticsense.analysis.exports import cue_sheet, rekordbox_xml
+from acousticsense.analysis.exports import audacity_labels, cue_sheet, rekordbox_xml
 from acousticsense.analysis.results import Segment, Timeline
 from acousticsense.analysis.timeline import make_timeline
 from acousticsense.inference.classifier import GenreClassifier
@@ -42,6 +43,23 @@ def test_a_cue_sheet_keeps_the_99_longest_of_more_segments(timeline: Timeline) -
     sheet = cue_sheet(replace(timeline, segments=tuple(many)), "set.wav")
     assert sheet.count("TRACK") == 99
     assert "INDEX 01 01:10:00" not in sheet  # the eighth, which is shorter
+
+
+#: Ends of lines, characters that XML forbids, and half of a pair, which is no character at all.
+STRANGE = "\0\t\n\r\x0b\x1b\x7f\x85\u2028\u2029\ud83d\udcff\ufffe\uffff"
+
+
+@pytest.mark.parametrize("character", STRANGE)
+def test_names_with_strange_characters_break_no_file(timeline: Timeline, character: str) -> None:
+    name = f"a{character}  b.mp3"
+    named = replace(timeline, segments=(replace(timeline.segments[0], genre=f"R{character}B"),))
+    (track,) = ET.fromstring(rekordbox_xml(named, name).encode()).iter("TRACK")
+    assert track.get("Name") == "a   b.mp3"
+    assert unquote(track.get("Location") or "", errors="surrogatepass") == f"file://localhost/{name}"
+    assert [mark.get("Name") for mark in track] == ["R B 75%"]
+    file, *_, title, _ = cue_sheet(named, name).encode().decode().splitlines()
+    assert (file, title) == ('FILE "a   b.mp3" MP3', '    TITLE "R B 75%"')
+    assert audacity_labels(named).encode().decode().splitlines() == ["0.000000\t61.600000\tR B 75%"]
 
 
 def test_rekordbox_gets_a_memory_cue_per_segment(timeline: Timeline) -> None:
