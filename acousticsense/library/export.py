@@ -131,8 +131,13 @@ def m3u(rows: Iterable[Row], genres: Mapping[str, str]) -> bytes:
 
 
 def _in_a_line(path: str) -> str:
-    """A path as a playlist can hold it: one with line breaks in percent encoding."""
-    return path if path.isprintable() else quote(path)
+    """A path as a playlist can hold it and players find it.
+
+    One with line breaks or with a space at its end is written in percent encoding; one that begins as a comment, a home
+    folder or an address would, or with a space, which players drop, gets "./" in front.
+    """
+    line = path if path.isprintable() and not path.endswith(" ") else quote(path)
+    return f"./{line}" if line.lower().startswith(("#", "~", " ", "file:")) else line
 
 
 def _fill_csv(file: IO[str], rows: Iterable[Decided], corrections: Mapping[str, str] | None = None) -> None:

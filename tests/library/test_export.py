@@ -13,6 +13,7 @@ from acousticsense.audio.types import ClipInfo, HealthNote
 from acousticsense.errors import LibraryError
 from acousticsense.inference.prediction import ModelInfo
 from acousticsense.library.export import COLUMNS, csv_bytes, finetune_csv, m3u, write_csv, write_jsonl, write_parquet
+from acousticsense.library.playlist import listed
 from acousticsense.library.routing import decide, expectation
 from acousticsense.library.rows import Row, RowError
 from acousticsense.models.spec import Calibration
@@ -138,6 +139,36 @@ def test_a_line_break_in_a_name_adds_no_line_to_a_playlist() -> None:
     path = "x/a\n#EXTM3U\nb.mp3"
     lines = m3u([replace(GOOD, path=path)], {path: "Jazz"}).decode().splitlines()
     assert lines[1:] == ["#EXTINF:200,a #EXTM3U b.mp3", "#EXTGRP:Jazz", "x/a%0A%23EXTM3U%0Ab.mp3"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("#1 hit.mp3", "#a/b.mp3", " #x.mp3", "~a.mp3", "~root/a.mp3", "file: a.mp3", "FILE:/a.mp3"),
+        *(
+            " a.mp3",
+            "a.mp3 ",
+            " a b ",
+            "a/ b.mp3",
+            "a /b.mp3",
+            "  ",
+            "#\na.mp3 ",
+            "a%20b.mp3",
+            "%23a.mp3 ",
+            "\u3000a.mp3",
+        ),
+    ],
+)
+def test_a_playlist_that_is_put_where_its_paths_begin_finds_every_file(path: str, tmp_path: Path) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).touch()
+    playlist = tmp_path / "genres.m3u8"
+    playlist.write_bytes(m3u([replace(GOOD, path=path)], {path: "Jazz"}))
+    line = playlist.read_text(encoding="utf-8").split("\n")[-2]
+    assert not line.startswith("#")
+    assert line == line.strip()
+    (found,) = listed(str(playlist))
+    assert Path(found).samefile(tmp_path / path)
 
 
 def test_a_playlist_lists_genre_by_genre_with_lengths() -> None:
