@@ -1,4 +1,7 @@
-"""What errors say, in Chinese. They are raised in English, as programs and logs have them; the page speaks both."""
+"""What errors and descriptions of models say, in Chinese; the page speaks both languages.
+
+Both are written in English, as programs and logs have them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _MARK: Final = re.compile(r"\\\{(words)?\\\}")
 
 
 def refusal(words: str, language: str) -> str:
-    """What an error says, in `language` ("en" or "zh"); empty where it has no such words.
+    """What an error or a model's description says, in `language` ("en" or "zh"); empty where it has no such words.
 
     Args:
         words: a message, a hint, or both with a space between.

@@ -329,6 +329,21 @@ def test_levels_quote_the_card_and_nothing_else(spec: ModelSpec) -> None:
     assert re.findall(r"<td>\d+%</td>", unmeasured) == []
 
 
+@pytest.mark.parametrize(
+    ("measured_on", "chinese"),
+    [
+        ("439 recordings of 14 genres, artists held out", "439 段录音（14 种流派，其艺人均未用于训练）"),
+        ("words of somebody else.", "words of somebody else"),
+    ],
+)
+def test_what_the_thresholds_rest_on_is_told_in_the_readers_language(
+    spec: ModelSpec, measured_on: str, chinese: str
+) -> None:
+    card = replace(spec, calibration=Calibration(measured_on=measured_on))
+    assert f"阈值依据：{chinese}。" in levels_html(card, "unsure", "zh")
+    assert f"{measured_on.rstrip('.')}." in levels_html(card, "unsure", "en")
+
+
 # Spectrogram and steps
 
 
