@@ -458,7 +458,7 @@ def test_one_model_is_in_memory_once_for_all_uses(
 HOSTILE = '<img src=x onerror="alert(1)">.mp3'
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "members"), ("zh-CN", "个模型")])
+@pytest.mark.parametrize(("language", "words"), [("en", "members"), ("zh-CN", "个结果")])
 def test_the_tab_shows_progress_and_then_the_table(  # noqa: PLR0917 - fixtures
     service: PredictionService,
     music_mp3: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from acousticsense.analysis.consensus import build_consensus
 from acousticsense.analysis.ensemble_words import sentences
 from acousticsense.analysis.results import EnsembleResult, Member
+from acousticsense.i18n.messages import TEXTS
 from acousticsense.inference.prediction import Prediction
 from tests.analysis.test_consensus import prediction
 
@@ -60,6 +62,14 @@ def test_without_a_contradiction_the_two_that_differ_most_are_named(tagger: Pred
 @pytest.mark.parametrize(("n", "said"), [(2, "Both members say Rock."), (3, "All 3 members say Rock.")])
 def test_members_that_agree_are_counted(n: int, said: str) -> None:
     assert sentences(result(*(answer(f"model{i}", "Rock") for i in range(n))))[0] == said
+
+
+def test_chinese_counts_results_since_one_model_may_give_two() -> None:
+    keys = [key for key in TEXTS if key.startswith("ensemble.")]
+    assert [key for key in keys if re.search("[}个两这]组?模型", TEXTS[key][1])] == []
+    one, two = answer("resnet50", "Rock"), answer("vgg19_bn", "Rap")
+    assert sentences(result(one, one, two), "zh")[0] == "摇滚对说唱：共 3 个结果，2 比 1。"
+    assert sentences(result(one, one, one), "zh")[0] == "3 个结果一致，均为摇滚。"
 
 
 @pytest.mark.parametrize(

@@ -169,5 +169,5 @@ def test_a_phone_in_chinese_needs_no_sideways_scrolling(open_tab: Open, music_mp
     expect(page.get_by_test_id("members").locator("tbody tr")).to_have_count(6)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     words = page.locator(".as-ensemble").inner_text()
-    assert "个模型" in words
+    assert "个结果" in words
     assert "members" not in words
