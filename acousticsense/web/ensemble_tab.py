@@ -49,6 +49,9 @@ class EnsembleHandlers:
     def prepare(self, models: list[str], request: gr.Request) -> Iterator[str]:
         """Loads the models as soon as the tab is opened: how far that is, then what they take."""
         language = language_of(request)
+        if not models:
+            yield ""
+            return
         try:
             loaded = yield from self._shown(
                 lambda report: self._service.loaded.ensemble().warm_up(models, report=report), language
@@ -70,11 +73,12 @@ class EnsembleHandlers:
     ) -> Iterator[str]:
         """Progress, then the answer card, in the browser's language.
 
-        Without a song the card is empty, or says what is missing by the trouble of that code.
+        Without a song the card is empty, or says what is missing by the trouble of that code. No model ticked is none
+        asked, unlike an empty `models` of a program.
         """
         language = language_of(request)
-        if not song:
-            yield message_html("ensemble", language, code=missing)
+        if not song or not models:
+            yield message_html("ensemble", language, code="no_models" if song else missing)
             return
         try:
             source = uploaded(song)

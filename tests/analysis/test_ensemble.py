@@ -485,7 +485,7 @@ def test_the_tab_shows_progress_and_then_the_table(  # noqa: PLR0917 - fixtures
     assert "<img" not in shown[-1]
     *_, memory = handlers.prepare(["resnet50"], request)
     assert "MB" in memory
-    (refused,) = handlers.predict({"path": "/etc/passwd"}, [], "mel", 10, 0, request)
+    (refused,) = handlers.predict({"path": "/etc/passwd"}, ["resnet50"], "mel", 10, 0, request)
     assert 'data-state="error"' in refused
     asked = handlers.ensemble({"path": str(path)}, request, models="resnet50,mobilenetv3_large", spectrogram="cqt")
     answer = run_alone(asked)
