@@ -188,8 +188,8 @@ def _genre_findings(a: Prediction, b: Prediction, noise: float, threshold: float
     mover = max(change, key=lambda label: abs(change[label]))
     if abs(change[mover]) <= threshold:
         return (Advice("nothing", {"noise": 100 * noise, "threshold": 100 * threshold}),)
-    if (a.verdict == "not_music") != (b.verdict == "not_music"):
-        return (Advice("music_lost" if b.verdict == "not_music" else "music_found", {}),)
+    if not (_is_music(a) and _is_music(b)):
+        return (Advice("music_lost" if _is_music(a) else "music_found" if _is_music(b) else "no_music", {}),)
     if best_a != best_b and max(abs(change[best_a]), abs(change[best_b])) > threshold:
         shares = {"before": 100 * a.probabilities[best_a], "after": 100 * b.probabilities[best_b]}
         return (Advice("best_changed", {"best": best_a, "second": best_b, **shares}),)
@@ -199,6 +199,11 @@ def _genre_findings(a: Prediction, b: Prediction, noise: float, threshold: float
         "after": 100 * b.probabilities[mover],
     }
     return (Advice("rose" if change[mover] > 0 else "fell", values),)
+
+
+def _is_music(prediction: Prediction) -> bool:
+    """Whether its genres mean something."""
+    return prediction.verdict != "not_music" and all(note.code != "silence" for note in prediction.health.notes)
 
 
 def _sound_findings(a: Sound, b: Sound) -> tuple[Advice, ...]:

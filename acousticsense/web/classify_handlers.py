@@ -123,7 +123,7 @@ class ClassifyHandlers:
         spec = self._service.classifier(wanted.model).for_spectrogram(wanted.spectrogram).spec
         image_id = self._service.keep_image(analysis)
         prediction, name = analysis.prediction, source.name
-        state = state_of(prediction)
+        state = state_of(prediction.health, prediction.verdict)
         part = ExcerptAnswer(
             path=source.path,
             model=wanted.model,

@@ -8,11 +8,13 @@ from urllib.parse import quote
 from acousticsense.analysis.compare import Comparison, Sound, analyses_of
 from acousticsense.analysis.compare_payload import comparison_csv, comparison_payload, comparison_sentences
 from acousticsense.analysis.figures import level_grid, loudest_db
+from acousticsense.analysis.whole_song import NO_GENRE
 from acousticsense.i18n.page import ui_text
 from acousticsense.library.uploads import Upload
 from acousticsense.web.downloads import downloads_of, dumped
 from acousticsense.web.html import excerpt, number, render
 from acousticsense.web.plot_view import plot_of
+from acousticsense.web.result_view import state_of
 
 
 def comparison_html(
@@ -26,6 +28,7 @@ def comparison_html(
         asked=asked,
         comparisons=comparisons,
         changes=[(comparison, comparison_sentences(comparison, language)) for comparison in comparisons],
+        no_genre=NO_GENRE,
         versions=_versions(comparisons, files, _volumes(sounds), language),
         rows=_genres(comparisons),
         sound=_sound(sounds, language),
@@ -65,6 +68,7 @@ def _versions(
                 "volume": volume,
                 "player": player,
                 "prediction": analysis.prediction,
+                "state": state_of(analysis.prediction.health, analysis.prediction.verdict),
                 "plot": plot_of(grid, clip, alt=alt, player=f".{player}"),
             }
         )

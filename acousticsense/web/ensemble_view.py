@@ -10,12 +10,14 @@ from acousticsense.analysis.ensemble_payload import ensemble_payload
 from acousticsense.analysis.ensemble_table import ensemble_csv
 from acousticsense.analysis.ensemble_words import guidance, member_name, sentences
 from acousticsense.analysis.results import Consensus, EnsembleResult, Member
+from acousticsense.analysis.whole_song import NO_GENRE
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.model_cache import LoadedModel
 from acousticsense.inference.payload import advice_text
 from acousticsense.inference.prediction import GenreScore
 from acousticsense.web.downloads import downloads_of, dumped
 from acousticsense.web.html import percent, render, shown_name
+from acousticsense.web.result_view import state_of
 
 #: Genres in the plot: the rest are noise near zero.
 _PLOTTED: Final = 8
@@ -25,12 +27,15 @@ def ensemble_html(result: EnsembleResult, name: str, language: str, *, asked: st
     """The answer for the file called `name`; `asked`: see `html.asked`."""
     consensus = result.consensus
     advice = consensus.advice if consensus else ()
+    state = state_of(result.health, consensus.verdict) if consensus else "error"
     return render(
         "ensemble.html",
         language,
         asked=asked,
         result=result,
         name=name,
+        state=state,
+        has_genre=state not in NO_GENRE,
         consensus=consensus,
         best=consensus.top(1)[0] if consensus else None,
         said=sentences(result, language, called=_plain),

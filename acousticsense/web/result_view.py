@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from acousticsense.analysis.whole_song import NO_GENRE
+from acousticsense.audio.types import HealthReport
 from acousticsense.errors import AcousticSenseError
 from acousticsense.i18n.messages import text
 from acousticsense.i18n.page import ui_text
 from acousticsense.inference.payload import advice_text, health_text
-from acousticsense.inference.prediction import Prediction
+from acousticsense.inference.prediction import Prediction, Verdict
 from acousticsense.models.genres import display_name
 from acousticsense.web.html import excerpt, percent, render
 from acousticsense.web.kept_answer import Asked, KeptAnswer, kept_json
@@ -26,8 +28,8 @@ def result_html(
     """
     lead, *advice = [advice_text(advice, language) for advice in prediction.advice] or [""]
     ranked = prediction.top(len(prediction.probabilities))
-    state = state_of(prediction)
-    has_genre = state not in ("silence", "not_music")
+    state = state_of(prediction.health, prediction.verdict)
+    has_genre = state not in NO_GENRE
     said = _line(prediction, language) if has_genre else ui_text(f"result.{state}", language)
     return render(
         "result.html",
@@ -62,10 +64,9 @@ def _line(prediction: Prediction, language: str) -> str:
     )
 
 
-def state_of(prediction: Prediction) -> str:
-    """The verdict, or "silence"."""
-    is_silent = any(note.code == "silence" for note in prediction.health.notes)
-    return "silence" if is_silent else prediction.verdict
+def state_of(health: HealthReport, verdict: Verdict) -> str:
+    """The verdict of an answer, or "silence"; see `NO_GENRE`."""
+    return "silence" if any(note.code == "silence" for note in health.notes) else verdict
 
 
 def blank_html(

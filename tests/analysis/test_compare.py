@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,12 +13,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from acousticsense.analysis.compare import Comparison, compare_versions
+from acousticsense.analysis.compare import Comparison, _genre_findings, compare_versions
 from acousticsense.analysis.compare_payload import comparison_csv, comparison_payload, comparison_sentences
 from acousticsense.audio.loudness import centroid_hz, integrated_lufs
+from acousticsense.audio.types import HealthNote
 from acousticsense.cli.main import main
 from acousticsense.errors import AudioDecodeError, RequestError
 from acousticsense.inference.classifier import GenreClassifier
+from acousticsense.inference.payload import sentence
+from acousticsense.inference.prediction import Prediction
 from acousticsense.settings import Settings
 from tests.conftest import RATE_HZ, play_chords
 
@@ -147,6 +151,37 @@ def test_the_command_prints_what_the_function_says(
     assert "A to C\n" in capsys.readouterr().out
     assert main(["compare", *[str(a)] * 5]) == 1
     assert "5 versions were sent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "code"),
+    [
+        ("plausible", "not_music", "music_lost"),
+        ("not_music", "plausible", "music_found"),
+        ("not_music", "not_music", "no_music"),
+        ("plausible", "silence", "music_lost"),
+        ("silence", "plausible", "music_found"),
+        ("silence", "not_music", "no_music"),
+    ],
+)
+def test_no_genre_is_told_of_what_is_no_music(classifier: GenreClassifier, a: str, b: str, code: str) -> None:
+    predictions = [heard(classifier, state, best) for state, best in ((a, "Jazz"), (b, "Rock"))]
+    (finding,) = _genre_findings(*predictions, noise=0.0, threshold=0.03)
+    assert finding.code == code
+    for language in ("en", "zh"):
+        assert "Rock" not in sentence(f"compare.{code}", {**finding.values, "version": "B"}, language)
+
+
+def heard(classifier: GenreClassifier, state: str, best: str) -> Prediction:
+    """An answer that is surest of a genre, and that is no music or silent if asked."""
+    prediction = classifier.predict(io.BytesIO(version()))
+    silent = (HealthNote(code="silence", severity="error", value=-80.0),)
+    return replace(
+        prediction,
+        probabilities={label: 0.7 if label == best else 0.02 for label in prediction.probabilities},
+        verdict="not_music" if state == "not_music" else "plausible",
+        health=replace(prediction.health, notes=silent if state == "silence" else ()),
+    )
 
 
 # Loudness and brightness
