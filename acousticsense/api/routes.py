@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from acousticsense import __version__
 from acousticsense.api.about import about_routes
@@ -17,6 +19,10 @@ from acousticsense.api.errors import add_error_handlers
 from acousticsense.api.middleware import AddRootPath, BodyLimit, HeadAsGet
 from acousticsense.api.timeline import timeline_routes
 from acousticsense.serving.service import PredictionService
+
+#: Our paths that are not below /api.
+_BESIDE_API: Final = ("/docs", "/healthz", "/metrics", "/openapi.json", "/readyz")
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
@@ -47,10 +53,26 @@ def create_api(service: PredictionService, *, upload_dir: Path) -> FastAPI:
     return app
 
 
-def _add_rest(app: FastAPI) -> None:
-    """Answers for whatever else is asked below /api: the page, mounted at /, would answer in another form."""
+class _Rest:
+    """Refuses what no route answers: 405 with the methods that one would, 404 where there is none for the path."""
 
-    @app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    async def unknown(request: Request) -> None:
-        is_known = any(route.matches(request.scope)[0] is Match.PARTIAL for route in app.router.routes)
-        raise HTTPException(405 if is_known else 404)
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, *_: object) -> None:
+        """Raises what the application answers in our form."""
+        allowed = [method for method in _METHODS if self._is_answered({**scope, "method": method})]
+        if not allowed:
+            raise HTTPException(404)
+        if "GET" in allowed:
+            allowed.append("HEAD")  # see `HeadAsGet`
+        raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
+
+    def _is_answered(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is Match.FULL for route in self._routes)
+
+
+def _add_rest(app: FastAPI) -> None:
+    """Answers for whatever else is asked of our paths: the page, mounted at /, would answer in another form."""
+    rest = _Rest([*app.router.routes])
+    app.router.routes += [Route(path, rest) for path in ("/api", "/api/{path:path}", *_BESIDE_API)]

@@ -7,6 +7,7 @@ import base64
 import io
 import itertools
 import json
+import re
 import shutil
 import threading
 import time
@@ -24,6 +25,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 from safetensors.torch import save_file
+from starlette.responses import PlainTextResponse
 
 from acousticsense.api.routes import create_api
 from acousticsense.errors import OverloadError
@@ -267,9 +269,43 @@ def test_other_bodies_are_refused(client: TestClient) -> None:
     broken = {"content-type": "application/json"}
     for content in (b"{", b"[" * 200_000):
         assert error_of(client.post("/api/predict", content=content, headers=broken)) == (400, "bad_request")
-    assert error_of(client.get("/api/nope"))[0] == 404
-    assert error_of(client.delete("/api/models"))[0] == 405
-    assert error_of(client.get("/api/predict"))[0] == 405
+
+
+#: Methods that a client may send: those that routes know, others of HTTP, and one of WebDAV.
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+
+
+@pytest.fixture(scope="module")
+def beside_a_page(service: PredictionService, upload_dir: Path) -> Iterator[TestClient]:
+    """The REST interface with something mounted at / that answers everything else, as the page is."""
+    app = create_api(service, upload_dir=upload_dir)
+    app.mount("/", PlainTextResponse("the page", 404))
+    with TestClient(app) as client:
+        yield client
+
+
+def test_a_wrong_method_is_told_which_are_right(beside_a_page: TestClient) -> None:
+    described = beside_a_page.get("/openapi.json").json()["paths"].items()
+    known = {path: {method.upper() for method in route} for path, route in described}
+    known |= {"/api/predict/": {"POST"}, "/docs": {"GET"}, "/openapi.json": {"GET"}}
+    for path, methods in known.items():
+        right = methods | ({"HEAD"} if "GET" in methods else set())
+        for method in {*METHODS} - methods:
+            answer = beside_a_page.request(method, re.sub("{.*}", "x.png", path))
+            assert error_of(answer) == (405, "http_405"), (method, path)
+            assert set(answer.headers["allow"].split(", ")) == right, (method, path)
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nope", "/api/models/x", "/api/predict/x"])
+def test_a_path_below_api_that_is_none_is_a_404_whatever_the_method(beside_a_page: TestClient, path: str) -> None:
+    for method in METHODS:
+        assert error_of(beside_a_page.request(method, path)) == (404, "http_404"), method
+    assert beside_a_page.head(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/apis", "/gradio_api/queue", "/docs/x", "/healthz/x"])
+def test_what_is_not_ours_is_left_to_the_page(beside_a_page: TestClient, path: str) -> None:
+    assert {beside_a_page.request(method, path).text for method in METHODS} == {"the page"}
 
 
 def test_a_model_that_cannot_be_fed_is_named_and_others_answer(
