@@ -265,7 +265,13 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
 ) -> None:
     monkeypatch.setenv("ACOUSTICSENSE_MODELS", str(few_models))
     labelled = few_models.parent / "clips.csv"
-    labelled.write_text("path,genre\n" + 10 * f"{music_mp3},Jazz\n{music_wav},Rock\n", encoding="utf-8")
+    lines = ["path,genre"]
+    for number in range(20):
+        sound, genre = (music_mp3, "Jazz") if number % 2 else (music_wav, "Rock")
+        clip = labelled.with_name(f"{number}{sound.suffix}")
+        clip.write_bytes(sound.read_bytes() + bytes(number))  # else it would be the same file once more
+        lines.append(f"{clip},{genre}")
+    labelled.write_text("\n".join(lines), encoding="utf-8")
     few = few_models.parent / "few.csv"
     few.write_text(f"path,genre\n{music_mp3},Jazz\n{music_wav},Rock\n", encoding="utf-8")
     command = ["evaluate", str(labelled), "--models", "resnet50,mobilenetv3_large", "--spectrogram", "mel"]
@@ -280,7 +286,8 @@ def test_several_models_are_evaluated_and_calibrated_like_one(
         ("Rok", "'Rok' is not a label of these models"),
         ("not_music", "None of the 20 clips is music"),
     ):
-        few.with_name("wrong.csv").write_text("path,genre\n" + 20 * f"{music_mp3},{genre}\n", encoding="utf-8")
+        wrong = [lines[0], *(f"{line.rpartition(',')[0]},{genre}" for line in lines[1:])]
+        few.with_name("wrong.csv").write_text("\n".join(wrong), encoding="utf-8")
         assert main(["evaluate", str(few.with_name("wrong.csv")), *command[2:], "--calibrate"]) == 1
         assert complaint in capsys.readouterr().err
     assert (few_models / "ensemble.json").read_bytes() == calibrated
