@@ -32,7 +32,18 @@ class TagTask:
 
 
 def carry_out(task: TagTask) -> TagPlan:
-    """What would be done, or with a record what was: "write" then means that it is written and was verified."""
+    """What would be done, or with a record what was: "write" then means that it is written and was verified.
+
+    A file that cannot be read is refused, whatever its bytes provoke in the libraries that read them.
+    """
+    try:
+        return _carried_out(task)
+    except Exception as error:  # noqa: BLE001 - one damaged file must not end the work on thousands
+        reason = str(TagError(f"It is damaged, or too large to be read ({error!r}).", hint="The file is as it was."))
+        return TagPlan(path=task.name or task.path, action="refuse", old="", new=task.genre, reason=reason)
+
+
+def _carried_out(task: TagTask) -> TagPlan:
     plan = plan_tag(task.path, task.genre, overwrite=task.overwrite)
     named = replace(plan, path=task.name or task.path)
     if plan.action != "write" or task.record is None:

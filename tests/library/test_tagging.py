@@ -367,3 +367,11 @@ def test_bytes_that_lie_are_a_sentence(made: Callable[[str], Path], name: str) -
             with suppress(TagError):  # anything else ends the test
                 kinds.genres_of(lying)
                 kinds.genre_edits(lying, "Reggae")
+
+
+def test_a_header_that_claims_more_than_there_is_takes_no_memory(made: Callable[[str], Path]) -> None:
+    path = made("attributes.wma")
+    content = path.read_bytes()
+    path.write_bytes(content[:16] + struct.pack("<Q", 1 << 62) + content[24:])
+    with path.open("rb") as file, pytest.raises(TagError, match="Its header is damaged"):
+        kinds.genres_of(file)

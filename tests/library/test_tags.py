@@ -188,6 +188,23 @@ def test_taking_a_genre_back_leaves_a_link_one(files: Path, tmp_path: Path) -> N
     assert song.read_bytes() == before
 
 
+@pytest.mark.parametrize("fault", [KeyError("WM/Mood"), IndexError("index out of range"), MemoryError()])
+def test_what_a_damaged_file_provokes_is_a_refusal(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    song = files / "flac.flac"
+    before = sha256(song)
+
+    def fail(_: Path) -> None:
+        raise fault
+
+    monkeypatch.setattr(mutagen, "File", fail)
+    plan = carry_out(TagTask(path=str(song), genre="Jazz", overwrite=True, record=tmp_path / "undo.jsonl"))
+    assert (plan.action, plan.path) == ("refuse", str(song))
+    assert plan.reason.startswith(f"It is damaged, or too large to be read ({type(fault).__name__}")
+    assert sha256(song) == before
+
+
 def test_times_can_be_kept(files: Path, tmp_path: Path) -> None:
     os.utime(files / "flac.flac", ns=(5, 7_000_000_000))
     write(files / "flac.flac", "Jazz", tmp_path / "undo.jsonl", keep_mtime=True)

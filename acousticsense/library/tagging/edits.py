@@ -49,6 +49,8 @@ def read_at(file: BinaryIO, start: int, n_bytes: int) -> bytes:
     """Up to `n_bytes` from `start` on; fewer at the end of the file, none before its beginning."""
     if start < 0:
         return b""
+    if n_bytes > _BLOCK_BYTES:  # room is made for all that is asked for, and a damaged file may ask for anything
+        n_bytes = min(n_bytes, max(0, size_of(file) - start))
     file.seek(start)
     return file.read(n_bytes)
 
