@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acousticsense.errors import printable
 from acousticsense.evaluation.calibration import CalibrationFit, with_counts
 from acousticsense.evaluation.dataset import read_items
 from acousticsense.evaluation.report import write_report
@@ -88,7 +89,7 @@ def finetune(
             result,
             trainer.material,
             base=base_spec,
-            command=options.command,
+            command=printable(options.command),
             n_folds=trainer.n_folds,
             single_group=trainer.single_group,
             unmet_criteria=fit.unmet_criteria,

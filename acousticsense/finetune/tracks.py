@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from acousticsense.audio.decode import read_artist
-from acousticsense.errors import SettingsError
+from acousticsense.errors import SettingsError, printable
 from acousticsense.evaluation.dataset import LabelledClip, distinct
 from acousticsense.models.genres import NOT_MUSIC
 
@@ -37,7 +37,7 @@ class Material:
 
     Attributes:
         tracks: in the order of the source.
-        skipped: files that are left out, with the reason.
+        skipped: files that are left out, with the reason, as report and card can hold them.
     """
 
     tracks: tuple[Track, ...]
@@ -62,7 +62,7 @@ class Material:
         """The same without files that turned out to be unusable (path -> reason); checked again."""
         kept = tuple(track for track in self.tracks if str(track.path) not in failed)
         _check([track.genre for track in kept], unusable=len(self.skipped) + len(failed))
-        return Material(tracks=kept, skipped={**self.skipped, **failed})
+        return Material(tracks=kept, skipped={**self.skipped, **_printable(failed)})
 
 
 def gather(items: Sequence[LabelledClip]) -> Material:
@@ -78,7 +78,7 @@ def gather(items: Sequence[LabelledClip]) -> Material:
     kept = tuple(
         Track(
             path=clip.path,
-            genre=clip.genre,
+            genre=printable(clip.genre),
             group=(clip.group or read_artist(clip.path) or sha256).casefold(),
             sha256=sha256,
         )
@@ -86,7 +86,11 @@ def gather(items: Sequence[LabelledClip]) -> Material:
     )
     skipped = {**found.unreadable, **found.repeated}
     _check([track.genre for track in kept], unusable=len(skipped))
-    return Material(tracks=kept, skipped=skipped)
+    return Material(tracks=kept, skipped=_printable(skipped))
+
+
+def _printable(reasons: Mapping[str, str]) -> dict[str, str]:
+    return {printable(path): printable(reason) for path, reason in reasons.items()}
 
 
 def _check(genres: Collection[str], *, unusable: int) -> None:

@@ -72,7 +72,9 @@ def own_settings(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def own(own_folder: Path, own_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finetuned]:
     """The folder of a model trained on `own_folder`, and what was reported."""
     out = tmp_path_factory.mktemp("models") / "own"
-    return out, finetune(own_folder, out, options=Options(command="acousticsense finetune own"), settings=own_settings)
+    return out, finetune(
+        own_folder, out, options=Options(command="acousticsense finetune own/\udce9"), settings=own_settings
+    )
 
 
 def test_the_model_knows_the_folders_names(own: tuple[Path, Finetuned]) -> None:
@@ -121,7 +123,7 @@ def test_out_of_fold_answers_come_the_way_that_users_take(
 def test_the_card_tells_what_was_done(own: tuple[Path, Finetuned]) -> None:
     out, result = own
     card = (out / "README.md").read_text(encoding="utf-8")
-    assert "acousticsense finetune own" in card
+    assert "acousticsense finetune own/\\xe9" in card
     assert "| 京剧 | 4 | 2 |" in card
     assert "each analysed by a network that was trained without it" in card
     assert "broken.mp3" in card
@@ -277,6 +279,19 @@ def test_a_copy_counts_once_and_a_file_in_two_genres_not_at_all(tmp_path: Path) 
     material = gather(items)
     assert [track.path.name for track in material.tracks] == ["A1", "A2", "B1", "B2"]
     assert {Path(path).name for path in material.skipped} == {"A3", "A4", "B3"}
+
+
+def test_names_that_are_no_utf8_are_written_as_text(tmp_path: Path) -> None:
+    names = ("Vari\udce9t\udce9/a", "Vari\udce9t\udce9/b", "Vari\udce9t\udce9/\udce0", "Pop/c", "Pop/d", "Pop/\udce8")
+    for name, content in zip(names, "abacde", strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    material = gather([LabelledClip(tmp_path / name, name.split("/")[0]) for name in names])
+    material = material.without({str(tmp_path / "Pop/\udce8"): "broken"})
+    assert material.labels == ("Pop", "Vari\\xe9t\\xe9")
+    assert len(material.tracks) == 4
+    assert len(material.skipped) == 2
+    "".join([*material.labels, *material.skipped, *material.skipped.values()]).encode()
 
 
 def test_the_artist_of_a_tag_is_a_group(tmp_path: Path) -> None:
