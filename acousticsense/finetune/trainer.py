@@ -187,8 +187,8 @@ class Trainer:
     def _logits(self, network: nn.Module, fold: int) -> NDArray[np.float32]:
         """Of the analysed images of a fold."""
         trunk = Trunk(network, self.base, self._front_end, next(network.parameters()).device)
-        images = [
-            self.store.images(self.material.tracks[number])[: len(self._features[number].analysed)]
+        images = [  # copied, so that no file stays open
+            np.array(self.store.images(self.material.tracks[number])[: len(self._features[number].analysed)])
             for number in np.flatnonzero(self._folds == fold)
         ]
         return trunk.logits(torch.from_numpy(np.concatenate(images)))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,10 +20,11 @@ from acousticsense.errors import CheckpointError, CorruptCheckpointError, Reques
 from acousticsense.evaluation.dataset import LabelledClip, read_items
 from acousticsense.evaluation.evaluate import evaluate
 from acousticsense.finetune import Finetuned, Options, finetune
+from acousticsense.finetune.features import TrackFeatures
 from acousticsense.finetune.folds import assign_folds
 from acousticsense.finetune.head import Examples, fit_head
 from acousticsense.finetune.tracks import gather
-from acousticsense.finetune.trainer import kept_array
+from acousticsense.finetune.trainer import Trainer, kept_array
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.catalog import Catalog
 from acousticsense.models.importer import install
@@ -209,6 +213,30 @@ def test_the_last_blocks_can_be_trained_too(own_folder: Path, own_settings: Sett
     assert changed == {str(len(base.blocks) - 1)}
     assert result.evaluation.accuracy >= 0.5
     assert not list(own_settings.cache_dir.glob("finetune/*/????????????????????????????????*.npy"))
+
+
+def test_a_fold_may_have_more_tracks_than_files_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    n_tracks = 80
+    for number in range(n_tracks):
+        np.save(tmp_path / f"{number}.npy", np.full((2, 3), number))
+    trainer = Trainer.__new__(Trainer)
+    trainer.base = trainer._front_end = None  # type: ignore[assignment]
+    trainer._folds = np.zeros(n_tracks, int)
+    trainer._features = [TrackFeatures(np.zeros((1, 4)), np.zeros((2, 4)))] * n_tracks
+    trainer.material = SimpleNamespace(tracks=range(n_tracks))  # type: ignore[assignment]
+    trainer.store = SimpleNamespace(  # type: ignore[assignment]
+        images=lambda track: np.load(tmp_path / f"{track}.npy", mmap_mode="r")
+    )
+    monkeypatch.setattr(
+        "acousticsense.finetune.trainer.Trunk", lambda *_: SimpleNamespace(logits=lambda images: images)
+    )
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 20, limits[1]))
+    try:
+        logits = trainer._logits(torch.nn.Linear(1, 1), 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert logits.tolist() == [[number] * 3 for number in range(n_tracks)]
 
 
 def test_the_command(
