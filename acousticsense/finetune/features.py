@@ -160,10 +160,10 @@ class FeatureStore:
         n_channels = self._front_end.input_shape(self._windows)[0]
         return np.broadcast_to(stored, (len(stored), n_channels, *stored.shape[2:]))
 
-    def drop_images(self) -> None:
-        """Removes all images, which take much more room than features."""
-        for path in self.folder.glob("*.npy"):
-            path.unlink()
+    def drop_images(self, tracks: Sequence[Track]) -> None:
+        """Removes the images of these tracks, which take much more room than features."""
+        for track in tracks:
+            self._images_path(track).unlink(missing_ok=True)
 
     def _path(self, track: Track) -> Path:
         return self.folder / f"{track.sha256}.npz"

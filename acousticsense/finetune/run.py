@@ -99,7 +99,7 @@ def finetune(
 
     kept = eight_bit_names(found.weights) - trainer.trained
     spec = install(catalog, weights, spec, eight_bit=kept, describe=describe)
-    trainer.store.drop_images()
+    trainer.clean_up()
     return Finetuned(spec, result, fit.unmet_criteria, trainer.material.skipped)
 
 

@@ -116,6 +116,14 @@ class Trainer:
             self.trained = self._train(network, np.ones(len(self._targets), bool))
         return network.state_dict()
 
+    def clean_up(self) -> None:
+        """Removes the images and the kept answers of this training; those of others stay."""
+        if not self._options.unfreeze:
+            return
+        self.store.drop_images(self.material.tracks)
+        for fold in range(self.n_folds):
+            self._answers_path(fold).unlink(missing_ok=True)
+
     def _head_answers(self, fold: int) -> NDArray[np.float32]:
         return self._head(self._folds != fold).logits(self._analysed(fold))
 
@@ -152,8 +160,10 @@ class Trainer:
 
     def _network_answers(self, fold: int) -> NDArray[np.float32]:
         """Like `_head_answers` after training blocks too; kept in a file, since it takes long."""
-        path = self.store.folder / f"answers-{self._key()}-{fold}-of-{self.n_folds}.npy"
-        return kept_array(path, lambda: self._trained_answers(fold))
+        return kept_array(self._answers_path(fold), lambda: self._trained_answers(fold))
+
+    def _answers_path(self, fold: int) -> Path:
+        return self.store.folder / f"answers-{self._key()}-{fold}-of-{self.n_folds}.npy"
 
     def _trained_answers(self, fold: int) -> NDArray[np.float32]:
         network = self._with_head(self._folds != fold)

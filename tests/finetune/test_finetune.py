@@ -215,6 +215,23 @@ def test_the_last_blocks_can_be_trained_too(own_folder: Path, own_settings: Sett
     assert not list(own_settings.cache_dir.glob("finetune/*/????????????????????????????????*.npy"))
 
 
+def test_a_run_removes_its_own_images_and_answers_only(
+    own_folder: Path, own_settings: Settings, tmp_path: Path
+) -> None:
+    network, spec = load_resolved(Catalog(own_settings.models).find("tiny"))
+    settings = own_settings.replace(cache_dir=tmp_path)
+    material = gather([item for item in read_items(own_folder) if item.path.suffix == ".ogg"])
+    deep = Trainer(network, spec, material, Options(unfreeze=1), settings)
+    folder = deep.store.folder
+    for name in (others := ("f" * 64 + ".npy", "answers-other-0-of-2.npy")):
+        np.save(folder / name, 0)
+    deep._answers_path(0).touch()
+    Trainer(network, spec, material, Options(), settings).clean_up()
+    assert len(list(folder.glob("*.npy"))) == len(material.tracks) + 3
+    deep.clean_up()
+    assert sorted(path.name for path in folder.glob("*.npy")) == sorted(others)
+
+
 def test_a_fold_may_have_more_tracks_than_files_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     n_tracks = 80
     for number in range(n_tracks):
@@ -231,7 +248,9 @@ def test_a_fold_may_have_more_tracks_than_files_may_be_open(tmp_path: Path, monk
         "acousticsense.finetune.trainer.Trunk", lambda *_: SimpleNamespace(logits=lambda images: images)
     )
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 20, limits[1]))
+    used = set(map(int, os.listdir("/proc/self/fd")))
+    room_for_20 = [number for number in range(len(used) + 20) if number not in used][19] + 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (room_for_20, limits[1]))
     try:
         logits = trainer._logits(torch.nn.Linear(1, 1), 0)
     finally:
