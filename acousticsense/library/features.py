@@ -98,7 +98,7 @@ class FeatureTable:
             return database.execute(query, wanted).fetchone() is not None
 
     def put(self, songs: Sequence[tuple[str, KeptSong, FileStamp]]) -> None:
-        """Keeps songs, all or none; those with an error have no place here and are tried again next time."""
+        """Keeps songs, all or none; those with an error lose what was kept of them and are tried again next time."""
         values = [
             (
                 os.fsencode(path),
@@ -113,7 +113,9 @@ class FeatureTable:
             for path, song, stamp in songs
             if song.error is None
         ]
+        failed = [(os.fsencode(path), self._digest) for path, song, _ in songs if song.error is not None]
         with self._database() as database:
+            database.executemany("DELETE FROM features WHERE path=? AND settings=?", failed)
             database.executemany("INSERT OR REPLACE INTO features VALUES (?,?,?,?,?,?,?,?)", values)
 
     def songs(self) -> Iterator[tuple[str, KeptSong]]:

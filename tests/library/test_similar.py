@@ -71,6 +71,16 @@ def test_features_are_computed_once_and_again_when_a_file_has_changed(
     assert {Path(best.path).name, Path(second.path).name} == {"starfall.mp3", "sky-vibe.ogg"}
 
 
+def test_a_song_that_can_no_longer_be_analysed_is_not_found(library: Path, classifier: GenreClassifier, tmp_path: Path):
+    stage = BatchFeatures(classifier)
+    table = FeatureTable(tmp_path / "ledger.sqlite", stage.digest)
+    path = library / "a" / "starfall.mp3"
+    fill(table, stage, [str(path)], ONE)
+    path.write_text("no audio")
+    fill(table, stage, [str(path)], ONE)
+    assert len(index_of(table)) == 0
+
+
 def test_songs_that_are_gone_are_not_found(library: Path, classifier: GenreClassifier, tmp_path: Path):
     stage = BatchFeatures(classifier)
     table = FeatureTable(tmp_path / "ledger.sqlite", stage.digest)
