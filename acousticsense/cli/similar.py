@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> int:
     print(f"{songs}, {told.done} of them new, {told.failed} that cannot be compared", file=sys.stderr)
     if query is None:
         return 0 if len(index) else 1
-    found = index.nearest(query, wanted.top_k, without=str(Path(options.song).resolve()))
+    found = index.nearest(query, wanted.top_k, without=options.song)
     if options.json:
         print(json.dumps(similar_payload(found, len(index)), ensure_ascii=False))
     else:

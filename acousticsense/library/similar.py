@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ class SongIndex:
     """Songs that can be searched, exactly: every one is compared. Safe to share between threads.
 
     Args:
-        songs: each song as it is listed, and its vector of length 1.
+        songs: each song under its path as the file system has it, and its vector of length 1.
     """
 
     def __init__(self, songs: Iterable[tuple[SimilarSong, NDArray[np.float32]]]) -> None:
@@ -47,25 +49,30 @@ class SongIndex:
         return len(self._songs)
 
     def nearest(self, vector: NDArray[np.float32], top_k: int, *, without: str = "") -> tuple[SimilarSong, ...]:
-        """The `top_k` songs nearest to a vector of length 1, best first, but for the file `without`."""
+        """The `top_k` songs nearest to a vector of length 1, best first, but for the file `without`, however named."""
         if not self._songs:
             return ()
         similarities = self._vectors @ vector
-        count = min(len(self._songs), top_k + bool(without))
-        best = np.argpartition(-similarities, count - 1)[:count]
-        found = [
-            SimilarSong(path=song.path, similarity=value, genre=song.genre, confidence=song.confidence)
-            for place in best[np.argsort(-similarities[best], kind="stable")]
-            for song, value in [(self._songs[place], float(np.clip(similarities[place], -1, 1)))]
-            if song.path != without
-        ]
-        return tuple(found[:top_k])
+        best = np.argsort(-similarities, kind="stable").tolist()
+        others = (place for place in best if not without or not _is_same(self._songs[place].path, without))
+        return tuple(
+            replace(song, path=printable(song.path), similarity=float(np.clip(similarities[place], -1, 1)))
+            for place in islice(others, top_k)
+            for song in [self._songs[place]]
+        )
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):  # one of them is gone
+        return path == other
 
 
 def index_of(table: FeatureTable, among: Container[str] | None = None) -> SongIndex:
     """The songs of a table that still exist; of those in `among` where that is given."""
     return SongIndex(
-        (SimilarSong(path=printable(path), similarity=1.0, genre=s.genre, confidence=s.confidence), s.vector)
+        (SimilarSong(path=path, similarity=1.0, genre=s.genre, confidence=s.confidence), s.vector)
         for path, s in table.songs()
         if (among is None or path in among) and Path(path).exists()
     )

@@ -42,6 +42,19 @@ def test_a_song_is_not_its_own_neighbour():
     assert [near.path for near in index.nearest(unit(1, 0), 2, without="a")] == ["b"]
 
 
+@pytest.mark.parametrize("name", ["song.mp3", "G\udce9n\udce8ve.mp3"])
+def test_a_song_is_not_its_own_neighbour_under_any_name(tmp_path: Path, name: str):
+    (tmp_path / "music").mkdir()
+    path = tmp_path / "music" / name
+    path.touch()
+    (tmp_path / "link").symlink_to("music")
+    (tmp_path / "hard.mp3").hardlink_to(path)
+    names = [str(path), str(tmp_path / "link" / name), str(tmp_path / "hard.mp3")]
+    index = SongIndex([*((song(each), unit(1, 0)) for each in names), (song("b\udce8.mp3"), unit(1, 1))])
+    for each in names:
+        assert [near.path for near in index.nearest(unit(1, 0), 2, without=each)] == ["b\\xe8.mp3"]
+
+
 def test_a_library_may_hold_fewer_songs_than_were_asked_for_or_none():
     assert len(SongIndex([(song("a"), unit(1, 0))]).nearest(unit(1, 0), 10)) == 1
     assert SongIndex([]).nearest(unit(1, 0), 10) == ()
