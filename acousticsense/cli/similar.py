@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acousticsense.cli.options import add_model_options, positive, settings_of
-from acousticsense.errors import LibraryError, printable
+from acousticsense.errors import LibraryError, RequestError, printable
 from acousticsense.serving.requests import SimilarRequest, parse
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ def _run(options: argparse.Namespace) -> int:
 
     wanted = parse(SimilarRequest, vars(options))
     settings = settings_of(options)
+    ledger = _ledger(options, settings)
     classifier = GenreClassifier.load(device=settings.device, settings=settings)
     query = song_features(classifier, options.song).vector if options.song else None
     stage = BatchFeatures(classifier)
-    table = FeatureTable(_ledger(options, settings), stage.digest)
+    table = FeatureTable(ledger, stage.digest)
     paths: dict[str, None] = dict.fromkeys(_paths(options.places, table))
     told = _Told()
     fill(table, stage, paths, EngineOptions(workers=options.workers), told.count)
@@ -79,10 +80,22 @@ class _Told:
 
 
 def _ledger(options: argparse.Namespace, settings: Settings) -> Path:
+    """The one ledger that is named; by default that in the cache folder.
+
+    Raises:
+        RequestError: there are several.
+    """
     from acousticsense.library.similar import is_ledger
 
     named = [Path(place) for place in options.places if is_ledger(place)]
-    return options.ledger or (named[0] if named else settings.cache_dir / "library.sqlite")
+    named += [options.ledger] if options.ledger else []
+    ledgers = list({path.resolve(): path for path in named}.values())
+    if len(ledgers) > 1:
+        raise RequestError(
+            f"{len(ledgers)} ledgers are named ({', '.join(map(str, ledgers))}); only one can be used.",
+            hint="Name one ledger, and the songs of the others by their folders.",
+        )
+    return ledgers[0] if ledgers else settings.cache_dir / "library.sqlite"
 
 
 def _paths(places: list[str], table: FeatureTable) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from acousticsense.cli.main import main
+from acousticsense.library.ledger import Ledger
 from tests.library.conftest import EXAMPLES
 
 
@@ -55,6 +56,16 @@ def test_a_ledger_that_was_only_made_ready_is_a_library(
     out, err = capsys.readouterr()
     assert [Path(line.split()[-1]).name for line in out.splitlines()] == ["b.mp3", "c.ogg"]
     assert err.endswith("3 songs, 0 of them new, 0 that cannot be compared\n")
+
+
+def test_a_second_ledger_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second, new = (str(tmp_path / name) for name in ("a.sqlite", "b.sqlite", "new.sqlite"))
+    for ledger in (first, second):
+        Ledger(Path(ledger)).close()
+    for places in (["--in", first, "--in", second], ["--in", first, "--ledger", new]):
+        assert main(["similar", *places]) == 1
+        assert "2 ledgers are named" in capsys.readouterr().err
+    assert not Path(new).exists()
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
