@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from acousticsense.errors import CheckpointError
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.inference.features import features_of, song_recipe
 from acousticsense.inference.prediction import ranked
@@ -64,7 +65,10 @@ class BatchFeatures:
     def _song(self, outcome: Outcome) -> KeptSong:
         if isinstance(outcome, FailedFile):
             return KeptSong(vector=np.empty(0, np.float32), error=outcome.error)
-        features = features_of(self._classifier, torch.from_numpy(outcome.images))
+        try:
+            features = features_of(self._classifier, torch.from_numpy(outcome.images))
+        except (CheckpointError, MemoryError, RuntimeError, ValueError) as error:  # one song must not end the work
+            return KeptSong(vector=np.empty(0, np.float32), error=RowError.of(error))
         if features.posterior.verdict == "not_music":
             return KeptSong(vector=features.vector)
         (best,) = ranked(features.posterior.probabilities, 1)

@@ -6,13 +6,14 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from acousticsense.errors import LibraryError
 from acousticsense.inference.classifier import GenreClassifier
-from acousticsense.inference.features import song_features
+from acousticsense.inference.features import features_of, song_features
 from acousticsense.library.engine import EngineOptions
 from acousticsense.library.features import BatchFeatures, FeatureTable
 from acousticsense.library.rows import RowError
@@ -92,6 +93,26 @@ def test_a_song_that_can_no_longer_be_analysed_is_not_found(library: Path, class
     path.write_text("no audio")
     fill(table, stage, [str(path)], ONE)
     assert len(index_of(table)) == 0
+
+
+def test_a_song_that_the_network_fails_at_does_not_end_the_work(
+    library: Path, classifier: GenreClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    stage = BatchFeatures(classifier)
+    table = FeatureTable(tmp_path / "ledger.sqlite", stage.digest)
+    faults = [RuntimeError("CUDA out of memory")]
+
+    def fail_once(*arguments: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return features_of(*arguments)
+
+    monkeypatch.setattr("acousticsense.library.features.features_of", fail_once)
+    told: dict[str, RowError | None] = {}
+    paths = [str(library / "a" / name) for name in ("starfall.mp3", "sky-vibe.ogg")]
+    fill(table, stage, paths, ONE, told.__setitem__)
+    assert sum(error is not None and "CUDA" in error.message for error in told.values()) == 1
+    assert len(index_of(table)) == 1
 
 
 def test_songs_that_are_gone_are_not_found(library: Path, classifier: GenreClassifier, tmp_path: Path):
