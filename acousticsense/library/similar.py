@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -64,7 +63,7 @@ class SongIndex:
 
 def _is_same(path: str, other: str) -> bool:
     try:
-        return os.path.samefile(path, other)
+        return Path(path).samefile(other)
     except (OSError, ValueError):  # one of them is gone
         return path == other
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 from collections.abc import Callable
 from dataclasses import replace
@@ -248,7 +247,7 @@ def test_a_fold_may_have_more_tracks_than_files_may_be_open(tmp_path: Path, monk
         "acousticsense.finetune.trainer.Trunk", lambda *_: SimpleNamespace(logits=lambda images: images)
     )
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = set(map(int, os.listdir("/proc/self/fd")))
+    used = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
     room_for_20 = [number for number in range(len(used) + 20) if number not in used][19] + 1
     resource.setrlimit(resource.RLIMIT_NOFILE, (room_for_20, limits[1]))
     try:
