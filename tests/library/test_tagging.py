@@ -375,3 +375,10 @@ def test_a_header_that_claims_more_than_there_is_takes_no_memory(made: Callable[
     path.write_bytes(content[:16] + struct.pack("<Q", 1 << 62) + content[24:])
     with path.open("rb") as file, pytest.raises(TagError, match="Its header is damaged"):
         kinds.genres_of(file)
+
+
+def test_a_genre_in_small_letters_is_written_beside_a_number(made: Callable[[str], Path]) -> None:
+    path = made("ape+id3v1.mp3")
+    write_tag(plan_tag(str(path), "rock", overwrite=True))
+    assert read_genre(path) == "rock"
+    assert plan_tag(str(path), "rock").action == "keep"

@@ -51,6 +51,8 @@ _DAMAGE: Final = (MutagenError, struct.error, ValueError, IndexError, OverflowEr
 def genres_of(file: BinaryIO) -> list[str]:
     """What a file's tags say, each genre once, in the order of the places that it may stand in.
 
+    Large and small letters are the same, since ID3 version 1 has numbers for names; the first spelling counts.
+
     Raises:
         TagError: no kind of tag is known for this format, or the file is damaged.
     """
@@ -58,7 +60,10 @@ def genres_of(file: BinaryIO) -> list[str]:
         found = [genre.strip() for genre in _kind(file).genres(file)]
     except _DAMAGE as error:
         raise TagError(f"Its tags cannot be read ({error}).") from error
-    return list(dict.fromkeys(genre for genre in found if genre))
+    once: dict[str, str] = {}
+    for genre in filter(None, found):
+        once.setdefault(genre.casefold(), genre)
+    return list(once.values())
 
 
 def genre_edits(file: BinaryIO, genre: str) -> list[Edit]:
