@@ -10,6 +10,7 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,9 @@ from acousticsense.library.storage import is_remote
 
 _TABLES: Final = (".csv", ".tsv")
 _PLS: Final = re.compile(r"File(\d+)\s*=(.*)", re.IGNORECASE)
-#: Where playlists that are XML name their songs: the attribute of an element, or its text.
-_XML_NAMES: Final = {"location": "", "media": "src", "ref": "href"}
+#: Where playlists that are XML name their songs: the element of a song -> the one in it that has the name (itself, for
+#: WPL), and the attribute; without one, the text. Further ones are other places of the same song.
+_XML_SONGS: Final = {"track": ("location", ""), "media": ("media", "src"), "entry": ("ref", "href")}
 _ADDRESS: Final = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -81,9 +83,15 @@ def _named_in_xml(text: str) -> Iterator[str]:
             f"The list begins as XML and cannot be read as such ({error}).", hint="Save it as M3U8."
         ) from error
     for element in root.iter():
-        kind = element.tag.rpartition("}")[2].lower()
-        if kind in _XML_NAMES:
-            attributes = {name.lower(): value for name, value in element.attrib.items()}
-            name = attributes.get(_XML_NAMES[kind], "") if _XML_NAMES[kind] else element.text or ""
-            if name.strip():
-                yield name.strip()
+        named, attribute = _XML_SONGS.get(_kind(element), ("", ""))
+        names = (_name(part, attribute) for part in (element, *element) if _kind(part) == named)
+        yield from islice(filter(None, names), 1)
+
+
+def _kind(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2].lower()
+
+
+def _name(element: ET.Element, attribute: str) -> str:
+    attributes = {name.lower(): value for name, value in element.attrib.items()}
+    return (attributes.get(attribute, "") if attribute else element.text or "").strip()

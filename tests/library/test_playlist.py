@@ -75,6 +75,15 @@ def test_playlists_that_are_xml(folder: Path, frame: str, entry: str, encoding: 
     assert found(folder, (frame % "".join(entries)).encode(encoding), "list.xspf") == NAMES
 
 
+def test_a_song_counts_once_and_the_playlist_is_none(folder: Path) -> None:
+    own = "<location>music/list.xspf</location><attribution><location>old.xspf</location></attribution>"
+    track = f"<track><location/><location>{NAMES[0]}</location><location>http://x.example/a.mp3</location></track>"
+    xspf = f'<playlist version="1" xmlns="http://xspf.org/ns/0/">{own}<trackList>{track}</trackList></playlist>'
+    assert found(folder, xspf.encode(), "list.xspf") == NAMES[:1]
+    asx = f'<asx><entry><ref href="{NAMES[0]}"/><ref href="http://x.example/a.mp3"/></entry></asx>'
+    assert found(folder, asx.encode(), "list.asx") == NAMES[:1]
+
+
 def test_xml_that_is_broken_is_refused(folder: Path) -> None:
     with pytest.raises(LibraryError, match="begins as XML"):
         found(folder, b'<?xml version="1.0"?><playlist><trackList>', "list.xspf")
