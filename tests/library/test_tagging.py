@@ -382,3 +382,24 @@ def test_a_genre_in_small_letters_is_written_beside_a_number(made: Callable[[str
     write_tag(plan_tag(str(path), "rock", overwrite=True))
     assert read_genre(path) == "rock"
     assert plan_tag(str(path), "rock").action == "keep"
+
+
+def test_the_index_of_fragments_still_points_at_them(tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.m4a", seconds=3, movflags="empty_moov", frag_duration="1000000")
+
+    def fragments() -> list[int]:
+        raw = path.read_bytes()
+        table = raw.index(b"tfra") + 4
+        version, lengths, count = raw[table], raw[table + 11], int.from_bytes(raw[table + 12 : table + 16], "big")
+        width = 8 if version else 4
+        step = 2 * width + sum((lengths >> shift & 3) + 1 for shift in (0, 2, 4))
+        starts = [table + 16 + number * step + width for number in range(count)]
+        found = [int.from_bytes(raw[start : start + width], "big") for start in starts]
+        assert all(raw[place + 4 : place + 8] == b"moof" for place in found)
+        return found
+
+    before = fragments()
+    write_tag(plan_tag(str(path), "Reggae"))
+    after = fragments()
+    assert len(after) == len(before) > 1
+    assert after != before

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 from mutagen.id3 import TCON
+from numpy.typing import NDArray
 
 from acousticsense.errors import TagError
 from acousticsense.library.tagging.edits import Edit, read_at, size_of
@@ -130,7 +131,7 @@ def _sizes(file: BinaryIO, made: Sequence[Edit]) -> Iterator[Edit]:
 
 
 def _offsets(file: BinaryIO, place: int, growth: int) -> Iterator[Edit]:
-    """Offsets of samples that lie behind `place`."""
+    """Offsets of samples and fragments that lie behind `place`."""
     for trak in _all(file, _TABLE):
         for table in _children(file, trak):
             if table.name in (b"stco", b"co64"):
@@ -138,15 +139,36 @@ def _offsets(file: BinaryIO, place: int, growth: int) -> Iterator[Edit]:
                 raw = read_at(file, table.content + 8, table.end - table.content - 8)
                 old = np.frombuffer(raw[: len(raw) // int(kind[2]) * int(kind[2])], kind).astype(np.int64)
                 new = np.where(old >= place, old + growth, old)
-                if kind == ">u4" and new.size and new.max() >= 1 << 32:
-                    raise TagError("Its offsets would be longer than 4 GiB, which its tables cannot say.")
-                yield Edit(table.content + 8, table.content + 8 + old.size * int(kind[2]), new.astype(kind).tobytes())
+                yield Edit(table.content + 8, table.content + 8 + old.size * int(kind[2]), _fitting(new, kind))
     for traf in _all(file, ("moof", "traf")):
         for head in _children(file, traf):
             if head.name == b"tfhd" and read_at(file, head.content + 3, 1)[0] & _BASE_OFFSET:
                 base = int.from_bytes(read_at(file, head.content + 8, 8), "big")
                 moved = base + growth if base >= place else base
                 yield Edit(head.content + 8, head.content + 16, moved.to_bytes(8, "big"))
+    for index in _all(file, ("mfra", "tfra")):
+        yield from _fragments(file, index, place, growth)
+
+
+def _fragments(file: BinaryIO, index: _Atom, place: int, growth: int) -> Iterator[Edit]:
+    """Offsets of fragments behind `place` in an index of them: in each entry a time, the offset, and three numbers."""
+    head = read_at(file, index.content, 16)
+    kind = ">u8" if head[0] == 1 else ">u4"
+    width = int(kind[2])
+    step = 2 * width + sum((head[11] >> shift & 3) + 1 for shift in (0, 2, 4))
+    for entry in range(int.from_bytes(head[12:16], "big")):
+        start = index.content + 16 + entry * step + width
+        if start + width > index.end:
+            raise TagError(f"Its atom at byte {index.start} is damaged.")
+        old = int.from_bytes(read_at(file, start, width), "big")
+        if old >= place:
+            yield Edit(start, start + width, _fitting(np.array([old + growth]), kind))
+
+
+def _fitting(offsets: NDArray[np.int64], kind: str) -> bytes:
+    if kind == ">u4" and offsets.size and offsets.max() >= 1 << 32:
+        raise TagError("Its offsets would be longer than 4 GiB, which its tables cannot say.")
+    return offsets.astype(kind).tobytes()
 
 
 def _top(file: BinaryIO) -> list[_Atom]:
