@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 def assign_folds(
     genres: Sequence[str], groups: Sequence[str], *, most: int, seed: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """A fold for each track: each genre is spread evenly, and each fold leaves some of every genre to learn from.
+    """A fold for each track: each genre is spread as evenly as its groups allow.
+
+    Where no group has tracks of two genres, each fold leaves some of every genre to learn from. Groups that genres
+    share may bring all of a genre into one fold.
 
     Args:
         genres: (n,) of each track.
