@@ -45,7 +45,7 @@ def listed(name: str) -> Iterator[str]:
 
     Raises:
         LibraryError: it cannot be read, or begins as XML and is none.
-        SettingsError: it is a table that cannot be read; names line and column.
+        SettingsError: it is a table that cannot be read, with line and column; or no text.
     """
     if os.path.splitext(name)[1].lower() in _TABLES:
         yield from listed_paths(Path(name))
@@ -55,7 +55,7 @@ def listed(name: str) -> Iterator[str]:
     except OSError as error:
         raise LibraryError(f"The list '{name}' cannot be read ({error.strerror}).", hint="Check its path.") from error
     folder = os.path.abspath("" if name == "-" else os.path.dirname(name))
-    for entry in _entries(text_of(content), folder):
+    for entry in _entries(text_of(content, f"'{name}'"), folder):
         as_it_is = is_address(entry) or is_remote(entry) or names_nothing(entry)
         yield entry if as_it_is else locate(entry, folder)
 
