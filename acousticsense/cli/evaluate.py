@@ -6,16 +6,19 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from acousticsense.cli.options import add_model_options, add_spectrogram_option, classifier_of, settings_of
-from acousticsense.errors import RequestError, printable
+from acousticsense.errors import AudioError, RequestError, printable
+from acousticsense.files import atomic_write
 
 if TYPE_CHECKING:
     from acousticsense.analysis.predictor import EnsemblePredictor
     from acousticsense.evaluation.results import Evaluation
+    from acousticsense.models.spec import EnsembleSpec
 
 
 def add(commands: Any) -> None:
@@ -59,9 +62,11 @@ def _run(options: argparse.Namespace) -> int:
     if options.out:
         _make_folder(options.out)
     predicts = _predictor(options) if options.models else classifier_of(options)
+    if options.record:
+        _refuse_other_models(cast("EnsemblePredictor", predicts), [item.path for item in items], options)
     result = evaluate(predicts, items, left_out)
     if options.record:
-        _record(result, cast("EnsemblePredictor", predicts), options)
+        _record(result, options)
     if options.out:
         write_report(result, options.out)
     print(json.dumps(result.to_dict(), ensure_ascii=False) if options.json else report_markdown(result))
@@ -93,12 +98,26 @@ def _calibrate(predictor: EnsemblePredictor, clips: Sequence[tuple[Path, str]], 
 
     spec = predictor.calibrate(clips, measured_on=f"{len(clips)} clips of {options.data.name}")
     path = settings_of(options).models / ENSEMBLE_FILE
-    path.write_text(spec.to_json(), encoding="utf-8")
+    _write(path, spec)
     print(f"{path}: {len(spec.members)} members, temperature {spec.calibration.temperature}")
     return 0
 
 
-def _record(result: Evaluation, predictor: EnsemblePredictor, options: argparse.Namespace) -> None:
+def _refuse_other_models(predictor: EnsemblePredictor, clips: Sequence[Path], options: argparse.Namespace) -> None:
+    """Raises before the work where its figures could not be recorded; the first clip that can be analysed tells."""
+    from acousticsense.analysis.ensemble import ENSEMBLE_FILE
+    from acousticsense.models.spec import EnsembleSpec
+
+    path = settings_of(options).models / ENSEMBLE_FILE
+    EnsembleSpec.read(path)
+    for clip in clips:
+        with suppress(AudioError):
+            if not predictor.is_calibrated(clip):
+                raise RequestError(f"{path} was calibrated for other models or images.", hint="Calibrate these first.")
+            return
+
+
+def _record(result: Evaluation, options: argparse.Namespace) -> None:
     """Keeps in the description of an ensemble how it did on music that calibrated nothing."""
     from acousticsense.analysis.ensemble import ENSEMBLE_FILE
     from acousticsense.evaluation.calibration import with_counts
@@ -106,8 +125,14 @@ def _record(result: Evaluation, predictor: EnsemblePredictor, options: argparse.
 
     path = settings_of(options).models / ENSEMBLE_FILE
     spec = EnsembleSpec.read(path)
-    if not predictor.is_calibrated(result.clips[0].path):
-        raise RequestError(f"{path} was calibrated for other models or images.", hint="Calibrate these first.")
     calibration = with_counts(spec.calibration, result.level_counts)
     spec = replace(spec, calibration=calibration, metrics={**spec.metrics, "real_test": result.metrics()})
-    path.write_text(spec.to_json(), encoding="utf-8")
+    _write(path, spec)
+
+
+def _write(path: Path, spec: EnsembleSpec) -> None:
+    try:
+        with atomic_write(path) as file:
+            file.write(spec.to_json().encode())
+    except OSError as error:
+        raise RequestError(f"{path} cannot be written ({error.strerror}).", hint="It is as it was.") from error
