@@ -27,7 +27,7 @@ _PROBED: Final = 1 << 16
 _MOST_CONTROLS: Final = 0.05
 
 
-def text_of(content: bytes, name: str = "This") -> str:
+def text_of(content: bytes, name: str) -> str:
     """The text of a list: by its byte order mark, as UTF-16 where every other byte is zero, else as UTF-8.
 
     Bytes that are no UTF-8 become surrogates, as in `os.fsdecode`.

@@ -104,7 +104,7 @@ def test_what_is_no_text_is_no_list(folder: Path) -> None:
     for content in (song.read_bytes(), silence, np.random.default_rng(1).bytes(10_000)):
         with pytest.raises(SettingsError, match=r"list\.csv is no list: it holds binary data"):
             read(folder, content)
-        with pytest.raises(SettingsError, match="This is no list"):
+        with pytest.raises(SettingsError, match=r"starfall\.mp3' is no list"):
             list(listed(str(song)))
 
 
