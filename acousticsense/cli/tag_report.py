@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from acousticsense.audio.names import check_output
 from acousticsense.cli.options import check_distinct
 from acousticsense.errors import RequestError, printable
-from acousticsense.library.storage import absolute, check_store
+from acousticsense.library.storage import absolute, check_store, is_remote
 
 if TYPE_CHECKING:
     from acousticsense.library.export import Decided
@@ -124,22 +124,25 @@ def _write_accepted(
     from acousticsense.library.identity import stamp
     from acousticsense.library.routing import decide
     from acousticsense.library.tag_task import TagTask, carry_out
-    from acousticsense.library.tags import plan_line
+    from acousticsense.library.tags import TagPlan, plan_line
 
     for path, row in rows.rows():
         if stopped.is_set():
             break
         if decide(row, options.accept) != "accepted":
             continue
-        plan = carry_out(
-            TagTask(
-                path=path,
-                genre=row.genre,
-                overwrite=options.overwrite,
-                keep_mtime=options.keep_mtime,
-                record=None if options.dry_run else options.record,
-            )
+        task = TagTask(
+            path=path,
+            genre=row.genre,
+            overwrite=options.overwrite,
+            keep_mtime=options.keep_mtime,
+            record=None if options.dry_run else options.record,
         )
+        if is_remote(path) or rows.is_current(path, stamp(path)):
+            plan = carry_out(task)
+        else:
+            reason = "it was changed since it was analysed; run the command again"
+            plan = TagPlan(path=path, action="refuse", old="", new=row.genre, reason=reason)
         outcomes[plan.action] += 1
         if options.dry_run:
             print(plan_line(plan))

@@ -207,6 +207,15 @@ class LedgerRun:
                 "UPDATE listing SET done = 1 WHERE run = ? AND path = ?", [(self._run, value[0]) for value in values]
             )
 
+    def is_current(self, path: str, stamp: FileStamp | None) -> bool:
+        """Whether a file with this stamp is the one that its row is of."""
+        with ledger_errors(self._ledger.path):
+            kept = self._ledger._database.execute(
+                "SELECT size, mtime_ns, ctime_ns FROM rows WHERE path = ? AND settings = ?",
+                (os.fsencode(path), self._settings),
+            ).fetchone()
+        return stamp is not None and kept == (stamp.size, stamp.mtime_ns, stamp.ctime_ns)
+
     def restamp(self, path: str, stamp: FileStamp) -> None:
         """Says that a file was changed on purpose and that its row still holds."""
         with ledger_errors(self._ledger.path):

@@ -18,6 +18,8 @@ import pytest
 
 from acousticsense.cli.main import main
 from acousticsense.errors import LibraryError, TagError
+from acousticsense.library.routing import Decision, decide
+from acousticsense.library.rows import Row
 from acousticsense.library.tags import read_genre
 from tests.library.conftest import EXAMPLES
 
@@ -263,6 +265,22 @@ def test_what_was_written_before_a_fault_is_told_and_can_be_taken_back(
     assert "The ledger is locked" in said
     assert main(["tag", "--undo", str(record)]) == 0
     assert [song.read_bytes() for song in songs] == before
+
+
+def test_a_song_that_was_replaced_since_it_was_analysed_is_left_alone(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, other = library / "a" / "starfall.mp3", (EXAMPLES / "starfall.mp3").read_bytes() + bytes(100)
+
+    def replaced(row: Row, accept: float) -> Decision:
+        song.write_bytes(other)
+        return decide(row, accept)
+
+    monkeypatch.setattr("acousticsense.library.routing.decide", replaced)
+    record = str(tmp_path / "undo.jsonl")
+    assert main(["tag", str(song), "--accept", "0", "--write-tags", "--record", record]) == 1
+    assert "changed since it was analysed" in capsys.readouterr().err
+    assert song.read_bytes() == other
 
 
 @pytest.mark.parametrize("content", ["", "no record", "no record\n", '{"path": "x"}\n'])
