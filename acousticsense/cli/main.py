@@ -15,7 +15,6 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final, TextIO
 
 from acousticsense import __version__
@@ -88,7 +87,7 @@ def _prepare_streams() -> None:
     # In this order, so that each gets its own descriptor, which no file that is opened later must have.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # to the end
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         codecs.register_error("escape", _escape)
         sys.stdout.reconfigure(errors="escape")

@@ -14,6 +14,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -73,11 +74,8 @@ _VGG_GRID: Final = 7
 
 def timm_with_ours() -> Any:
     """timm, which knows the networks of `vgg` then."""
-    import timm
-
-    import acousticsense.models.vgg  # noqa: F401
-
-    return timm
+    import_module("acousticsense.models.vgg")
+    return import_module("timm")
 
 
 def _reserved() -> frozenset[str]:

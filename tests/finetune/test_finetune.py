@@ -7,7 +7,6 @@ import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,10 +18,9 @@ from acousticsense.errors import CheckpointError, CorruptCheckpointError, Reques
 from acousticsense.evaluation.dataset import LabelledClip, read_items
 from acousticsense.evaluation.evaluate import evaluate
 from acousticsense.finetune import Finetuned, Options, finetune
-from acousticsense.finetune.features import TrackFeatures
 from acousticsense.finetune.folds import assign_folds
 from acousticsense.finetune.head import Examples, fit_head
-from acousticsense.finetune.tracks import gather
+from acousticsense.finetune.tracks import Material, gather
 from acousticsense.finetune.trainer import Trainer, kept_array
 from acousticsense.inference.classifier import GenreClassifier
 from acousticsense.models.catalog import Catalog
@@ -231,30 +229,26 @@ def test_a_run_removes_its_own_images_and_answers_only(
     assert sorted(path.name for path in folder.glob("*.npy")) == sorted(others)
 
 
-def test_a_fold_may_have_more_tracks_than_files_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    n_tracks = 80
-    for number in range(n_tracks):
-        np.save(tmp_path / f"{number}.npy", np.full((2, 3), number))
-    trainer = Trainer.__new__(Trainer)
-    trainer.base = trainer._front_end = None  # type: ignore[assignment]
-    trainer._folds = np.zeros(n_tracks, int)
-    trainer._features = [TrackFeatures(np.zeros((1, 4)), np.zeros((2, 4)))] * n_tracks
-    trainer.material = SimpleNamespace(tracks=range(n_tracks))  # type: ignore[assignment]
-    trainer.store = SimpleNamespace(  # type: ignore[assignment]
-        images=lambda track: np.load(tmp_path / f"{track}.npy", mmap_mode="r")
-    )
-    monkeypatch.setattr(
-        "acousticsense.finetune.trainer.Trunk", lambda *_: SimpleNamespace(logits=lambda images: images)
-    )
+def test_a_fold_may_have_more_tracks_than_files_may_be_open(
+    own_folder: Path, own_settings: Settings, tmp_path: Path
+) -> None:
+    network, spec = load_resolved(Catalog(own_settings.models).find("tiny"))
+    material = gather([item for item in read_items(own_folder) if item.path.suffix == ".ogg"])
+    trainer = Trainer(network, spec, material, Options(unfreeze=1), own_settings.replace(cache_dir=tmp_path))
+    trainer._folds = np.zeros(len(material.tracks), int)
+    once = trainer._logits(network, 0)
+    trainer.material = Material(tracks=40 * material.tracks)
+    trainer._features = 40 * trainer._features
+    trainer._folds = np.zeros(len(trainer.material.tracks), int)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
     room_for_20 = [number for number in range(len(used) + 20) if number not in used][19] + 1
     resource.setrlimit(resource.RLIMIT_NOFILE, (room_for_20, limits[1]))
     try:
-        logits = trainer._logits(torch.nn.Linear(1, 1), 0)
+        logits = trainer._logits(network, 0)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert logits.tolist() == [[number] * 3 for number in range(n_tracks)]
+    np.testing.assert_allclose(logits, np.tile(once, (40, 1)), atol=1e-5)
 
 
 def test_the_command(

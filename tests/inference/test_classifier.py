@@ -195,7 +195,13 @@ def test_what_is_no_number_is_refused(
 def test_all_is_the_whole_track(classifier: GenreClassifier, music_wav: Path) -> None:
     whole = predict_genre(classifier, music_wav, duration_sec=None)
     assert predict_genre(classifier, music_wav, duration_sec="all") == whole
-    assert predict_genre(classifier, music_wav, duration_sec=np.float32(3), top_k=np.int64(5)) != whole  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers(classifier: GenreClassifier, music_wav: Path) -> None:
+    theirs: dict[str, Any] = {"duration_sec": np.float32(3), "top_k": np.int64(4)}
+    assert predict_genre(classifier, music_wav, **theirs) == predict_genre(
+        classifier, music_wav, duration_sec=3.0, top_k=4
+    )
 
 
 def test_one_model_sees_mel_or_cqt_each_with_its_own_calibration(cnn_models: Path, music_wav: Path) -> None:
