@@ -14,13 +14,12 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from acousticsense.api.middleware import FORM
 from acousticsense.errors import OverloadError
 from acousticsense.i18n.reader import reader_language
 from acousticsense.serving.http_errors import refusal_response
 from acousticsense.serving.temporary import CountBytes, UploadFolder
 
-#: Only forms are written to the disk; other bodies stay in memory, and have limits of their own.
-_FORM: Final = "multipart/form-data"
 #: Where files for the page arrive, which stay.
 _UPLOAD_PATH: Final = "/gradio_api/upload"
 #: A disk that is full, a quota, and the largest file that a process may write.
@@ -45,7 +44,7 @@ class DiskLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        if not headers.get("content-type", "").lower().startswith(_FORM):
+        if not headers.get("content-type", "").lower().startswith(FORM):
             await self._app(scope, receive, send)
             return
         is_over = False

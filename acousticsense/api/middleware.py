@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense.api.errors import fault_response
@@ -13,6 +14,9 @@ from acousticsense.errors import AudioTooLargeError, OverloadError
 from acousticsense.serving.http_errors import refusal_response
 
 _log: Final = logging.getLogger(__name__)
+
+#: How the content type of a form begins; only forms are written to the disk.
+FORM: Final = "multipart/form-data"
 
 #: Base64 makes a file a third larger; the rest is room for other fields.
 _BODY_PER_FILE_BYTE: Final = 1.4
@@ -22,11 +26,15 @@ _WITH_PATH: Final = ("http", "websocket")
 
 
 class BodyLimit:
-    """Stops reading an API request's body at so many bytes, whether or not it announced its length."""
+    """Stops reading an API request's body at so many bytes, whether or not it announced its length.
+
+    Bodies that are no forms lie in memory: all of them together may take no more than one may.
+    """
 
     def __init__(self, app: ASGIApp, *, max_file_bytes: int) -> None:
         self._app = app
         self._max_bytes = int(max_file_bytes * _BODY_PER_FILE_BYTE)
+        self._in_memory = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
@@ -34,19 +42,30 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         max_bytes = self._max_bytes * _FILES_AT.get(scope["path"].rstrip("/"), 1)
-        read_bytes = 0
+        is_form = Headers(scope=scope).get("content-type", "").lower().startswith(FORM)
+        read_bytes = in_memory = 0
 
         async def limited() -> Message:
-            nonlocal read_bytes
+            nonlocal read_bytes, in_memory
             message = await receive()
-            read_bytes += len(message.get("body", b""))
+            n_bytes = len(message.get("body", b""))
+            read_bytes += n_bytes
             if read_bytes > max_bytes:
                 raise AudioTooLargeError(
                     f"The request is larger than {max_bytes >> 20} MiB.", hint="Send a shorter or compressed file."
                 )
+            if not is_form:
+                in_memory += n_bytes
+                self._in_memory += n_bytes
+                if self._in_memory > self._max_bytes:
+                    hint = "Send it again later, or send a form, which takes no memory."
+                    raise OverloadError("There is no memory for more requests at the moment.", hint=hint)
             return message
 
-        await self._app(scope, limited, send)
+        try:
+            await self._app(scope, limited, send)
+        finally:
+            self._in_memory -= in_memory
 
 
 class StripRootPath:

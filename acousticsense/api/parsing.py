@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from acousticsense.analysis.compare import VERSIONS
+from acousticsense.api.middleware import FORM
 from acousticsense.audio.source import Source
 from acousticsense.errors import RequestError
 from acousticsense.serving.uploads import uploaded_file
@@ -52,7 +53,7 @@ async def read_body(request: Request, upload_dir: Path) -> Body:
         AudioTooLargeError: it is larger than the server takes.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type == "multipart/form-data":
+    if content_type == FORM:
         form = await _read_form(request)
         return Body(_file_of(form), _fields_of(form), is_json=False)
     if content_type == "application/json":
@@ -66,7 +67,7 @@ async def read_body(request: Request, upload_dir: Path) -> Body:
 
 async def read_versions(request: Request) -> tuple[list[Source], Mapping[str, Any]]:
     """The files "a", "b" and, if sent, "c" and "d" of a form, and its other fields; raises like `read_body`."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith(FORM):
         raise RequestError("The body is no form.", hint='Send multipart/form-data with the files "a" and "b".')
     form = await _read_form(request, max_files=len(VERSIONS))
     n_files = sum(isinstance(value, UploadFile) for value in form.values())

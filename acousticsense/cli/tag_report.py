@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import threading
 import time
@@ -113,7 +114,7 @@ def write_tags(rows: LedgerRun, options: argparse.Namespace, stopped: threading.
         done = "would be written" if options.dry_run else "written"
         say(f"tags: {outcomes['write']} {done}, {outcomes['keep']} kept as they are, {outcomes['refuse']} refused")
         if outcomes["write"] and not options.dry_run:
-            say(f"to take them back: acousticsense tag --undo {options.record}")
+            say(f"to take them back: acousticsense tag --undo {shlex.quote(str(options.record))}")
     return outcomes["refuse"]
 
 

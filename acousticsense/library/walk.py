@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from acousticsense.audio.names import AUDIO_SUFFIXES
 from acousticsense.errors import LibraryError
@@ -14,6 +16,9 @@ from acousticsense.library import storage
 from acousticsense.library.identity import FileStamp
 from acousticsense.library.playlist import is_address, listed, names_nothing
 from acousticsense.library.rows import RowError
+
+#: Ends of patterns that stand for all that is below folders: those are searched as if they were named.
+_ALL_BELOW: Final = re.compile(r"(/\*\*)+(/\*)?$")
 
 
 @dataclass(frozen=True)
@@ -110,11 +115,14 @@ class Walk:
 
     def _pattern(self, pattern: str) -> Iterator[Found]:
         matched = False
-        for path in glob.iglob(pattern, recursive=True):
+        above = _ALL_BELOW.sub("", pattern)
+        for path in glob.iglob(above or os.sep, recursive=True):
+            is_folder = os.path.isdir(path)
+            if above != pattern and not is_folder:
+                continue  # nothing is below a file
             matched = True
-            if os.path.isdir(path):
-                if not pattern.endswith("**"):  # which yields what is below by itself
-                    yield from self._folder(path, frozenset())
+            if is_folder:
+                yield from self._folder(path, frozenset())
             elif _is_audio(path):
                 yield Found(path)
             else:

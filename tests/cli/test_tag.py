@@ -257,11 +257,11 @@ def test_what_was_written_before_a_fault_is_told_and_can_be_taken_back(
     songs = [library / "a" / name for name in ("sky-vibe.ogg", "starfall.mp3")]
     before = [song.read_bytes() for song in songs]
     monkeypatch.setattr("acousticsense.library.ledger.LedgerRun.restamp", be_locked)
-    record = tmp_path / "undo.jsonl"
+    record = tmp_path / "my undo.jsonl"
     assert main(["tag", str(library), "--accept", "0", "--write-tags", "--record", str(record)]) == 1
     said = capsys.readouterr().err
     assert "tags: 1 written" in said
-    assert f"acousticsense tag --undo {record}" in said
+    assert f"acousticsense tag --undo '{record}'\n" in said  # as a shell takes it
     assert "The ledger is locked" in said
     assert main(["tag", "--undo", str(record)]) == 0
     assert [song.read_bytes() for song in songs] == before

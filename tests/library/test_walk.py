@@ -50,6 +50,17 @@ def test_patterns(folder: Path) -> None:
     assert names([folder / "odd [1].mp3"], folder) == ["odd [1].mp3"]
 
 
+@pytest.mark.parametrize("pattern", ["**", "**/*", "**/**"])
+def test_all_below_a_folder_is_the_folder(pattern: str, folder: Path) -> None:
+    (folder / "b" / "circle").symlink_to(folder)
+    walk = Walk([str(folder / pattern)])
+    plain = Walk([str(folder)])
+    assert [entry.path for entry in walk] == [entry.path for entry in plain]
+    assert walk.ignored == plain.ignored == 2
+    (found,) = Walk([str(folder / "a.wav" / pattern)])
+    assert found.error is not None
+
+
 def test_lists_name_paths_relative_to_themselves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "list.m3u").write_text(f"\ufeff#EXTM3U\n\nb/1.MP3\r\n{folder}/a.wav\nb/c\n", encoding="utf-8")
     assert names([f"@{folder}/list.m3u"], folder) == ["b/1.MP3", "a.wav", "b/c/deep.opus"]
