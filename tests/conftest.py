@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing.forkserver
 import os
 import shutil
 from collections.abc import Coroutine, Iterator, Sequence
@@ -61,6 +62,14 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("ACOUSTICSENSE_BACKEND", "pytorch")
         patch.setenv("ACOUSTICSENSE_CACHE_DIR", str(cache))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_decoders() -> None:
+    """All decoder processes of the tests are forked from one that has PyTorch, which each would import otherwise."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        multiprocessing.set_forkserver_preload(["acousticsense.library.pool", "acousticsense.serving.decoder_process"])
+        multiprocessing.forkserver.ensure_running()
 
 
 def run_alone(work: Coroutine[Any, Any, T]) -> T:
