@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -85,18 +86,20 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    Server(config, app.state.service).run()
+    Server(config, app.state.service, app.state.end_pages).run()
 
 
 class Server(uvicorn.Server):
-    """Tells the requests that wait that it stops, before it waits for those that are being answered."""
+    """Tells open pages and the requests that wait that it stops, before it waits for those that are being answered."""
 
-    def __init__(self, config: uvicorn.Config, service: PredictionService) -> None:
+    def __init__(self, config: uvicorn.Config, service: PredictionService, end_pages: Callable[[], None]) -> None:
         super().__init__(config)
         self._service = service
+        self._end_pages = end_pages
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends in good order within `_GRACE_S`."""
+        self._end_pages()
         self._service.stop()
         await super().shutdown(sockets)
         self._service.kill()

@@ -19,53 +19,40 @@ import pytest
 import requests
 from gradio_client import Client, handle_file
 
+from acousticsense.models.catalog import DEFAULT_MODEL
 from inference import load_model, predict_genre
+from tests.server_process import ServerProcess, server_process
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def environ(tiny_models: Path) -> Iterator[dict[str, str]]:
-    """The environment under which "tiny" is everybody's default model."""
-    ours = {"ACOUSTICSENSE_MODELS": str(tiny_models), "ACOUSTICSENSE_MODEL": "tiny", "ACOUSTICSENSE_DEVICE": "cpu"}
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the default model alone."""
+    root = tmp_path_factory.mktemp("models")
+    shutil.copytree(ROOT / "models" / DEFAULT_MODEL, root / DEFAULT_MODEL)
+    return root
+
+
+@pytest.fixture(scope="module")
+def environ(models: Path) -> Iterator[dict[str, str]]:
+    """The environment of whoever has no other model."""
     with pytest.MonkeyPatch.context() as patch:
-        for key, value in ours.items():
-            patch.setenv(key, value)
+        patch.setenv("ACOUSTICSENSE_MODELS", str(models))
+        patch.setenv("ACOUSTICSENSE_DEVICE", "cpu")
         yield {**os.environ}
 
 
 @pytest.fixture(scope="module")
-def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("server") / "log"
+def server(environ: dict[str, str], models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """The real server on a real port, ready."""
+    with server_process(models, tmp_path_factory.mktemp("server") / "log", **environ, ACOUSTICSENSE_MODEL="") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def server_url(environ: dict[str, str], server_log: Path) -> Iterator[str]:
-    """The real server on a real port, ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app_gradio.py", "--host", "127.0.0.1", "--port", str(port)]
-    with server_log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
-    try:
-        yield wait_until_ready(f"http://127.0.0.1:{port}", server, server_log)
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + 300  # a busy machine is slow, not wrong
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        try:
-            if requests.get(f"{url}/readyz", timeout=5).ok:
-                return url
-        except requests.ConnectionError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError(f"not ready: {log.read_text()}")
+def server_url(server: ServerProcess) -> str:
+    return server.url
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +115,8 @@ def test_only_what_was_uploaded_is_read(
     assert requests.get(f"{server_url}/healthz", timeout=5).ok
 
 
-def test_an_upload_that_breaks_off_leaves_no_trace_in_the_log(server_url: str, server_log: Path) -> None:
-    host, port = server_url.removeprefix("http://").split(":")
+def test_an_upload_that_breaks_off_leaves_no_trace_in_the_log(server: ServerProcess) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
     head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: {}\r\nContent-Length: 100000\r\n\r\n"
     form = b'--b\r\nContent-Disposition: form-data; name="data"; filename="a.mp3"\r\n\r\nhalf of it'
     for path, kind, body in (
@@ -141,8 +128,8 @@ def test_an_upload_that_breaks_off_leaves_no_trace_in_the_log(server_url: str, s
             connection.sendall(head.format(path, kind).encode() + body)
             time.sleep(0.3)
     time.sleep(1)
-    assert requests.get(f"{server_url}/healthz", timeout=5).ok
-    assert "ClientDisconnect" not in server_log.read_text()
+    assert requests.get(f"{server.url}/healthz", timeout=5).ok
+    assert "ClientDisconnect" not in server.log.read_text()
 
 
 def gradio_answer(server_url: str, endpoint: str, place: str) -> tuple[str, str]:
@@ -165,10 +152,12 @@ def test_the_ensemble_by_rest_and_by_gradio_client(
     server_url: str, music_mp3: Path, expected: dict[str, float]
 ) -> None:
     answer: dict[str, Any] = Client(server_url, verbose=False).predict(
-        handle_file(str(music_mp3)), models="tiny", api_name="/ensemble"
+        handle_file(str(music_mp3)), models=DEFAULT_MODEL, api_name="/ensemble"
     )
     with music_mp3.open("rb") as file:
-        rest = requests.post(f"{server_url}/api/ensemble", files={"data": file}, data={"models": "tiny"}, timeout=60)
+        rest = requests.post(
+            f"{server_url}/api/ensemble", files={"data": file}, data={"models": DEFAULT_MODEL}, timeout=60
+        )
     for body in (answer, rest.json()):
         assert close(body["models"][0]["probabilities"], expected)
         assert close(body["consensus"]["probabilities"], expected)

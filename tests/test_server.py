@@ -1,10 +1,14 @@
-"""Where a server says that it is."""
+"""Where a server says that it is, and how it ends."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import requests
 
 from acousticsense.server import url_of
+from tests.browser.conftest import served
 
 
 @pytest.mark.parametrize(
@@ -20,3 +24,10 @@ from acousticsense.server import url_of
 )
 def test_the_address_can_be_opened(host: str, url: str) -> None:
     assert url_of(host, 8126) == url
+
+
+def test_open_pages_do_not_keep_a_server_from_ending(tiny_models: Path) -> None:
+    with served(tiny_models) as url:
+        page = requests.get(f"{url}/gradio_api/heartbeat/x", stream=True, timeout=60).iter_lines()
+        assert next(page) == b"data: ALIVE"
+    assert not any(page)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.routing import Mount
 
 from acousticsense.audio.names import AUDIO_SUFFIXES
 from acousticsense.errors import AcousticSenseError
@@ -77,6 +78,10 @@ def mount_ui(app: FastAPI, service: PredictionService) -> FastAPI:
         enable_monitoring=False,
         show_error=False,
     )
+    (gradio_app,) = (
+        route.app for route in mounted.routes if isinstance(route, Mount) and isinstance(route.app, gr.routes.App)
+    )
+    mounted.state.end_pages = gradio_app.stop_event.set  # open pages listen for ever otherwise
     return mounted
 
 

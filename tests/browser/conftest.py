@@ -15,7 +15,7 @@ import requests
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from acousticsense.server import create_app
+from acousticsense.server import Server, create_app
 from acousticsense.settings import Settings
 from tests.conftest import needed_program
 
@@ -59,15 +59,16 @@ def served(models: Path, *, root_path: str = "") -> Iterator[str]:
         port = probe.getsockname()[1]
     settings = Settings(models=models, model="tiny", device="cpu", backend="pytorch", host="127.0.0.1", port=port)
     app = create_app(settings.replace(root_path=root_path))
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)  # an open page listens for ever, and would keep it from ending
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")
+    server = Server(config, app.state.service, app.state.end_pages)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{port}"
     wait_until_ready(url)
     yield url
     server.should_exit = True
-    thread.join(20)
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def wait_until_ready(url: str) -> None:
@@ -107,9 +108,10 @@ def visit(browser: Browser, contexts: dict[str, BrowserContext], page_url: str) 
             refused.append(message.text)
 
     def open_page(query: str = "", **options: Any) -> Page:
+        options = {"locale": "en-US", **options}
         context = contexts.get(repr(options))
         if context is None:
-            context = contexts[repr(options)] = browser.new_context(**{"locale": "en-US", **options})
+            context = contexts[repr(options)] = browser.new_context(**options)
             context.new_page().goto(f"{page_url}/healthz")  # stays, and with it the process that knows the scripts
         context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()

@@ -162,6 +162,7 @@ def test_the_upload_says_how_much_of_it_is_done(visit: Visit, tmp_path: Path, mu
         }"""
     )
     assert re.fullmatch(r'" " "\d\d?%"|" \d\d?%"', words.json_value())
+    network.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
     assert len(top_five(page)) == 5
     assert page.evaluate("document.documentElement.style.getPropertyValue('--as-sent')") == ""
 
