@@ -22,18 +22,16 @@ from tests.library.conftest import EXAMPLES
 SONG = str(EXAMPLES / "starfall.mp3")
 
 
-async def talk(options: list[str], models: Path, use: Callable[[ClientSession], Awaitable[Any]]) -> Any:
-    """What `use` makes of a session with a new server."""
-    environment = {**os.environ, "ACOUSTICSENSE_MODELS": str(models), "ACOUSTICSENSE_MODEL": "tiny"}
-    server = StdioServerParameters(
-        command=sys.executable, args=["-m", "acousticsense", "mcp", *options], env=environment
-    )
+async def talk(options: list[str], use: Callable[[ClientSession], Awaitable[Any]]) -> Any:
+    """What `use` makes of a session with a new server, which has the default model."""
+    arguments = ["-m", "acousticsense", "mcp", *options]
+    server = StdioServerParameters(command=sys.executable, args=arguments, env={**os.environ})
     async with stdio_client(server) as streams, ClientSession(*streams) as session:
         assert (await session.initialize()).serverInfo.version == __version__
         return await use(session)
 
 
-def test_an_agent_gets_the_answers_of_the_command_line(tiny_models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_agent_gets_the_answers_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     async def use(session: ClientSession) -> tuple[Any, ...]:
         tools = {tool.name for tool in (await session.list_tools()).tools}
         predicted = await session.call_tool("predict", {"path": SONG, "duration_s": 5, "offset_s": 2})
@@ -44,13 +42,12 @@ def test_an_agent_gets_the_answers_of_the_command_line(tiny_models: Path, capsys
         negative = await session.call_tool("timeline", {**short, "min_segment_s": -1})
         return tools, predicted, timeline, merged, nowhere, negative
 
-    tools, predicted, timeline, merged, nowhere, negative = run_alone(talk([], tiny_models, use))
+    tools, predicted, timeline, merged, nowhere, negative = run_alone(talk([], use))
     assert tools == {"predict", "timeline"}
-    model = ["--model", str(tiny_models / "tiny"), "--json"]
-    assert main(["predict", SONG, "--duration", "5", "--offset", "2", *model]) == 0
+    assert main(["predict", SONG, "--duration", "5", "--offset", "2", "--json"]) == 0
     expected = json.loads(capsys.readouterr().out)
     assert _value(predicted)["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-6)
-    assert main(["timeline", SONG, *model]) == 0
+    assert main(["timeline", SONG, "--json"]) == 0
     expected = json.loads(capsys.readouterr().out)
     assert _value(timeline)["segments"] == expected["segments"]
     assert _value(merged)["min_segment_s"] == 5
@@ -60,15 +57,14 @@ def test_an_agent_gets_the_answers_of_the_command_line(tiny_models: Path, capsys
     assert "Give 0 to 3600 seconds" in negative.content[0].text
 
 
-def test_similar_is_there_where_a_library_is_named(tiny_models: Path, tmp_path: Path) -> None:
+def test_similar_is_there_where_a_library_is_named(tmp_path: Path) -> None:
     ledger = str(tmp_path / "l.sqlite")
-    model = ["--model", str(tiny_models / "tiny")]
-    assert main(["similar", "--in", str(EXAMPLES), "--ledger", ledger, "--workers", "1", *model]) == 0
+    assert main(["similar", "--in", str(EXAMPLES), "--ledger", ledger, "--workers", "1"]) == 0
 
     async def use(session: ClientSession) -> Any:
         return await session.call_tool("similar", {"path": SONG, "top_k": 1})
 
-    found = _value(run_alone(talk(["--library", ledger, *model], tiny_models, use)))
+    found = _value(run_alone(talk(["--library", ledger], use)))
     assert [Path(song["path"]).name for song in found["similar"]] == ["starfall.mp3"]
 
 
