@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing.forkserver
 import os
 import shutil
@@ -37,6 +38,12 @@ hypothesis.settings.register_profile("many", max_examples=20_000, deadline=None,
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "few")
 
 RATE_HZ = 44_100
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector looks at a million objects of modules and tests less often: they stay."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def needed_program(names: Sequence[str], packages: str) -> str:
