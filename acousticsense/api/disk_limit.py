@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import re
@@ -25,9 +24,6 @@ _UPLOAD_PATH: Final = "/gradio_api/upload"
 #: A disk that is full, a quota, and the largest file that a process may write.
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-#: What is read and thrown away of a body that was refused, at most.
-_DRAIN_BYTES: Final = 256 * 2**20
-_DRAIN_S: Final = 10.0
 #: Seconds for which a client may send nothing in the middle of a form.
 _SILENCE_S: Final = 30.0
 
@@ -71,9 +67,6 @@ class DiskLimit:
             with self._uploads.arrival(is_kept=scope["path"].rstrip("/") == _UPLOAD_PATH) as count:
                 refusal = await self._answer(scope, noted, send, count)
         if refusal is not None:
-            if not is_over:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(_drain(receive), _DRAIN_S)
             await refusal_response(refusal, language=reader_language(headers))(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, count: CountBytes) -> OverloadError | None:
@@ -109,15 +102,6 @@ class DiskLimit:
         if refusal is None:
             await _send_all(held, send)
         return refusal
-
-
-async def _drain(receive: Receive) -> None:
-    """Reads on for a while: many clients look for an answer only when they have sent everything."""
-    n_bytes, is_more = 0, True
-    while is_more and n_bytes < _DRAIN_BYTES:
-        message = await receive()
-        n_bytes += len(message.get("body", b""))
-        is_more = bool(message.get("more_body"))
 
 
 async def _send_all(messages: list[Message], send: Send) -> None:

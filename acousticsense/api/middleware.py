@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Final
 
@@ -22,6 +23,9 @@ FORM: Final = "multipart/form-data"
 _BODY_PER_FILE_BYTE: Final = 1.4
 #: Files in one body, where it is not one.
 _FILES_AT: Final = {"/api/compare": 4}
+#: What is read and thrown away of a body that was answered before its end, at most.
+_DRAIN_BYTES: Final = 256 * 2**20
+_DRAIN_S: Final = 10.0
 _WITH_PATH: Final = ("http", "websocket")
 
 
@@ -102,6 +106,45 @@ class AddRootPath:
         if scope["type"] in _WITH_PATH:
             scope = {**scope, "path": self._root_path + scope["path"], "root_path": self._root_path}
         await self._app(scope, receive, send)
+
+
+class HearOut:
+    """Lets an answer begin only when the body is over, within limits.
+
+    Clients and proxies that are still sending lose an answer that comes earlier: they see a broken connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+            await self._app(scope, receive, send)
+            return
+        is_over = False
+        asks_first = headers.get("expect", "").lower() == "100-continue"  # and need not send what is refused
+
+        async def noted() -> Message:
+            nonlocal is_over, asks_first
+            asks_first = False
+            message = await receive()
+            is_over = not message.get("more_body")
+            return message
+
+        async def read_on() -> None:
+            n_bytes = 0
+            while not is_over and n_bytes < _DRAIN_BYTES:
+                n_bytes += len((await noted()).get("body", b""))
+
+        async def after_the_body(message: Message) -> None:
+            if message["type"] == "http.response.start" and not (is_over or asks_first):
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(read_on(), _DRAIN_S)
+            await send(message)
+
+        await self._app(scope, noted, after_the_body)
 
 
 class AlwaysAnswer:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from acousticsense.api.middleware import AlwaysAnswer, StripRootPath
+from acousticsense.api.middleware import AlwaysAnswer, HearOut, StripRootPath
 from acousticsense.api.request_log import RequestLog
 from acousticsense.errors import AccessError, RateLimitError
 from acousticsense.i18n.reader import reader_language
@@ -69,6 +69,7 @@ def add_security(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)
     if origins := settings.allowed_origins.split():
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(HearOut)
     app.add_middleware(RequestLog, is_logging=settings.log_requests)
     if settings.root_path:
         app.add_middleware(StripRootPath, root_path=settings.root_path)

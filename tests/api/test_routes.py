@@ -28,7 +28,7 @@ from safetensors.torch import save_file
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from acousticsense.api.middleware import BodyLimit
+from acousticsense.api.middleware import BodyLimit, HearOut
 from acousticsense.api.routes import create_api
 from acousticsense.errors import OverloadError
 from acousticsense.models.genres import GENRES
@@ -380,6 +380,35 @@ def test_bodies_in_memory_take_no_more_together_than_one_may() -> None:
     assert refused == ["/api/second: There is no memory for more requests at the moment."]
     run_alone(answer("/api/second", b"application/json"))
     assert len(refused) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "n_read"),
+    [
+        ({"content-length": "300"}, 3),
+        ({"transfer-encoding": "chunked"}, 3),
+        ({}, 0),
+        ({"content-length": "300", "expect": "100-continue"}, 0),
+    ],
+)
+def test_an_answer_begins_when_its_request_is_over(headers: dict[str, str], n_read: int) -> None:
+    """Unless there is no body, or the client asked whether it should send one."""
+    left = [bytes(100)] * 3
+    told: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": left.pop(), "more_body": bool(left)}
+
+    async def send(message: Message) -> None:
+        told.append(message["status"])
+        assert len(left) == 3 - n_read
+
+    async def refuse(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 413})
+
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    run_alone(HearOut(refuse)({"type": "http", "path": "/", "headers": encoded}, receive, send))
+    assert told == [413]
 
 
 def test_an_offset_beyond_the_end_is_a_422(client: TestClient, music_mp3: Path) -> None:
