@@ -37,13 +37,15 @@ hypothesis.settings.register_profile("ci", max_examples=1_000, deadline=None, de
 hypothesis.settings.register_profile("many", max_examples=20_000, deadline=None, database=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "few")
 
+# Imports and tests make many objects that stay: the garbage collector looks at them less often.
+gc.set_threshold(50_000, 20, 100)
+
 RATE_HZ = 44_100
 
 
 def pytest_collection_finish() -> None:
-    """The garbage collector looks at a million objects of modules and tests less often: they stay."""
+    """The garbage collector need not look at a million objects of modules and tests: they stay."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def needed_program(names: Sequence[str], packages: str) -> str:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from acousticsense.cli.options import (
-    add_model_options,
-    settings_of,
-)
+from acousticsense.cli.options import add_model_options, quick_imports, settings_of
 from acousticsense.serving.ports import check_port
 
 
@@ -24,7 +21,7 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     check_port(settings.host, settings.port)
-    from acousticsense.server import serve
-
+    with quick_imports():
+        from acousticsense.server import serve
     serve(settings)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import json
 import logging
@@ -17,6 +18,7 @@ import pytest
 import torch
 
 from acousticsense.cli.main import main
+from acousticsense.cli.options import quick_imports
 from acousticsense.models.networks import build_network
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -362,3 +364,22 @@ def test_a_user_id_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch) -> N
     assert main(["models"]) == 0
     assert getpass.getuser() == "user4000000000"
     monkeypatch.delenv("LOGNAME")
+
+
+def test_the_garbage_collector_rests_while_modules_are_imported_and_then_works_on() -> None:
+    def fail() -> None:
+        with quick_imports():
+            assert not gc.isenabled()
+            raise ImportError
+
+    assert gc.isenabled()
+    with pytest.raises(ImportError):
+        fail()
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with quick_imports():
+            pass
+        assert not gc.isenabled(), "somebody else wanted it so"
+    finally:
+        gc.enable()
