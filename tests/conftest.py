@@ -65,9 +65,11 @@ def needed_program(names: Sequence[str], packages: str) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The cache of the user plays no part, and no server looks for a faster network unless a test says so."""
+    """The user's settings and cache play no part, and no server looks for a faster network unless a test says so."""
     cache = tmp_path_factory.mktemp("user-cache")
     with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("ACOUSTICSENSE_")]:
+            patch.delenv(name)
         patch.setenv("ACOUSTICSENSE_BACKEND", "pytorch")
         patch.setenv("ACOUSTICSENSE_CACHE_DIR", str(cache))
         yield
@@ -75,7 +77,10 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm_decoders() -> None:
-    """All decoder processes of the tests are forked from one that has PyTorch, which each would import otherwise."""
+    """Decoder processes of all kinds are forked from one that has PyTorch.
+
+    A server of forks loads only what the first kind needs, and each process of another kind would import the rest.
+    """
     if "forkserver" in multiprocessing.get_all_start_methods():
         multiprocessing.set_forkserver_preload(["acousticsense.library.pool", "acousticsense.serving.decoder_process"])
         multiprocessing.forkserver.ensure_running()

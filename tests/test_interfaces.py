@@ -44,9 +44,9 @@ def environ(models: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def server(environ: dict[str, str], models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """The real server on a real port, ready."""
-    with server_process(models, tmp_path_factory.mktemp("server") / "log", **environ, ACOUSTICSENSE_MODEL="") as server:
+    with server_process(models, tmp_path_factory.mktemp("server") / "log", ACOUSTICSENSE_MODEL="") as server:
         yield server
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import re
@@ -10,7 +9,6 @@ from typing import Final
 
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acousticsense.api.middleware import FORM
@@ -23,9 +21,6 @@ from acousticsense.serving.temporary import CountBytes, UploadFolder
 _UPLOAD_PATH: Final = "/gradio_api/upload"
 #: A disk that is full, a quota, and the largest file that a process may write.
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-#: Seconds for which a client may send nothing in the middle of a form.
-_SILENCE_S: Final = 30.0
 
 _log: Final = logging.getLogger(__name__)
 
@@ -43,17 +38,6 @@ class DiskLimit:
         if not headers.get("content-type", "").lower().startswith(FORM):
             await self._app(scope, receive, send)
             return
-        is_over = False
-
-        async def noted() -> Message:
-            nonlocal is_over
-            try:
-                message = await (receive() if is_over else asyncio.wait_for(receive(), _SILENCE_S))
-            except asyncio.TimeoutError:
-                raise ClientDisconnect from None  # what came so far must not keep others' room for ever
-            is_over = not message.get("more_body")
-            return message
-
         announced = headers.get("content-length", "")
         n_bytes = int(announced) if re.fullmatch("[0-9]{1,18}", announced) else 0
         refusal: OverloadError | None = None
@@ -65,7 +49,7 @@ class DiskLimit:
             refusal = error
         else:
             with self._uploads.arrival(is_kept=scope["path"].rstrip("/") == _UPLOAD_PATH) as count:
-                refusal = await self._answer(scope, noted, send, count)
+                refusal = await self._answer(scope, receive, send, count)
         if refusal is not None:
             await refusal_response(refusal, language=reader_language(headers))(scope, receive, send)
 

@@ -26,6 +26,8 @@ _FILES_AT: Final = {"/api/compare": 4}
 #: What is read and thrown away of a body that was answered before its end, at most.
 _DRAIN_BYTES: Final = 256 * 2**20
 _DRAIN_S: Final = 10.0
+#: Seconds for which a client may send nothing in the middle of a body.
+_SILENCE_S: Final = 30.0
 _WITH_PATH: Final = ("http", "websocket")
 
 
@@ -49,27 +51,34 @@ class BodyLimit:
         is_form = Headers(scope=scope).get("content-type", "").lower().startswith(FORM)
         read_bytes = in_memory = 0
 
+        def let_go() -> None:
+            nonlocal in_memory
+            self._in_memory -= in_memory
+            in_memory = 0
+
         async def limited() -> Message:
             nonlocal read_bytes, in_memory
             message = await receive()
             n_bytes = len(message.get("body", b""))
             read_bytes += n_bytes
             if read_bytes > max_bytes:
+                let_go()
                 raise AudioTooLargeError(
                     f"The request is larger than {max_bytes >> 20} MiB.", hint="Send a shorter or compressed file."
                 )
             if not is_form:
+                if self._in_memory + n_bytes > self._max_bytes:
+                    let_go()
+                    hint = "Send it again later, or send a form, which takes hardly any."
+                    raise OverloadError("There is no memory for more requests at the moment.", hint=hint)
                 in_memory += n_bytes
                 self._in_memory += n_bytes
-                if self._in_memory > self._max_bytes:
-                    hint = "Send it again later, or send a form, which takes no memory."
-                    raise OverloadError("There is no memory for more requests at the moment.", hint=hint)
             return message
 
         try:
             await self._app(scope, limited, send)
         finally:
-            self._in_memory -= in_memory
+            let_go()
 
 
 class StripRootPath:
@@ -109,7 +118,7 @@ class AddRootPath:
 
 
 class HearOut:
-    """Lets an answer begin only when the body is over, within limits.
+    """Lets an answer begin only when the body is over, within limits; whoever sends no more of it is taken for gone.
 
     Clients and proxies that are still sending lose an answer that comes earlier: they see a broken connection.
     """
@@ -129,7 +138,12 @@ class HearOut:
         async def noted() -> Message:
             nonlocal is_over, asks_first
             asks_first = False
-            message = await receive()
+            if is_over:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), _SILENCE_S)
+            except asyncio.TimeoutError:  # what came so far must not keep others' room for ever
+                message = {"type": "http.disconnect"}
             is_over = not message.get("more_body")
             return message
 
@@ -140,7 +154,8 @@ class HearOut:
 
         async def after_the_body(message: Message) -> None:
             if message["type"] == "http.response.start" and not (is_over or asks_first):
-                with contextlib.suppress(asyncio.TimeoutError):
+                # A server that stops cancels what is not answered: then the answer is sent at once.
+                with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
                     await asyncio.wait_for(read_on(), _DRAIN_S)
             await send(message)
 

@@ -18,7 +18,7 @@ from acousticsense.library.playlist import is_address, listed, names_nothing
 from acousticsense.library.rows import RowError
 
 #: Ends of patterns that stand for all that is below folders: those are searched as if they were named.
-_ALL_BELOW: Final = re.compile(r"(/\*\*)+(/\*)?$")
+_ALL_BELOW: Final = re.compile(r"({0}\*\*)+({0}\*)?$".format(re.escape(os.sep)))
 
 
 @dataclass(frozen=True)

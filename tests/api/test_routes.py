@@ -26,9 +26,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from safetensors.torch import save_file
 from starlette.responses import PlainTextResponse
-from starlette.types import Message, Receive, Scope, Send
 
-from acousticsense.api.middleware import BodyLimit, HearOut
 from acousticsense.api.routes import create_api
 from acousticsense.errors import OverloadError
 from acousticsense.models.genres import GENRES
@@ -350,65 +348,6 @@ def test_a_body_that_hides_its_length_is_stopped_too(client: TestClient) -> None
     chunks = itertools.chain([part], (bytes(2**20) for _ in range(64)))
     headers = {"content-type": "multipart/form-data; boundary=b"}
     assert error_of(client.post("/api/predict", content=chunks, headers=headers)) == (413, "audio_too_large")
-
-
-def test_bodies_in_memory_take_no_more_together_than_one_may() -> None:
-    """Of 140 bytes allowed each takes 100: the second waits for the first. Forms lie on the disk."""
-    refused: list[str] = []
-
-    async def read(scope: Scope, receive: Receive, _: Send) -> None:
-        assert len((await receive())["body"]) == 100
-        if scope["path"] == "/api/first":
-            await answer("/api/second", b"application/json")
-            await answer("/api/third", b"multipart/form-data; boundary=b")
-
-    limit = BodyLimit(read, max_file_bytes=100)
-
-    async def answer(path: str, content_type: bytes) -> None:
-        async def receive() -> Message:
-            return {"type": "http.request", "body": bytes(100)}
-
-        async def send(_: Message) -> None:
-            raise AssertionError
-
-        try:
-            await limit({"type": "http", "path": path, "headers": [(b"content-type", content_type)]}, receive, send)
-        except OverloadError as error:
-            refused.append(f"{path}: {error.message}")
-
-    run_alone(answer("/api/first", b"application/json"))
-    assert refused == ["/api/second: There is no memory for more requests at the moment."]
-    run_alone(answer("/api/second", b"application/json"))
-    assert len(refused) == 1
-
-
-@pytest.mark.parametrize(
-    ("headers", "n_read"),
-    [
-        ({"content-length": "300"}, 3),
-        ({"transfer-encoding": "chunked"}, 3),
-        ({}, 0),
-        ({"content-length": "300", "expect": "100-continue"}, 0),
-    ],
-)
-def test_an_answer_begins_when_its_request_is_over(headers: dict[str, str], n_read: int) -> None:
-    """Unless there is no body, or the client asked whether it should send one."""
-    left = [bytes(100)] * 3
-    told: list[int] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": left.pop(), "more_body": bool(left)}
-
-    async def send(message: Message) -> None:
-        told.append(message["status"])
-        assert len(left) == 3 - n_read
-
-    async def refuse(_: Scope, __: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 413})
-
-    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    run_alone(HearOut(refuse)({"type": "http", "path": "/", "headers": encoded}, receive, send))
-    assert told == [413]
 
 
 def test_an_offset_beyond_the_end_is_a_422(client: TestClient, music_mp3: Path) -> None:

@@ -52,13 +52,13 @@ def page_url(tiny_models: Path) -> Iterator[str]:
 
 
 @contextmanager
-def served(models: Path, *, root_path: str = "") -> Iterator[str]:
-    """Address of a server with the models of a folder, "tiny" by default; `root_path` as in the settings."""
+def served(models: Path, **changes: Any) -> Iterator[str]:
+    """Address of a server with the models of a folder, "tiny" by default; `changes` are settings."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = Settings(models=models, model="tiny", device="cpu", backend="pytorch", host="127.0.0.1", port=port)
-    app = create_app(settings.replace(root_path=root_path))
+    app = create_app(settings.replace(**changes))
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")
     server = Server(config, app.state.service, app.state.end_pages)
     thread = threading.Thread(target=server.run, daemon=True)

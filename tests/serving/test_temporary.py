@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -12,10 +11,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Scope, Send
 
-from acousticsense.api.disk_limit import DiskLimit
 from acousticsense.errors import OverloadError
 from acousticsense.library.uploads import Upload
 from acousticsense.server import create_app
@@ -24,7 +20,6 @@ from acousticsense.serving.service import PredictionService
 from acousticsense.serving.temporary import FilesInUse, UploadFolder
 from acousticsense.serving.uploads import uploaded_file
 from acousticsense.settings import Settings
-from tests.conftest import run_alone
 
 KIB = 1024
 
@@ -234,26 +229,6 @@ class TestJobs:
         with pytest.raises(OverloadError):
             service.start_timeline(music_wav, TimelineRequest())
         assert music_wav not in service.files_in_use
-
-
-def test_who_falls_silent_in_the_middle_keeps_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acousticsense.api.disk_limit._SILENCE_S", 0.05)
-    uploads = UploadFolder(tmp_path, max_bytes=KIB, in_use=FilesInUse())
-    messages: list[Message] = [{"type": "http.request", "body": bytes(KIB), "more_body": True}]
-
-    async def receive() -> Message:
-        return messages.pop() if messages else await asyncio.Future()
-
-    async def read(_: Scope, receive: Receive, __: Send) -> None:
-        while True:
-            await receive()
-
-    async def send(_: Message) -> None: ...
-
-    scope = {"type": "http", "path": "/api/predict", "headers": [(b"content-type", b"multipart/form-data; boundary=x")]}
-    with pytest.raises(ClientDisconnect):
-        run_alone(DiskLimit(read, uploads=uploads)(scope, receive, send))
-    uploads.refuse_if_full(KIB)
 
 
 class TestServer:
