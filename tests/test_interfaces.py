@@ -56,6 +56,11 @@ def server_url(server: ServerProcess) -> str:
 
 
 @pytest.fixture(scope="module")
+def gradio(server_url: str) -> Client:
+    return Client(server_url, verbose=False)
+
+
+@pytest.fixture(scope="module")
 def expected(environ: dict[str, str], music_mp3: Path) -> dict[str, float]:  # noqa: ARG001 - environ sets the model
     return dict(predict_genre(load_model(), str(music_mp3), top_k=16))
 
@@ -75,14 +80,13 @@ def test_the_article_script(server_url: str, music_mp3: Path, expected: dict[str
     assert image.content.startswith(b"\x89PNG")
 
 
-def test_gradio_client(server_url: str, music_mp3: Path, expected: dict[str, float]) -> None:
-    client = Client(server_url, verbose=False)
-    answer: dict[str, Any] = client.predict(handle_file(str(music_mp3)), api_name="/predict")
+def test_gradio_client(gradio: Client, music_mp3: Path, expected: dict[str, float]) -> None:
+    answer: dict[str, Any] = gradio.predict(handle_file(str(music_mp3)), api_name="/predict")
     assert close(answer["probabilities"], expected)
 
 
-def test_gradio_client_shows_what_is_public(server_url: str) -> None:
-    endpoints = Client(server_url, verbose=False).view_api(return_format="dict", print_info=False)
+def test_gradio_client_shows_what_is_public(gradio: Client) -> None:
+    endpoints = gradio.view_api(return_format="dict", print_info=False)
     assert set(endpoints["named_endpoints"]) == {
         "/batch",
         "/compare",
@@ -95,7 +99,7 @@ def test_gradio_client_shows_what_is_public(server_url: str) -> None:
 
 @pytest.mark.parametrize("endpoint", ["predict", "explain", "timeline", "ensemble", "compare", "batch"])
 def test_only_what_was_uploaded_is_read(
-    server_url: str, music_mp3: Path, tmp_path_factory: pytest.TempPathFactory, endpoint: str
+    server_url: str, gradio: Client, music_mp3: Path, tmp_path_factory: pytest.TempPathFactory, endpoint: str
 ) -> None:
     """Whatever a request names: a file that nobody uploaded, a way out of the upload folder, a pipe, an address."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
@@ -107,11 +111,12 @@ def test_only_what_was_uploaded_is_read(
         [own] = requests.post(f"{server_url}/gradio_api/upload", files={"files": file}, timeout=60).json()
     out = str(Path(own).parent / os.path.relpath(secret, Path(own).parent))
     said = {
-        place: gradio_answer(server_url, endpoint, place) for place in (str(secret), out, str(pipe), "https://x.test/a")
+        place: gradio_answer(server_url, gradio, endpoint, place)
+        for place in (str(secret), out, str(pipe), "https://x.test/a")
     }
     assert {event for event, _ in said.values()} == {"error"}
     assert all("names no file uploaded" in text for _, text in said.values())
-    assert gradio_answer(server_url, endpoint, own)[0] == "complete"
+    assert gradio_answer(server_url, gradio, endpoint, own)[0] == "complete"
     assert requests.get(f"{server_url}/healthz", timeout=5).ok
 
 
@@ -132,9 +137,9 @@ def test_an_upload_that_breaks_off_leaves_no_trace_in_the_log(server: ServerProc
     assert "ClientDisconnect" not in server.log.read_text()
 
 
-def gradio_answer(server_url: str, endpoint: str, place: str) -> tuple[str, str]:
+def gradio_answer(server_url: str, gradio: Client, endpoint: str, place: str) -> tuple[str, str]:
     """The last event that Gradio sends for a request that names this path, and its data."""
-    described = Client(server_url, verbose=False).view_api(return_format="dict", print_info=False)
+    described = gradio.view_api(return_format="dict", print_info=False)
     file: Any = {"path": place, "meta": {"_type": "gradio.FileData"}}
     given = {"batch": [[file]], "compare": [file, file]}.get(endpoint, [file])
     parameters = described["named_endpoints"][f"/{endpoint}"]["parameters"][len(given) :]
@@ -149,11 +154,9 @@ def gradio_answer(server_url: str, endpoint: str, place: str) -> tuple[str, str]
 
 
 def test_the_ensemble_by_rest_and_by_gradio_client(
-    server_url: str, music_mp3: Path, expected: dict[str, float]
+    server_url: str, gradio: Client, music_mp3: Path, expected: dict[str, float]
 ) -> None:
-    answer: dict[str, Any] = Client(server_url, verbose=False).predict(
-        handle_file(str(music_mp3)), models=DEFAULT_MODEL, api_name="/ensemble"
-    )
+    answer: dict[str, Any] = gradio.predict(handle_file(str(music_mp3)), models=DEFAULT_MODEL, api_name="/ensemble")
     with music_mp3.open("rb") as file:
         rest = requests.post(
             f"{server_url}/api/ensemble", files={"data": file}, data={"models": DEFAULT_MODEL}, timeout=60
@@ -163,9 +166,11 @@ def test_the_ensemble_by_rest_and_by_gradio_client(
         assert close(body["consensus"]["probabilities"], expected)
 
 
-def test_three_versions_by_rest_and_by_gradio_client(server_url: str, music_mp3: Path, music_wav: Path) -> None:
+def test_three_versions_by_rest_and_by_gradio_client(
+    server_url: str, gradio: Client, music_mp3: Path, music_wav: Path
+) -> None:
     a, b = handle_file(str(music_wav)), handle_file(str(music_mp3))
-    client: dict[str, Any] = Client(server_url, verbose=False).predict(a, b, c=a, api_name="/compare")
+    client: dict[str, Any] = gradio.predict(a, b, c=a, api_name="/compare")
     files = {"a": music_wav.read_bytes(), "b": music_mp3.read_bytes(), "c": music_wav.read_bytes()}
     rest = requests.post(f"{server_url}/api/compare", files=files, timeout=60).json()
     assert client["differences"] == rest["differences"]
@@ -173,11 +178,9 @@ def test_three_versions_by_rest_and_by_gradio_client(server_url: str, music_mp3:
 
 
 def test_every_interface_gives_the_same_heat_map(
-    server_url: str, environ: dict[str, str], music_mp3: Path, expected: dict[str, float]
+    server_url: str, gradio: Client, environ: dict[str, str], music_mp3: Path, expected: dict[str, float]
 ) -> None:
-    client: dict[str, Any] = Client(server_url, verbose=False).predict(
-        handle_file(str(music_mp3)), label="Jazz", api_name="/explain"
-    )
+    client: dict[str, Any] = gradio.predict(handle_file(str(music_mp3)), label="Jazz", api_name="/explain")
     with music_mp3.open("rb") as file:
         rest = requests.post(
             f"{server_url}/api/explain", files={"data": file}, data={"label": "Jazz"}, timeout=60
@@ -212,13 +215,14 @@ def test_acousticsense_predict_json(environ: dict[str, str], music_mp3: Path, ex
     assert close(json.loads(line)["probabilities"], expected)
 
 
-def test_a_timeline_is_the_same_everywhere(server_url: str, environ: dict[str, str], music_mp3: Path) -> None:
+def test_a_timeline_is_the_same_everywhere(
+    server_url: str, gradio: Client, environ: dict[str, str], music_mp3: Path
+) -> None:
     """REST, gradio_client and the command line; the tab is compared in its browser test."""
     with music_mp3.open("rb") as file:
         fields = {"window_s": "4", "hop_s": "3", "min_segment_s": "5"}
         rest = requests.post(f"{server_url}/api/timeline", files={"data": file}, data=fields, timeout=60).json()
-    client = Client(server_url, verbose=False)
-    through_gradio = client.predict(
+    through_gradio = gradio.predict(
         handle_file(str(music_mp3)), window_s=4, hop_s=3, min_segment_s=5, api_name="/timeline"
     )
     command = [
