@@ -1,4 +1,4 @@
-"""Where a server says that it is, and how it ends."""
+"""Where a server says that it is, whom it answers when, and how it ends."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def send_half(url: str, path: str, body: bytes) -> socket.socket:
 
 
 def test_whoever_is_still_sending_is_not_answered_yet(tiny_models: Path) -> None:
-    """Nor forgotten when the server ends."""
+    """And what it has sent so far counts as memory in use, for others too."""
     body = json.dumps({"data": ["x" * 1_200_000]}).encode()
     with served(tiny_models, max_upload_mb=1) as url:
         with send_half(url, "/api/nowhere", body) as connection:

@@ -338,7 +338,8 @@ def test_closed_streams_are_no_fault(tmp_path: Path) -> None:
     assert table.read_bytes().startswith(b"\xef\xbb\xbf")
 
 
-@pytest.mark.parametrize(("encoding", "options"), [("latin-1", []), ("ascii", []), ("ascii", ["--json"])])
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+@pytest.mark.parametrize("options", [[], ["--json"]])
 def test_any_name_can_be_printed_in_any_encoding(
     music_mp3: Path, tmp_path: Path, encoding: str, options: list[str]
 ) -> None:
